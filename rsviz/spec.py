@@ -1,4 +1,4 @@
-"""The nouns of rsviz: what a run is, what it counted, and what may be said of it (no torch here)."""
+"""The nouns of rsviz: what a run is, what it counted, what may be said of it (no torch here)."""
 
 import dataclasses
 import json
@@ -191,7 +191,7 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Curve:
-    """Certified accuracy against radius of one log, with all that decides what it may be compared to.
+    """Certified accuracy against radius of one log, and all that decides what it compares to.
 
     ``radius_R`` and ``accuracy_R`` are equally long, accuracy in [0, 1] over **all** images,
     abstentions included; ``low_R`` and ``high_R`` bound it with 95 % binomial confidence.
