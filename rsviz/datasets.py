@@ -78,7 +78,9 @@ def load(name: str, split: str) -> Dataset:
         The name is not known, or CIFAR-10 is not on this machine.
     """
     if name not in CLASSES or split not in SPLITS:
-        raise UserError(f"There is no data set {name}/{split}; use cifar10 or shapes, train or test.")
+        raise UserError(
+            f"There is no data set {name}/{split}; use cifar10 or shapes, train or test."
+        )
     if not available(name):
         raise UserError(
             f"CIFAR-10 is not in {data_folder()}; set RSVIZ_DATA to the folder that holds "

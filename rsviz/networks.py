@@ -196,3 +196,8 @@ def multiply_adds(net: nn.Module, size: int) -> int:
     for hook in hooks:
         hook.remove()
     return total
+
+
+def class_count(net: nn.Module) -> int:
+    """Return K, the outputs of a classifier's last linear layer."""
+    return [m for m in net.modules() if isinstance(m, nn.Linear)][-1].out_features

@@ -44,7 +44,9 @@ class TrainSpec:
         if self.sigma != "uniform" and not (
             isinstance(self.sigma, int | float) and 0 <= self.sigma <= 10
         ):
-            raise UserError(f"sigma must be a number from 0 to 10 or 'uniform', not {self.sigma!r}.")
+            raise UserError(
+                f"sigma must be a number from 0 to 10 or 'uniform', not {self.sigma!r}."
+            )
 
 
 def epoch_seed(seed: int, epoch: int) -> int:

@@ -1,4 +1,4 @@
-"""Gaussian: train on noisy images, vote on noisy images (Cohen, Rosenfeld & Kolter 2019, 1902.02918).
+"""Gaussian: train and vote on noisy images (Cohen, Rosenfeld & Kolter 2019, arXiv 1902.02918).
 
 The base classifier f is trained with noise of standard deviation sigma added to its inputs. The
 smoothed classifier is g(x) = argmax_c P(f(x + sigma e) = c), e ~ N(0, I). Whatever f is, if class c
@@ -7,9 +7,44 @@ has p_A > 1/2 at x then g(x + delta) = c for every ||delta||_2 < sigma PhiInv(p_
 Shape suffixes: N images, C channels, H height, W width, K classes.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+
+from rsviz import certify as reading
+from rsviz.networks import class_count
+from rsviz.spec import Certificate, RunSpec, Votes
+from rsviz.voting import Ask, MethodRun, NoisyClassifier
+
+GUARANTEE = (
+    "With probability at least 1 - alpha over the noise drawn here, the smoothed classifier "
+    "(infinitely many votes at this sigma) predicts this class for every image closer than the "
+    "radius in L2."
+)
+
+
+def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> MethodRun:
+    """Certify one image: n0 votes choose the class, n fresh votes bound its probability.
+
+    R = sigma PhiInv(p_a_lower) if p_a_lower > 1/2, else abstain (CERTIFY of the paper).
+
+    Parameters
+    ----------
+    x_CHW : the image, in [0, 1].
+    nets : ``classifier``, a network in eval mode.
+    """
+    net = nets["classifier"]
+    voter, classes = NoisyClassifier(net), class_count(net)
+    select = yield Ask("select", voter, spec.sigma, spec.n0, classes)
+    bound = yield Ask("bound", voter, spec.sigma, spec.n, classes)
+    return read({"select": select, "bound": bound}, spec)
+
+
+def read(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
+    """Read a certificate from the votes there are, finished or not."""
+    return reading.read(votes.get("select"), votes.get("bound"), spec, GUARANTEE)
 
 
 def loss(

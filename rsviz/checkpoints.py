@@ -1,0 +1,188 @@
+"""Find, verify, load and save trained networks: folders of weights and a card describing them.
+
+checkpoints/NAME/weights.safetensors    half precision, evaluated as shipped
+checkpoints/NAME/card.json              what, how trained, by which command, what was measured
+checkpoints/NAME/certified.csv          the measured log
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from rsviz.errors import UserError
+from rsviz.networks import build, fold
+
+WEIGHTS, CARD = "weights.safetensors", "card.json"
+REQUIRED = ("name", "method", "dataset", "network", "sigma", "sha256")
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """One folder: its card, the hash of its weights, and what is wrong with it, if anything."""
+
+    name: str
+    folder: Path
+    card: Mapping[str, Any]
+    sha256: str
+    problem: str | None
+
+    @property
+    def verified(self) -> bool:
+        """Whether the weights are those the card speaks of."""
+        return self.problem is None
+
+
+def root() -> Path:
+    """Return the folder of checkpoints: RSVIZ_CHECKPOINTS, else the one beside the package."""
+    default = Path(__file__).resolve().parent.parent / "checkpoints"
+    return Path(os.environ.get("RSVIZ_CHECKPOINTS") or default)
+
+
+def list_checkpoints(folder: Path | None = None) -> list[Checkpoint]:
+    """Return every checkpoint found, by name; a bad one is listed with its ``problem``."""
+    folder = folder or root()
+    if not folder.is_dir():
+        return []
+    return [inspect(f) for f in sorted(folder.iterdir()) if f.is_dir()]
+
+
+def find(name: str, folder: Path | None = None) -> Checkpoint:
+    """Return one checkpoint by name; UserError names those there are, or what is wrong with it."""
+    folder = folder or root()
+    if Path(name).name != name or not (folder / name).is_dir():
+        names = ", ".join(c.name for c in list_checkpoints(folder)) or "none"
+        raise UserError(f"There is no checkpoint {name!r}; there are: {names}.")
+    return inspect(folder / name)
+
+
+def inspect(folder: Path) -> Checkpoint:
+    """Read a folder's card and verify the hash of its weights, executing nothing."""
+    try:
+        card = json.loads((folder / CARD).read_text())
+        missing = [key for key in REQUIRED if key not in card]
+        if missing:
+            raise UserError(f"its card lacks {', '.join(missing)}")
+        weights = folder / WEIGHTS
+        if not weights.is_file():
+            raise UserError(f"it has no {WEIGHTS}")
+        stat = weights.stat()
+        sha256 = _sha256(weights, stat.st_mtime_ns, stat.st_size)
+        wrong = sha256 != card["sha256"]
+        problem = "its weights are not those its card names (sha256 differs)" if wrong else None
+        return Checkpoint(folder.name, folder, card, sha256, problem)
+    except FileNotFoundError:
+        problem = f"it has no {CARD}"
+    except (json.JSONDecodeError, UnicodeDecodeError, TypeError):
+        problem = f"its {CARD} is not a JSON object"
+    except UserError as error:
+        problem = str(error)
+    return Checkpoint(folder.name, folder, {}, "", problem)
+
+
+@lru_cache(maxsize=256)
+def _sha256(file: Path, _mtime_ns: int, _size: int) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def load(checkpoint: Checkpoint, device: str = "cpu", ready: bool = True) -> nn.Module:
+    """Load a verified checkpoint: float32, eval mode, pixels in [0, 1] to logits.
+
+    Parameters
+    ----------
+    ready : fold batch norms and forbid gradients to weights, for voting; False to train further.
+
+    Raises
+    ------
+    UserError
+        The folder is bad, or the weights do not fit the network its card names.
+    """
+    if checkpoint.problem:
+        raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
+    net = build(checkpoint.card["network"], checkpoint.card["dataset"])
+    try:
+        load_state(net, load_file(checkpoint.folder / WEIGHTS))
+    except (SafetensorError, RuntimeError, UserError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise UserError(
+            f"Checkpoint {checkpoint.name} cannot be used: its weights do not fit a "
+            f"{checkpoint.card['network']} ({reason})."
+        ) from None
+    net.eval()
+    if ready:
+        fold(net.requires_grad_(False))
+    return net.to(device, memory_format=torch.channels_last)
+
+
+def load_state(net: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Copy a state dict of any floating dtype into net; UserError names what does not fit."""
+    own = net.state_dict()
+    if missing := sorted(set(own) - set(state)):
+        raise UserError(f"{missing[0]} is missing")
+    if unknown := sorted(set(state) - set(own)):
+        raise UserError(f"{unknown[0]} is not part of it")
+    for key, value in own.items():
+        if value.shape != state[key].shape:
+            shapes = f"{tuple(state[key].shape)} instead of {tuple(value.shape)}"
+            raise UserError(f"{key} has shape {shapes}")
+    net.load_state_dict({key: state[key].to(own[key].dtype) for key in own})
+
+
+def save(net: nn.Module, folder: Path, card: Mapping[str, Any]) -> Checkpoint:
+    """Write weights in half precision and the card with their hash; return what was written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    half = {
+        key: (value.half() if value.is_floating_point() else value).cpu().contiguous()
+        for key, value in net.state_dict().items()
+    }
+    save_file(half, folder / WEIGHTS)
+    sha256 = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    write_card(folder, dict(card) | {"name": folder.name, "sha256": sha256})
+    return inspect(folder)
+
+
+def write_card(folder: Path, card: Mapping[str, Any]) -> None:
+    """Write card.json, readable and with a stable order."""
+    (folder / CARD).write_text(json.dumps(card, indent=1) + "\n")
+
+
+def read_foreign(file: Path, network: str, dataset: str) -> nn.Module:
+    """Load a file in the field's layout: {arch, state_dict}, or a bare state dict, never unpickled.
+
+    A leading ``module.`` (DataParallel) is dropped, and so is the index of the normalisation layer
+    in front of the network (``1.``); the normalisation is rsviz's own for the data set.
+
+    Raises
+    ------
+    UserError
+        The file holds anything but tensors, or weights that do not fit.
+    """
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception:  # torch raises pickle, zip, runtime and value errors alike here
+        raise UserError(
+            f"{file.name} is not a file of plain weights; save the state_dict alone and try again."
+        ) from None
+    state = content.get("state_dict", content) if isinstance(content, dict) else None
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise UserError(f"{file.name} holds no state_dict of tensors.")
+    net = build(network, dataset)
+    try:
+        load_state(net[1], {_plain_key(key): value for key, value in state.items()})
+    except UserError as error:
+        raise UserError(f"{file.name} does not fit a {network}: {error}.") from None
+    return net.eval()
+
+
+def _plain_key(key: str) -> str:
+    key = key.removeprefix("module.").removeprefix("1.").removeprefix("module.")
+    return key
