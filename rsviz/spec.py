@@ -51,8 +51,8 @@ class RunSpec:
 
     Attributes
     ----------
-    image : name of the image: ``shapes/test/3``, ``cifar10/test/17`` or ``sha256:...`` of its
-        tensor (`images.image_id`).
+    image : name of the image: ``shapes/test/3``, ``cifar10/test/17``, or ``sha256:...`` of an
+        upload's tensor (`images.image_id`). The noise depends on the tensor's hash, not on the name.
     checkpoint, checkpoint_sha256 : name and hash of the weights.
     sigma : standard deviation of the noise, in [0, 1] pixel units.
     n0, n : votes that choose the class, and fresh votes that bound its probability.
@@ -165,6 +165,7 @@ class Certificate:
     alpha_split: Mapping[str, float] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     image: str = ""
+    image_sha256: str = ""
     checkpoint_sha256: str = ""
     device: str = ""
     dtype: str = ""

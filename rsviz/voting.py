@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rsviz.images import image_id
 from rsviz.noise import CHUNK, chunk, chunk_seed
 from rsviz.spec import Certificate, RunSpec, Votes
 
@@ -62,7 +63,7 @@ MethodRun = Generator[Ask, Votes, Certificate]
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """One image to be certified: its pixels, its name in the noise, its seed, its method's run."""
+    """One image to be certified: its pixels, their hash (for the noise), its seed, its method's run."""
 
     key: int
     x_CHW: Tensor
@@ -250,14 +251,15 @@ def watch(
     Cancelled, the last reading says ``ended = "stopped"`` and holds under an anytime bound.
     """
     planned = spec.n0 + spec.n
-    request = Request(0, x_CHW, spec.image, spec.seed, start)
+    request = Request(0, x_CHW, image_id(x_CHW), spec.seed, start)
     begun = time.perf_counter()
     votes: dict[str, Votes] = {}
 
     def progress(certificate: Certificate) -> Progress:
         seconds = time.perf_counter() - begun
         done = sum(v.total for v in votes.values())
-        return Progress(stamp(certificate, device, seconds), done, planned, seconds)
+        certificate = stamp(certificate, request.image, device, seconds)
+        return Progress(certificate, done, planned, seconds)
 
     final = False
     for task in drive([request], device, cancel=cancel):
@@ -271,10 +273,17 @@ def watch(
         yield progress(read(votes, spec))
 
 
-def stamp(certificate: Certificate, device: str, seconds: float) -> Certificate:
-    """Return the certificate with where and how fast its votes were counted."""
+def stamp(certificate: Certificate, image_hash: str, device: str, seconds: float) -> Certificate:
+    """Return the certificate with the image's hash, and where and how fast its votes were counted."""
     where = path(device, default_chunks(device))
-    return replace(certificate, device=device, dtype="float32", path=where, seconds=seconds)
+    return replace(
+        certificate,
+        image_sha256=image_hash,
+        device=device,
+        dtype="float32",
+        path=where,
+        seconds=seconds,
+    )
 
 
 def noisy_votes(
@@ -285,7 +294,7 @@ def noisy_votes(
     They are the very copies a run with this spec counts; at most `CHUNK` are shown.
     """
     C, H, W = x_CHW.shape
-    seed = chunk_seed(spec.seed, spec.image, "bound", 0, 0)
+    seed = chunk_seed(spec.seed, image_id(x_CHW), "bound", 0, 0)
     with torch.inference_mode():
         e_NCHW = chunk((C, H, W), seed, device)
         x_NCHW = x_CHW.to(device).expand(CHUNK, C, H, W)

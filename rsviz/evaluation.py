@@ -1,0 +1,205 @@
+"""Certification over a data set: a log that grows a row an image and resumes where it stopped.
+
+Line 1 of a log is ``# `` and a JSON object with every setting and hash; then a CSV table with one
+row an image, in the order they finished. Shape suffixes: C channels, H height, W width, K classes.
+"""
+
+import csv
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from rsviz.checkpoints import Checkpoint
+from rsviz.datasets import Dataset
+from rsviz.errors import UserError
+from rsviz.images import image_id
+from rsviz.methods import METHODS
+from rsviz.spec import Bound, Norm, RunSpec
+from rsviz.voting import Request, Task, default_chunks, drive, path
+
+FORMAT = "rsviz-log-1"
+COLUMNS = ("index", "label", "predicted", "radius", "correct", "counts0", "counts", "n", "seconds")
+
+
+@dataclass(frozen=True)
+class EvaluationSpec:
+    """Which images are certified and how; the head of the log.
+
+    ``every`` k takes images 0, k, 2k, ...; ``first`` m takes images 0 to m-1; exactly one is set.
+    """
+
+    name: str
+    dataset: str
+    method: str
+    network: str
+    checkpoint_sha256: str
+    sigma: float
+    n0: int
+    n: int
+    alpha: float
+    seed: int
+    split: str = "test"
+    every: int | None = None
+    first: int | None = None
+    norm: str = Norm.L2
+    bound: str = Bound.CLOPPER_PEARSON
+
+    def __post_init__(self) -> None:
+        if (self.every is None) == (self.first is None):
+            raise UserError("Say which images to certify: either every K or first M.")
+        if (self.every or self.first or 0) < 1:
+            raise UserError("every and first must be at least 1.")
+
+    def indices(self, size: int) -> range:
+        """Return the indices of the images, out of ``size``."""
+        if self.every is not None:
+            return range(0, size, self.every)
+        return range(min(self.first or 0, size))
+
+    def run(self, data: Dataset, index: int) -> RunSpec:
+        """Return the RunSpec of one image."""
+        return RunSpec(
+            image=data.image_name(index),
+            checkpoint=self.name,
+            sigma=self.sigma,
+            method=self.method,
+            checkpoint_sha256=self.checkpoint_sha256,
+            n0=self.n0,
+            n=self.n,
+            alpha=self.alpha,
+            bound=Bound(self.bound),
+            seed=self.seed,
+        )
+
+
+def spec_for(checkpoint: Checkpoint, sigma: float | None, **settings: object) -> EvaluationSpec:
+    """Return the EvaluationSpec of a checkpoint; sigma defaults to the one it was trained at."""
+    card = checkpoint.card
+    if sigma is None:
+        sigma = card["sigma"]
+    if sigma is None:
+        raise UserError(f"{checkpoint.name} was trained for many noise levels; give --sigma.")
+    return EvaluationSpec(
+        name=checkpoint.name,
+        dataset=card["dataset"],
+        method=card["method"],
+        network=card["network"],
+        checkpoint_sha256=checkpoint.sha256,
+        sigma=sigma,
+        **settings,  # type: ignore[arg-type]
+    )
+
+
+def evaluate(
+    spec: EvaluationSpec,
+    nets: Mapping[str, nn.Module],
+    data: Dataset,
+    out: Path,
+    device: str = "cpu",
+    command: str = "",
+    report: Callable[[str], None] = print,
+) -> None:
+    """Certify every chosen image that ``out`` does not hold yet, appending one row for each.
+
+    Each row is flushed to disk as it is written, so that a kill loses at most the images in flight.
+
+    Raises
+    ------
+    UserError
+        ``out`` holds a log of another run.
+    """
+    indices = spec.indices(len(data))
+    done = _open_log(out, spec, device, command)
+    todo = [i for i in indices if i not in done]
+    method = METHODS[spec.method]
+
+    def requests() -> Iterator[Request]:
+        for i in todo:
+            x_CHW, run = data.image(i), spec.run(data, i)
+
+            def start(x_CHW: torch.Tensor = x_CHW, run: RunSpec = run):  # type: ignore[no-untyped-def]
+                return method.certify(x_CHW, nets, run)
+
+            yield Request(i, x_CHW, image_id(x_CHW), spec.seed, start)
+
+    progress = _Progress(len(indices), len(indices) - len(todo), report)
+    with out.open("a", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        for task in drive(requests(), device):
+            if task.certificate:
+                writer.writerow(_row(task, int(data.y_N[task.request.key])))
+                file.flush()
+                os.fsync(file.fileno())
+                progress.step()
+    progress.close()
+
+
+def _row(task: Task, label: int) -> Sequence[object]:
+    certificate = task.certificate
+    assert certificate is not None and certificate.predicted is not None
+    predicted = -1 if certificate.abstained else certificate.predicted
+    return (
+        task.request.key,
+        label,
+        predicted,
+        f"{certificate.radius:.6f}",
+        int(predicted == label),
+        " ".join(map(str, certificate.counts0)),
+        " ".join(map(str, certificate.counts)),
+        certificate.n,
+        f"{time.perf_counter() - task.started:.3f}",
+    )
+
+
+def _open_log(out: Path, spec: EvaluationSpec, device: str, command: str) -> set[int]:
+    """Write the head of a new log, or check that of an old one and return the indices it holds."""
+    where = path(device, default_chunks(device))
+    if not out.exists() or not out.read_text().strip():
+        head = {"format": FORMAT, "spec": asdict(spec) | {"device": device, "path": where}}
+        head["spec"] |= {"dtype": "float32", "torch": torch.__version__, "command": command}
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(f"# {json.dumps(head)}\n{','.join(COLUMNS)}\n")
+        return set()
+    text = out.read_text()
+    whole = text[: text.rfind("\n") + 1]  # a kill may leave a torn last line
+    if whole != text:
+        out.write_text(whole)
+    lines = whole.splitlines()
+    try:
+        old = json.loads(lines[0].removeprefix("# "))["spec"]
+        done = {int(line.split(",", 1)[0]) for line in lines[2:]}
+    except (ValueError, KeyError, TypeError, IndexError):
+        raise UserError(f"{out} is not a log of rsviz; choose another --out.") from None
+    new = asdict(spec) | {"path": where}
+    if unlike := [key for key, value in new.items() if old.get(key) != value]:
+        raise UserError(
+            f"{out} holds a run with another {', '.join(unlike)}; choose another --out or repeat "
+            "its settings."
+        )
+    return done
+
+
+class _Progress:
+    """Says at most every ten seconds how many images are done, the rate and the time left."""
+
+    def __init__(self, total: int, done: int, report: Callable[[str], None]) -> None:
+        self.total, self.done, self.report, self.here = total, done, report, 0
+        self.begun = self.said = time.perf_counter()
+
+    def step(self) -> None:
+        self.done += 1
+        self.here += 1
+        if time.perf_counter() - self.said > 10:
+            self.said = time.perf_counter()
+            self.close()
+
+    def close(self) -> None:
+        rate = self.here / max(time.perf_counter() - self.begun, 1e-9)
+        left = (self.total - self.done) / rate / 60 if rate else 0.0
+        self.report(f"{self.done}/{self.total} images  {rate:.2f} images/s  {left:.1f} min left")

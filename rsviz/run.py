@@ -1,0 +1,85 @@
+"""One image through one checkpoint: what the command line, the pages and five lines of Python share.
+
+Shape suffixes: C channels, H height, W width.
+"""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor, nn
+
+from rsviz.checkpoints import Checkpoint, load
+from rsviz.errors import UserError
+from rsviz.images import image_id
+from rsviz.methods import METHODS
+from rsviz.networks import INPUT_SIZE
+from rsviz.spec import Certificate, RunSpec
+from rsviz.voting import Progress
+from rsviz.voting import watch as watch_votes
+
+
+def make_spec(
+    checkpoint: Checkpoint, x_CHW: Tensor, sigma: float | None = None, image: str = "", **rest: Any
+) -> RunSpec:
+    """Return the RunSpec for an image and a checkpoint.
+
+    Parameters
+    ----------
+    sigma : noise level; None takes the one the checkpoint was trained at, or .5 for a universal one.
+    image : the image's name; empty takes the hash of its tensor.
+    rest : n0, n, alpha, bound, seed, settings of `RunSpec`.
+    """
+    trained = checkpoint.card.get("sigma")
+    return RunSpec(
+        image=image or image_id(x_CHW),
+        checkpoint=checkpoint.name,
+        sigma=sigma if sigma is not None else (trained if trained is not None else 0.5),
+        method=checkpoint.card["method"],
+        checkpoint_sha256=checkpoint.sha256,
+        **rest,
+    )
+
+
+def watch(
+    x_CHW: Tensor,
+    net: nn.Module,
+    spec: RunSpec,
+    device: str = "cpu",
+    cancel: threading.Event | None = None,
+) -> Iterator[Progress]:
+    """Certify one image and yield a reading after every batch of votes; the last one is final."""
+    method = METHODS[spec.method]
+    return watch_votes(
+        lambda: method.certify(x_CHW, {"classifier": net}, spec),
+        method.read,
+        x_CHW,
+        spec,
+        device,
+        cancel,
+    )
+
+
+def certify(
+    x_CHW: Tensor, checkpoint: Checkpoint, device: str = "cpu", **settings: Any
+) -> Certificate:
+    """Certify one image with a checkpoint and return its certificate.
+
+    Parameters
+    ----------
+    x_CHW : the image in [0, 1], as large as the checkpoint's network takes it.
+    settings : of `make_spec`: sigma, n0, n, alpha, bound, seed, image.
+
+    Raises
+    ------
+    UserError
+        A setting is out of range, the image has the wrong size, or the checkpoint is bad.
+    """
+    if checkpoint.problem:
+        raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
+    size = INPUT_SIZE[checkpoint.card["dataset"]]
+    if tuple(x_CHW.shape) != (3, size, size):
+        raise UserError(f"{checkpoint.name} takes images of 3x{size}x{size}; resize it first.")
+    spec = make_spec(checkpoint, x_CHW, **settings)
+    *_, last = watch(x_CHW, load(checkpoint, device), spec, device)
+    return last.certificate
