@@ -1,4 +1,4 @@
-"""One image through one checkpoint: what the command line, the pages and five lines of Python share.
+"""One image through one checkpoint: what command line, pages and five lines of Python share.
 
 Shape suffixes: C channels, H height, W width.
 """
@@ -26,7 +26,7 @@ def make_spec(
 
     Parameters
     ----------
-    sigma : noise level; None takes the one the checkpoint was trained at, or .5 for a universal one.
+    sigma : noise level; None takes the one trained at, or .5 for a universal network.
     image : the image's name; empty takes the hash of its tensor.
     rest : n0, n, alpha, bound, seed, settings of `RunSpec`.
     """

@@ -51,8 +51,8 @@ class RunSpec:
 
     Attributes
     ----------
-    image : name of the image: ``shapes/test/3``, ``cifar10/test/17``, or ``sha256:...`` of an
-        upload's tensor (`images.image_id`). The noise depends on the tensor's hash, not on the name.
+    image : its name: ``shapes/test/3``, ``cifar10/test/17``, or ``sha256:...`` of an upload
+        (`images.image_id`). The noise depends on the hash of the tensor, not on the name.
     checkpoint, checkpoint_sha256 : name and hash of the weights.
     sigma : standard deviation of the noise, in [0, 1] pixel units.
     n0, n : votes that choose the class, and fresh votes that bound its probability.

@@ -63,7 +63,7 @@ MethodRun = Generator[Ask, Votes, Certificate]
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """One image to be certified: its pixels, their hash (for the noise), its seed, its method's run."""
+    """One image to be certified: its pixels, their hash (for the noise), its seed, its run."""
 
     key: int
     x_CHW: Tensor
@@ -274,7 +274,7 @@ def watch(
 
 
 def stamp(certificate: Certificate, image_hash: str, device: str, seconds: float) -> Certificate:
-    """Return the certificate with the image's hash, and where and how fast its votes were counted."""
+    """Return the certificate with the image hash, and where and how fast votes were counted."""
     where = path(device, default_chunks(device))
     return replace(
         certificate,
