@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from rsviz.training import TrainSpec
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -22,6 +24,19 @@ class Recipe:
     minutes: float
     start: str = ""
     seed: int = 0
+
+    def train_spec(self) -> TrainSpec:
+        """Return the settings of its training."""
+        return TrainSpec(
+            self.method,
+            self.dataset,
+            self.network,
+            self.sigma,
+            self.epochs,
+            lr=self.lr,
+            seed=self.seed,
+            start=self.start,
+        )
 
     def train_command(self, device: str = "cpu") -> str:
         """Return the command that trains it, as the card records it."""

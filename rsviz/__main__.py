@@ -1,0 +1,185 @@
+"""The command line: python -m rsviz COMMAND; exit code 0, or 2 with one sentence on stderr."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rsviz import commands as do
+from rsviz.errors import UserError
+
+DESCRIPTION = """\
+Certify images by randomized smoothing, train and measure the networks, read accuracy-radius curves.
+
+  python -m rsviz checkpoints
+  python -m rsviz certify shapes/test/3 --checkpoint shapes-gaussian-0.5
+  python -m rsviz certify photo.jpg --checkpoint cifar10-gaussian-0.5 --n 10000 --json
+  python -m rsviz evaluate --checkpoint cifar10-gaussian-0.5 --every 20 --n 10000 --out log.csv
+  python -m rsviz curves log.csv
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    top = argparse.ArgumentParser(
+        "python -m rsviz", description=DESCRIPTION, formatter_class=_Formatter
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_checkpoints(commands)
+    _add_certify(commands)
+    _add_train(commands)
+    _add_recipes(commands)
+    _add_evaluate(commands)
+    _add_curves(commands)
+    _add(commands, "download", "download CIFAR-10 into RSVIZ_DATA or the cache", do.download)
+    return top
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps the examples' line breaks."""
+
+
+def _add(
+    commands: Any, name: str, help: str, action: Callable[..., None]
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=help, description=help)
+    command.set_defaults(do=action)
+    return command
+
+
+def _add_device(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
+
+
+def _add_checkpoints(commands: Any) -> None:
+    command = _add(
+        commands, "checkpoints", "list the trained networks and what they measured", do.checkpoints
+    )
+    command.add_argument("--json", action="store_true", help="print a JSON list")
+
+
+def _add_certify(commands: Any) -> None:
+    command = _add(commands, "certify", "certify one image", do.certify)
+    command.add_argument("image", help="an image file, or an image of a data set: shapes/test/3")
+    command.add_argument("--checkpoint", required=True, help="name of a trained network")
+    command.add_argument(
+        "--sigma",
+        type=float,
+        help="noise level, in [0, 1] pixel units (default: the one trained at)",
+    )
+    command.add_argument(
+        "--n0", type=int, default=100, help="votes that choose the class (%(default)s)"
+    )
+    command.add_argument("--n", type=int, default=10_000, help="votes that bound it (%(default)s)")
+    command.add_argument(
+        "--alpha",
+        type=float,
+        default=0.001,
+        help="probability of a wrong certificate (%(default)s)",
+    )
+    command.add_argument("--seed", type=int, default=0, help="of the noise (%(default)s)")
+    command.add_argument(
+        "--bound", default="clopper-pearson", choices=["clopper-pearson", "anytime", "split"]
+    )
+    command.add_argument(
+        "--crop",
+        default="centre",
+        choices=["centre", "whole"],
+        help="what of a file that is not square the network sees (%(default)s)",
+    )
+    command.add_argument("--json", action="store_true", help="print the whole certificate")
+    _add_device(command)
+
+
+def _add_train(commands: Any) -> None:
+    from rsviz.methods import METHODS
+    from rsviz.networks import NETWORKS
+
+    command = _add(commands, "train", "train a network; killed, the same command resumes", do.train)
+    command.add_argument("method", choices=list(METHODS))
+    command.add_argument("--dataset", required=True, choices=["cifar10", "shapes"])
+    command.add_argument("--sigma", required=True, help="a number, or uniform: U(0, 1) per image")
+    command.add_argument("--network", default="compact", choices=list(NETWORKS))
+    command.add_argument("--epochs", type=int, required=True)
+    command.add_argument("--lr", type=float, default=0.4, help="peak of the one-cycle rate")
+    command.add_argument("--batch", type=int, default=256)
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument(
+        "--start", default="", help="checkpoint whose weights training starts from"
+    )
+    command.add_argument("--out", type=Path, required=True, help="folder of the new checkpoint")
+    command.add_argument("--no-compile", action="store_true", help="without torch.compile")
+    _add_device(command)
+
+
+def _add_recipes(commands: Any) -> None:
+    command = _add(
+        commands, "recipes", "list or run what makes the shipped checkpoints", do.recipes
+    )
+    command.add_argument("action", choices=["list", "run"])
+    command.add_argument(
+        "--minutes", type=float, default=60, help="start nothing after (%(default)s)"
+    )
+    command.add_argument("--n", type=int, default=2_000, help="votes when measuring (%(default)s)")
+    command.add_argument("--every", type=int, default=20, help="measure every K-th (%(default)s)")
+    command.add_argument("--only", default="", help="recipes whose name contains this")
+    _add_device(command)
+
+
+def _add_evaluate(commands: Any) -> None:
+    command = _add(
+        commands,
+        "evaluate",
+        "certify many images into a log; killed, the same command resumes",
+        do.evaluate,
+    )
+    command.add_argument("--checkpoint", required=True)
+    command.add_argument("--sigma", type=float, help="noise level (default: the one trained at)")
+    command.add_argument("--split", default="test", choices=["train", "test"])
+    which = command.add_mutually_exclusive_group(required=True)
+    which.add_argument("--every", type=int, help="images 0, K, 2K, ...")
+    which.add_argument("--first", type=int, help="images 0 to M-1")
+    command.add_argument("--n0", type=int, default=100)
+    command.add_argument("--n", type=int, default=10_000)
+    command.add_argument("--alpha", type=float, default=0.001)
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--out", type=Path, required=True, help="the log, a CSV file")
+    _add_device(command)
+
+
+def _add_curves(commands: Any) -> None:
+    command = _add(commands, "curves", "certified accuracy against radius, from logs", do.curves)
+    command.add_argument(
+        "files",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="logs of rsviz, or the field's tab-separated ones",
+    )
+    command.add_argument(
+        "--radii",
+        default="0,0.25,0.5,0.75,1,1.25,1.5,2,2.5,3",
+        help="comma-separated (%(default)s)",
+    )
+    command.add_argument("--n", type=int, help="read the counts as if only so many were drawn")
+    command.add_argument("--seed", type=int, default=0, help="of that thinning")
+    command.add_argument("--json", action="store_true")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    args = parser().parse_args(arguments)
+    try:
+        args.do(args)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped; the same command goes on from here.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

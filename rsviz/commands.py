@@ -1,0 +1,217 @@
+"""What each command of ``python -m rsviz`` does; heavy imports wait until a command needs them."""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rsviz.errors import UserError
+
+
+def checkpoints(args: argparse.Namespace) -> None:
+    """Run ``checkpoints``."""
+    from rsviz.checkpoints import list_checkpoints
+
+    rows = [
+        {
+            "name": c.name,
+            "dataset": c.card.get("dataset"),
+            "method": c.card.get("method"),
+            "network": c.card.get("network"),
+            "sigma": c.card.get("sigma"),
+            "sha256": c.sha256,
+            "verified": c.verified,
+            "problem": c.problem,
+            "measured": c.card.get("measured", []),
+        }
+        for c in list_checkpoints()
+    ]
+    if args.json:
+        print(json.dumps(rows, indent=1))
+        return
+    for row in rows:
+        print(row["name"] + ("" if row["verified"] else f"  CANNOT BE USED: {row['problem']}"))
+        for m in row["measured"]:
+            accuracy = "  ".join(f"{r}: {100 * a:.1f}%" for r, a in m["accuracy"].items())
+            print(
+                f"  sigma {m['sigma']}  n {m['n']:,}  {m['subset']}  ACR {m['acr']:.3f}  {accuracy}"
+            )
+
+
+def _load_image(name: str, size: int, crop: str) -> tuple[Any, str]:
+    """Return (x_CHW, name) of a data set's image or of a file."""
+    from rsviz import datasets, images
+
+    if name.split("/")[0] in datasets.CLASSES and not Path(name).exists():
+        return datasets.find_image(name)[0], name
+    try:
+        data = Path(name).read_bytes()
+    except OSError as error:
+        raise UserError(f"{name} cannot be read: {error.strerror}.") from None
+    return images.to_tensor(images.open_image(data, name), size, crop), ""
+
+
+def certify(args: argparse.Namespace) -> None:
+    """Run ``certify``."""
+    from rsviz import checkpoints, run
+    from rsviz.datasets import CLASSES
+    from rsviz.networks import INPUT_SIZE
+
+    device = _device(args.device)
+    checkpoint = checkpoints.find(args.checkpoint)
+    if checkpoint.problem:
+        raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
+    dataset = checkpoint.card["dataset"]
+    x_CHW, name = _load_image(args.image, INPUT_SIZE[dataset], args.crop)
+    certificate = run.certify(
+        x_CHW,
+        checkpoint,
+        device,
+        sigma=args.sigma,
+        image=name,
+        n0=args.n0,
+        n=args.n,
+        alpha=args.alpha,
+        seed=args.seed,
+        bound=args.bound,
+    )
+    if args.json:
+        print(certificate.to_json())
+        return
+    classes = CLASSES.get(dataset, ())
+    c = certificate
+    assert c.predicted is not None
+    label = classes[c.predicted] if classes else str(c.predicted)
+    if c.abstained:
+        print(
+            f"Abstains: {label} had most of the first {c.n0} votes, but its probability is not "
+            f"shown to exceed 1/2 (lower bound {c.p_a_lower:.4f})."
+        )
+    else:
+        print(
+            f"{label}, certified within L2 radius {c.radius:.4f} "
+            f"(p_A > {c.p_a_lower:.4f}, sigma {c.sigma}, n {c.n:,}, alpha {c.alpha})."
+        )
+    print(c.guarantee)
+    print(f"{c.seconds:.1f} s on {c.path}" + (f"; flags: {', '.join(c.flags)}" if c.flags else ""))
+
+
+def train(args: argparse.Namespace) -> None:
+    """Run ``train``."""
+    from rsviz.training import TrainSpec
+    from rsviz.workshop import train_checkpoint
+
+    try:
+        sigma = args.sigma if args.sigma == "uniform" else float(args.sigma)
+    except ValueError:
+        raise UserError(f"--sigma must be a number or uniform, not {args.sigma!r}.") from None
+    spec = TrainSpec(
+        args.method,
+        args.dataset,
+        args.network,
+        sigma,
+        args.epochs,
+        lr=args.lr,
+        batch=args.batch,
+        seed=args.seed,
+        start=args.start,
+    )
+    train_checkpoint(spec, args.out, _device(args.device), _command(), not args.no_compile, _say)
+
+
+def recipes(args: argparse.Namespace) -> None:
+    """Run ``recipes``."""
+    from rsviz import checkpoints
+    from rsviz.recipes import RECIPES
+    from rsviz.workshop import run_recipes
+
+    chosen = [r for r in RECIPES if args.only in r.name]
+    if args.action == "run":
+        run_recipes(chosen, args.minutes, args.every, args.n, _device(args.device), _say)
+        return
+    made = {c.name for c in checkpoints.list_checkpoints() if c.verified}
+    for recipe in chosen:
+        state = "made" if recipe.name in made else f"about {recipe.minutes:.0f} min"
+        print(f"{recipe.name:32} {state}\n    {recipe.train_command()}")
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    """Run ``evaluate``."""
+    from rsviz import checkpoints
+    from rsviz.evaluation import spec_for
+    from rsviz.workshop import measure
+
+    checkpoint = checkpoints.find(args.checkpoint)
+    if checkpoint.problem:
+        raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
+    spec = spec_for(
+        checkpoint,
+        args.sigma,
+        split=args.split,
+        every=args.every,
+        first=args.first,
+        n0=args.n0,
+        n=args.n,
+        alpha=args.alpha,
+        seed=args.seed,
+    )
+    curve = measure(checkpoint, spec, args.out, _device(args.device), _command(), _say)
+    _print_curve(curve)
+
+
+def curves(args: argparse.Namespace) -> None:
+    """Run ``curves``."""
+    import numpy as np
+
+    from rsviz import curves
+
+    try:
+        radii = [float(r) for r in args.radii.split(",")]
+    except ValueError:
+        raise UserError(f"--radii must be numbers with commas, not {args.radii!r}.") from None
+    out = []
+    for file in args.files:
+        log = curves.read_log(file)
+        if args.n:
+            log = curves.thin(log, args.n, np.random.default_rng(args.seed))
+        out.append(curves.curve(log, radii))
+    if args.json:
+        print(json.dumps([curves.to_dict(c) for c in out], indent=1))
+        return
+    for curve in out:
+        _print_curve(curve)
+
+
+def _print_curve(curve: Any) -> None:
+    print(f"{curve.name}: {curve.images} images, ACR {curve.acr:.3f}")
+    rows = zip(curve.radius_R, curve.accuracy_R, curve.low_R, curve.high_R, strict=True)
+    for r, accuracy, low, high in rows:
+        print(f"  r {r:5.2f}  {100 * accuracy:5.1f} %   ({100 * low:.1f} to {100 * high:.1f})")
+
+
+def download(args: argparse.Namespace) -> None:
+    """Run ``download``."""
+    from rsviz.datasets import download_cifar10
+
+    download_cifar10(_say)
+
+
+def _device(name: str) -> str:
+    import torch
+
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise UserError("There is no CUDA device here; leave --device out to use the CPU.")
+    if name != "cpu" and not name.startswith("cuda"):
+        raise UserError(f"--device must be cpu or cuda, not {name!r}.")
+    return name
+
+
+def _command() -> str:
+    """Return the command being run, as a card or log records it."""
+    return " ".join(["python -m rsviz", *sys.argv[1:]])
+
+
+def _say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')}  {text}", file=sys.stderr, flush=True)

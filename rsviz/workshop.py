@@ -1,0 +1,170 @@
+"""Making checkpoints: train one, measure one, or run the recipes that are missing."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from rsviz import checkpoints, curves, datasets, evaluation, networks, training
+from rsviz.checkpoints import Checkpoint
+from rsviz.errors import UserError
+from rsviz.methods import METHODS
+from rsviz.recipes import Recipe
+from rsviz.spec import Curve
+
+RADII = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
+Report = Callable[[str], None]
+
+
+def state_folder() -> Path:
+    """Return where the states of unfinished trainings lie: RSVIZ_STATES, else the cache."""
+    return Path(os.environ.get("RSVIZ_STATES") or Path.home() / ".cache" / "rsviz" / "training")
+
+
+def train_checkpoint(
+    spec: training.TrainSpec,
+    out: Path,
+    device: str,
+    command: str,
+    compiled: bool = True,
+    report: Report = print,
+) -> Checkpoint:
+    """Train a network as ``spec`` says and write it, with its card, into the folder ``out``."""
+    data = datasets.load(spec.dataset, "train")
+    net = seeded_network(spec)
+    seconds = training.train(
+        net,
+        data,
+        METHODS[spec.method].loss,
+        spec,
+        state_folder() / f"{out.name}.pt",
+        device,
+        compiled,
+        report,
+    )
+    card = {
+        "name": out.name,
+        "method": spec.method,
+        "dataset": spec.dataset,
+        "network": spec.network,
+        "sigma": None if spec.sigma == "uniform" else spec.sigma,
+        "sigma_training": spec.sigma,
+        "seed": spec.seed,
+        "start": spec.start,
+        "epochs": spec.epochs,
+        "command": command,
+        "seconds": round(seconds),
+        "device": device_name(device),
+        "torch": torch.__version__,
+        "measured": [],
+    }
+    made = checkpoints.save(net, out, card)
+    report(f"wrote {out}")
+    return made
+
+
+def seeded_network(spec: training.TrainSpec) -> torch.nn.Module:
+    """Return the network training starts from: a checkpoint's, or fresh weights by the seed."""
+    if spec.start:
+        return checkpoints.load(checkpoints.find(spec.start), ready=False)
+    with torch.random.fork_rng(devices=[]):  # torch's initialisers take no generator
+        torch.manual_seed(spec.seed)
+        return networks.build(spec.network, spec.dataset)
+
+
+def device_name(device: str) -> str:
+    """Return what a card calls the device."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return f"CPU ({torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()})"
+
+
+def measure(
+    checkpoint: Checkpoint,
+    spec: evaluation.EvaluationSpec,
+    out: Path,
+    device: str,
+    command: str,
+    report: Report = print,
+) -> Curve:
+    """Evaluate a checkpoint into the log ``out``; in its own folder, also record it in its card."""
+    data = datasets.load(spec.dataset, spec.split)
+    nets = {"classifier": checkpoints.load(checkpoint, device)}
+    evaluation.evaluate(spec, nets, data, out, device, command, report)
+    curve = curves.curve(curves.read_log(out), RADII)
+    if out.resolve().parent == checkpoint.folder.resolve():
+        _record(checkpoint, spec, curve, out.name, command)
+    return curve
+
+
+def _record(
+    checkpoint: Checkpoint, spec: evaluation.EvaluationSpec, curve: Curve, log: str, command: str
+) -> None:
+    subset = f"every {spec.every}th" if spec.every else f"first {spec.first}"
+    row = {
+        "sigma": spec.sigma,
+        "subset": f"{spec.split}, {subset}",
+        "images": curve.images,
+        "n0": spec.n0,
+        "n": spec.n,
+        "alpha": spec.alpha,
+        "norm": str(spec.norm),
+        "acr": round(curve.acr, 4),
+        "accuracy": {
+            f"{r:g}": round(a, 4) for r, a in zip(curve.radius_R, curve.accuracy_R, strict=True)
+        },
+        "log": log,
+        "command": command,
+    }
+    card = json.loads((checkpoint.folder / checkpoints.CARD).read_text())
+    card["measured"] = [m for m in card.get("measured", []) if m.get("log") != log] + [row]
+    checkpoints.write_card(checkpoint.folder, card)
+
+
+def run_recipes(
+    recipes: Sequence[Recipe], minutes: float, every: int, n: int, device: str, report: Report
+) -> None:
+    """Train and measure what is missing, in order, starting nothing new after ``minutes``."""
+    end = time.monotonic() + 60 * minutes
+    for recipe in recipes:
+        for what, step in _missing(recipe, every, n, device, report):
+            if time.monotonic() > end:
+                report("out of time; the same command goes on from here")
+                return
+            report(what)
+            step()
+
+
+def _missing(
+    recipe: Recipe, every: int, n: int, device: str, report: Report
+) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield what a recipe still lacks, as (what it is, how to make it)."""
+    folder = checkpoints.root() / recipe.name
+    if not (folder / checkpoints.CARD).exists():
+        if recipe.start and not (checkpoints.root() / recipe.start).exists():
+            raise UserError(f"{recipe.name} starts from {recipe.start}, which is missing.")
+        command = recipe.train_command(device)
+        spec = recipe.train_spec()
+        yield (
+            f"training {recipe.name}",
+            lambda: train_checkpoint(spec, folder, device, command, True, report),
+        )
+    checkpoint = checkpoints.find(recipe.name)
+    logs = {m["log"] for m in checkpoint.card.get("measured", [])}
+    for sigma in recipe.sigmas:
+        if recipe.log(sigma) not in logs:
+            how = evaluation.spec_for(
+                checkpoint, sigma, every=every, n0=100, n=n, alpha=0.001, seed=0
+            )
+            out, command = (
+                folder / recipe.log(sigma),
+                recipe.evaluate_command(sigma, every, n, device),
+            )
+            yield (
+                f"measuring {recipe.name} at sigma {sigma}",
+                partial(measure, checkpoint, how, out, device, command, report),
+            )
