@@ -41,9 +41,9 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
 
 def _add(
-    commands: Any, name: str, help: str, action: Callable[..., None]
+    commands: Any, name: str, about: str, action: Callable[..., None]
 ) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=help, description=help)
+    command = commands.add_parser(name, help=about, description=about)
     command.set_defaults(do=action)
     return command
 
@@ -114,9 +114,7 @@ def _add_train(commands: Any) -> None:
 
 
 def _add_recipes(commands: Any) -> None:
-    command = _add(
-        commands, "recipes", "list or run what makes the shipped checkpoints", do.recipes
-    )
+    command = _add(commands, "recipes", "list or make the shipped checkpoints", do.recipes)
     command.add_argument("action", choices=["list", "run"])
     command.add_argument(
         "--minutes", type=float, default=60, help="start nothing after (%(default)s)"
