@@ -14,7 +14,7 @@ SPEC = TrainSpec("gaussian", "shapes", "compact", 0.25, epochs=2, lr=0.1, batch=
 
 @pytest.fixture(scope="module")
 def data():
-    whole = datasets.load("shapes", "train")
+    whole = datasets.load("shapes", "test")
     return replace(whole, x_NCHW=whole.x_NCHW[:640], y_N=whole.y_N[:640])
 
 
