@@ -40,14 +40,14 @@ def test_the_loss_falls_below_that_of_guessing(data, tmp_path):
 def test_a_killed_run_resumes_to_the_same_weights(data, tmp_path):
     whole = train(data, tmp_path / "whole.pt")
 
-    class Killed(Exception):
+    class KilledError(Exception):
         pass
 
     def kill(text):
         if text.startswith("epoch 1"):
-            raise Killed
+            raise KilledError
 
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         train(data, tmp_path / "cut.pt", report=kill)
     said = []
     resumed = train(data, tmp_path / "cut.pt", report=said.append)
