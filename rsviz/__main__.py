@@ -120,7 +120,6 @@ def _add_recipes(commands: Any) -> None:
         "--minutes", type=float, default=60, help="start nothing after (%(default)s)"
     )
     command.add_argument("--n", type=int, default=2_000, help="votes when measuring (%(default)s)")
-    command.add_argument("--every", type=int, default=20, help="measure every K-th (%(default)s)")
     command.add_argument("--only", default="", help="recipes whose name contains this")
     _add_device(command)
 

@@ -129,7 +129,7 @@ def recipes(args: argparse.Namespace) -> None:
 
     chosen = [r for r in RECIPES if args.only in r.name]
     if args.action == "run":
-        run_recipes(chosen, args.minutes, args.every, args.n, _device(args.device), _say)
+        run_recipes(chosen, args.minutes, args.n, _device(args.device), _say)
         return
     made = {c.name for c in checkpoints.list_checkpoints() if c.verified}
     for recipe in chosen:

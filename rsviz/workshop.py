@@ -126,12 +126,12 @@ def _record(
 
 
 def run_recipes(
-    recipes: Sequence[Recipe], minutes: float, every: int, n: int, device: str, report: Report
+    recipes: Sequence[Recipe], minutes: float, n: int, device: str, report: Report
 ) -> None:
     """Train and measure what is missing, in order, starting nothing new after ``minutes``."""
     end = time.monotonic() + 60 * minutes
     for recipe in recipes:
-        for what, step in _missing(recipe, every, n, device, report):
+        for what, step in _missing(recipe, n, device, report):
             if time.monotonic() > end:
                 report("out of time; the same command goes on from here")
                 return
@@ -140,7 +140,7 @@ def run_recipes(
 
 
 def _missing(
-    recipe: Recipe, every: int, n: int, device: str, report: Report
+    recipe: Recipe, n: int, device: str, report: Report
 ) -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield what a recipe still lacks, as (what it is, how to make it)."""
     folder = checkpoints.root() / recipe.name
@@ -158,11 +158,11 @@ def _missing(
     for sigma in recipe.sigmas:
         if recipe.log(sigma) not in logs:
             how = evaluation.spec_for(
-                checkpoint, sigma, every=every, n0=100, n=n, alpha=0.001, seed=0
+                checkpoint, sigma, every=recipe.every, n0=100, n=n, alpha=0.001, seed=0
             )
             out, command = (
                 folder / recipe.log(sigma),
-                recipe.evaluate_command(sigma, every, n, device),
+                recipe.evaluate_command(sigma, n, device),
             )
             yield (
                 f"measuring {recipe.name} at sigma {sigma}",
