@@ -1,0 +1,5 @@
+"""The entrance: streamlit run app.py."""
+
+from rsviz import ui
+
+ui.run()

@@ -1,0 +1,116 @@
+"""Background work: one worker a device, a queue, progress and cancel (no Streamlit here)."""
+
+import itertools
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Literal
+
+from rsviz.errors import UserError
+from rsviz.voting import Progress
+
+State = Literal["queued", "running", "done", "cancelled", "failed"]
+Steps = Callable[[threading.Event], Iterator[Progress]]
+_order = itertools.count()
+
+
+@dataclass(eq=False)
+class Job:
+    """One run in the background.
+
+    ``key`` says what is computed, so that a page can tell whether it is still what it shows.
+    ``readings`` holds every reading so far; each one is valid at its time. Only the worker writes
+    state and readings, only ``stop`` is called from elsewhere.
+    """
+
+    key: Any
+    device: str
+    steps: Steps
+    state: State = "queued"
+    readings: list[Progress] = field(default_factory=list)
+    error: str = ""
+    cancel: threading.Event = field(default_factory=threading.Event)
+    number: int = field(default_factory=lambda: next(_order))
+
+    @property
+    def active(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in ("queued", "running")
+
+    @property
+    def latest(self) -> Progress | None:
+        """The newest reading, None before the first."""
+        return self.readings[-1] if self.readings else None
+
+    def stop(self) -> None:
+        """Ask it to stop at the next batch of votes; what was counted stays valid."""
+        self.cancel.set()
+
+    def work(self) -> None:
+        """Run to the end; every error becomes a sentence."""
+        if self.cancel.is_set():
+            self.state = "cancelled"
+            return
+        self.state = "running"
+        try:
+            for progress in self.steps(self.cancel):
+                self.readings.append(progress)
+            latest = self.latest
+            complete = latest is not None and latest.certificate.ended == "complete"
+            self.state = "done" if complete else "cancelled"
+        except UserError as error:
+            self.error, self.state = str(error), "failed"
+        except Exception:
+            logging.getLogger("rsviz").exception("a job failed")
+            self.error = "This run failed unexpectedly; the log of the server says why."
+            self.state = "failed"
+
+
+@dataclass(eq=False)
+class Queue:
+    """The queue of one device: jobs run one after another, in the order they came."""
+
+    executor: Executor
+    jobs: list[Job] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def submit(self, job: Job) -> Job:
+        """Append a job; it starts when those before it are done."""
+        with self.lock:
+            self.jobs = [j for j in self.jobs if j.active] + [job]
+        self.executor.submit(job.work)
+        return job
+
+    def position(self, job: Job) -> int:
+        """Return how many active jobs come before this one."""
+        with self.lock:
+            return sum(j.active and j.number < job.number for j in self.jobs)
+
+
+@lru_cache(maxsize=16)
+def queue(device: str) -> Queue:
+    """Return the queue of a device; all sessions share it."""
+    return Queue(ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"rsviz-{device}"))
+
+
+@dataclass(eq=False)
+class Session:
+    """The jobs of one browser tab: at most one is active at a time, ended ones are its history."""
+
+    job: Job | None = None
+    history: list[Job] = field(default_factory=list)
+
+    def start(self, job: Job) -> Job:
+        """Stop what runs for this tab and queue a job in its place."""
+        self.stop()
+        self.job = job
+        self.history.append(job)
+        return queue(job.device).submit(job)
+
+    def stop(self) -> None:
+        """Stop this tab's job; nobody else's is touched."""
+        if self.job is not None:
+            self.job.stop()

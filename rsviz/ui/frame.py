@@ -1,0 +1,56 @@
+"""The frame every page runs in: navigation, title, and errors as sentences."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from rsviz.errors import UserError
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PAGES = (  # file, title, icon
+    ("home", "Home", ":material/home:"),
+    ("certify", "Certify", ":material/verified:"),
+    ("learn", "Learn", ":material/school:"),
+)
+
+
+def page_path(name: str) -> Path:
+    """Return the file of a page, for links to it."""
+    return ROOT / "pages" / f"{name}.py"
+
+
+def _pages() -> list[Any]:
+    present = [entry for entry in PAGES if page_path(entry[0]).exists()]
+    return [
+        st.Page(page_path(name), title=title, icon=icon, default=i == 0)
+        for i, (name, title, icon) in enumerate(present)
+    ]
+
+
+def run() -> None:
+    """Run the page the address names, inside the frame; app.py calls only this."""
+    st.set_page_config(page_title="rsviz", page_icon=":material/blur_on:", layout="wide")
+    page = st.navigation(_pages())
+    st.session_state["_framed"] = True
+    try:
+        page.run()
+    except UserError as error:
+        st.error(str(error))
+    except Exception:
+        logging.getLogger("rsviz").exception("a page failed")
+        st.error("This page failed unexpectedly; reload it. The log of the server says why.")
+    finally:
+        st.session_state["_framed"] = False
+
+
+def require() -> None:
+    """Make sure a page runs inside the frame; each page file calls this first.
+
+    On a fresh server Streamlit runs the file a deep link names without app.py; saying that there is
+    a navigation makes it run app.py from now on.
+    """
+    if not st.session_state.get("_framed"):
+        st.navigation(_pages())
+        st.rerun()

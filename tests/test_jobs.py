@@ -1,0 +1,91 @@
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from rsviz.errors import UserError
+from rsviz.jobs import Job, Queue, Session, queue
+from rsviz.spec import Certificate, Norm
+from rsviz.voting import Progress
+
+
+def progress(ended):
+    certificate = Certificate(
+        0, True, Norm.L2, 0.0, 0.5, (0,), 1, 1, 0.001, 0.0, 0, "m", "c", "g", ended=ended
+    )
+    return Progress(certificate, 0, 1, 0.0)
+
+
+def endless(cancel):
+    while not cancel.is_set():
+        yield progress("running")
+        time.sleep(0.005)
+    yield progress("stopped")
+
+
+def short(cancel):
+    yield progress("complete")
+
+
+def wait(condition):
+    end = time.monotonic() + 5
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.005)
+    assert condition()
+
+
+def test_jobs_run_one_after_another_and_know_their_place():
+    line = Queue(ThreadPoolExecutor(1))
+    first = line.submit(Job("a", "cpu", endless))
+    second = line.submit(Job("b", "cpu", short))
+    wait(lambda: first.state == "running")
+    assert second.state == "queued"
+    assert (line.position(first), line.position(second)) == (0, 1)
+    first.stop()
+    wait(lambda: second.state == "done")
+    assert first.state == "cancelled"
+    assert first.latest.certificate.ended == "stopped"
+    assert line.position(second) == 0
+
+
+def test_a_queued_job_that_is_stopped_never_starts():
+    line = Queue(ThreadPoolExecutor(1))
+    first, second = Job("a", "cpu", endless), Job("b", "cpu", short)
+    line.submit(first), line.submit(second)
+    second.stop()
+    first.stop()
+    wait(lambda: not second.active)
+    assert second.state == "cancelled"
+    assert second.readings == []
+
+
+def test_errors_become_sentences(caplog):
+    def refuse(cancel):
+        raise UserError("n must be smaller.")
+        yield
+
+    def crash(cancel):
+        raise ZeroDivisionError
+        yield
+
+    refused, crashed = Job("a", "cpu", refuse), Job("b", "cpu", crash)
+    refused.work(), crashed.work()
+    assert (refused.state, refused.error) == ("failed", "n must be smaller.")
+    assert crashed.state == "failed"
+    assert "ZeroDivisionError" not in crashed.error
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_one_tab_does_not_disturb_another():
+    mine, theirs = Session(), Session()
+    ours = [mine.start(Job("a", "test-device", endless))]
+    other = theirs.start(Job("b", "test-device", endless))
+    ours.append(mine.start(Job("c", "test-device", short)))
+    wait(lambda: ours[0].state == "cancelled")
+    wait(lambda: other.state == "running")
+    mine.stop()
+    assert not other.cancel.is_set()
+    theirs.stop()
+    wait(lambda: not other.active)
+    assert mine.history == ours
+    assert queue("test-device") is queue("test-device")
+    assert threading.active_count() < 50
