@@ -97,6 +97,11 @@ def load(name: str, split: str) -> Dataset:
     return Dataset(name, split, CLASSES[name], x_NCHW, torch.tensor(raw.targets))
 
 
+def from_pixels(x_HWC: np.ndarray) -> Tensor:
+    """Return x_CHW, float32 in [0, 1], of an image given as x_HWC."""
+    return torch.from_numpy(np.ascontiguousarray(x_HWC.transpose(2, 0, 1), dtype=np.float32))
+
+
 def find_image(name: str) -> tuple[Tensor, int]:
     """Return (x_CHW, label) of an image named like ``cifar10/test/17``, refused in words if not."""
     parts = name.split("/")
