@@ -142,6 +142,7 @@ def test_split_at_the_planned_n_is_close_to_clopper_pearson():
     split = ndtri(bounds.lower(votes, 9_000, 0.001, Bound.SPLIT))
     fixed = ndtri(bounds.lower(votes, 9_000, 0.001, Bound.CLOPPER_PEARSON))
     assert 0.996 < split / fixed < 1
+    assert split == ndtri(bounds.clopper_pearson_lower(9_000, 10_000, 0.8 * 0.001))
 
 
 @pytest.mark.parametrize("ended", ["running", "stopped", "extended"])
