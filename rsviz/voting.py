@@ -268,9 +268,11 @@ def watch(
         yield progress(task.certificate or read(votes, spec))
     if not final:
         votes = {
-            s: v if v.ended == "complete" else replace(v, ended="stopped") for s, v in votes.items()
+            name: v if v.ended == "complete" else replace(v, ended="stopped")
+            for name, v in votes.items()
         }
-        yield progress(read(votes, spec))
+        # Stopped between two stages no votes say so, but the reading must.
+        yield progress(replace(read(votes, spec), ended="stopped"))
 
 
 def stamp(certificate: Certificate, image_hash: str, device: str, seconds: float) -> Certificate:

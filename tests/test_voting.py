@@ -107,6 +107,22 @@ def test_cancelling_leaves_a_prefix_and_an_anytime_certificate(net):
     assert cut[-1].certificate.radius == whole[4].certificate.radius
 
 
+def test_cancelled_between_the_stages_says_so(net):
+    cancel = threading.Event()
+    x_CHW, run_spec = image(0), spec(bound=Bound.ANYTIME)
+    for progress in voting.watch(
+        lambda: gaussian.certify(x_CHW, {"classifier": net}, run_spec),
+        gaussian.read,
+        x_CHW,
+        run_spec,
+        cancel=cancel,
+    ):
+        cancel.set()  # after the first batch, which is the whole select stage
+    assert progress.done == 100
+    assert progress.certificate.ended == "stopped"
+    assert progress.certificate.abstained
+
+
 def test_cancelled_before_the_class_is_chosen_says_so(net):
     cancel = threading.Event()
     cancel.set()
