@@ -57,6 +57,9 @@ def _add_checkpoints(commands: Any) -> None:
         commands, "checkpoints", "list the trained networks and what they measured", do.checkpoints
     )
     command.add_argument("--json", action="store_true", help="print a JSON list")
+    command.add_argument("--markdown", action="store_true", help="print the README's table")
+    command = _add(commands, "examples", "store certificates of telling images", do.examples)
+    command.add_argument("--checkpoint", required=True)
 
 
 def _add_certify(commands: Any) -> None:

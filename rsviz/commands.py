@@ -31,6 +31,9 @@ def checkpoints(args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(rows, indent=1))
         return
+    if args.markdown:
+        print(markdown_table(rows))
+        return
     for row in rows:
         print(row["name"] + ("" if row["verified"] else f"  CANNOT BE USED: {row['problem']}"))
         for m in row["measured"]:
@@ -38,6 +41,27 @@ def checkpoints(args: argparse.Namespace) -> None:
             print(
                 f"  sigma {m['sigma']}  n {m['n']:,}  {m['subset']}  ACR {m['acr']:.3f}  {accuracy}"
             )
+
+
+def markdown_table(rows: list[dict[str, Any]]) -> str:
+    """Return the README's table of checkpoints: one line a measurement, in percent."""
+    radii = ("0", "0.25", "0.5", "0.75", "1", "1.5")
+    head = ["checkpoint", "sigma", "images", "n", "ACR", *(f"r = {r}" for r in radii)]
+    lines = [" | ".join(head), " | ".join("---" for _ in head)]
+    for row in rows:
+        for m in sorted(row["measured"], key=lambda m: (m["n"], m["sigma"])):
+            cells = [f"`{row['name']}`", f"{m['sigma']:g}", f"{m['images']}", f"{m['n']:,}"]
+            cells += [f"{m['acr']:.3f}", *(f"{100 * m['accuracy'][r]:.1f}" for r in radii)]
+            lines.append(" | ".join(cells))
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def examples(args: argparse.Namespace) -> None:
+    """Run ``examples``."""
+    from rsviz import checkpoints, run
+    from rsviz import examples as stored
+
+    stored.make(checkpoints.find(args.checkpoint), run.certify, _say)
 
 
 def _load_image(name: str, size: int, crop: str) -> tuple[Any, str]:

@@ -110,6 +110,7 @@ def test_cancelling_leaves_a_prefix_and_an_anytime_certificate(net):
 def test_cancelled_between_the_stages_says_so(net):
     cancel = threading.Event()
     x_CHW, run_spec = image(0), spec(bound=Bound.ANYTIME)
+    readings = []
     for progress in voting.watch(
         lambda: gaussian.certify(x_CHW, {"classifier": net}, run_spec),
         gaussian.read,
@@ -117,10 +118,11 @@ def test_cancelled_between_the_stages_says_so(net):
         run_spec,
         cancel=cancel,
     ):
+        readings.append(progress)
         cancel.set()  # after the first batch, which is the whole select stage
-    assert progress.done == 100
-    assert progress.certificate.ended == "stopped"
-    assert progress.certificate.abstained
+    assert readings[-1].done == 100
+    assert readings[-1].certificate.ended == "stopped"
+    assert readings[-1].certificate.abstained
 
 
 def test_cancelled_before_the_class_is_chosen_says_so(net):

@@ -1,0 +1,42 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from rsviz import checkpoints, commands
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_five_lines_run(capsys, monkeypatch):
+    import plotly.graph_objects as go
+
+    shown = []
+    monkeypatch.setattr(go.Figure, "show", lambda figure: shown.append(figure))
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    exec(code, {})
+    predicted, radius = capsys.readouterr().out.split()
+    assert int(predicted) in range(10)
+    assert 0 < float(radius) < 1.3
+    (figure,) = shown
+    assert sum(figure.data[0].x) == 2000 or sum(figure.data[0].y) == 2000
+
+
+def test_the_table_is_what_the_cards_say():
+    table = README.split("<!-- python -m rsviz checkpoints --markdown -->\n")[1]
+    table = table.split("<!-- end -->")[0].strip()
+    rows = [
+        {"name": c.name, "measured": c.card["measured"]} for c in checkpoints.list_checkpoints()
+    ]
+    assert table == commands.markdown_table(rows)
+
+
+def test_the_set_up_lines_are_one_command_each():
+    for end in ("streamlit run app.py", "pytest"):
+        assert re.search(rf"^python3 -m venv .*{end}$", README, re.MULTILINE)
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\(((?!http)[^)]+)\)", README))
+def test_links_lead_somewhere(link):
+    assert (ROOT / link).exists()
