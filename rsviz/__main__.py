@@ -32,6 +32,10 @@ def parser() -> argparse.ArgumentParser:
     _add_recipes(commands)
     _add_evaluate(commands)
     _add_curves(commands)
+    speed = _add(commands, "speed", "time voting beside the field's loop and matmul", do.speed)
+    speed.add_argument("--checkpoint", required=True)
+    speed.add_argument("--seconds", type=float, default=2, help="per timing (%(default)s)")
+    _add_device(speed)
     _add(commands, "download", "download CIFAR-10 into RSVIZ_DATA or the cache", do.download)
     return top
 

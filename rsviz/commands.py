@@ -215,6 +215,33 @@ def _print_curve(curve: Any) -> None:
         print(f"  r {r:5.2f}  {100 * accuracy:5.1f} %   ({100 * low:.1f} to {100 * high:.1f})")
 
 
+def speed(args: argparse.Namespace) -> None:
+    """Run ``speed``."""
+    import torch
+
+    from rsviz import checkpoints
+    from rsviz import speed as timing
+    from rsviz.networks import INPUT_SIZE
+
+    device = _device(args.device)
+    checkpoint = checkpoints.find(args.checkpoint)
+    plain = checkpoints.load(checkpoint, device, ready=False)
+    plain.to(memory_format=torch.contiguous_format)  # as the field's scripts leave it
+    s = timing.measure(
+        plain,
+        checkpoints.load(checkpoint, device),
+        INPUT_SIZE[checkpoint.card["dataset"]],
+        device,
+        args.seconds,
+    )
+    print(f"{s.votes_per_second:,.0f} votes/s, {s.gflops:,.0f} GFLOP/s")
+    print(
+        f"{s.votes_per_second / s.field_votes_per_second:.2f} times the field's loop "
+        f"({s.field_votes_per_second:,.0f} votes/s)"
+    )
+    print(f"{s.gflops / s.matmul_gflops:.2f} of the matmul rate ({s.matmul_gflops:,.0f} GFLOP/s)")
+
+
 def download(args: argparse.Namespace) -> None:
     """Run ``download``."""
     from rsviz.datasets import download_cifar10

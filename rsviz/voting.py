@@ -81,6 +81,7 @@ class Task:
     x_CHW: Tensor
     votes: dict[str, Votes] = field(default_factory=dict)
     certificate: Certificate | None = None
+    finished: bool = False
     ask: Ask | None = None
     handed_out: int = 0  # chunks of the current ask already given to a batch
     counts_K: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -92,7 +93,7 @@ class Task:
             self.ask = next(self.run) if votes is None else self.run.send(votes)
             self.handed_out, self.counts_K = 0, np.zeros(self.ask.classes, np.int64)
         except StopIteration as end:
-            self.ask, self.certificate = None, end.value
+            self.ask, self.certificate, self.finished = None, end.value, True
 
     @property
     def waiting(self) -> int:
@@ -135,7 +136,7 @@ def drive(
 ) -> Iterator[Task]:
     """Answer the asks of all requests; yield each task whenever some of its votes came in.
 
-    A task whose ``certificate`` is set is finished and not seen again. Every forward pass has
+    A ``finished`` task has its certificate and is not seen again. Every forward pass has
     exactly ``chunks`` chunks, padded where fewer wait, so that an image's counts are the same
     whatever is batched beside it. On a GPU one batch is computed ahead of the one being read.
     """
@@ -145,7 +146,7 @@ def drive(
     flying = deque[tuple[list[_Share], Tensor]]()
     while not (cancel and cancel.is_set()):
         shares = _next_shares(active, queue, chunks, device)
-        for task in [t for t in active if t.certificate]:  # a method that asked for nothing
+        for task in [t for t in active if t.finished and not t.votes]:  # it asked for nothing
             active.remove(task)
             yield task
         if shares:
@@ -215,7 +216,7 @@ def _collect(shares: list[_Share], classes_BN: Tensor, active: list[Task]) -> It
         task.votes[ask.stage] = votes
         if ended == "complete":
             task.advance(votes)
-        if task.certificate:
+        if task.finished:
             active.remove(task)
         yield task
 
@@ -264,7 +265,7 @@ def watch(
     final = False
     for task in drive([request], device, cancel=cancel):
         votes = dict(task.votes)
-        final = task.certificate is not None
+        final = task.finished
         yield progress(task.certificate or read(votes, spec))
     if not final:
         votes = {
