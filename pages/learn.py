@@ -15,9 +15,8 @@ def move(scene: lessons.Scene, targets: tuple[str, str]) -> None:
     points = st.session_state[f"{scene.key}_chart"]["selection"]["points"]
     for name, axis in zip(targets, ("x", "y"), strict=True):
         if points:
-            control = next(c for c in scene.controls if c.key == name)
-            nearest = min(control.options, key=lambda option: abs(option - points[0][axis]))
-            st.session_state[f"{scene.key}_{name}"] = nearest
+            step = lessons.nearest_step(scene, name, points[0][axis])
+            st.session_state[f"{scene.key}_{name}"] = step
 
 
 def show_controls(scene: lessons.Scene) -> dict[str, float | int]:

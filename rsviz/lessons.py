@@ -203,9 +203,28 @@ GLOSSARY: Mapping[str, str] = {
 }
 
 
+INTRODUCTION = """
+Change a picture so slightly that nobody would notice, and a neural network may call it something
+else. **Randomized smoothing** asks the network not once but about many noisy copies of the picture,
+counts the answers as votes, and **proves** from them that no change smaller than a certain
+radius can turn the result.
+"""
+CERTIFY_CARD = """
+Take a picture of your own or one from the gallery, and watch its certificate form vote by vote:
+the noisy copies, the count, the radius, and what each of them means.
+"""
+LEARN_CARD = "Short chapters, each one picture to play with and a question to guess at first."
+
+
 def help_text(term: str) -> str:
     """Return the glossary's sentence on a term, for a widget's help; KeyError if it has none."""
     return GLOSSARY[term]
+
+
+def nearest_step(scene: Scene, name: str, value: float) -> float | int:
+    """Return the step of a scene's control that is nearest to a value, as from a click."""
+    options = next(c for c in scene.controls if c.key == name).options
+    return min(options, key=lambda option: abs(option - value))
 
 
 def chapter(slug: str | None) -> Chapter:

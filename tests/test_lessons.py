@@ -40,3 +40,8 @@ def test_an_unknown_chapter_is_the_first():
     assert lessons.chapter("bound").number == 2
     assert lessons.chapter("<script>").number == 1
     assert lessons.chapter(None).number == 1
+
+
+def test_a_click_moves_to_the_nearest_step():
+    assert lessons.nearest_step(lessons.VOTES, "left", 0.309) == 0.3
+    assert lessons.nearest_step(lessons.VOTES, "right", 1.2) == 1.0
