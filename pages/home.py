@@ -12,7 +12,7 @@ from rsviz.spec import Certificate
 ui.require()
 
 PICTURES_SHOWN = {"heart": 7, "bars": 3, "cross": 12, "square": 1, "arrow": 4}  # of Shapes' test
-SIGMAS = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5)
+SIGMAS = (0.12, 0.25, 0.5, 0.75, 1.0, 1.5)
 VOTES = 400
 
 
@@ -78,6 +78,12 @@ def show_votes(checkpoint: Checkpoint) -> None:
         st.plotly_chart(figure, key="tally", alt=alt, config={"displayModeBar": False})
         st.markdown("**3. Read off what is proved**")
         show_radius(winner, found)
+        st.page_link(
+            ui.page_path("certify"),
+            label="The same in full, with 10,000 votes",
+            icon=":material/arrow_forward:",
+            query_params={"image": found.image, "sigma": f"{sigma:g}"},
+        )
 
 
 def show_radius(winner: str, found: Certificate) -> None:

@@ -137,7 +137,7 @@ PEEK = Scene(
         "single vote; it is what the live pages show while they count.",
     ),
     controls=(
-        Control("p", "True p_A", (0.6, 0.7, 0.8, 0.9, 0.99), 0.8, "{:g}", "p_A"),
+        Control("p", "True $p_A$", (0.6, 0.7, 0.8, 0.9, 0.99), 0.8, "{:g}", "p_A"),
         Control("risk", "Chance to be wrong, alpha", ALPHAS[1:], 0.05, "{:g}", "alpha"),
         Control("again", "Repeat the experiment, seed", tuple(range(1, 21)), 1, "{:d}", "seed"),
     ),

@@ -33,7 +33,8 @@ class Peeking:
 
     ``looks_L`` is how many votes were in at each look, ``ever_L`` the number of runs in which the
     bound has lain above the true p at that look or an earlier one, ``at_end`` in how many it did
-    at the last. ``example_L`` is the bound itself in run ``example``.
+    at the last. ``example_L`` is the bound itself in run ``example``, where
+    Clopper-Pearson was wrong at the most looks.
     """
 
     runs: int
@@ -79,8 +80,8 @@ def simulate(
     looks_L = np.arange(every, n + 1, every)
     counts_RL = rng.binomial(every, p, size=(runs, len(looks_L))).cumsum(axis=1)
     wrong_RL = {name: counts_RL >= thresholds(name, p, alpha, n, every) for name in BOUNDS}
-    # The run shown is the first that fooled Clopper-Pearson, else simply the first.
-    example = int(wrong_RL["Clopper-Pearson"].any(axis=1).argmax())
+    # The run to look at is the one that fooled Clopper-Pearson most often.
+    example = int(wrong_RL["Clopper-Pearson"].sum(axis=1).argmax())
     return Peeking(
         runs=runs,
         looks_L=looks_L,

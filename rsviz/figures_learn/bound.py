@@ -106,7 +106,7 @@ def peek(p: float, risk: float, again: int) -> Picture:
     ever = {name: int(ever_L[-1]) for name, ever_L in seen.ever_L.items()}
     cp, anytime = ever["Clopper-Pearson"], ever["anytime-valid"]
     once, always = coloured(RED, r"\underline{p_A}(n)"), coloured(BLUE, r"\underline{p_A}(m)")
-    promise = coloured(GREY, rf"\alpha = {risk:g}")
+    promise = coloured(GREY, r"\alpha")
     return Picture(
         figure=_peek_figure(seen, p, risk, revealed=True),
         teaser=_peek_figure(seen, p, risk, revealed=False),
@@ -160,7 +160,7 @@ def _peek_figure(seen: peeking.Peeking, p: float, alpha: float, revealed: bool) 
             "domain": [0.56, 1],
             "range": [low, min(1.0, p + (p - low) / 3)],
             "anchor": "x",
-            "title": "bounds in one run",
+            "title": "bounds, worst run",
             "fixedrange": True,
         },
     )
