@@ -101,7 +101,7 @@ PRICE = Scene(
     title="A bound takes the place of the truth, and has its price",
     sentences=(
         "You never see the true probability $p_A$ of a vote, only $n$ votes, so a certificate "
-        "stands on a lower bound: the $p_A$ so small that as many votes as these would come up "
+        "stands on a lower bound: the $p_A$ so small that this many votes or more would come up "
         "with probability alpha only.",
         "More votes, or a larger alpha, lift the certified radius towards what perfect knowledge "
         "would give; but even if **all** $n$ votes agree, it ends at a ceiling.",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rsviz import certify, lessons, toy
-from rsviz.figures_learn import PICTURES, base
+from rsviz.figures_learn import PICTURES, ballot, base
 from rsviz.figures_learn.bound import peek, price
 from rsviz.figures_learn.votes import ALPHA, plane, votes
 
@@ -93,3 +93,31 @@ def test_the_answer_counts_the_runs():
 def test_terms_are_coloured_in_the_way_latex_reads():
     assert base.coloured("#123456", "x") == r"\textcolor{#123456}{x}"
     assert base.rgba("#102030", 0.5) == "rgba(16,32,48,0.5)"
+
+
+def test_the_mosaic_frames_every_copy_by_its_vote():
+    x_HWC = np.full((32, 32, 3), 0.5)
+    copy_NHWC = np.full((ballot.COPIES, 32, 32, 3), [2.0, 0.0, -1.0])  # clipped for the eye
+    agree_N = [True] * (ballot.COPIES - 1) + [False]
+    sheet_HWC = ballot.mosaic(x_HWC, copy_NHWC, agree_N)
+    opaque = sheet_HWC[..., 3] == 255
+    blue = opaque & (sheet_HWC[..., :3] == (0x00, 0x72, 0xB2)).all(-1)
+    orange = opaque & (sheet_HWC[..., :3] == (0xE6, 0x9F, 0x00)).all(-1)
+    red = opaque & (sheet_HWC[..., :3] == (255, 0, 0)).all(-1)
+    # Each copy is 32 pixels of 4 x 4; the cut corner takes a triangle of 16 + ... + 1 of one.
+    assert red.sum() == (128 * 128) * ballot.COPIES - 136
+    assert orange[-1, -1] and not orange[:-150].any()
+    assert blue.sum() > 12 * orange.sum()
+    assert tuple(sheet_HWC[0, 0]) == (128, 128, 128, 255)
+
+
+def test_a_wrong_number_of_votes_is_refused():
+    with pytest.raises(ValueError):
+        ballot.mosaic(np.zeros((32, 32, 3)), np.zeros((3, 32, 32, 3)), [True] * 3)
+
+
+def test_the_tally_puts_the_winner_first_and_draws_what_is_proved():
+    figure = ballot.tally((10, 70, 0, 15, 5), "abcde", predicted=1, p_a_lower=0.6)
+    assert list(figure.data[0].y) == ["b", "d", "a", "e"]
+    assert list(figure.data[0].text) == ["70", "15", "10", "5"]
+    assert figure.data[2].x == (60, 60)

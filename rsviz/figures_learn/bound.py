@@ -95,7 +95,7 @@ def _price_figure(k: int, n: int, alpha: float) -> go.Figure:
         tickvals=[*(float(ndtri(p)) for p in _TICKS), _END],
         ticktext=[*(f"{100 * p:g} %" for p in _TICKS), "all"],
     )
-    figure.update_yaxes(title=f"certified L2 radius, sigma = {SIGMA:g}", range=[0, 2.05])
+    figure.update_yaxes(title=f"certified L2 radius, sigma = {SIGMA:g}", range=[-0.06, 2.05])
     return figure
 
 
