@@ -8,6 +8,7 @@ from rsviz import certify, checkpoints, datasets, lessons, run, shapes, toy, ui,
 from rsviz.checkpoints import Checkpoint
 from rsviz.figures_learn import PICTURES, ballot
 from rsviz.spec import Certificate
+from rsviz.ui import shared
 
 ui.require()
 
@@ -28,7 +29,7 @@ def ask(name: str, sha256: str, index: int, sigma: float) -> tuple[NDArray[np.ui
     """Return the mosaic of the first copies, and the certificate of all votes."""
     x_CHW = datasets.from_pixels(shapes.draw(shapes.SEEDS["test"], index).x_HWC)
     checkpoint = checkpoints.find(name)
-    net = ui.network(checkpoint, "cpu")
+    net = shared.network(checkpoint, "cpu")
     spec = run.make_spec(checkpoint, x_CHW, sigma, f"shapes/test/{index}", n=VOTES)
     *_, last = run.watch(x_CHW, net, spec)
     voter = voting.NoisyClassifier(net)
