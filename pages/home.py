@@ -1,0 +1,138 @@
+"""Home: what randomized smoothing is, in one live picture, and the way to each page."""
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from rsviz import certify, checkpoints, datasets, lessons, run, shapes, toy, ui, voting
+from rsviz.checkpoints import Checkpoint
+from rsviz.figures_learn import PICTURES, ballot
+from rsviz.spec import Certificate
+from rsviz.ui import shared
+
+ui.require()
+
+PICTURES_SHOWN = {"heart": 7, "bars": 3, "cross": 12, "square": 1, "arrow": 4}  # of Shapes' test
+SIGMAS = (0.12, 0.25, 0.5, 0.75, 1.0, 1.5)
+VOTES = 400
+
+
+def pick_checkpoint() -> Checkpoint | None:
+    """Return a sound checkpoint for Shapes, the one for sigma 0.5 if it is there."""
+    sound = [c for c in checkpoints.list_checkpoints() if c.verified]
+    found = [c for c in sound if c.card["dataset"] == "shapes" and c.card["method"] == "gaussian"]
+    return min(found, key=lambda c: c.card["sigma"] != 0.5, default=None)
+
+
+@st.cache_data(max_entries=64, show_spinner="Asking the network")
+def ask(name: str, sha256: str, index: int, sigma: float) -> tuple[NDArray[np.uint8], Certificate]:
+    """Return the mosaic of the first copies, and the certificate of all votes."""
+    x_CHW = datasets.from_pixels(shapes.draw(shapes.SEEDS["test"], index).x_HWC)
+    checkpoint = checkpoints.find(name)
+    net = shared.network(checkpoint, "cpu")
+    spec = run.make_spec(checkpoint, x_CHW, sigma, f"shapes/test/{index}", n=VOTES)
+    *_, last = run.watch(x_CHW, net, spec)
+    voter = voting.NoisyClassifier(net)
+    copy_NCHW, class_N = voting.noisy_votes(voter, x_CHW, spec, ballot.COPIES)
+    sheet = ballot.mosaic(
+        x_CHW.permute(1, 2, 0).numpy(),
+        copy_NCHW.permute(0, 2, 3, 1).numpy(),
+        [int(c) == last.certificate.predicted for c in class_N],
+    )
+    return sheet, last.certificate
+
+
+def show_votes(checkpoint: Checkpoint) -> None:
+    """Show a picture, its noisy copies with their votes, the count, and the radius."""
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        name = st.segmented_control(
+            "Picture",
+            list(PICTURES_SHOWN),
+            default="heart",
+            required=True,
+            key="picture",
+            bind="query-params",
+        )
+    with right:
+        sigma = st.select_slider(
+            "Noise, sigma",
+            SIGMAS,
+            0.5,
+            help=lessons.help_text("sigma"),
+            key="noise",
+            bind="query-params",
+        )
+    sheet, found = ask(checkpoint.name, checkpoint.sha256, PICTURES_SHOWN[name], sigma)
+    winner = shapes.CLASSES[found.predicted or 0]
+    with left:
+        st.markdown("**1. Make noisy copies and ask about each**")
+        st.image(sheet, width="stretch")
+        st.caption(
+            f"Blue frame: the network says '{winner}'. Orange: anything else. Counted just now, on "
+            f"this machine, by the small network {checkpoint.name}."
+        )
+    with right:
+        st.markdown("**2. Count the votes**")
+        figure = ballot.tally(found.counts, shapes.CLASSES, found.predicted or 0, found.p_a_lower)
+        alt = f"{max(found.counts)} of {sum(found.counts)} copies are called '{winner}'."
+        st.plotly_chart(figure, key="tally", alt=alt, config={"displayModeBar": False})
+        st.markdown("**3. Read off what is proved**")
+        show_radius(winner, found)
+        st.page_link(
+            ui.page_path("certify"),
+            label="The same in full, with 10,000 votes",
+            icon=":material/arrow_forward:",
+            query_params={"image": found.image, "sigma": f"{sigma:g}"},
+        )
+
+
+def show_radius(winner: str, found: Certificate) -> None:
+    """Say in words what the votes prove."""
+    if found.abstained:
+        st.warning(
+            "Too few copies agree to prove that any answer has a majority, so none is given. Turn "
+            "the noise down.",
+            icon=":material/front_hand:",
+        )
+        return
+    grey = certify.in_grey_levels(found.radius, 3 * 32 * 32)
+    st.success(
+        f"No change of the picture smaller than **R = {found.radius:.2f}** can take the majority "
+        f"from **{winner}**. To shift every colour value by {grey:.1f} of 255 levels is a change "
+        f"of that size. The risk that this proof is wrong is {found.alpha:g} at most.",
+        icon=":material/verified:",
+    )
+
+
+def show_plane() -> None:
+    """Show the two-pixel world, for as long as there is no trained network."""
+    sigma = st.select_slider("Noise, sigma", toy.SIGMAS, 0.08, help=lessons.help_text("sigma"))
+    picture = PICTURES["votes"](left=0.75, right=0.45, noise=sigma, votes=1000)
+    st.caption(
+        "An image of two pixels is a point on this map; each dot is a noisy copy, and votes."
+    )
+    st.plotly_chart(picture.figure, alt=picture.alt, config={"displayModeBar": False}, key="plane")
+
+
+st.title("How robust is an answer?")
+st.markdown(lessons.INTRODUCTION)
+chosen = pick_checkpoint()
+if chosen:
+    show_votes(chosen)
+else:
+    show_plane()
+
+certify_card, learn_card = st.columns(2)
+with certify_card.container(border=True, height="stretch"):
+    st.page_link(ui.page_path("certify"), label="**Certify**", icon=":material/verified:")
+    st.markdown(lessons.CERTIFY_CARD)
+with learn_card.container(border=True, height="stretch"):
+    st.page_link(ui.page_path("learn"), label="**Learn**", icon=":material/school:")
+    st.markdown(lessons.LEARN_CARD)
+    for chapter in lessons.CHAPTERS:
+        st.page_link(
+            ui.page_path("learn"),
+            label=f"{chapter.number}. {chapter.title}",
+            query_params={"chapter": chapter.slug},
+        )

@@ -1,0 +1,12 @@
+"""The pictures of Learn: the values of a scene's controls in, a figure and what it shows out."""
+
+from collections.abc import Callable
+
+from rsviz.figures_learn.base import Picture
+from rsviz.figures_learn.bound import peek, price
+from rsviz.figures_learn.votes import votes
+
+# scene key -> its picture, called with the values of the scene's controls by name
+PICTURES: dict[str, Callable[..., Picture]] = {"votes": votes, "price": price, "peek": peek}
+
+__all__ = ["PICTURES", "Picture"]

@@ -1,0 +1,77 @@
+"""What the pictures of Learn share: their colours, an empty figure, numbers in a formula.
+
+Colours are Okabe and Ito's, the same in a figure and in its formula, legible on light and dark;
+what differs in colour also differs in dash or marker.
+"""
+
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
+PURPLE, RED, GREY = "#CC79A7", "#D55E00", "#808080"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure, its formula with this moment's numbers, and the answer to the scene's question.
+
+    ``answer`` is the index of the option that is right for these values, ``reveal`` says why.
+    ``click`` names the two controls that a click into the figure sets, or is None. ``teaser`` is
+    shown in place of a figure that would give the answer away, until the question is answered.
+    """
+
+    figure: go.Figure
+    formula: str
+    alt: str
+    answer: int
+    reveal: str
+    click: tuple[str, str] | None = None
+    teaser: go.Figure | None = None
+
+
+def coloured(colour: str, latex: object) -> str:
+    """Return a term of a formula in the colour it has in the figure."""
+    return rf"\textcolor{{{colour}}}{{{latex}}}"
+
+
+def aligned(*lines: str) -> str:
+    """Return formula lines under each other, aligned at their ampersands."""
+    return r"\begin{aligned}" + r"\\".join(lines) + r"\end{aligned}"
+
+
+def empty_figure(height: int) -> go.Figure:
+    """Return an empty figure: transparent, legend below, no zoom, so that a phone can scroll."""
+    figure = go.Figure()
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 24, "b": 8},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
+        dragmode=False,
+    )
+    figure.update_xaxes(fixedrange=True)
+    figure.update_yaxes(fixedrange=True)
+    return figure
+
+
+def rgba(colour: str, opacity: float) -> str:
+    """Return a colour, written as #RRGGBB, at some opacity."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"
+
+
+def here(x: float, y: float, name: str, hover: str = "") -> go.Scatter:
+    """Return the marker of where the reader stands, legible on every background."""
+    return go.Scatter(
+        x=[x],
+        y=[y],
+        mode="markers",
+        marker={"color": "white", "size": 11, "line": {"color": "black", "width": 3}},
+        name=name,
+        hovertemplate=f"{hover}<extra></extra>" if hover else None,
+        hoverinfo=None if hover else "skip",
+        showlegend=bool(name),
+        unselected={"marker": {"opacity": 1}},
+    )

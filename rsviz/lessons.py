@@ -1,0 +1,232 @@
+"""What Learn teaches, as data: the chapters with their scenes, and the glossary.
+
+A scene is one idea: one picture to play with, three sentences, a formula, a question asked before
+its answer, and a link into the live pages. Its picture is the function of the same key in
+`rsviz.figures_learn.PICTURES`, called with the values of the scene's controls by name.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rsviz import toy
+
+
+@dataclass(frozen=True)
+class Control:
+    """One slider of a scene: its steps, where it starts, and the glossary term that explains it."""
+
+    key: str
+    label: str
+    options: tuple[float | int, ...]
+    default: float | int
+    format: str = "{:g}"
+    term: str = ""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A prediction the reader makes before the answer, which the picture computes, is shown."""
+
+    prompt: str
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Link:
+    """The way into a live page with everything set."""
+
+    page: str
+    label: str
+    query: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One idea: what is said, what can be moved, what is asked, where it leads."""
+
+    key: str
+    title: str
+    sentences: tuple[str, str, str]
+    controls: tuple[Control, ...]
+    question: Question
+    link: Link
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A few scenes under one heading; ``slug`` is its name in the address bar."""
+
+    number: int
+    slug: str
+    title: str
+    scenes: tuple[Scene, ...]
+
+
+BRIGHTNESS = tuple(round(i / 40, 3) for i in range(41))
+SHARES = (50, 52, 55, 60, 65, 70, 75, 80, 85, 90, 95, 98, 99, 99.9, 100)  # per cent
+ALPHAS = (0.001, 0.01, 0.05, 0.1)
+
+VOTES = Scene(
+    key="votes",
+    title="Ask many noisy copies instead of asking once",
+    sentences=(
+        "The images of this little world have two pixels, so each is a point in the square, and "
+        "the classifier's two answers are two colours: a thin spike of the wrong one lies close "
+        "to almost every point, and stepping into it is how a network gets fooled.",
+        "Noise scatters copies of your point around it, each copy votes with the colour it lands "
+        "on, and the answer most copies give is that of the **smoothed classifier**.",
+        "Spikes are too thin to win a vote, so the smoothed boundary passes them by; and from the "
+        "share of the votes alone follows a disc around your point that this boundary cannot "
+        "enter.",
+    ),
+    controls=(
+        Control("left", "Left pixel", BRIGHTNESS, 0.75, "{:.3g}"),
+        Control("right", "Right pixel", BRIGHTNESS, 0.45, "{:.3g}"),
+        Control("noise", "Noise, sigma", toy.SIGMAS, 0.08, "{:g}", "sigma"),
+        Control("votes", "Votes, n", (100, 1_000, 10_000), 1_000, "{:d}", "n"),
+    ),
+    question=Question(
+        "Suppose sigma doubles. What happens to the certified disc at this very point?",
+        ("It grows", "It shrinks", "It stays the same"),
+    ),
+    link=Link(
+        "certify",
+        "The same on a real picture",
+        {"image": "shapes/test/3", "sigma": "0.5"},
+    ),
+)
+
+PRICE = Scene(
+    key="price",
+    title="A bound takes the place of the truth, and has its price",
+    sentences=(
+        "You never see the true probability $p_A$ of a vote, only $n$ votes, so a certificate "
+        "stands on a lower bound: the $p_A$ so small that this many votes or more would come up "
+        "with probability alpha only.",
+        "More votes, or a larger alpha, lift the certified radius towards what perfect knowledge "
+        "would give; but even if **all** $n$ votes agree, it ends at a ceiling.",
+        "Where the bound is not above one half, the votes leave open whether the class has a "
+        "majority at all, and the honest answer is to **abstain**.",
+    ),
+    controls=(
+        Control("share", "Votes for the class, per cent", SHARES, 90, "{:g}", "p_A"),
+        Control("n", "Votes, n", (100, 1_000, 10_000, 100_000), 1_000, "{:d}", "n"),
+        Control("alpha", "Chance to be wrong, alpha", ALPHAS, 0.001, "{:g}", "alpha"),
+    ),
+    question=Question(
+        "You take ten times as many votes, and again all agree. How far away is the ceiling now?",
+        ("Ten times as far", "About three times as far", "Less than twice as far"),
+    ),
+    link=Link(
+        "certify",
+        "A real picture, 1,000 votes",
+        {"image": "shapes/test/3", "sigma": "0.5", "n": "1000"},
+    ),
+)
+
+PEEK = Scene(
+    key="peek",
+    title="Who looks early and often is wrong more often",
+    sentences=(
+        "Clopper-Pearson, the bound the field reports, keeps its promise when it is read **once**, "
+        "at a number of votes fixed beforehand.",
+        "Read again and again while votes come in, every look is another chance to be too high, "
+        "and whoever stops at the most pleasing one has a certificate that is wrong far more "
+        "often than alpha.",
+        "An **anytime-valid** bound gives up a little radius and in return may be read after every "
+        "single vote; it is what the live pages show while they count.",
+    ),
+    controls=(
+        Control("p", "True $p_A$", (0.6, 0.7, 0.8, 0.9, 0.99), 0.8, "{:g}", "p_A"),
+        Control("risk", "Chance to be wrong, alpha", ALPHAS[1:], 0.05, "{:g}", "alpha"),
+        Control("again", "Repeat the experiment, seed", tuple(range(1, 21)), 1, "{:d}", "seed"),
+    ),
+    question=Question(
+        "200 runs of 10,000 votes, both bounds read after every 100. In how many runs will "
+        "Clopper-Pearson be too high at least once?",
+        ("In alpha of them or fewer", "In up to twice as many", "In more than twice as many"),
+    ),
+    link=Link(
+        "certify",
+        "A bound that may be watched",
+        {"image": "shapes/test/3", "sigma": "0.5", "bound": "anytime"},
+    ),
+)
+
+CHAPTERS = (
+    Chapter(1, "votes", "Noise turns a classifier into votes", (VOTES,)),
+    Chapter(2, "bound", "From votes to a bound", (PRICE, PEEK)),
+)
+
+GLOSSARY: Mapping[str, str] = {
+    "base classifier": "The network itself, asked once. A tiny change of its input can flip it.",
+    "smoothed classifier": "Answers with the class the base classifier gives most often when "
+    "Gaussian noise is added to the input. It is what a certificate speaks of, not the network "
+    "itself.",
+    "sigma": "Standard deviation of the noise, in units where black is 0 and white is 1. More "
+    "noise reaches farther, but costs accuracy.",
+    "n0": "Votes that choose the class. They are not used again, so that the bound stays honest.",
+    "n": "Fresh votes that bound how probable the chosen class is. More votes allow a larger "
+    "radius, slowly.",
+    "alpha": "Probability, over the draw of the noise, that a certificate is wrong. Chosen "
+    "beforehand; 0.001 is the custom.",
+    "p_A": "True probability that the base classifier gives the chosen class to a noisy copy. "
+    "Nobody sees it; votes only estimate it.",
+    "p_a_lower": "Lower bound on p_A: at or below it except with probability alpha. The radius is "
+    "computed from this, not from the share of votes.",
+    "radius": "R = sigma PhiInv(p_a_lower): no change of the image shorter than this can change "
+    "the smoothed classifier's answer.",
+    "PhiInv": "Turns a probability into a number of standard deviations of the bell curve: "
+    "0.5 gives 0, 0.84 gives 1, 0.977 gives 2, 0.9987 gives 3.",
+    "certificate": "The statement that within the radius the smoothed classifier's answer is "
+    "constant, with everything needed to check it. It says nothing on whether the answer is "
+    "correct.",
+    "abstain": "The votes leave open whether the class has a majority, so no answer is given. "
+    "This is an outcome of its own, not a radius of 0 and not a mistake.",
+    "Clopper-Pearson": "The exact lower bound from k of n votes: the p at which k or more votes "
+    "have probability alpha. It holds at a number of votes fixed beforehand, read once.",
+    "anytime-valid bound": "A lower bound that is right at every number of votes at once, except "
+    "with probability alpha. One may watch it and stop whenever one likes.",
+    "ceiling": "sigma PhiInv(alpha^(1/n)): the largest radius n votes can certify, reached when "
+    "all of them agree.",
+    "L2": "The length of a change: the square root of the sum of the squares over all pixels and "
+    "colours, brightness from 0 to 1.",
+    "Linf": "The largest change of any one pixel's colour value. An L2 radius R contains the Linf "
+    "radius R / sqrt(d), for d values.",
+    "certified accuracy": "Share of all test images that are classified correctly with a radius "
+    "of at least r; abstentions count as not.",
+    "ACR": "Average certified radius over all test images, counting 0 where the answer is wrong "
+    "or withheld.",
+    "seed": "Fixes the noise, so that a run can be repeated vote for vote. Trying seeds until the "
+    "radius pleases makes the certificate worthless.",
+    "flag": "A short warning beside a certificate: what to know before quoting it.",
+}
+
+
+INTRODUCTION = """
+Change a picture so slightly that nobody would notice, and a neural network may call it something
+else. **Randomized smoothing** asks the network not once but about many noisy copies of the picture,
+counts the answers as votes, and **proves** from them that no change smaller than a certain
+radius can turn the result.
+"""
+CERTIFY_CARD = """
+Take a picture of your own or one from the gallery, and watch its certificate form vote by vote:
+the noisy copies, the count, the radius, and what each of them means.
+"""
+LEARN_CARD = "Short chapters, each one picture to play with and a question to guess at first."
+
+
+def help_text(term: str) -> str:
+    """Return the glossary's sentence on a term, for a widget's help; KeyError if it has none."""
+    return GLOSSARY[term]
+
+
+def nearest_step(scene: Scene, name: str, value: float) -> float | int:
+    """Return the step of a scene's control that is nearest to a value, as from a click."""
+    options = next(c for c in scene.controls if c.key == name).options
+    return min(options, key=lambda option: abs(option - value))
+
+
+def chapter(slug: str | None) -> Chapter:
+    """Return the chapter of that slug, the first when there is none such."""
+    return next((c for c in CHAPTERS if c.slug == slug), CHAPTERS[0])

@@ -1,0 +1,79 @@
+import json
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from rsviz import lessons
+
+APP = str(Path(__file__).parents[2] / "app.py")
+
+
+@pytest.fixture
+def learn():
+    at = AppTest.from_file(APP, default_timeout=60).run()
+    return at.switch_page("pages/learn.py").run()
+
+
+def open_chapter(slug):
+    at = AppTest.from_file(APP, default_timeout=60).run()
+    at.switch_page("pages/learn.py")
+    at.query_params["chapter"] = slug
+    return at.run()
+
+
+def charts(at):
+    return [json.loads(c.proto.spec) for c in at.get("plotly_chart")]
+
+
+@pytest.mark.parametrize("chapter", lessons.CHAPTERS, ids=lambda c: c.slug)
+def test_each_chapter_shows_its_scenes(chapter):
+    at = open_chapter(chapter.slug)
+    assert not at.error and not at.exception
+    assert [s.value for s in at.subheader] == [scene.title for scene in chapter.scenes]
+    assert len(charts(at)) == len(at.latex) == len(chapter.scenes)
+
+
+def test_the_answer_comes_only_after_the_prediction(learn):
+    assert not learn.success and not learn.info
+    learn.radio(key="votes_guess").set_value(0).run()
+    assert len(learn.success) + len(learn.info) == 1
+
+
+def test_the_runs_appear_only_after_the_prediction():
+    at = open_chapter("bound")
+    hidden = len(charts(at)[1]["data"])
+    at.radio(key="peek_guess").set_value(2).run()
+    assert len(charts(at)[1]["data"]) == hidden + 2
+
+
+def test_moving_a_slider_moves_the_point_and_the_formula(learn):
+    before = learn.latex[0].value
+    learn.select_slider(key="votes_left").set_value(0.9).run()
+    assert learn.latex[0].value != before
+
+
+def test_a_link_sets_every_control():
+    at = AppTest.from_file(APP, default_timeout=60).run()
+    at.switch_page("pages/learn.py")
+    at.query_params["votes_noise"] = "0.16"
+    at.query_params["votes_votes"] = "10000"
+    at.run()
+    assert at.select_slider(key="votes_noise").value == 0.16
+    assert at.select_slider(key="votes_votes").value == 10_000
+
+
+def test_an_unknown_chapter_opens_the_first():
+    at = open_chapter("no-such-chapter")
+    assert not at.error
+    assert at.subheader[0].value == lessons.CHAPTERS[0].scenes[0].title
+
+
+def test_the_glossary_is_there(learn):
+    text = " ".join(m.value for m in learn.markdown)
+    assert all(f"**{term}**" in text for term in lessons.GLOSSARY)
+
+
+def test_next_turns_the_page(learn):
+    learn.button[0].click().run()
+    assert learn.subheader[0].value == lessons.CHAPTERS[1].scenes[0].title

@@ -1,0 +1,123 @@
+import json
+
+import numpy as np
+import pytest
+
+from rsviz import certify, lessons, toy
+from rsviz.figures_learn import PICTURES, ballot, base
+from rsviz.figures_learn.bound import peek, price
+from rsviz.figures_learn.votes import ALPHA, plane, votes
+
+SCENES = [scene for chapter in lessons.CHAPTERS for scene in chapter.scenes]
+
+
+def trace(figure, name):
+    return next(t for t in figure.data if t.name == name)
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda s: s.key)
+@pytest.mark.parametrize("end", [0, -1])
+def test_pictures_at_both_ends_of_every_control(scene, end):
+    picture = PICTURES[scene.key](**{c.key: c.options[end] for c in scene.controls})
+    assert picture.answer in range(len(scene.question.options))
+    assert (
+        picture.reveal and picture.alt and picture.formula.count("{") == picture.formula.count("}")
+    )
+    for figure in (picture.figure, picture.teaser):
+        if figure is not None:
+            drawn = json.loads(figure.to_json())["layout"]
+            assert drawn["paper_bgcolor"] == drawn["plot_bgcolor"] == "rgba(0,0,0,0)"
+            assert drawn["xaxis"]["title"]["text"] and drawn["yaxis"]["title"]["text"]
+
+
+def test_the_plane_draws_the_disc_as_large_as_it_is():
+    seen = toy.look((0.75, 0.45), 0.08, 1000)
+    disc = trace(plane(seen), "disc certified by the votes")
+    assert max(disc.x) - min(disc.x) == pytest.approx(2 * seen.radius, rel=1e-3)
+    ballots = [t for t in plane(seen).data if t.type == "bar"]
+    assert sum(t.x[0] for t in ballots) == 1000
+    assert ballots[seen.predicted].x[0] == seen.count
+
+
+def test_each_copy_has_the_colour_of_its_vote():
+    figure = plane(toy.look((0.6, 0.5), 0.08, 1000))
+    copies = [t for t in figure.data if t.type == "scatter" and t.marker.size == 4]
+    assert len(copies) == 2
+    for index, group in enumerate(copies):
+        points = list(zip(group.x, group.y, strict=True))
+        assert points and (toy.classify(np.array(points)) == index).all()
+
+
+def test_doubling_sigma_helps_in_the_open_and_hurts_in_a_bulge():
+    assert votes(0.95, 0.05, 0.08, 10_000).answer == 0
+    assert votes(0.3, 0.2, 0.12, 10_000).answer == 1
+
+
+def test_an_abstention_says_so_in_place_of_a_radius():
+    x, y = toy.smoothed_boundary(0.08)[150]
+    picture = votes(x, y, 0.08, 100)
+    assert "abstain" in picture.formula
+    assert all(t.name != "disc certified by the votes" for t in picture.figure.data)
+
+
+def test_the_price_ends_at_the_ceiling_and_abstains_at_one_half():
+    figure = price(100, 1000, ALPHA).figure
+    assert figure.data[1].y[-1] == pytest.approx(certify.ceiling(0.5, 1000, ALPHA))
+    assert max(figure.data[1].y) <= figure.data[2].y[0] + 1e-12
+    assert "abstain" in price(50, 1000, ALPHA).formula
+    assert "abstain" not in price(60, 1000, ALPHA).formula
+
+
+@pytest.mark.parametrize("n", [100, 1_000, 10_000, 100_000])
+@pytest.mark.parametrize("alpha", lessons.ALPHAS)
+def test_ten_times_the_votes_never_double_the_ceiling(n, alpha):
+    ratio = certify.ceiling(0.5, 10 * n, alpha) / certify.ceiling(0.5, n, alpha)
+    assert 1 < ratio < 2
+    assert price(90, n, alpha).answer == 2
+
+
+def test_the_runs_stay_hidden_until_the_prediction():
+    picture = peek(0.8, 0.05, 1)
+    assert sum(t.yaxis != "y2" for t in picture.figure.data) == 2
+    assert all(t.yaxis == "y2" for t in picture.teaser.data)
+
+
+def test_the_answer_counts_the_runs():
+    picture = peek(0.8, 0.05, 1)
+    ends = {t.name: t.y[-1] for t in picture.figure.data if t.yaxis != "y2"}
+    assert ends["Clopper-Pearson"] > 10
+    assert picture.answer == 2
+    assert f"**{round(2 * ends['anytime-valid'])}**" in picture.reveal
+
+
+def test_terms_are_coloured_in_the_way_latex_reads():
+    assert base.coloured("#123456", "x") == r"\textcolor{#123456}{x}"
+    assert base.rgba("#102030", 0.5) == "rgba(16,32,48,0.5)"
+
+
+def test_the_mosaic_frames_every_copy_by_its_vote():
+    x_HWC = np.full((32, 32, 3), 0.5)
+    copy_NHWC = np.full((ballot.COPIES, 32, 32, 3), [2.0, 0.0, -1.0])  # clipped for the eye
+    agree_N = [True] * (ballot.COPIES - 1) + [False]
+    sheet_HWC = ballot.mosaic(x_HWC, copy_NHWC, agree_N)
+    opaque = sheet_HWC[..., 3] == 255
+    blue = opaque & (sheet_HWC[..., :3] == (0x00, 0x72, 0xB2)).all(-1)
+    orange = opaque & (sheet_HWC[..., :3] == (0xE6, 0x9F, 0x00)).all(-1)
+    red = opaque & (sheet_HWC[..., :3] == (255, 0, 0)).all(-1)
+    # Each copy is 32 pixels of 4 x 4; the cut corner takes a triangle of 16 + ... + 1 of one.
+    assert red.sum() == (128 * 128) * ballot.COPIES - 136
+    assert orange[-1, -1] and not orange[:-150].any()
+    assert blue.sum() > 12 * orange.sum()
+    assert tuple(sheet_HWC[0, 0]) == (128, 128, 128, 255)
+
+
+def test_a_wrong_number_of_votes_is_refused():
+    with pytest.raises(ValueError):
+        ballot.mosaic(np.zeros((32, 32, 3)), np.zeros((3, 32, 32, 3)), [True] * 3)
+
+
+def test_the_tally_puts_the_winner_first_and_draws_what_is_proved():
+    figure = ballot.tally((10, 70, 0, 15, 5), "abcde", predicted=1, p_a_lower=0.6)
+    assert list(figure.data[0].y) == ["b", "d", "a", "e"]
+    assert list(figure.data[0].text) == ["70", "15", "10", "5"]
+    assert figure.data[2].x == (60, 60)
