@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rsviz.errors import UserError
-from rsviz.voting import Progress
+
+if TYPE_CHECKING:  # it imports torch, which this file can do without
+    from rsviz.voting import Progress
 
 State = Literal["queued", "running", "done", "cancelled", "failed"]
-Steps = Callable[[threading.Event], Iterator[Progress]]
+READINGS_MAX = 400
+Steps = Callable[[threading.Event], Iterator["Progress"]]
 _order = itertools.count()
 
 
@@ -22,15 +25,15 @@ class Job:
     """One run in the background.
 
     ``key`` says what is computed, so that a page can tell whether it is still what it shows.
-    ``readings`` holds every reading so far; each one is valid at its time. Only the worker writes
-    state and readings, only ``stop`` is called from elsewhere.
+    ``readings`` holds readings so far, the newest last, at most `READINGS_MAX`; each is valid at
+    its time. Only the worker writes state and readings, only ``stop`` is called from elsewhere.
     """
 
     key: Any
     device: str
     steps: Steps
     state: State = "queued"
-    readings: list[Progress] = field(default_factory=list)
+    readings: list["Progress"] = field(default_factory=list)
     error: str = ""
     cancel: threading.Event = field(default_factory=threading.Event)
     number: int = field(default_factory=lambda: next(_order))
@@ -41,7 +44,7 @@ class Job:
         return self.state in ("queued", "running")
 
     @property
-    def latest(self) -> Progress | None:
+    def latest(self) -> "Progress | None":
         """The newest reading, None before the first."""
         return self.readings[-1] if self.readings else None
 
@@ -57,7 +60,8 @@ class Job:
         self.state = "running"
         try:
             for progress in self.steps(self.cancel):
-                self.readings.append(progress)
+                thin = self.readings[1::2] if len(self.readings) >= READINGS_MAX else self.readings
+                self.readings = [*thin, progress]
             latest = self.latest
             complete = latest is not None and latest.certificate.ended == "complete"
             self.state = "done" if complete else "cancelled"

@@ -1,13 +1,40 @@
-"""Networks shared by all sessions, and each session's own jobs."""
+"""Networks shared by all sessions, each session's own jobs, and what a page shows of a run.
+
+Shape suffixes: C channels, H height, W width.
+"""
 
 import gc
+from dataclasses import dataclass, replace
 
 import streamlit as st
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from rsviz import checkpoints
-from rsviz.jobs import Session
+from rsviz import checkpoints, examples, flags, images, voting
+from rsviz import run as running
+from rsviz.checkpoints import Checkpoint
+from rsviz.datasets import CLASSES
+from rsviz.jobs import Job, Session
+from rsviz.spec import Bound, Certificate, RunSpec
+from rsviz.trace import flagged
+
+
+@dataclass(frozen=True)
+class Key:
+    """What decides the votes; alpha and bound, which only read them, are left out."""
+
+    image: str
+    spec: RunSpec
+    device: str
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A certificate on the page, the readings before it, and whether it is stored or live."""
+
+    certificate: Certificate
+    readings: tuple[Certificate, ...]
+    stored: bool
 
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the network")
@@ -17,7 +44,7 @@ def _network(name: str, sha256: str, device: str) -> nn.Module:
     return net
 
 
-def network(checkpoint: checkpoints.Checkpoint, device: str) -> nn.Module:
+def network(checkpoint: Checkpoint, device: str) -> nn.Module:
     """Return a checkpoint's network, loaded once for all sessions and never changed."""
     return _network(checkpoint.name, checkpoint.sha256, device)
 
@@ -28,6 +55,77 @@ def session() -> Session:
     return Session()
 
 
+def class_names(checkpoint: str) -> tuple[str, ...]:
+    """Return the names of the classes that a checkpoint knows."""
+    return CLASSES[checkpoints.find(checkpoint).card["dataset"]]
+
+
 def devices() -> list[str]:
     """Return the devices votes can be counted on here."""
     return (["cuda"] if torch.cuda.is_available() else []) + ["cpu"]
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _noisy(key: Key, first: int, _x_CHW: Tensor, _net: nn.Module) -> tuple[Tensor, Tensor]:
+    voter = voting.NoisyClassifier(_net)
+    return voting.noisy_votes(voter, _x_CHW, key.spec, first, key.device)
+
+
+def noisy(key: Key, x_CHW: Tensor, net: nn.Module, first: int = 12) -> tuple[Tensor, Tensor]:
+    """Return the first noisy copies (N, C, H, W) that a run counts, and their votes class_N."""
+    return _noisy(key, first, x_CHW, net)
+
+
+def key_of(x_CHW: Tensor, spec: RunSpec, device: str) -> Key:
+    """Return what decides the votes of a run, equal for equal votes."""
+    return Key(images.image_id(x_CHW), replace(spec, alpha=0.001, bound=Bound.SPLIT), device)
+
+
+def start(key: Key, x_CHW: Tensor, spec: RunSpec, net: nn.Module) -> Job:
+    """Queue a run for this session; what runs for it now is stopped."""
+    split = replace(spec, bound=Bound.SPLIT)
+    return session().start(
+        Job(
+            key,
+            key.device,
+            lambda cancel: running.watch(x_CHW, net, split, key.device, cancel),
+        )
+    )
+
+
+def shown_of(job: Job, resampled: bool) -> Shown | None:
+    """Return what a job has to show, None before its first reading."""
+    readings = tuple(p.certificate for p in job.readings)
+    if not readings:
+        return None
+    return Shown(flagged(readings[-1], *_page_flags(job.key, resampled)), readings, False)
+
+
+def find_shown(key: Key, checkpoint: Checkpoint, resampled: bool) -> Shown | None:
+    """Return the newest run of this session with these votes, else a stored one, else None."""
+    for job in reversed(session().history):
+        if job.key == key and (shown := shown_of(job, resampled)) is not None:
+            return shown
+    for example in examples.load(checkpoint):
+        c = example.certificate
+        same = (c.image_sha256, c.sigma, c.n0, c.n, c.seed) == (
+            key.image,
+            key.spec.sigma,
+            key.spec.n0,
+            key.spec.n,
+            key.spec.seed,
+        )
+        if same:
+            return Shown(flagged(c, *_page_flags(key, resampled)), (c,), True)
+    return None
+
+
+def _page_flags(key: Key, resampled: bool) -> tuple[str, ...]:
+    """Return the flags that the page knows of: a resampled picture, a seed tried before."""
+    retried = any(
+        job.readings
+        and job.key != key
+        and replace(job.key, spec=replace(job.key.spec, seed=key.spec.seed)) == key
+        for job in session().history
+    )
+    return (flags.RESAMPLED,) * resampled + (flags.RETRIED,) * retried

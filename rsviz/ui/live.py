@@ -1,0 +1,179 @@
+"""The result of a run, the same while votes come in and after: verdict, numbers, votes, radius."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from rsviz import certify, figures, jobs, trace
+from rsviz.flags import FLAGS
+from rsviz.jobs import Job
+from rsviz.spec import Bound, Certificate, RunSpec
+from rsviz.trace import down
+from rsviz.ui.shared import Shown, shown_of
+
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class View:
+    """How votes are read and named: alpha, bound, class names, and the true class if known."""
+
+    alpha: float
+    bound: Bound
+    classes: tuple[str, ...]
+    label: int | None
+
+
+def read(view: View, shown: Shown) -> Certificate:
+    """Return the certificate that these votes give at the page's alpha and bound."""
+    return certify.reread(shown.certificate, view.alpha, view.bound)
+
+
+def show_waiting(spec: RunSpec, device: str) -> None:
+    """Say that nothing is computed yet for these settings, and what to do."""
+    st.info(
+        f"Press **Certify**: {spec.n0 + spec.n:,} noisy copies will vote, on {device}.",
+        icon=":material/play_arrow:",
+    )
+
+
+def show_running(job: Job, view: View, resampled: bool) -> None:
+    """Show a job until it ends: its place in the queue, progress, Stop, and every reading."""
+
+    @st.fragment(run_every=POLL_SECONDS)
+    def panel() -> None:
+        if not job.active:
+            st.rerun()
+        left, right = st.columns([4, 1], vertical_alignment="center")
+        fraction, text = _progress(job)
+        left.progress(fraction, text)
+        right.button("Stop", key="stop", on_click=job.stop, icon=":material/stop:", width="stretch")
+        shown = shown_of(job, resampled)
+        if shown is not None:
+            show_result(view, shown)
+
+    panel()
+
+
+def _progress(job: Job) -> tuple[float, str]:
+    latest, ahead = job.latest, jobs.queue(job.device).position(job)
+    if latest is None:
+        return 0.0, f"Waiting: {ahead} before you on {job.device}" if ahead else "Starting"
+    speed = latest.votes_per_second
+    seconds = (latest.planned - latest.done) / max(speed, 1e-9)
+    return latest.done / latest.planned, (
+        f"{latest.done:,} of {latest.planned:,} votes · {speed:,.0f} votes/s · "
+        f"{seconds:,.0f} s left · on {job.device}"
+    )
+
+
+def show_result(view: View, shown: Shown) -> None:
+    """Show one reading: the verdict in words, the numbers, the votes and the radius."""
+    c = read(view, shown)
+    _verdict(c, view, shown.stored)
+    _numbers(c, view)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.markdown("**The votes**")
+        bars = figures.vote_bars(c.counts, view.classes, c.predicted)
+        st.altair_chart(bars, key="votes", alt=figures.votes_in_words(c.counts, view.classes))
+    with right:
+        st.markdown("**The distance they prove**")
+        _show_trace(c, view, shown)
+    _explain(c)
+
+
+def _verdict(c: Certificate, view: View, stored: bool) -> None:
+    """Say in one line what is known now, and mark what is stored, stopped, right or wrong."""
+    name = "" if c.predicted is None else view.classes[c.predicted]
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        if stored:
+            st.badge("stored result", icon=":material/inventory_2:", color="gray")
+        else:
+            live = {"running": "live", "complete": "live, complete"}.get(c.ended, "live, stopped")
+            st.badge(live, icon=":material/sensors:", color="blue")
+        if view.label is not None and c.predicted is not None and not c.abstained:
+            right = c.predicted == view.label
+            st.badge("correct" if right else "wrong class", color="green" if right else "orange")
+    if c.predicted is None:
+        st.subheader("Choosing the class")
+        st.caption(f"The first {c.n0} votes only choose the class; fresh ones then bound it.")
+    elif c.abstained and c.ended == "running":
+        st.subheader(f"{name.capitalize()} leads; nothing is proved yet")
+    elif c.abstained:
+        st.subheader("Abstains: no class is proved to have a majority")
+    else:
+        more = ", so far" if c.ended == "running" else ""
+        st.subheader(f"{name.capitalize()}, certified within {down(c.radius, 3)}{more}")
+
+
+def _numbers(c: Certificate, view: View) -> None:
+    """Show the radius, the bound and the votes; then both bounds side by side."""
+    n, nothing = sum(c.counts), "–"
+    votes = c.counts[c.predicted] if c.predicted is not None and c.counts else 0
+    with st.container(horizontal=True, gap="small"):
+        st.metric(
+            "Certified radius (L2)",
+            nothing if c.abstained else down(c.radius, 3),
+            border=True,
+            width=190,
+            help="No change of the picture shorter than this alters the smoothed classifier's "
+            "answer. L2 length over all pixels and colours, black being 0 and white 1.",
+        )
+        st.metric(
+            "p_A is at least",
+            down(c.p_a_lower, 4) if n else nothing,
+            border=True,
+            width=190,
+            help="p_A: the true share of noisy copies that get this class. The votes prove that "
+            "it is at least this, except with probability alpha.",
+        )
+        share = f"{100 * votes / n:.1f} % of {n:,}" if n else nothing
+        st.metric("Votes for it", share, border=True, width=190)
+    st.markdown("\n".join(_bound_lines(c, view)))
+
+
+def _bound_lines(c: Certificate, view: View) -> list[str]:
+    """Write what each bound says, or why it may not be read."""
+    lines = []
+    if (reading := trace.anytime(c, view.alpha, view.bound)) is not None:
+        lines.append(f"- Anytime bound, holds whenever you look: {_in_words(reading)}")
+    if trace.PLANNED[view.bound]:
+        reading = trace.planned(c, view.alpha, view.bound)
+        told = _in_words(reading) if reading else trace.refusal(c)
+        lines.append(f"- Clopper-Pearson, what papers report: {told}")
+    return lines
+
+
+def _in_words(reading: trace.Reading) -> str:
+    radius = f"radius **{down(reading.radius, 3)}**" if reading.radius else "no radius"
+    return f"p_A ≥ {down(reading.p_a_lower, 4)}, {radius} (at alpha {reading.alpha:.3g})"
+
+
+def _show_trace(c: Certificate, view: View, shown: Shown) -> None:
+    line = trace.trace(shown.readings, view.alpha, view.bound)
+    final = trace.planned(c, view.alpha, view.bound)
+    alpha = view.alpha * (trace.PLANNED[view.bound] or 1.0)
+    ceiling = certify.ceiling(c.sigma or 0.0, c.n, alpha)
+    st.plotly_chart(
+        figures.radius_trace(line, c.n, ceiling, final.radius if final else None),
+        key="radius_trace",
+        alt=figures.trace_in_words(line, ceiling),
+        config={"displayModeBar": False},
+    )
+
+
+def _explain(c: Certificate) -> None:
+    """Show the radius formula with this run's numbers, the guarantee, and abstention explained."""
+    st.latex(certify.formula(c))
+    if c.abstained and c.ended != "running":
+        st.info(
+            "**Abstaining is an answer of its own**, neither radius 0 nor a mistake. The votes do "
+            "not prove that any class gets more than half of all noisy copies, so nothing is "
+            "claimed. Less noise, more votes, or a clearer picture can change that.",
+            icon=":material/do_not_disturb_on:",
+        )
+    st.markdown(f"**The guarantee.** {c.guarantee} Here alpha = {c.alpha:g}.")
+    for name in c.flags:
+        flag = FLAGS[name]
+        st.caption(f":material/flag: **{name.capitalize()}.** {flag.meaning} {flag.what_to_do}")

@@ -1,0 +1,185 @@
+"""Choose a picture: a gallery of both data sets, an upload or the camera; and how it is cut.
+
+Shape suffixes: C channels, H height, W width.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import streamlit as st
+from PIL import Image
+from torch import Tensor
+
+from rsviz import datasets, images
+from rsviz.errors import UserError
+
+SOURCES = {"gallery": "Gallery", "upload": "Upload", "camera": "Camera"}
+TITLES = {"shapes": "Shapes (drawn by rsviz)", "cifar10": "CIFAR-10 (small photographs)"}
+CROPS = {"centre": "Centre", "whole": "Whole, padded", "box": "Choose"}
+THUMBNAILS = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A picture before it is cut to a network's size.
+
+    ``dataset``, ``x_CHW`` and ``label`` are set for an image of a data set, ``data`` for a file.
+    """
+
+    name: str
+    dataset: str = ""
+    x_CHW: Tensor | None = None
+    label: int | None = None
+    data: bytes = b""
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """What the network sees, and where it comes from; ``crop`` is None for a data set's image."""
+
+    x_CHW: Tensor
+    source: Source
+    original: Image.Image
+    crop: images.Crop | images.Box | None = None
+    resampled: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name a RunSpec uses, empty for an upload, which goes by its hash."""
+        return self.source.name if self.source.dataset else ""
+
+
+def pick(default: str) -> Source:
+    """Show the ways to a picture and return the one chosen; an unusable one is told in words."""
+    chosen = st.segmented_control(
+        "Picture",
+        list(SOURCES),
+        default="gallery",
+        format_func=SOURCES.__getitem__,
+        key="source",
+        required=True,
+        label_visibility="collapsed",
+    )
+    if chosen == "upload":
+        file = st.file_uploader("A picture from this device (JPEG, PNG, GIF, WebP or BMP)")
+    elif chosen == "camera":
+        file = st.camera_input("Take a picture")
+    else:
+        return _gallery(default)
+    if file is not None:
+        return Source(file.name, data=file.getvalue())
+    st.caption("Until there is one, a gallery picture stands in.")
+    return find(default)
+
+
+def _gallery(default: str) -> Source:
+    name = st.text_input(
+        "Picture of a data set",
+        default,
+        key="image",
+        bind="query-params",
+        help="Type any name from shapes/test/0 to shapes/test/1999"
+        + (
+            ", or cifar10/test/0 to cifar10/test/9999."
+            if datasets.available("cifar10")
+            else "; CIFAR-10 is not on this machine ('python -m rsviz download' fetches it)."
+        ),
+    )
+    try:
+        source = find(str(name).strip())
+    except UserError as error:
+        st.warning(f"{error} Showing {default} instead.")
+        source = find(default)
+    with st.expander("More pictures", icon=":material/grid_view:"):
+        _thumbnails(source.dataset)
+    return source
+
+
+def find(name: str) -> Source:
+    """Return a picture of a data set by name."""
+    x_CHW, label = datasets.find_image(name)
+    return Source(name, name.split("/")[0], x_CHW, label)
+
+
+def _thumbnails(current: str) -> None:
+    """Show pictures to pick from, each with its true label, and a way to others."""
+    names = [name for name in TITLES if datasets.available(name)]
+    if len(names) > 1:
+        index = names.index(current) if current in names else 0
+        dataset = st.radio("Data set", names, index, format_func=TITLES.__getitem__) or names[0]
+    else:
+        dataset = names[0]
+    data = datasets.load(dataset, "test")
+    first = st.session_state.get("_first", 0) % len(data)
+    with st.container(horizontal=True, gap="small"):
+        for i in range(first, min(first + THUMBNAILS, len(data))):
+            label = data.classes[int(data.y_N[i])]
+            with st.container(width=84, gap="xsmall"):
+                st.image(images.to_pil(data.image(i), 2), alt=f"{label}, number {i}")
+                name = data.image_name(i)
+                st.button(label, key=f"pick-{name}", on_click=_set_image, args=(name,))
+    st.button("Others", icon=":material/refresh:", on_click=_turn, args=(first + THUMBNAILS,))
+
+
+def _set_image(name: str) -> None:
+    st.session_state["image"] = name
+
+
+def _turn(first: int) -> None:
+    st.session_state["_first"] = first
+
+
+def cut(source: Source, size: int) -> Picture:
+    """Return what a network of this input size sees of a picture, asking how to crop a file."""
+    if source.x_CHW is not None:
+        return Picture(source.x_CHW, source, images.to_pil(source.x_CHW, 8))
+    how = st.segmented_control(
+        "Crop", list(CROPS), default="centre", format_func=CROPS.__getitem__, required=True
+    )
+    crop: images.Crop | images.Box = "centre"
+    if how == "box":
+        crop = _box()
+    elif how == "whole":
+        crop = "whole"
+    digest = hashlib.sha256(source.data).hexdigest()
+    x_CHW, original, resampled = _prepared(digest, source.data, source.name, size, crop)
+    return Picture(x_CHW, source, original, crop, resampled)
+
+
+def _box() -> images.Box:
+    """Ask for a crop as fractions of width and height."""
+    left, right = st.slider("From left to right", 0, 100, (10, 90), 1, "%d %%")
+    top, bottom = st.slider("From top to bottom", 0, 100, (10, 90), 1, "%d %%")
+    return left / 100, top / 100, right / 100, bottom / 100
+
+
+@st.cache_resource(max_entries=32, show_spinner="Reading the picture")
+def _prepared(
+    digest: str, _data: bytes, _name: str, size: int, crop: images.Crop | images.Box
+) -> tuple[Tensor, Image.Image, bool]:
+    """Decode once, keyed by the hash of the bytes; the picture kept for display is small."""
+    image = images.open_image(_data, _name)
+    x_CHW = images.to_tensor(image, size, crop)
+    resampled = images.resampled(image, size)
+    image.thumbnail((512, 512))
+    return x_CHW, image, resampled
+
+
+def show(picture: Picture, classes: tuple[str, ...], noisy: Image.Image | None) -> None:
+    """Show the original beside what the network sees at its own resolution, pixel by pixel."""
+    _, H, W = picture.x_CHW.shape
+    seen = images.to_pil(picture.x_CHW, max(1, 256 // W))
+    with st.container(horizontal=True, gap="small"):
+        if picture.crop is not None:
+            with st.container(width=160, gap="xsmall"):
+                st.image(picture.original, width=160, alt="The picture as uploaded")
+                st.caption("Your picture")
+        with st.container(width=160, gap="xsmall"):
+            st.image(seen, width=160, alt=f"What the network sees, {W} by {H} pixels")
+            st.caption(f"What the network sees: {W}x{H} pixels")
+        if noisy is not None:
+            with st.container(width=160, gap="xsmall"):
+                st.image(noisy, width=160, alt="One noisy copy of the picture")
+                st.caption("One of its noisy copies")
+    if picture.source.label is not None:
+        st.caption(f"True label: **{classes[picture.source.label]}**")
