@@ -102,7 +102,7 @@ def _gaussian(
 
 # In order of priority: what is missing is made from the top.
 RECIPES: tuple[Recipe, ...] = (
-    *_gaussian("shapes", epochs=15, tuned=8, minutes=4, every=4),
+    *_gaussian("shapes", epochs=15, tuned=8, minutes=4, every=10),
     *_gaussian("cifar10", epochs=40, tuned=20, minutes=25, every=20),
 )
 
