@@ -64,7 +64,7 @@ def examples(args: argparse.Namespace) -> None:
     stored.make(checkpoints.find(args.checkpoint), run.certify, _say)
 
 
-def _load_image(name: str, size: int, crop: str) -> tuple[Any, str]:
+def _load_image(name: str, size: int, crop: Any) -> tuple[Any, str]:
     """Return (x_CHW, name) of a data set's image or of a file."""
     from rsviz import datasets, images
 

@@ -161,8 +161,8 @@ def _open_log(out: Path, spec: EvaluationSpec, device: str, command: str) -> set
     """Write the head of a new log, or check that of an old one and return the indices it holds."""
     where = path(device, default_chunks(device))
     if not out.exists() or not out.read_text().strip():
-        head = {"format": FORMAT, "spec": asdict(spec) | {"device": device, "path": where}}
-        head["spec"] |= {"dtype": "float32", "torch": torch.__version__, "command": command}
+        place = {"device": device, "dtype": "float32", "path": where, "torch": torch.__version__}
+        head = {"format": FORMAT, "spec": asdict(spec) | place | {"command": command}}
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(f"# {json.dumps(head)}\n{','.join(COLUMNS)}\n")
         return set()

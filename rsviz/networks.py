@@ -3,6 +3,8 @@
 Shape suffixes: N images, C channels, H height, W width, K classes.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -130,7 +132,7 @@ def _resnet50(classes: int) -> nn.Module:
     return resnet50(num_classes=classes)
 
 
-NETWORKS = {
+NETWORKS: dict[str, Callable[[int], nn.Module]] = {
     "compact": Compact,
     "resnet20": lambda classes: CifarResNet(20, classes),
     "resnet110": lambda classes: CifarResNet(110, classes),
@@ -172,9 +174,9 @@ def fold(net: nn.Module) -> nn.Module:
                     setattr(module, bn, nn.Identity())
         elif isinstance(module, nn.Sequential):
             for i in range(len(module) - 1):
-                conv, bn = module[i], module[i + 1]
-                if isinstance(conv, nn.Conv2d) and isinstance(bn, nn.BatchNorm2d):
-                    module[i], module[i + 1] = fuse_conv_bn_eval(conv, bn), nn.Identity()
+                first, second = module[i], module[i + 1]
+                if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+                    module[i], module[i + 1] = fuse_conv_bn_eval(first, second), nn.Identity()
     return net
 
 

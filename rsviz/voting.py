@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from rsviz.images import image_id
 from rsviz.noise import CHUNK, chunk, chunk_seed
-from rsviz.spec import Certificate, RunSpec, Votes
+from rsviz.spec import Certificate, Ending, RunSpec, Votes
 
 
 class Voter(Protocol):
@@ -211,7 +211,7 @@ def _collect(shares: list[_Share], classes_BN: Tensor, active: list[Task]) -> It
     for task in dict.fromkeys(share.task for share in shares):
         ask = task.ask
         assert ask is not None
-        ended = "complete" if task.counts_K.sum() == ask.n else "running"
+        ended: Ending = "complete" if task.counts_K.sum() == ask.n else "running"
         votes = Votes(ask.stage, tuple(task.counts_K.tolist()), ask.n, ended)
         task.votes[ask.stage] = votes
         if ended == "complete":

@@ -46,7 +46,7 @@ def train_checkpoint(
         compiled,
         report,
     )
-    card = {
+    card: dict[str, object] = {
         "name": out.name,
         "method": spec.method,
         "dataset": spec.dataset,
