@@ -120,7 +120,7 @@ def load(checkpoint: Checkpoint, device: str = "cpu", ready: bool = True) -> nn.
     net.eval()
     if ready:
         fold(net.requires_grad_(False))
-    return net.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return net.to(device).to(memory_format=torch.channels_last)
 
 
 def load_state(net: nn.Module, state: Mapping[str, Tensor]) -> None:

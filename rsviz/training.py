@@ -86,7 +86,7 @@ def train(
     The state is written to ``state_file`` after every epoch; called again with the same spec a
     killed run continues from there, with the same images and noise as if it had never stopped.
     """
-    net.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net.to(device).to(memory_format=torch.channels_last)
     forward: nn.Module = torch.compile(net) if compiled else net  # type: ignore[assignment]
     steps = len(data) // spec.batch
     optimiser = torch.optim.SGD(
