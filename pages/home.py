@@ -67,7 +67,7 @@ def show_votes(checkpoint: Checkpoint) -> None:
     winner = shapes.CLASSES[found.predicted or 0]
     with left:
         st.markdown("**1. Make noisy copies and ask about each**")
-        st.image(sheet, width="stretch")
+        st.image(sheet, width="stretch", alt=f"A picture of a {name} and noisy copies of it.")
         st.caption(
             f"Blue frame: the network says '{winner}'. Orange: anything else. Counted just now, on "
             f"this machine, by the small network {checkpoint.name}."
