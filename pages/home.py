@@ -8,20 +8,13 @@ from rsviz import certify, checkpoints, datasets, lessons, run, shapes, toy, ui,
 from rsviz.checkpoints import Checkpoint
 from rsviz.figures_learn import PICTURES, ballot
 from rsviz.spec import Certificate
-from rsviz.ui import shared
+from rsviz.ui import settings, shared
 
 ui.require()
 
 PICTURES_SHOWN = {"heart": 7, "bars": 3, "cross": 12, "square": 1, "arrow": 4}  # of Shapes' test
 SIGMAS = (0.12, 0.25, 0.5, 0.75, 1.0, 1.5)
 VOTES = 400
-
-
-def pick_checkpoint() -> Checkpoint | None:
-    """Return a sound checkpoint for Shapes, the one for sigma 0.5 if it is there."""
-    sound = [c for c in checkpoints.list_checkpoints() if c.verified]
-    found = [c for c in sound if c.card["dataset"] == "shapes" and c.card["method"] == "gaussian"]
-    return min(found, key=lambda c: c.card["sigma"] != 0.5, default=None)
 
 
 @st.cache_data(max_entries=64, show_spinner="Asking the network")
@@ -67,7 +60,7 @@ def show_votes(checkpoint: Checkpoint) -> None:
     winner = shapes.CLASSES[found.predicted or 0]
     with left:
         st.markdown("**1. Make noisy copies and ask about each**")
-        st.image(sheet, width="stretch")
+        st.image(sheet, width="stretch", alt=f"A picture of a {name} and noisy copies of it.")
         st.caption(
             f"Blue frame: the network says '{winner}'. Orange: anything else. Counted just now, on "
             f"this machine, by the small network {checkpoint.name}."
@@ -117,9 +110,9 @@ def show_plane() -> None:
 
 st.title("How robust is an answer?")
 st.markdown(lessons.INTRODUCTION)
-chosen = pick_checkpoint()
-if chosen:
-    show_votes(chosen)
+trained = [c for c in settings.usable("shapes") if c.card["method"] == "gaussian"]
+if trained:
+    show_votes(trained[0])
 else:
     show_plane()
 
