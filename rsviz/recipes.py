@@ -65,7 +65,7 @@ class Recipe:
 
 
 def _gaussian(
-    dataset: str, epochs: int, tuned: int, minutes: float, every: int
+    dataset: str, epochs: int, tuned: tuple[int, int, int], minutes: float, every: int
 ) -> tuple[Recipe, ...]:
     universal = f"{dataset}-gaussian-universal"
     return (
@@ -88,22 +88,22 @@ def _gaussian(
                 dataset,
                 "compact",
                 sigma,
-                tuned,
+                more,
                 0.2,
                 (sigma,),
-                minutes * tuned / epochs,
+                minutes * more / epochs,
                 every,
                 start=universal,
             )
-            for sigma in (0.5, 0.25, 1.0)
+            for sigma, more in zip((0.5, 0.25, 1.0), tuned, strict=True)
         ),
     )
 
 
 # In order of priority: what is missing is made from the top.
 RECIPES: tuple[Recipe, ...] = (
-    *_gaussian("shapes", epochs=15, tuned=8, minutes=4, every=10),
-    *_gaussian("cifar10", epochs=40, tuned=20, minutes=25, every=20),
+    *_gaussian("shapes", epochs=15, tuned=(8, 8, 8), minutes=4, every=10),
+    *_gaussian("cifar10", epochs=40, tuned=(20, 14, 14), minutes=25, every=20),
 )
 
 
