@@ -1,3 +1,5 @@
+import hashlib
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,29 @@ def test_the_test_split_is_what_draw_draws_and_holds_all_classes_everywhere():
     for part in (y_N, y_N[::20]):  # a class must not hide in the subset that is measured
         assert set(part) == set(range(len(CLASSES)))
     assert np.bincount(y_N).min() > 150
+
+
+def test_the_pixels_are_those_the_shipped_weights_were_trained_and_measured_on():
+    x_NCHW, y_N = shapes.split("test")
+    digest = hashlib.sha256(x_NCHW.tobytes() + y_N.tobytes()).hexdigest()
+    assert digest == "80222a0bb9fe4b9ac0914ebb26d306dec7c6d6241c5883ded5ea0bd28340fa18"
+
+
+@pytest.mark.parametrize("canvas", [32, 64])
+def test_blobs_are_what_a_loop_over_whole_images_paints(canvas):
+    back_C, front_C = np.array([0.1, 0.2, 0.3]), np.array([0.9, 0.8, 0.7])
+    fast = np.full((canvas, canvas, 3), 0.5)
+    slow = fast.copy()
+    shapes._add_clutter(np.random.default_rng(0), fast, 200, back_C, front_C)
+    rng = np.random.default_rng(0)
+    row, column = np.mgrid[:canvas, :canvas]
+    for _ in range(200):
+        i, j = rng.uniform(0, canvas, 2)
+        radius = rng.uniform(1.2, 3.0)
+        cover = np.clip(radius - np.hypot(row - i, column - j) + 0.5, 0, 1)[..., None]
+        colour = back_C + rng.uniform(0.3, 0.9) * (front_C - back_C) + rng.uniform(-0.15, 0.15, 3)
+        slow += cover * (np.clip(colour, 0, 1) - slow)
+    assert np.array_equal(fast, slow)
 
 
 def test_knobs_do_what_their_names_say():
