@@ -4,7 +4,6 @@ import streamlit as st
 
 from rsviz import images, run, ui
 from rsviz.datasets import CLASSES
-from rsviz.errors import UserError
 from rsviz.networks import INPUT_SIZE
 from rsviz.ui import live, meaning, picker, settings, shared
 
@@ -19,9 +18,8 @@ presets = st.container()
 left, right = st.columns([2, 3], gap="large")
 
 # What is certified: the picture, the network, the noise.
-default = settings.default_image()
 with left:
-    source = picker.pick(default)
+    source = picker.pick(settings.default_image())
     pictures = st.container()
     checkpoint = settings.pick_checkpoint(source.dataset)
     chosen, device = settings.pick_settings(checkpoint)
@@ -30,12 +28,9 @@ with presets:
     settings.show_presets(checkpoint)
 dataset = checkpoint.card["dataset"]
 with pictures:
-    try:
-        picture = picker.cut(source, INPUT_SIZE[dataset])
-    except UserError as error:
-        st.error(f"{error} Showing {default} instead.")
-        picture = picker.cut(picker.find(default), INPUT_SIZE[dataset])
+    picture = picker.cut(source, INPUT_SIZE[dataset])
 with right:
+    result = st.container()
     alpha, bound = settings.pick_reading()
 
 # The run: other votes asked for stop what runs; alpha and bound only read votes again.
@@ -50,12 +45,12 @@ if pressed:
     shared.start(key, picture.x_CHW, spec, net)
 
 # What came of it.
-view = live.View(alpha, bound, CLASSES[dataset], picture.source.label)
+view = live.View(alpha, bound, CLASSES[dataset], picture.source.label, picture.x_CHW.numel())
 shown = shared.find_shown(key, checkpoint, picture.resampled)
 job = session.job if session.job is not None and session.job.key == key else None
 with pictures:
     picker.show(picture, view.classes, images.to_pil(copies[0], 8))
-with right:
+with result:
     if job is not None and job.active:
         live.show_running(job, view, picture.resampled)
     elif job is not None and job.error:
@@ -64,6 +59,7 @@ with right:
         live.show_result(view, shown)
     else:
         live.show_waiting(spec, device)
+with right:
     meaning.show_classes(view, picture.crop is not None)
 if shown is not None and not (job is not None and job.active):
     meaning.show_distance(picture.x_CHW, live.read(view, shown))

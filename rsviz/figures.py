@@ -61,15 +61,16 @@ def radius_trace(
     """
     top = 1.12 * max(ceiling, at_planned_n or 0.0, 1e-3)
     figure = go.Figure()
-    figure.add_scatter(
-        x=[*trace.votes_T, *reversed(trace.votes_T)],
-        y=[min(r, top) for r in trace.high_T] + list(reversed(trace.low_T)),
-        fill="toself",
-        fillcolor="rgba(86,180,233,0.25)",
-        line={"width": 0},
-        hoverinfo="skip",
-        name="where it may still end",
-    )
+    if len(trace.votes_T) > 1:
+        figure.add_scatter(
+            x=[*trace.votes_T, *reversed(trace.votes_T)],
+            y=[min(r, top) for r in trace.high_T] + list(reversed(trace.low_T)),
+            fill="toself",
+            fillcolor="rgba(86,180,233,0.25)",
+            line={"width": 0},
+            hoverinfo="skip",
+            name="where it may still end",
+        )
     figure.add_scatter(
         x=trace.votes_T,
         y=trace.low_T,

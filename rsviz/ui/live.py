@@ -16,12 +16,13 @@ POLL_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class View:
-    """How votes are read and named: alpha, bound, class names, and the true class if known."""
+    """How votes are read and named; ``label`` is the true class, ``values`` is d = 3HW."""
 
     alpha: float
     bound: Bound
     classes: tuple[str, ...]
     label: int | None
+    values: int
 
 
 def read(view: View, shown: Shown) -> Certificate:
@@ -80,7 +81,7 @@ def show_result(view: View, shown: Shown) -> None:
     with right:
         st.markdown("**The distance they prove**")
         _show_trace(c, view, shown)
-    _explain(c)
+    _explain(c, view)
 
 
 def _verdict(c: Certificate, view: View, stored: bool) -> None:
@@ -101,10 +102,16 @@ def _verdict(c: Certificate, view: View, stored: bool) -> None:
     elif c.abstained and c.ended == "running":
         st.subheader(f"{name.capitalize()} leads; nothing is proved yet")
     elif c.abstained:
-        st.subheader("Abstains: no class is proved to have a majority")
+        st.subheader("Abstains: no majority is proved")
     else:
         more = ", so far" if c.ended == "running" else ""
         st.subheader(f"{name.capitalize()}, certified within {down(c.radius, 3)}{more}")
+        levels = down(certify.in_grey_levels(c.radius, view.values), 1)
+        st.markdown(
+            f"No change of the picture shorter than {down(c.radius, 3)} alters this answer: "
+            f"neither all its values moved by up to {levels} of 255 grey levels, nor fewer moved "
+            "further."
+        )
 
 
 def _numbers(c: Certificate, view: View) -> None:
@@ -113,10 +120,10 @@ def _numbers(c: Certificate, view: View) -> None:
     votes = c.counts[c.predicted] if c.predicted is not None and c.counts else 0
     with st.container(horizontal=True, gap="small"):
         st.metric(
-            "Certified radius (L2)",
+            "Radius (L2)",
             nothing if c.abstained else down(c.radius, 3),
             border=True,
-            width=190,
+            width=165,
             help="No change of the picture shorter than this alters the smoothed classifier's "
             "answer. L2 length over all pixels and colours, black being 0 and white 1.",
         )
@@ -124,12 +131,12 @@ def _numbers(c: Certificate, view: View) -> None:
             "p_A is at least",
             down(c.p_a_lower, 4) if n else nothing,
             border=True,
-            width=190,
+            width=165,
             help="p_A: the true share of noisy copies that get this class. The votes prove that "
             "it is at least this, except with probability alpha.",
         )
-        share = f"{100 * votes / n:.1f} % of {n:,}" if n else nothing
-        st.metric("Votes for it", share, border=True, width=190)
+        share = f"{100 * votes / n:.1f} %" if n else nothing
+        st.metric(f"Share of {n:,} votes", share, border=True, width=165)
     st.markdown("\n".join(_bound_lines(c, view)))
 
 
@@ -163,17 +170,25 @@ def _show_trace(c: Certificate, view: View, shown: Shown) -> None:
     )
 
 
-def _explain(c: Certificate) -> None:
+def _explain(c: Certificate, view: View) -> None:
     """Show the radius formula with this run's numbers, the guarantee, and abstention explained."""
+    if c.predicted is not None and sum(c.counts) and max(c.counts) > c.counts[c.predicted]:
+        leading = view.classes[c.counts.index(max(c.counts))]
+        st.caption(
+            f"The first {c.n0} votes, which only choose the class, chose "
+            f"{view.classes[c.predicted]}; of the fresh votes {leading} has more. That happens "
+            "where no class dominates, and it certifies neither."
+        )
     st.latex(certify.formula(c))
     if c.abstained and c.ended != "running":
         st.info(
             "**Abstaining is an answer of its own**, neither radius 0 nor a mistake. The votes do "
-            "not prove that any class gets more than half of all noisy copies, so nothing is "
-            "claimed. Less noise, more votes, or a clearer picture can change that.",
+            "not prove that the chosen class gets more than half of all noisy copies, so nothing "
+            "is claimed. Less noise, more votes or a clearer picture can change that.",
             icon=":material/do_not_disturb_on:",
         )
-    st.markdown(f"**The guarantee.** {c.guarantee} Here alpha = {c.alpha:g}.")
-    for name in c.flags:
+    if not c.abstained:
+        st.markdown(f"**The guarantee.** {c.guarantee} Here alpha = {c.alpha:g}.")
+    for name in c.flags if c.ended != "running" else ():
         flag = FLAGS[name]
         st.caption(f":material/flag: **{name.capitalize()}.** {flag.meaning} {flag.what_to_do}")

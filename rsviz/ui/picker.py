@@ -32,6 +32,11 @@ class Source:
     label: int | None = None
     data: bytes = b""
 
+    @property
+    def digest(self) -> str:
+        """The hash of the file's bytes."""
+        return hashlib.sha256(self.data).hexdigest()
+
 
 @dataclass(frozen=True, eq=False)
 class Picture:
@@ -66,10 +71,17 @@ def pick(default: str) -> Source:
         file = st.camera_input("Take a picture")
     else:
         return _gallery(default)
-    if file is not None:
-        return Source(file.name, data=file.getvalue())
-    st.caption("Until there is one, a gallery picture stands in.")
-    return find(default)
+    if file is None:
+        st.caption("Until there is one, a picture of the gallery stands in.")
+        return find(default)
+    source = Source(file.name, data=file.getvalue())
+    try:
+        _prepared(source.digest, source.data, source.name, 32, "centre")
+        return source
+    except UserError as error:
+        st.error(str(error))
+        st.caption("A picture of the gallery stands in.")
+        return find(default)
 
 
 def _gallery(default: str) -> Source:
@@ -141,15 +153,20 @@ def cut(source: Source, size: int) -> Picture:
         crop = _box()
     elif how == "whole":
         crop = "whole"
-    digest = hashlib.sha256(source.data).hexdigest()
-    x_CHW, original, resampled = _prepared(digest, source.data, source.name, size, crop)
+    args = source.digest, source.data, source.name, size
+    try:
+        x_CHW, original, resampled = _prepared(*args, crop)
+    except UserError as error:  # the file was opened before, so only the crop can be wrong
+        st.error(f"{error} The centre is shown.")
+        crop = "centre"
+        x_CHW, original, resampled = _prepared(*args, crop)
     return Picture(x_CHW, source, original, crop, resampled)
 
 
 def _box() -> images.Box:
     """Ask for a crop as fractions of width and height."""
-    left, right = st.slider("From left to right", 0, 100, (10, 90), 1, "%d %%")
-    top, bottom = st.slider("From top to bottom", 0, 100, (10, 90), 1, "%d %%")
+    left, right = st.slider("From left to right, per cent", 0, 100, (10, 90))
+    top, bottom = st.slider("From top to bottom, per cent", 0, 100, (10, 90))
     return left / 100, top / 100, right / 100, bottom / 100
 
 
@@ -171,15 +188,15 @@ def show(picture: Picture, classes: tuple[str, ...], noisy: Image.Image | None) 
     seen = images.to_pil(picture.x_CHW, max(1, 256 // W))
     with st.container(horizontal=True, gap="small"):
         if picture.crop is not None:
-            with st.container(width=160, gap="xsmall"):
-                st.image(picture.original, width=160, alt="The picture as uploaded")
+            with st.container(width=144, gap="xsmall"):
+                st.image(picture.original, width=144, alt="The picture as uploaded")
                 st.caption("Your picture")
-        with st.container(width=160, gap="xsmall"):
-            st.image(seen, width=160, alt=f"What the network sees, {W} by {H} pixels")
+        with st.container(width=144, gap="xsmall"):
+            st.image(seen, width=144, alt=f"What the network sees, {W} by {H} pixels")
             st.caption(f"What the network sees: {W}x{H} pixels")
         if noisy is not None:
-            with st.container(width=160, gap="xsmall"):
-                st.image(noisy, width=160, alt="One noisy copy of the picture")
+            with st.container(width=144, gap="xsmall"):
+                st.image(noisy, width=144, alt="One noisy copy of the picture")
                 st.caption("One of its noisy copies")
     if picture.source.label is not None:
         st.caption(f"True label: **{classes[picture.source.label]}**")

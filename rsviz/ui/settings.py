@@ -72,7 +72,9 @@ def pick_checkpoint(dataset: str) -> Checkpoint:
             f"There is no trained network for {dataset or 'this picture'} in {checkpoints.root()}; "
             "'python -m rsviz recipes run' makes them."
         )
-    if st.session_state.get("checkpoint", names[0]) not in names:
+    new_file = not dataset and st.session_state.get("_dataset", "") != ""
+    st.session_state["_dataset"] = dataset
+    if new_file or st.session_state.get("checkpoint", names[0]) not in names:
         st.session_state["checkpoint"] = names[0]
     name = st.selectbox(
         "Network",
@@ -132,23 +134,24 @@ def pick_settings(checkpoint: Checkpoint) -> tuple[dict[str, Any], str]:
 
 def press_certify(device: str) -> bool:
     """Show the buttons that start a run; return whether one was pressed."""
-    pressed = st.button(
-        "Certify",
-        key="certify",
-        type="primary",
-        icon=":material/play_arrow:",
-        shortcut="Ctrl+Enter",
-        width="stretch",
-        on_click=_forget_complaints,
-    )
-    again = st.button(
-        "Again with a new seed",
-        key="again",
-        type="tertiary",
-        icon=":material/casino:",
-        on_click=_next_seed,
-    )
     st.caption(f"Votes are counted on **{device}**.")
+    with st.container(horizontal=True, gap="small"):
+        pressed = st.button(
+            "Certify",
+            key="certify",
+            type="primary",
+            icon=":material/play_arrow:",
+            shortcut="Ctrl+Enter",
+            width="stretch",
+            on_click=_forget_complaints,
+        )
+        again = st.button(
+            "New seed",
+            key="again",
+            icon=":material/casino:",
+            help="Repeat the experiment with other noise; the result is added to the list below.",
+            on_click=_next_seed,
+        )
     return pressed or again
 
 
@@ -162,14 +165,15 @@ def _next_seed() -> None:
 
 def pick_reading() -> tuple[float, Bound]:
     """Show alpha and the bound, which only read the votes again."""
+    st.markdown("**Read the same votes otherwise**")
     with st.container(horizontal=True, gap="large"):
         alpha = st.select_slider(
-            "alpha: chance that the proof is wrong",
+            "alpha, the chance to be wrong",
             ALPHAS,
             ALPHA,
             key="alpha",
             bind="query-params",
-            width=280,
+            width=250,
         )
         bound = st.segmented_control(
             "Bound",

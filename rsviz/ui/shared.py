@@ -71,7 +71,7 @@ def _noisy(key: Key, first: int, _x_CHW: Tensor, _net: nn.Module) -> tuple[Tenso
     return voting.noisy_votes(voter, _x_CHW, key.spec, first, key.device)
 
 
-def noisy(key: Key, x_CHW: Tensor, net: nn.Module, first: int = 12) -> tuple[Tensor, Tensor]:
+def noisy(key: Key, x_CHW: Tensor, net: nn.Module, first: int = 9) -> tuple[Tensor, Tensor]:
     """Return the first noisy copies (N, C, H, W) that a run counts, and their votes class_N."""
     return _noisy(key, first, x_CHW, net)
 
