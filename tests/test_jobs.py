@@ -3,7 +3,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from rsviz.errors import UserError
-from rsviz.jobs import Job, Queue, Session, queue
+from rsviz.jobs import READINGS_MAX, Job, Queue, Session, queue
 from rsviz.spec import Certificate, Norm
 from rsviz.voting import Progress
 
@@ -89,3 +89,15 @@ def test_one_tab_does_not_disturb_another():
     assert mine.history == ours
     assert queue("test-device") is queue("test-device")
     assert threading.active_count() < 50
+
+
+def test_a_long_job_keeps_few_readings_the_newest_last():
+    def long(cancel):
+        yield from (progress("running") for _ in range(3 * READINGS_MAX))
+        yield progress("complete")
+
+    job = Job("a", "cpu", long)
+    job.work()
+    assert len(job.readings) <= READINGS_MAX
+    assert job.latest.certificate.ended == "complete"
+    assert job.state == "done"

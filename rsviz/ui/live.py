@@ -172,7 +172,7 @@ def _show_trace(c: Certificate, view: View, shown: Shown) -> None:
 
 def _explain(c: Certificate, view: View) -> None:
     """Show the radius formula with this run's numbers, the guarantee, and abstention explained."""
-    if c.predicted is not None and sum(c.counts) and max(c.counts) > c.counts[c.predicted]:
+    if c.predicted is not None and sum(c.counts) > 0 and max(c.counts) > c.counts[c.predicted]:
         leading = view.classes[c.counts.index(max(c.counts))]
         st.caption(
             f"The first {c.n0} votes, which only choose the class, chose "

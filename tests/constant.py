@@ -1,0 +1,50 @@
+"""A network whose votes are known, and stored examples, for the tests of pages."""
+
+import json
+
+import torch
+
+from rsviz import certify, checkpoints, datasets, examples, networks
+from rsviz.images import image_id
+from rsviz.methods.gaussian import GUARANTEE
+from rsviz.run import make_spec
+from rsviz.spec import Bound, Votes
+
+ALWAYS = 4  # the class the network always answers
+
+
+def constant_network(folder, dataset="shapes", sigma=0.5):
+    """A compact net whose every vote is for class ALWAYS, so that its certificate is known."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = networks.build("compact", dataset)
+    with torch.no_grad():
+        fc = net[1].fc
+        fc.weight.zero_()
+        fc.bias.copy_(torch.nn.functional.one_hot(torch.tensor(ALWAYS), 10).float())
+    card = {"method": "gaussian", "dataset": dataset, "network": "compact", "sigma": sigma}
+    return checkpoints.save(net, folder, card | {"seed": 0, "command": "none", "measured": []})
+
+
+def make_checkpoints(root):
+    """Two networks, one of them with stored examples: certain, and too much noise."""
+    constant_network(root / "cifar10-constant", "cifar10")
+    checkpoint = constant_network(root / "shapes-constant")
+    x_CHW, _ = datasets.find_image("shapes/test/5")
+    rows = []
+    for preset, sigma in (("certain", 0.5), ("noisy", 2.0)):
+        spec = make_spec(checkpoint, x_CHW, sigma, "shapes/test/5", bound=Bound.SPLIT)
+        select, bound = [[0] * 10 for _ in range(2)]
+        select[2], bound[2] = spec.n0, spec.n
+        if preset == "noisy":
+            bound[2], bound[7] = spec.n // 2, spec.n // 2
+        c = certify.read(
+            Votes("select", tuple(select), spec.n0, "complete"),
+            Votes("bound", tuple(bound), spec.n, "complete"),
+            spec,
+            GUARANTEE,
+        )
+        row = json.loads(c.to_json()) | {"image_sha256": image_id(x_CHW)}
+        rows.append({"preset": preset, "certificate": row})
+    (checkpoint.folder / examples.FILE).write_text(json.dumps(rows))
+    return root

@@ -1,0 +1,64 @@
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.testing.v1 import AppTest
+
+from rsviz import jobs
+from rsviz.jobs import Queue, Session
+from rsviz.ui import shared
+from tests.constant import make_checkpoints
+
+APP = str(Path(__file__).parents[2] / "app.py")
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    return make_checkpoints(tmp_path_factory.mktemp("checkpoints"))
+
+
+class AtOnce:
+    """An executor that runs a job where it is submitted."""
+
+    def submit(self, work):
+        work()
+        return Future()
+
+
+@pytest.fixture
+def line(monkeypatch):
+    """Give every device this queue; it can be made one whose jobs wait."""
+    queue = Queue(AtOnce())
+    monkeypatch.setattr(jobs, "queue", lambda device: queue)
+    return queue
+
+
+class Navigated(PagesManager):
+    """AppTest forgets before every run that the app navigates, which a server does not."""
+
+
+def _own_session():
+    if "_jobs" not in st.session_state:
+        st.session_state["_jobs"] = Session()
+    return st.session_state["_jobs"]
+
+
+@pytest.fixture
+def open_page(made, line, monkeypatch):
+    """Return a function that opens Certify with an address."""
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(made))
+    monkeypatch.setattr(PagesManager, "uses_pages_directory", False)
+    monkeypatch.setattr("streamlit.testing.v1.app_test.PagesManager", Navigated)
+    # All AppTests share one session's caches; two tabs do not, as the browser tests check.
+    monkeypatch.setattr(shared, "session", _own_session)
+
+    def open_with(page="certify", **query):
+        app = AppTest.from_file(APP, default_timeout=30)
+        for key, value in query.items():
+            app.query_params[key] = str(value)
+        app.run()
+        return app.switch_page(f"pages/{page}.py").run()
+
+    return open_with

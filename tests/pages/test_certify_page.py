@@ -1,0 +1,285 @@
+import io
+from concurrent.futures import Future
+
+import pytest
+from PIL import Image
+
+from rsviz import bounds, certify, run
+from rsviz.datasets import CLASSES
+from rsviz.trace import down
+from rsviz.ui import shared
+from tests.constant import ALWAYS
+
+N = 500
+NAME = CLASSES["shapes"][ALWAYS].capitalize()
+
+
+class Never:
+    """An executor that leaves every job waiting."""
+
+    def submit(self, work):
+        return Future()
+
+
+def words(app):
+    """Everything written on the page."""
+    kinds = ("title", "subheader", "markdown", "caption", "info", "warning", "error", "success")
+    return "\n".join(element.value for kind in kinds for element in getattr(app, kind))
+
+
+def metrics(app):
+    return [m.value for m in app.metric]
+
+
+def press(app, key="certify"):
+    return app.button(key=key).click().run()
+
+
+def split_radius(sigma, n, alpha):
+    """What n unanimous votes certify when .8 of alpha is Clopper-Pearson's."""
+    return certify.ceiling(sigma, n, (1 - bounds.ANYTIME_SHARE) * alpha)
+
+
+def history(app):
+    return app.dataframe[0].value if app.dataframe else []
+
+
+def test_the_first_paint_shows_a_stored_certificate_and_computes_none(open_page, line):
+    app = open_page()
+    assert not app.exception
+    assert "stored result" in words(app)
+    assert metrics(app)[0] == down(split_radius(0.5, 10_000, 0.001), 3)
+    assert app.text_input(key="image").value == "shapes/test/5"
+    assert line.jobs == []
+
+
+def test_certify_counts_votes_and_ends_with_both_bounds(open_page):
+    app = press(open_page(n=N, image="shapes/test/8"))
+    assert not app.exception
+    assert metrics(app) == [
+        down(split_radius(0.5, N, 0.001), 3),
+        down((0.8 * 0.001) ** (1 / N), 4),
+        "100.0 %",
+    ]
+    told = words(app)
+    assert f"{NAME}, certified within" in told
+    assert "live, complete" in told
+    anytime = bounds.anytime_lower(N, N, 0.0002)
+    assert f"p_A ≥ {down(anytime, 4)}" in told
+    assert list(history(app)["votes"]) == [f"{N} of {N}"]
+
+
+def test_before_certify_the_page_waits(open_page):
+    app = open_page(n=N, image="shapes/test/8", seed=3)
+    assert f"{N + 100:,} noisy copies will vote" in words(app)
+    assert not app.metric
+    assert not app.exception
+
+
+def test_alpha_and_bound_only_read_the_votes_again(open_page):
+    app = press(open_page(n=N, image="shapes/test/8"))
+    app.select_slider(key="alpha").set_value(0.05).run()
+    assert metrics(app)[0] == down(split_radius(0.5, N, 0.05), 3)
+    app.segmented_control(key="bound").set_value("clopper-pearson").run()
+    assert metrics(app)[0] == down(certify.ceiling(0.5, N, 0.05), 3)
+    app.segmented_control(key="bound").set_value("anytime").run()
+    p_a_lower = bounds.anytime_lower(N, N, 0.05)
+    assert metrics(app)[0] == down(certify.radius_l2(0.5, p_a_lower), 3)
+    assert len(history(app)) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "value"),
+    [
+        ("select_slider", "sigma", 0.25),
+        ("select_slider", "n", 1000),
+        ("number_input", "seed", 7),
+        ("text_input", "image", "shapes/test/9"),
+    ],
+)
+def test_other_votes_asked_for_stop_the_run_and_wait(open_page, line, kind, key, value):
+    line.executor = Never()
+    app = press(open_page(n=N, image="shapes/test/8"))
+    (job,) = line.jobs
+    assert job.active and not job.cancel.is_set()
+    assert app.button(key="stop")
+    getattr(app, kind)(key=key).set_value(value).run()
+    assert job.cancel.is_set()
+    assert "Press **Certify**" in words(app)
+    assert not app.exception
+
+
+def test_alpha_does_not_stop_the_run(open_page, line):
+    line.executor = Never()
+    app = press(open_page(n=N, image="shapes/test/8"))
+    app.select_slider(key="alpha").set_value(0.05).run()
+    assert not line.jobs[0].cancel.is_set()
+
+
+def test_a_waiting_run_says_how_many_come_before_it(open_page, line):
+    line.executor = Never()
+    press(open_page(n=N))
+    app = press(open_page(n=N, image="shapes/test/8"))
+    assert "1 before you" in app.get("progress")[0].proto.text
+    app.button(key="stop").click().run()
+    assert [job.cancel.is_set() for job in line.jobs] == [False, True]
+
+
+def test_a_new_seed_is_added_and_flagged(open_page):
+    app = press(open_page(n=N, image="shapes/test/8"))
+    press(app, "again")
+    assert list(history(app)["seed"]) == [0, 1]
+    assert "Seed retried" in words(app)
+    assert app.number_input(key="seed").value == 1
+
+
+def test_stopped_keeps_the_anytime_value_and_refuses_clopper_pearson(open_page, monkeypatch):
+    watch = run.watch
+
+    def stop_early(x_CHW, net, spec, device, cancel):
+        for i, progress in enumerate(watch(x_CHW, net, spec, device, cancel)):
+            yield progress
+            if i == 3:
+                cancel.set()
+
+    monkeypatch.setattr(run, "watch", stop_early)
+    app = press(open_page(n=2000, image="shapes/test/8"))
+    n = 300
+    radius = down(certify.radius_l2(0.5, bounds.anytime_lower(n, n, 0.0002)), 3)
+    assert metrics(app)[0] == radius
+    told = words(app)
+    assert "live, stopped" in told
+    assert f"refused: it holds only at the planned 2,000 votes, and this run ended at {n}" in told
+    app.segmented_control(key="bound").set_value("clopper-pearson").run()
+    assert metrics(app)[0] == "–"
+    assert "refused" in words(app)
+    assert not app.exception
+
+
+def picture_bytes(kind="PNG", size=(60, 40)):
+    out = io.BytesIO()
+    Image.new("RGB", size, (200, 30, 30)).save(out, kind)
+    return out.getvalue()
+
+
+def upload(app, name, data):
+    app.segmented_control(key="source").set_value("upload").run()
+    return app.file_uploader[0].set_value((name, data, "image/png")).run()
+
+
+def test_an_upload_is_certified_by_the_photograph_network(open_page):
+    app = upload(open_page(n=N), "red.png", picture_bytes())
+    assert not app.exception
+    assert app.selectbox(key="checkpoint").value == "cifar10-constant"
+    press(app)
+    told = words(app)
+    assert f"{CLASSES['cifar10'][ALWAYS].capitalize()}, certified within" in told
+    assert "Image resampled" in told
+    assert "shows none of these" in told
+    assert list(history(app)["picture"]) == ["upload"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("text.png", b"hello"),
+        ("empty.jpg", b""),
+        ("dot.png", picture_bytes(size=(1, 1))),
+        ("cut.jpg", picture_bytes("JPEG")[:200]),
+        ("notes.txt", b"not a picture"),
+    ],
+)
+def test_a_bad_upload_is_one_sentence_and_the_page_goes_on(open_page, name, data):
+    app = upload(open_page(), name, data)
+    assert not app.exception
+    assert [e.value.startswith(name) for e in app.error] == [True]
+    assert "stored result" in words(app)
+
+
+def test_a_crop_changes_what_the_network_sees(open_page):
+    wide = Image.new("RGB", (90, 40), (10, 200, 30))
+    wide.paste((200, 10, 30), (0, 0, 20, 40))
+    out = io.BytesIO()
+    wide.save(out, "PNG")
+    app = upload(open_page(n=N), "wide.png", out.getvalue())
+    press(app)
+    app.segmented_control[1].set_value("whole").run()
+    assert "Press **Certify**" in words(app)
+
+
+def test_an_address_out_of_range_is_told_and_defaults_stand_in(open_page):
+    app = open_page(
+        sigma=0.77, n=99, alpha=2, seed="x", checkpoint="nothing", image="shapes/test/-4"
+    )
+    assert not app.exception
+    told = "\n".join(w.value for w in app.warning)
+    for wrong in ("sigma=0.77", "n=99", "alpha=2", "seed=x", "checkpoint=nothing"):
+        assert wrong in told
+    assert "shapes/test/-4" in told
+    assert app.select_slider(key="sigma").value == 0.5
+    assert app.select_slider(key="n").value == 10_000
+    assert metrics(app)
+
+
+def test_an_address_sets_everything(open_page):
+    app = open_page(sigma=0.25, n=1000, alpha=0.01, seed=12, image="shapes/test/8")
+    assert not app.warning
+    assert app.select_slider(key="sigma").value == 0.25
+    assert app.select_slider(key="n").value == 1000
+    assert app.select_slider(key="alpha").value == 0.01
+    assert app.number_input(key="seed").value == 12
+
+
+def test_a_preset_sets_picture_and_noise(open_page):
+    app = open_page(image="shapes/test/8", seed=4)
+    app.button(key="preset-noisy").click().run()
+    assert not app.exception
+    assert app.select_slider(key="sigma").value == 2.0
+    assert app.text_input(key="image").value == "shapes/test/5"
+    told = words(app)
+    assert "stored result" in told
+    assert "Abstaining is an answer of its own" in told
+    assert metrics(app)[0] == "–"
+
+
+def test_a_bad_checkpoint_is_named_and_the_others_load(open_page, made):
+    bad = made / "broken"
+    bad.mkdir()
+    try:
+        app = open_page()
+        assert "Checkpoint broken cannot be used: it has no card.json" in words(app)
+        assert metrics(app)
+    finally:
+        bad.rmdir()
+
+
+def test_without_a_network_the_page_says_what_to_do(open_page, tmp_path, monkeypatch):
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
+    app = open_page()
+    assert not app.exception
+    assert "recipes run" in app.error[0].value
+
+
+def test_an_unexpected_error_is_a_sentence_without_a_traceback(open_page, monkeypatch, caplog):
+    def crash(*args):
+        raise ZeroDivisionError("secret")
+
+    monkeypatch.setattr(shared, "network", crash)
+    app = open_page()
+    assert not app.exception
+    assert len(app.error) == 1
+    assert "secret" not in words(app)
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_copy_as_python_repeats_the_run(open_page):
+    app = press(open_page(n=N, image="shapes/test/8", seed=5))
+    scope = {}
+    exec(app.code[0].value, scope)
+    assert scope["certificate"].radius == pytest.approx(split_radius(0.5, N, 0.001))
+    assert scope["certificate"].seed == 5
+
+
+def test_the_noisy_copies_are_those_of_the_run(open_page):
+    app = open_page(n=N, image="shapes/test/8")
+    assert words(app).count(CLASSES["shapes"][ALWAYS]) >= 9
