@@ -4,10 +4,10 @@ import itertools
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from rsviz.errors import UserError
 
@@ -73,6 +73,33 @@ class Job:
             self.state = "failed"
 
 
+class Executor(Protocol):
+    """Whatever calls a function, now or later."""
+
+    def submit(self, work: Callable[[], None], /) -> Any:
+        """Call ``work`` once."""
+        ...
+
+
+class Worker:
+    """One thread that calls functions in the order they came.
+
+    It is a daemon, so that a server that is told to end does not wait for a long run.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._waiting: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        threading.Thread(target=self._work, name=name, daemon=True).start()
+
+    def submit(self, work: Callable[[], None], /) -> None:
+        """Append a function, which must not raise."""
+        self._waiting.put(work)
+
+    def _work(self) -> None:
+        while True:
+            self._waiting.get()()
+
+
 @dataclass(eq=False)
 class Queue:
     """The queue of one device: jobs run one after another, in the order they came."""
@@ -97,7 +124,7 @@ class Queue:
 @lru_cache(maxsize=16)
 def queue(device: str) -> Queue:
     """Return the queue of a device; all sessions share it."""
-    return Queue(ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"rsviz-{device}"))
+    return Queue(Worker(f"rsviz-{device}"))
 
 
 @dataclass(eq=False)

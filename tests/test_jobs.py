@@ -1,9 +1,8 @@
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 from rsviz.errors import UserError
-from rsviz.jobs import READINGS_MAX, Job, Queue, Session, queue
+from rsviz.jobs import READINGS_MAX, Job, Queue, Session, Worker, queue
 from rsviz.spec import Certificate, Norm
 from rsviz.voting import Progress
 
@@ -34,7 +33,7 @@ def wait(condition):
 
 
 def test_jobs_run_one_after_another_and_know_their_place():
-    line = Queue(ThreadPoolExecutor(1))
+    line = Queue(Worker("test"))
     first = line.submit(Job("a", "cpu", endless))
     second = line.submit(Job("b", "cpu", short))
     wait(lambda: first.state == "running")
@@ -48,7 +47,7 @@ def test_jobs_run_one_after_another_and_know_their_place():
 
 
 def test_a_queued_job_that_is_stopped_never_starts():
-    line = Queue(ThreadPoolExecutor(1))
+    line = Queue(Worker("test"))
     first, second = Job("a", "cpu", endless), Job("b", "cpu", short)
     line.submit(first), line.submit(second)
     second.stop()
@@ -56,6 +55,14 @@ def test_a_queued_job_that_is_stopped_never_starts():
     wait(lambda: not second.active)
     assert second.state == "cancelled"
     assert second.readings == []
+
+
+def test_the_worker_does_not_keep_the_process_alive():
+    """A server told to end must not wait for a run of many votes."""
+    seen = []
+    Worker("test").submit(lambda: seen.append(threading.current_thread().daemon))
+    wait(lambda: seen)
+    assert seen == [True]
 
 
 def test_errors_become_sentences(caplog):

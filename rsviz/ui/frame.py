@@ -31,8 +31,9 @@ def _pages() -> list[Any]:
 
 def run() -> None:
     """Run the page the address names, inside the frame; app.py calls only this."""
-    st.set_page_config(page_title="rsviz", page_icon=":material/blur_on:", layout="wide")
     page = st.navigation(_pages(), position="top")
+    title = f"{page.title} · rsviz"
+    st.set_page_config(page_title=title, page_icon=":material/blur_on:", layout="wide")
     st.session_state["_framed"] = True
     try:
         page.run()
