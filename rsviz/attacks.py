@@ -1,0 +1,110 @@
+"""PGD on the smoothed classifier: gradient ascent on the mean over noise, inside a ball.
+
+Shape suffixes: N images, M noise draws an image, R = M N rows (row m N + i is draw m of image i),
+C channels, H height, W width, K classes.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from rsviz.spec import Norm
+
+
+def draw_noise(x_NCHW: Tensor, draws: int, generator: torch.Generator) -> Tensor:
+    """Return noise_RCHW ~ N(0, I): ``draws`` tensors for each image, channels last in memory."""
+    N, C, H, W = x_NCHW.shape
+    noise_RHWC = torch.randn(
+        (draws * N, H, W, C), generator=generator, device=x_NCHW.device, dtype=x_NCHW.dtype
+    )
+    return noise_RHWC.permute(0, 3, 1, 2)
+
+
+def noisy_logits(net: nn.Module, x_NCHW: Tensor, sigma_N111: Tensor, noise_RCHW: Tensor) -> Tensor:
+    """Return logits_MNK of x + sigma e, for every draw e of every image in one forward pass."""
+    noise_MNCHW = noise_RCHW.unflatten(0, (-1, len(x_NCHW)))
+    noisy_MNCHW = torch.addcmul(x_NCHW[None], sigma_N111[None], noise_MNCHW)
+    return net(noisy_MNCHW.flatten(0, 1)).unflatten(0, noise_MNCHW.shape[:2])
+
+
+def log_mean_softmax(logits_MNK: Tensor) -> Tensor:
+    """Return log zhat_NK, zhat the mean of the softmax over the M draws."""
+    log_p_MNK = logits_MNK.log_softmax(2)
+    return log_p_MNK.logsumexp(0) - math.log(len(logits_MNK))
+
+
+@contextmanager
+def frozen(net: nn.Module) -> Iterator[None]:
+    """Hold a network in eval mode with no gradients to its weights, and put it back as it was."""
+    modes = [(module, module.training) for module in net.modules()]
+    trained = [p for p in net.parameters() if p.requires_grad]
+    try:
+        net.eval()
+        for p in trained:
+            p.requires_grad_(False)
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        for p in trained:
+            p.requires_grad_(True)
+
+
+def pgd(
+    net: nn.Module,
+    x_NCHW: Tensor,
+    y_N: Tensor,
+    sigma_N111: Tensor,
+    noise_RCHW: Tensor,
+    eps: float,
+    steps: int,
+    norm: Norm = Norm.L2,
+) -> Tensor:
+    """Return adversarial images that raise -log mean_m softmax f(x + delta + sigma e_m)_y.
+
+    From delta = 0, ``steps`` times: a step of 2 eps / steps along the unit-norm gradient (its sign
+    for Linf), clamp x + delta to [0, 1], and shrink delta back into the ball (Salman et al. 2019,
+    arXiv 1906.04584, as their code does it). Every step sees the same noise; an image whose
+    gradient is zero stays where it is.
+
+    Parameters
+    ----------
+    net : pixels to logits; held in eval mode, its weights left alone.
+    x_NCHW : images in [0, 1]; y_N the classes to lead away from.
+    sigma_N111 : noise level of each image, in pixel units.
+    noise_RCHW : of `draw_noise`; it may serve again to train on the result.
+    eps : radius of the ball in ``norm``; steps 0 or eps 0 return the images unchanged.
+    """
+    x_NCHW = x_NCHW.detach()
+    delta_NCHW = torch.zeros_like(x_NCHW)
+    with frozen(net), torch.enable_grad():
+        for _ in range(steps if eps > 0 else 0):
+            delta_NCHW.requires_grad_(True)
+            logits_MNK = noisy_logits(net, x_NCHW + delta_NCHW, sigma_N111, noise_RCHW)
+            loss = -log_mean_softmax(logits_MNK).gather(1, y_N[:, None]).sum()
+            (grad_NCHW,) = torch.autograd.grad(loss, delta_NCHW)
+            moved_NCHW = delta_NCHW.detach() + 2 * eps / steps * _direction(grad_NCHW, norm)
+            delta_NCHW = _into_ball((x_NCHW + moved_NCHW).clamp(0, 1) - x_NCHW, eps, norm)
+    return x_NCHW + delta_NCHW
+
+
+def _length(delta_NCHW: Tensor) -> Tensor:
+    """Return the L2 norm of each image, N111."""
+    return torch.linalg.vector_norm(delta_NCHW, dim=(1, 2, 3), keepdim=True)
+
+
+def _direction(grad_NCHW: Tensor, norm: Norm) -> Tensor:
+    """Return the steepest direction of unit norm, zero where the gradient is zero."""
+    if norm == Norm.LINF:
+        return grad_NCHW.sign()
+    return grad_NCHW / _length(grad_NCHW).clamp_min(1e-30)
+
+
+def _into_ball(delta_NCHW: Tensor, eps: float, norm: Norm) -> Tensor:
+    """Return delta, shrunk to norm eps where it is longer; x + delta stays in [0, 1] if it was."""
+    if norm == Norm.LINF:
+        return delta_NCHW.clamp(-eps, eps)
+    return delta_NCHW * (eps / _length(delta_NCHW).clamp_min(eps))
