@@ -115,6 +115,13 @@ def _add_train(commands: Any) -> None:
     command.add_argument(
         "--start", default="", help="checkpoint whose weights training starts from"
     )
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of the method's loss, say draws=2; may be repeated",
+    )
     command.add_argument("--out", type=Path, required=True, help="folder of the new checkpoint")
     command.add_argument("--no-compile", action="store_true", help="without torch.compile")
     _add_device(command)

@@ -124,6 +124,7 @@ def certify(args: argparse.Namespace) -> None:
 
 def train(args: argparse.Namespace) -> None:
     """Run ``train``."""
+    from rsviz.settings import parse
     from rsviz.training import TrainSpec
     from rsviz.workshop import train_checkpoint
 
@@ -141,6 +142,7 @@ def train(args: argparse.Namespace) -> None:
         batch=args.batch,
         seed=args.seed,
         start=args.start,
+        settings=parse(args.set),
     )
     train_checkpoint(spec, args.out, _device(args.device), _command(), not args.no_compile, _say)
 

@@ -23,7 +23,8 @@ class TrainSpec:
     """Everything that decides how a network is trained.
 
     ``sigma`` is a number, or ``"uniform"``: drawn from U(0, 1) for each image and step. ``start``
-    names the checkpoint whose weights training begins from; empty means from scratch.
+    names the checkpoint whose weights training begins from; empty means from scratch. ``settings``
+    are changes to the loss's own preset at this sigma, as sorted (name, value) pairs.
     """
 
     method: str
@@ -37,6 +38,7 @@ class TrainSpec:
     warm_up: float = 0.2
     seed: int = 0
     start: str = ""
+    settings: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch < 1:
@@ -178,7 +180,7 @@ def _restore(
     device: str,
 ) -> tuple[int, float]:
     state = torch.load(file, map_location=device, weights_only=True)
-    if state["spec"] != asdict(spec):
+    if {"settings": ()} | state["spec"] != asdict(spec):  # early states have no settings
         raise UserError(
             f"{file} holds a training with other settings; delete it or choose another --out."
         )

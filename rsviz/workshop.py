@@ -12,7 +12,7 @@ import torch
 from rsviz import checkpoints, curves, datasets, evaluation, networks, training
 from rsviz.checkpoints import Checkpoint
 from rsviz.errors import UserError
-from rsviz.methods import METHODS
+from rsviz.methods import loss_for
 from rsviz.recipes import Recipe
 from rsviz.spec import Curve
 
@@ -34,12 +34,13 @@ def train_checkpoint(
     report: Report = print,
 ) -> Checkpoint:
     """Train a network as ``spec`` says and write it, with its card, into the folder ``out``."""
+    loss, settings = loss_for(spec)
     data = datasets.load(spec.dataset, "train")
     net = seeded_network(spec)
     seconds = training.train(
         net,
         data,
-        METHODS[spec.method].loss,
+        loss,
         spec,
         state_folder() / f"{out.name}.pt",
         device,
@@ -56,6 +57,7 @@ def train_checkpoint(
         "seed": spec.seed,
         "start": spec.start,
         "epochs": spec.epochs,
+        "settings": settings,
         "command": command,
         "seconds": round(seconds),
         "device": device_name(device),

@@ -1,13 +1,17 @@
 """The smoothing systems: one file each, readable top to bottom, all with the same small surface."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Any
 
 from torch import Tensor, nn
 
-from rsviz.methods import gaussian
+from rsviz import settings
+from rsviz.errors import UserError
+from rsviz.methods import advmacer, consistency, gaussian, macer, smoothadv
 from rsviz.spec import Certificate, RunSpec, Votes
-from rsviz.training import Loss
+from rsviz.training import Loss, TrainSpec
 from rsviz.voting import MethodRun
 
 
@@ -16,7 +20,8 @@ class Method:
     """What a page, the command line, training and evaluation need of a method.
 
     ``certify`` is the generator that asks for votes, ``read`` turns any votes into a certificate,
-    ``loss`` trains; ``guarantee`` is the exact statement proved, ``source`` the paper.
+    ``loss`` trains; ``guarantee`` is the exact statement proved, ``source`` the paper. ``presets``
+    are the settings of a loss that has any, by sigma: it takes them as its keyword ``settings``.
     """
 
     title: str
@@ -25,6 +30,20 @@ class Method:
     read: Callable[[Mapping[str, Votes], RunSpec], Certificate]
     loss: Loss
     guarantee: str
+    presets: Mapping[float, Any] = field(default_factory=dict)
+
+
+def _trained(title: str, source: str, how: Any) -> Method:
+    """Return a method that differs from Gaussian in its training only."""
+    return Method(
+        title,
+        source,
+        gaussian.certify,
+        gaussian.read,
+        how.loss,
+        gaussian.GUARANTEE,
+        how.PRESETS,
+    )
 
 
 METHODS: dict[str, Method] = {
@@ -36,4 +55,29 @@ METHODS: dict[str, Method] = {
         loss=gaussian.loss,
         guarantee=gaussian.GUARANTEE,
     ),
+    "smoothadv": _trained("SmoothAdv", "Salman et al. 2019, arXiv 1906.04584", smoothadv),
+    "macer": _trained("MACER", "Zhai et al. 2020, arXiv 2001.02378", macer),
+    "advmacer": _trained("AdvMacer", "ICDM 2023, arXiv 2310.07780", advmacer),
+    "consistency": _trained("Consistency", "Jeong and Shin 2020, arXiv 2006.04062", consistency),
 }
+
+
+def loss_for(spec: TrainSpec) -> tuple[Loss, dict[str, float]]:
+    """Return the loss a training asks for, and its settings in full, for the card.
+
+    Raises
+    ------
+    UserError
+        A setting is not known to the method, or out of range.
+    """
+    method = METHODS[spec.method]
+    if not method.presets:
+        if spec.settings:
+            name = spec.settings[0][0]
+            raise UserError(f"There is no setting {name!r}: {method.title}'s loss has none.")
+        return method.loss, {}
+    try:
+        chosen = settings.choose(method.presets, spec.sigma, spec.settings)
+    except UserError as error:
+        raise UserError(f"{method.title}: {error}") from None
+    return partial(method.loss, settings=chosen), asdict(chosen)

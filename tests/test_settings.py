@@ -1,0 +1,73 @@
+from dataclasses import asdict, replace
+
+import pytest
+
+from rsviz import settings
+from rsviz.errors import UserError
+from rsviz.methods import METHODS, advmacer, loss_for
+from rsviz.recipes import RECIPES
+from rsviz.training import TrainSpec
+
+SPEC = TrainSpec("advmacer", "shapes", "compact", 0.5, epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("sigma", "eps"), [(0.25, 1.0), (0.1, 1.0), (0.5, 2.0), ("uniform", 2.0), (3.0, 2.0)]
+)
+def test_the_preset_is_that_of_the_nearest_sigma(sigma, eps):
+    assert settings.choose(advmacer.PRESETS, sigma, ()).eps == eps
+
+
+def test_changes_are_made_by_name_and_stay_whole():
+    chosen = settings.choose(advmacer.PRESETS, 1.0, (("draws", 2.0), ("lam", 3.5)))
+    assert chosen == replace(advmacer.PRESETS[1.0], draws=2, lam=3.5)
+    assert isinstance(chosen.draws, int)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("drawss", 2), "there are: steps, draws, eps, lam, gamma, beta, warm_up"),
+        (("draws", 0), "draws must be a whole number of at least 1"),
+        (("draws", 2.5), "draws must be a whole number"),
+        (("eps", -1.0), "eps must be a number of at least 0"),
+        (("lam", float("nan")), "lam must be"),
+    ],
+)
+def test_bad_changes_are_refused_in_words(change, says):
+    with pytest.raises(UserError, match=says):
+        loss_for(replace(SPEC, settings=(change,)))
+
+
+def test_a_method_without_settings_says_so():
+    loss, full = loss_for(replace(SPEC, method="gaussian"))
+    assert loss is METHODS["gaussian"].loss
+    assert full == {}
+    with pytest.raises(UserError, match="has none"):
+        loss_for(replace(SPEC, method="gaussian", settings=(("draws", 2),)))
+
+
+def test_the_card_gets_the_settings_in_full():
+    loss, full = loss_for(replace(SPEC, settings=(("draws", 2.0),)))
+    assert full == asdict(replace(advmacer.PRESETS[0.5], draws=2))
+    assert loss.keywords["settings"].draws == 2
+
+
+def test_words_are_parsed_and_written_alike():
+    pairs = settings.parse(["steps=2", "eps=0.25"])
+    assert pairs == (("eps", 0.25), ("steps", 2.0))
+    assert settings.as_words(pairs) == "--set eps=0.25 --set steps=2"
+    for bad in ("draws", "draws=two", "=3,4"):
+        with pytest.raises(UserError, match="name=number"):
+            settings.parse([bad])
+
+
+def test_every_recipe_is_complete_and_starts_from_one_before_it():
+    names = [r.name for r in RECIPES]
+    assert len(set(names)) == len(names)
+    for i, recipe in enumerate(RECIPES):
+        loss_for(recipe.train_spec())
+        assert not recipe.start or recipe.start in names[:i]
+        words = recipe.train_command().split()
+        pairs = [words[j + 1] for j, word in enumerate(words) if word == "--set"]
+        assert settings.parse(pairs) == recipe.train_spec().settings
