@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     _add_certify(commands)
     _add_train(commands)
     _add_recipes(commands)
+    _add_ensemble(commands)
     _add_evaluate(commands)
     _add_curves(commands)
     speed = _add(commands, "speed", "time voting beside the field's loop and matmul", do.speed)
@@ -104,7 +105,7 @@ def _add_train(commands: Any) -> None:
     from rsviz.networks import NETWORKS
 
     command = _add(commands, "train", "train a network; killed, the same command resumes", do.train)
-    command.add_argument("method", choices=list(METHODS))
+    command.add_argument("method", choices=[m for m in METHODS if METHODS[m].loss])
     command.add_argument("--dataset", required=True, choices=["cifar10", "shapes"])
     command.add_argument("--sigma", required=True, help="a number, or uniform: U(0, 1) per image")
     command.add_argument("--network", default="compact", choices=list(NETWORKS))
@@ -127,6 +128,40 @@ def _add_train(commands: Any) -> None:
     _add_device(command)
 
 
+def _add_ensemble(commands: Any) -> None:
+    about = "weigh several networks into one, and measure every weighting in one pass"
+    actions = _add(commands, "ensemble", about, do.fit_ensemble).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    fit = _add(
+        actions,
+        "fit",
+        "find the weights on training images and write a checkpoint",
+        do.fit_ensemble,
+    )
+    fit.add_argument("names", nargs="+", metavar="NAME", help="checkpoints of one data set")
+    fit.add_argument("--out", type=Path, required=True, help="folder of the new checkpoint")
+    fit.add_argument("--sigma", type=float, help="noise level (default: the members')")
+    fit.add_argument(
+        "--weighting",
+        default="optimal",
+        choices=["optimal", "average", "max-margin", "printed"],
+        help="which one the checkpoint votes with (%(default)s); printed: as the paper has it",
+    )
+    fit.add_argument("--images", type=int, default=200, help="training images (%(default)s)")
+    fit.add_argument(
+        "--floor", type=float, default=0.1, help="least mean margin counted with (%(default)s)"
+    )
+    fit.add_argument("--seed", type=int, default=0)
+    _add_device(fit)
+    score = _add(actions, "score", "measure every weighting in one pass", do.score_ensemble)
+    score.add_argument("name", metavar="NAME", help="an ensemble's checkpoint")
+    score.add_argument("--sigma", type=float, help="noise level (default: the one fitted at)")
+    _add_images(score)
+    score.add_argument("--out", type=Path, required=True, help="folder of a log each")
+    _add_device(score)
+
+
 def _add_recipes(commands: Any) -> None:
     command = _add(commands, "recipes", "list or make the shipped checkpoints", do.recipes)
     command.add_argument("action", choices=["list", "run"])
@@ -147,6 +182,13 @@ def _add_evaluate(commands: Any) -> None:
     )
     command.add_argument("--checkpoint", required=True)
     command.add_argument("--sigma", type=float, help="noise level (default: the one trained at)")
+    _add_images(command)
+    command.add_argument("--out", type=Path, required=True, help="the log, a CSV file")
+    _add_device(command)
+
+
+def _add_images(command: argparse.ArgumentParser) -> None:
+    """Add which images are certified and how."""
     command.add_argument("--split", default="test", choices=["train", "test"])
     which = command.add_mutually_exclusive_group(required=True)
     which.add_argument("--every", type=int, help="images 0, K, 2K, ...")
@@ -155,8 +197,6 @@ def _add_evaluate(commands: Any) -> None:
     command.add_argument("--n", type=int, default=10_000)
     command.add_argument("--alpha", type=float, default=0.001)
     command.add_argument("--seed", type=int, default=0)
-    command.add_argument("--out", type=Path, required=True, help="the log, a CSV file")
-    _add_device(command)
 
 
 def _add_curves(commands: Any) -> None:

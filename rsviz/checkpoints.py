@@ -3,12 +3,15 @@
 checkpoints/NAME/weights.safetensors    half precision, evaluated as shipped
 checkpoints/NAME/card.json              what, how trained, by which command, what was measured
 checkpoints/NAME/certified.csv          the measured log
+
+An ensemble has no weights of its own: its card names its members, folders beside it, with their
+hashes, and how they are weighed.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from rsviz.errors import UserError
-from rsviz.networks import build, fold
+from rsviz.networks import WeightedSum, WidestMargin, build, fold
 
 WEIGHTS, CARD = "weights.safetensors", "card.json"
 REQUIRED = ("name", "method", "dataset", "network", "sigma", "sha256")
@@ -72,21 +75,44 @@ def inspect(folder: Path) -> Checkpoint:
         missing = [key for key in REQUIRED if key not in card]
         if missing:
             raise UserError(f"its card lacks {', '.join(missing)}")
-        weights = folder / WEIGHTS
-        if not weights.is_file():
-            raise UserError(f"it has no {WEIGHTS}")
-        stat = weights.stat()
-        sha256 = _sha256(weights, stat.st_mtime_ns, stat.st_size)
+        sha256 = _members_hash(folder, card) if "members" in card else _weights_hash(folder)
         wrong = sha256 != card["sha256"]
         problem = "its weights are not those its card names (sha256 differs)" if wrong else None
         return Checkpoint(folder.name, folder, card, sha256, problem)
     except FileNotFoundError:
         problem = f"it has no {CARD}"
-    except (json.JSONDecodeError, UnicodeDecodeError, TypeError):
-        problem = f"its {CARD} is not a JSON object"
+    except (json.JSONDecodeError, UnicodeDecodeError, TypeError, KeyError):
+        problem = f"its {CARD} is not a JSON object that describes a network"
     except UserError as error:
         problem = str(error)
     return Checkpoint(folder.name, folder, {}, "", problem)
+
+
+def _weights_hash(folder: Path) -> str:
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        raise UserError(f"it has no {WEIGHTS}")
+    stat = weights.stat()
+    return _sha256(weights, stat.st_mtime_ns, stat.st_size)
+
+
+def _members_hash(folder: Path, card: Mapping[str, Any]) -> str:
+    """Return the hash of an ensemble; UserError names a member that is absent or another one."""
+    for member in card["members"]:
+        name = str(member["name"])
+        try:
+            found = _weights_hash(folder.parent / Path(name).name)
+        except UserError:
+            raise UserError(f"its member {name} is missing") from None
+        if found != member["sha256"]:
+            raise UserError(f"its member {name} is another network now (sha256 differs)")
+    return ensemble_sha256(card["members"], card["weights"])
+
+
+def ensemble_sha256(members: Sequence[Mapping[str, str]], weights: Sequence[float] | None) -> str:
+    """Return the hash of an ensemble: of its members' hashes and its weights (None: max-margin)."""
+    text = json.dumps([[member["sha256"] for member in members], weights])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @lru_cache(maxsize=256)
@@ -108,6 +134,8 @@ def load(checkpoint: Checkpoint, device: str = "cpu", ready: bool = True) -> nn.
     """
     if checkpoint.problem:
         raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
+    if "members" in checkpoint.card:
+        return _load_ensemble(checkpoint, device, ready)
     net = build(checkpoint.card["network"], checkpoint.card["dataset"])
     try:
         load_state(net, load_file(checkpoint.folder / WEIGHTS))
@@ -121,6 +149,21 @@ def load(checkpoint: Checkpoint, device: str = "cpu", ready: bool = True) -> nn.
     if ready:
         fold(net.requires_grad_(False))
     return net.to(device).to(memory_format=torch.channels_last)
+
+
+def members(checkpoint: Checkpoint) -> list[Checkpoint]:
+    """Return the members of an ensemble, none of a single network."""
+    named = checkpoint.card.get("members", [])
+    return [find(member["name"], checkpoint.folder.parent) for member in named]
+
+
+def _load_ensemble(checkpoint: Checkpoint, device: str, ready: bool) -> nn.Module:
+    if not ready:
+        raise UserError(f"{checkpoint.name} is an ensemble; train its members instead.")
+    nets = [load(member, device) for member in members(checkpoint)]
+    weights = checkpoint.card["weights"]
+    net = WidestMargin(nets) if weights is None else WeightedSum(nets, weights)
+    return net.eval()
 
 
 def load_state(net: nn.Module, state: Mapping[str, Tensor]) -> None:

@@ -172,19 +172,38 @@ def evaluate(args: argparse.Namespace) -> None:
     checkpoint = checkpoints.find(args.checkpoint)
     if checkpoint.problem:
         raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
-    spec = spec_for(
-        checkpoint,
-        args.sigma,
-        split=args.split,
-        every=args.every,
-        first=args.first,
-        n0=args.n0,
-        n=args.n,
-        alpha=args.alpha,
-        seed=args.seed,
-    )
+    spec = spec_for(checkpoint, args.sigma, **_which_images(args))
     curve = measure(checkpoint, spec, args.out, _device(args.device), _command(), _say)
     _print_curve(curve)
+
+
+def _which_images(args: argparse.Namespace) -> dict[str, Any]:
+    names = ("split", "every", "first", "n0", "n", "alpha", "seed")
+    return {name: getattr(args, name) for name in names}
+
+
+def fit_ensemble(args: argparse.Namespace) -> None:
+    """Run ``ensemble fit``."""
+    from rsviz.ensembles import FitSpec, fit
+
+    spec = FitSpec(
+        tuple(args.names), args.sigma, args.weighting, args.images, args.floor, args.seed
+    )
+    fit(spec, args.out, _device(args.device), _command(), _say)
+
+
+def score_ensemble(args: argparse.Namespace) -> None:
+    """Run ``ensemble score``."""
+    from rsviz import checkpoints
+    from rsviz.ensembles import score
+    from rsviz.evaluation import spec_for
+
+    checkpoint = checkpoints.find(args.name)
+    if checkpoint.problem:
+        raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
+    spec = spec_for(checkpoint, args.sigma, **_which_images(args))
+    for curve in score(checkpoint, spec, args.out, _device(args.device), _command(), _say):
+        _print_curve(curve)
 
 
 def curves(args: argparse.Namespace) -> None:

@@ -8,20 +8,21 @@ import csv
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from rsviz.checkpoints import Checkpoint
 from rsviz.datasets import Dataset
 from rsviz.errors import UserError
 from rsviz.images import image_id
 from rsviz.methods import METHODS
-from rsviz.spec import Bound, Norm, RunSpec
-from rsviz.voting import Request, Task, default_chunks, drive, path
+from rsviz.spec import Bound, Certificate, Norm, RunSpec
+from rsviz.voting import MethodRun, Request, Task, default_chunks, drive, path
 
 FORMAT = "rsviz-log-1"
 COLUMNS = ("index", "label", "predicted", "radius", "correct", "counts0", "counts", "n", "seconds")
@@ -115,34 +116,38 @@ def evaluate(
         ``out`` holds a log of another run.
     """
     indices = spec.indices(len(data))
-    done = _open_log(out, spec, device, command)
+    done = open_log(out, spec, device, command)
     todo = [i for i in indices if i not in done]
     method = METHODS[spec.method]
-
-    def requests() -> Iterator[Request]:
-        for i in todo:
-            x_CHW, run = data.image(i), spec.run(data, i)
-
-            def start(x_CHW: torch.Tensor = x_CHW, run: RunSpec = run):  # type: ignore[no-untyped-def]
-                return method.certify(x_CHW, nets, run)
-
-            yield Request(i, x_CHW, image_id(x_CHW), spec.seed, start)
-
-    progress = _Progress(len(indices), len(indices) - len(todo), report)
+    queue = requests(spec, data, todo, lambda x_CHW, run: method.certify(x_CHW, nets, run))
+    progress = Progress(len(indices), len(indices) - len(todo), report)
     with out.open("a", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        for task in drive(requests(), device):
+        for task in drive(queue, device):
             if task.certificate:
-                writer.writerow(_row(task, int(data.y_N[task.request.key])))
+                writer.writerow(row(task, task.certificate, int(data.y_N[task.request.key])))
                 file.flush()
                 os.fsync(file.fileno())
                 progress.step()
     progress.close()
 
 
-def _row(task: Task, label: int) -> Sequence[object]:
-    certificate = task.certificate
-    assert certificate is not None and certificate.predicted is not None
+def requests(
+    spec: EvaluationSpec,
+    data: Dataset,
+    indices: Iterable[int],
+    certify: Callable[[Tensor, RunSpec], MethodRun],
+) -> Iterator[Request]:
+    """Yield one request for each image, its method started only when its turn comes."""
+    for i in indices:
+        x_CHW = data.image(i)
+        start = partial(certify, x_CHW, spec.run(data, i))
+        yield Request(i, x_CHW, image_id(x_CHW), spec.seed, start)
+
+
+def row(task: Task, certificate: Certificate, label: int) -> Sequence[object]:
+    """Return one line of a log, in the order of `COLUMNS`."""
+    assert certificate.predicted is not None
     predicted = -1 if certificate.abstained else certificate.predicted
     return (
         task.request.key,
@@ -157,7 +162,7 @@ def _row(task: Task, label: int) -> Sequence[object]:
     )
 
 
-def _open_log(out: Path, spec: EvaluationSpec, device: str, command: str) -> set[int]:
+def open_log(out: Path, spec: EvaluationSpec, device: str, command: str) -> set[int]:
     """Write the head of a new log, or check that of an old one and return the indices it holds."""
     where = path(device, default_chunks(device))
     if not out.exists() or not out.read_text().strip():
@@ -185,7 +190,7 @@ def _open_log(out: Path, spec: EvaluationSpec, device: str, command: str) -> set
     return done
 
 
-class _Progress:
+class Progress:
     """Says at most every ten seconds how many images are done, the rate and the time left."""
 
     def __init__(self, total: int, done: int, report: Callable[[str], None]) -> None:
@@ -193,6 +198,7 @@ class _Progress:
         self.begun = self.said = time.perf_counter()
 
     def step(self) -> None:
+        """Count one image more."""
         self.done += 1
         self.here += 1
         if time.perf_counter() - self.said > 10:
@@ -200,6 +206,7 @@ class _Progress:
             self.close()
 
     def close(self) -> None:
+        """Say where things stand now."""
         rate = self.here / max(time.perf_counter() - self.begun, 1e-9)
         left = (self.total - self.done) / rate / 60 if rate else 0.0
         self.report(f"{self.done}/{self.total} images  {rate:.2f} images/s  {left:.1f} min left")

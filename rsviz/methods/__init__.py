@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from rsviz import settings
 from rsviz.errors import UserError
-from rsviz.methods import advmacer, consistency, gaussian, macer, smoothadv
+from rsviz.methods import advmacer, consistency, ensemble, gaussian, macer, smoothadv
 from rsviz.spec import Certificate, RunSpec, Votes
 from rsviz.training import Loss, TrainSpec
 from rsviz.voting import MethodRun
@@ -21,14 +21,15 @@ class Method:
 
     ``certify`` is the generator that asks for votes, ``read`` turns any votes into a certificate,
     ``loss`` trains; ``guarantee`` is the exact statement proved, ``source`` the paper. ``presets``
-    are the settings of a loss that has any, by sigma: it takes them as its keyword ``settings``.
+    are the settings of a loss that has any, by sigma: it takes them as its keyword ``settings``. An
+    ensemble has no loss: its members are trained, each by its own method.
     """
 
     title: str
     source: str
     certify: Callable[[Tensor, Mapping[str, nn.Module], RunSpec], MethodRun]
     read: Callable[[Mapping[str, Votes], RunSpec], Certificate]
-    loss: Loss
+    loss: Loss | None
     guarantee: str
     presets: Mapping[float, Any] = field(default_factory=dict)
 
@@ -59,6 +60,14 @@ METHODS: dict[str, Method] = {
     "macer": _trained("MACER", "Zhai et al. 2020, arXiv 2001.02378", macer),
     "advmacer": _trained("AdvMacer", "ICDM 2023, arXiv 2310.07780", advmacer),
     "consistency": _trained("Consistency", "Jeong and Shin 2020, arXiv 2006.04062", consistency),
+    "ensemble": Method(
+        title="EsbRS",
+        source="ICDM 2023, arXiv 2310.07780",
+        certify=ensemble.certify,
+        read=ensemble.read,
+        loss=None,
+        guarantee=ensemble.GUARANTEE,
+    ),
 }
 
 
@@ -71,6 +80,8 @@ def loss_for(spec: TrainSpec) -> tuple[Loss, dict[str, float]]:
         A setting is not known to the method, or out of range.
     """
     method = METHODS[spec.method]
+    if method.loss is None:
+        raise UserError(f"{method.title} is not trained; fit it with 'python -m rsviz ensemble'.")
     if not method.presets:
         if spec.settings:
             name = spec.settings[0][0]
@@ -80,4 +91,5 @@ def loss_for(spec: TrainSpec) -> tuple[Loss, dict[str, float]]:
         chosen = settings.choose(method.presets, spec.sigma, spec.settings)
     except UserError as error:
         raise UserError(f"{method.title}: {error}") from None
-    return partial(method.loss, settings=chosen), asdict(chosen)
+    loss: Callable[..., Tensor] = method.loss
+    return partial(loss, settings=chosen), asdict(chosen)
