@@ -1,0 +1,213 @@
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from rsviz import networks, voting
+from rsviz.images import image_id
+from rsviz.methods import ensemble
+from rsviz.spec import RunSpec, Votes
+
+SPEC = RunSpec("x", "c", sigma=0.5, method="ensemble", n0=100, n=300, alpha=0.01, seed=3)
+
+
+def random_quadratic(count, seed):
+    """A covariance of networks whose errors share a part, so that covariances are not small."""
+    rng = np.random.default_rng(seed)
+    factors = rng.normal(size=(count, count + 2)) * rng.uniform(0.3, 2, (count, 1))
+    return factors @ factors.T + 0.5 * rng.uniform(0, 1) * np.ones((count, count))
+
+
+def simplex(count, parts):
+    """Every point of a grid on the simplex."""
+    for cuts in itertools.combinations_with_replacement(range(parts + 1), count - 1):
+        yield np.diff((0, *cuts, parts)) / parts
+
+
+@pytest.mark.parametrize(("count", "parts"), [(2, 2000), (3, 120), (4, 40)])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_optimum_is_that_of_brute_force(count, parts, seed):
+    Q = random_quadratic(count, seed)
+    w = ensemble.optimal_weights(Q)
+    assert w.sum() == pytest.approx(1)
+    assert w.min() >= 0
+    grid = np.array(list(simplex(count, parts)))
+    values = np.einsum("gi,ij,gj->g", grid, Q, grid)
+    best = grid[values.argmin()]
+    assert w @ Q @ w <= values.min() + 1e-9
+    # A grid point lies within its spacing of the optimum, and the value is flat there.
+    assert w @ Q @ w >= values.min() * (1 - 10 / parts)
+    assert np.abs(w - best).max() < 4 / parts + 0.03
+
+
+def test_a_network_that_only_adds_variance_gets_no_weight():
+    Q = np.array([[1.0, 1.5], [1.5, 4.0]])
+    assert ensemble.optimal_weights(Q) == pytest.approx([1, 0], abs=1e-6)
+    assert ensemble.optimal_pair(Q) == pytest.approx([1, 0])
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
+def test_the_pair_in_closed_form_is_the_programmes_optimum(scale):
+    for seed in range(6):
+        Q = random_quadratic(2, seed) * scale
+        assert ensemble.optimal_weights(Q) == pytest.approx(ensemble.optimal_pair(Q), abs=1e-5)
+
+
+def test_the_printed_formula_is_worse_unless_variances_agree():
+    Q = np.array([[1.0, 0.5], [0.5, 2.0]])
+    right, printed = ensemble.optimal_pair(Q), ensemble.printed_pair(Q)
+    assert right == pytest.approx([0.75, 0.25])  # (2 - .5) / (1 + 2 - 1)
+    assert printed == pytest.approx([0.625, 0.375])  # (2 + .5) / (1 + 2 + 1)
+    assert printed @ Q @ printed > right @ Q @ right + 0.01
+    even = np.array([[1.0, 0.5], [0.5, 1.0]])
+    assert ensemble.printed_pair(even) == pytest.approx(ensemble.optimal_pair(even))
+    apart = np.diag([1.0, 2.0])
+    assert ensemble.printed_pair(apart) == pytest.approx(ensemble.optimal_pair(apart))
+
+
+def test_moments_by_hand():
+    # Two images, samples, networks; three classes, label 1: margins p1 - p0 and p1 - p2.
+    first = [[[0.2, 0.5, 0.3], [0.1, 0.8, 0.1]], [[0.1, 0.8, 0.1], [0.3, 0.6, 0.1]]]
+    second = [[[0.3, 0.4, 0.3], [0.2, 0.6, 0.2]], [[0.2, 0.2, 0.6], [0.4, 0.2, 0.4]]]
+    p = np.array([first, second])
+    m = ensemble.moments(p, np.array([1, 1]))
+    assert m.mean_JLI.shape == (2, 2, 2)
+    assert m.mean_JLI[0, 0] == pytest.approx([(0.3 + 0.7) / 2, (0.2 + 0.7) / 2])
+    assert m.mean_JLI[1, 1] == pytest.approx([(0.4 - 0.2) / 2, (0.4 - 0.2) / 2])
+    a, b = np.array([0.3, 0.7]), np.array([0.7, 0.3])  # margins over class 0 of image 0
+    assert m.cov_JILL[0, 0] == pytest.approx(np.cov([a, b]))
+    assert m.cov_JILL[1, 1] == pytest.approx(np.cov([[0.1, -0.4], [0.4, -0.2]]))
+
+
+def test_the_quadratic_floors_small_and_negative_margins():
+    cov = np.broadcast_to(np.array([[1.0, 0.2], [0.2, 2.0]]), (1, 2, 2, 2))
+    means = np.array([[[0.5, 0.01], [0.4, 0.9]]])  # per class the least: .4 and .01
+    Q = ensemble.quadratic(ensemble.Moments(means, cov), floor=0.1)
+    assert cov[0, 0] * (0.4**-2 + 0.1**-2) == pytest.approx(Q)
+    negative = np.array([[[-5.0, 0.5], [0.4, 0.5]]])
+    Q = ensemble.quadratic(ensemble.Moments(negative, cov), floor=0.1)
+    assert cov[0, 0] * (0.1**-2 + 0.5**-2) == pytest.approx(Q)
+
+
+@pytest.fixture(scope="module")
+def members():
+    """Three small networks that disagree at random."""
+    nets = []
+    for seed in range(3):
+        torch.manual_seed(seed)
+        body = networks.Compact(10, width=4)
+        nets.append(torch.nn.Sequential(networks.Normalize(*networks.STATISTICS["shapes"]), body))
+        with torch.no_grad():
+            body.fc.weight.mul_(3)
+    return [net.eval().requires_grad_(False) for net in nets]
+
+
+def image():
+    return torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(4))
+
+
+def test_measuring_agrees_with_noise_drawn_one_by_one(members):
+    x = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    y = torch.tensor([1, 7])
+    generator = torch.Generator().manual_seed(1)
+    m = ensemble.measure(members, x, y, 0.5, generator, draws=400, copies=1, std=0.0)
+    generator = torch.Generator().manual_seed(2)
+    for j in range(2):
+        noisy = x[j] + 0.5 * torch.randn(400, 3, 32, 32, generator=generator)
+        p = torch.stack([net(noisy).softmax(1) for net in members], 1).double()
+        z = (p[..., y[j], None] - p)[..., torch.arange(10) != y[j]].numpy()
+        scatter = z.std(0).max() / 20
+        assert m.mean_JLI[j] == pytest.approx(z.mean(0), abs=6 * scatter)
+        for i in range(9):
+            wanted = np.cov(z[:, :, i].T)
+            assert m.cov_JILL[j, i] == pytest.approx(wanted, abs=0.5 * np.abs(wanted).max())
+
+
+def test_perturbed_weights_add_variance_and_leave_the_network_alone(members):
+    x, y = torch.rand(1, 3, 32, 32), torch.tensor([0])
+    before = members[0][1].fc.weight.clone()
+    still, moved = (
+        ensemble.measure(members, x, y, 1e-6, torch.Generator().manual_seed(0), 4, 5, std=std)
+        for std in (0.0, 0.05)
+    )
+    assert still.cov_JILL.max() < 1e-8 < moved.cov_JILL[:, :, 0, 0].max()
+    assert torch.equal(members[0][1].fc.weight, before)
+    bare = ensemble.perturbed(members[0], 0.3, 0.01, torch.Generator().manual_seed(0))
+    change = torch.cat([(a - b).flatten() for a, b in pairs(bare, members[0])])
+    assert (change != 0).float().mean().item() == pytest.approx(0.3, abs=0.02)
+    assert change[change != 0].std().item() == pytest.approx(0.01, rel=0.05)
+
+
+def pairs(one, other):
+    return zip(one.parameters(), other.parameters(), strict=True)
+
+
+def test_the_weighted_sum_is_of_softmax_outputs(members):
+    x, w = torch.rand(5, 3, 32, 32), (0.5, 0.2, 0.3)
+    wanted = sum(v * net(x).softmax(1) for v, net in zip(w, members, strict=True))
+    out = networks.WeightedSum(members, w)(x)
+    assert torch.allclose(out.softmax(1), wanted, atol=1e-6)
+    alone = networks.WeightedSum(members, (0.0, 1.0, 0.0))(x)
+    assert torch.allclose(alone, members[1](x).log_softmax(1), atol=1e-5)
+
+
+def test_the_widest_margin_decides_by_row():
+    # Row 0: margins .3 and .6; row 1: .8 and .1.
+    p = torch.tensor([[[0.6, 0.3, 0.1], [0.9, 0.1, 0.0]], [[0.2, 0.8, 0.0], [0.4, 0.5, 0.1]]])
+    assert networks.widest_margin(p.log()).argmax(1).tolist() == [1, 0]
+
+
+def run(start):
+    request = voting.Request(0, image(), image_id(image()), SPEC.seed, start)
+    *_, task = voting.drive([request])
+    return task
+
+
+def test_one_pass_counts_the_very_votes_of_each_weighting_alone(members):
+    weighings = {"optimal": [0.7, 0.1, 0.2], "max-margin": None, "average": [1 / 3] * 3}
+    task = run(lambda: ensemble.certify_each(members, weighings, SPEC))
+    each = ensemble.read_each(task.votes, weighings, 10, SPEC)
+    assert task.certificate == each["optimal"]
+    alone = {
+        "optimal": networks.WeightedSum(members, weighings["optimal"]),
+        "average": networks.WeightedSum(members, weighings["average"]),
+        "max-margin": networks.WidestMargin(members),
+    }
+    for name, net in alone.items():
+        single = run(lambda net=net: ensemble.certify(image(), {"classifier": net}, SPEC))
+        certificate = single.certificate
+        assert each[name].counts == certificate.counts
+        assert each[name].counts0 == certificate.counts0
+        assert each[name].radius == certificate.radius
+        assert certificate.guarantee == ensemble.GUARANTEE
+        assert certificate.detail["weights"] == weighings[name]
+    assert len({c.counts for c in each.values()}) == 3
+
+
+def test_joint_votes_split_by_hand():
+    # Two weightings, three classes: 5 votes of (0, 2), 4 of (1, 2), 1 of (1, 0).
+    counts = [0] * 9
+    counts[0 + 3 * 2], counts[1 + 3 * 2], counts[1] = 5, 4, 1
+    first, second = ensemble.split(Votes("bound", tuple(counts), 10, "complete"), 2, 3)
+    assert first.counts_K == (5, 5, 0)
+    assert second.counts_K == (1, 0, 9)
+    assert (first.planned, first.ended) == (10, "complete")
+
+
+def test_weights_found_at_the_query_are_labelled_heuristic(members):
+    certificate = run(lambda: ensemble.certify_per_query(image(), members, SPEC)).certificate
+    assert "heuristic" in certificate.flags
+    assert certificate.guarantee.startswith("Heuristic")
+    assert sum(certificate.detail["weights"]) == pytest.approx(1)
+    again = run(lambda: ensemble.certify_per_query(image(), members, SPEC)).certificate
+    assert again == certificate
+
+
+def test_every_weighting_is_named_and_the_printed_one_is_for_two():
+    two, three = (ensemble.weightings(random_quadratic(k, 0)) for k in (2, 3))
+    assert set(two) == {"optimal", "average", "max-margin", "printed"}
+    assert set(three) == {"optimal", "average", "max-margin"}
+    assert three["average"] == pytest.approx([1 / 3] * 3)
+    assert math.fsum(three["optimal"]) == pytest.approx(1)
