@@ -10,9 +10,9 @@ from rsviz.training import TrainSpec
 class Recipe:
     """One shipped checkpoint.
 
-    ``start`` names the checkpoint it continues from; ``sigmas`` the noise levels it is measured at,
-    the first one's log being ``certified.csv``, on every ``every``-th test image. Minutes are of
-    two CPU cores, training alone.
+    ``start`` names the checkpoint it continues from, ``members`` those an ensemble is made of;
+    ``sigmas`` the noise levels it is measured at, the first one's log being ``certified.csv``, on
+    every ``every``-th test image. Minutes are of two CPU cores, training alone.
     """
 
     name: str
@@ -28,6 +28,12 @@ class Recipe:
     start: str = ""
     seed: int = 0
     settings: tuple[tuple[str, float], ...] = ()
+    members: tuple[str, ...] = ()
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The checkpoints that must be there first."""
+        return self.members or ((self.start,) if self.start else ())
 
     def train_spec(self) -> TrainSpec:
         """Return the settings of its training."""
@@ -44,7 +50,14 @@ class Recipe:
         )
 
     def train_command(self, device: str = "cpu") -> str:
-        """Return the command that trains it, as the card records it."""
+        """Return the command that trains or fits it, as the card records it."""
+        if self.members:
+            on = "" if device == "cpu" else f" --device {device}"
+            names = " ".join(self.members)
+            return (
+                f"python -m rsviz ensemble fit {names} --seed {self.seed}"
+                f" --out checkpoints/{self.name}{on}"
+            )
         start = f" --start {self.start}" if self.start else ""
         changed = f" {as_words(self.settings)}" if self.settings else ""
         on = "" if device == "cpu" else f" --device {device}"
@@ -137,6 +150,24 @@ def _tuned(
     )
 
 
+def _ensemble(name: str, sigma: float, *members: str) -> Recipe:
+    """Return the recipe of an ensemble of CIFAR-10 networks of one sigma, optimally weighed."""
+    names = tuple(f"cifar10-{member}" for member in members)
+    return Recipe(
+        f"cifar10-ensemble-{name}-{sigma}",
+        "ensemble",
+        "cifar10",
+        f"{len(names)} x compact",
+        sigma,
+        0,
+        0.0,
+        (sigma,),
+        5,
+        20,
+        members=names,
+    )
+
+
 # In order of priority: what is missing is made from the top.
 RECIPES: tuple[Recipe, ...] = (
     *_gaussian("shapes", epochs=15, tuned=(8, 8, 8), minutes=4, every=10),
@@ -147,6 +178,9 @@ RECIPES: tuple[Recipe, ...] = (
         for method in _SMALL
     ),
     _tuned("cifar10", "advmacer", 0.5, minutes=20, every=20, seed=1),
+    _ensemble("advmacer-2", 0.5, "advmacer-0.5", "advmacer-0.5-seed1"),
+    _ensemble("mixed-2", 0.5, "advmacer-0.5", "smoothadv-0.5"),
+    _ensemble("mixed-3", 0.5, "advmacer-0.5", "advmacer-0.5-seed1", "smoothadv-0.5"),
     *(_tuned("shapes", method, 0.5, minutes=8, every=10) for method in _SMALL),
 )
 

@@ -141,20 +141,27 @@ def run_recipes(
             step()
 
 
+def _make(recipe: Recipe, folder: Path, device: str, report: Report) -> None:
+    """Train a recipe's network, or fit its ensemble."""
+    command = recipe.train_command(device)
+    if not recipe.members:
+        train_checkpoint(recipe.train_spec(), folder, device, command, True, report)
+        return
+    from rsviz.ensembles import FitSpec, fit  # which itself uses this module
+
+    fit(FitSpec(recipe.members, seed=recipe.seed), folder, device, command, report)
+
+
 def _missing(
     recipe: Recipe, n: int, device: str, report: Report
 ) -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield what a recipe still lacks, as (what it is, how to make it)."""
     folder = checkpoints.root() / recipe.name
     if not (folder / checkpoints.CARD).exists():
-        if recipe.start and not (checkpoints.root() / recipe.start).exists():
-            raise UserError(f"{recipe.name} starts from {recipe.start}, which is missing.")
-        command = recipe.train_command(device)
-        spec = recipe.train_spec()
-        yield (
-            f"training {recipe.name}",
-            lambda: train_checkpoint(spec, folder, device, command, True, report),
-        )
+        for parent in recipe.parents:
+            if not (checkpoints.root() / parent).exists():
+                raise UserError(f"{recipe.name} starts from {parent}, which is missing.")
+        yield f"making {recipe.name}", partial(_make, recipe, folder, device, report)
     checkpoint = checkpoints.find(recipe.name)
     logs = {m["log"] for m in checkpoint.card.get("measured", [])}
     for sigma in recipe.sigmas:

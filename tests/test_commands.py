@@ -175,10 +175,35 @@ def test_training_writes_a_checkpoint_that_certifies(home, capsys, monkeypatch):
     assert "loud" in err
 
 
+def test_settings_of_a_loss_are_set_by_name(home, capsys, monkeypatch):
+    from dataclasses import replace
+
+    from rsviz import datasets
+
+    whole = datasets.load("shapes", "test")
+    small = replace(whole, x_NCHW=whole.x_NCHW[:32], y_N=whole.y_N[:32])
+    monkeypatch.setattr(datasets, "load", lambda name, split: small)
+    words = ("--dataset", "shapes", "--sigma", 0.5, "--epochs", 1, "--batch", 16, "--no-compile")
+    some = ("--set", "draws=1", "--set", "steps=1")
+    code, _, _ = run(capsys, "train", "advmacer", *words, *some, "--out", home / "am")
+    assert code == 0
+    card = json.loads((home / "am" / "card.json").read_text())
+    assert (card["method"], card["settings"]["draws"], card["settings"]["lam"]) == (
+        "advmacer",
+        1,
+        12,
+    )
+    code, _, err = run(capsys, "train", "macer", *words, "--set", "steps=1", "--out", home / "x")
+    assert code == 2
+    assert "there are: draws, lam, gamma, beta" in err
+    code, _, _ = run(capsys, "certify", "shapes/test/3", "--checkpoint", "am", "--n", 100)
+    assert code == 0
+
+
 def test_help_names_every_command(capsys):
     with pytest.raises(SystemExit) as end:
         main(["--help"])
     assert end.value.code == 0
     out = capsys.readouterr().out
-    for command in ("checkpoints", "certify", "train", "recipes", "evaluate", "curves"):
+    for command in ("checkpoints", "certify", "train", "recipes", "ensemble", "evaluate", "curves"):
         assert command in out

@@ -110,3 +110,23 @@ def test_bad_settings_are_refused_in_words():
     for change in ({"epochs": 0}, {"sigma": -1.0}, {"sigma": "loud"}):
         with pytest.raises(UserError):
             replace(SPEC, **change)
+
+
+def test_a_state_from_before_there_were_settings_still_resumes(data, tmp_path):
+    train(data, tmp_path / "s.pt")
+    state = torch.load(tmp_path / "s.pt", weights_only=True)
+    del state["spec"]["settings"]
+    torch.save(state, tmp_path / "s.pt")
+    said = []
+    train(data, tmp_path / "s.pt", report=said.append)
+    assert said == ["continuing after epoch 2 of 2"]
+    with pytest.raises(UserError, match="other settings"):
+        train(data, tmp_path / "s.pt", replace(SPEC, settings=(("draws", 2.0),)))
+
+
+def test_settings_survive_the_state_file(data, tmp_path):
+    spec = replace(SPEC, settings=(("draws", 2.0), ("eps", 0.5)))
+    train(data, tmp_path / "s.pt", spec)
+    said = []
+    train(data, tmp_path / "s.pt", spec, said.append)
+    assert said == ["continuing after epoch 2 of 2"]
