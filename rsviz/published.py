@@ -1,0 +1,96 @@
+"""Published numbers: a table of facts, each with its paper and its caveat, read into curves.
+
+``published.csv`` beside this file has one row a curve and radius. A row that came from a public
+log of single images names it in ``log``; the logs themselves are not shipped.
+"""
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+from pathlib import Path
+
+from rsviz.bounds import binomial_interval
+from rsviz.certify import ceiling
+from rsviz.errors import UserError
+from rsviz.spec import Curve, Norm
+
+TABLE = Path(__file__).with_suffix(".csv")
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published curve, where it stands, and what to know before comparing it.
+
+    In ``curve``, what the paper leaves out is nan (acr, intervals), None, 0 or empty; ``norm`` is
+    False in ``states_norm`` where not even that is said.
+    """
+
+    curve: Curve
+    paper: str
+    arxiv: str
+    note: str
+    log: str
+    states_norm: bool = True
+
+
+@lru_cache(maxsize=1)
+def load(table: Path = TABLE) -> tuple[Published, ...]:
+    """Return every published curve, in the order of the table."""
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return tuple(_read(list(group)) for _, group in groupby(rows, key=lambda row: row["curve"]))
+
+
+def find(name: str) -> Published:
+    """Return one published curve by the name of its curve; UserError says that there is none."""
+    for entry in load():
+        if entry.curve.name == name:
+            return entry
+    raise UserError(f"There is no published curve {name!r}; choose one of the list.")
+
+
+def _read(rows: Sequence[Mapping[str, str]]) -> Published:
+    """Return the curve of its rows; what they share is taken from the first."""
+    first = rows[0]
+    accuracy_R = tuple(float(row["accuracy"]) for row in rows)
+    images = int(first["images"] or 0)
+    interval_R = [_interval(accuracy, images) for accuracy in accuracy_R]
+    norm = Norm(first["norm"] or Norm.L2)
+    sigma, n, alpha = _number(first["sigma"]), _number(first["n"]), _number(first["alpha"])
+    known = norm is Norm.L2 and sigma and n and alpha
+    curve = Curve(
+        name=first["curve"],
+        radius_R=tuple(float(row["radius"]) for row in rows),
+        accuracy_R=accuracy_R,
+        low_R=tuple(low for low, _ in interval_R),
+        high_R=tuple(high for _, high in interval_R),
+        acr=float(first["acr"] or "nan"),
+        images=images,
+        norm=norm,
+        dataset=first["dataset"],
+        subset=first["subset"],
+        method=first["method"],
+        network=first["network"],
+        sigma=sigma,
+        n0=int(first["n0"]) if first["n0"] else None,
+        n=int(n) if n else None,
+        alpha=alpha,
+        ceiling=ceiling(sigma, int(n), alpha) if known and sigma and n and alpha else None,
+        source=f"{first['paper']}, arXiv:{first['arxiv']}; {first['source']}",
+    )
+    note, log = first["note"], first["log"]
+    return Published(curve, first["paper"], first["arxiv"], note, log, bool(first["norm"]))
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None
+
+
+def _interval(accuracy: float, images: int) -> tuple[float, float]:
+    """Return the 95 % binomial interval of a printed accuracy, nan where images are not known."""
+    if not images:
+        return math.nan, math.nan
+    return binomial_interval(round(accuracy * images), images)
