@@ -24,8 +24,7 @@ TABLE = Path(__file__).with_suffix(".csv")
 class Published:
     """One published curve, where it stands, and what to know before comparing it.
 
-    In ``curve``, what the paper leaves out is nan (acr, intervals), None, 0 or empty; ``norm`` is
-    False in ``states_norm`` where not even that is said.
+    What the paper leaves out is nan (acr, intervals), None, 0 or empty in ``curve``.
     """
 
     curve: Curve
@@ -33,7 +32,6 @@ class Published:
     arxiv: str
     note: str
     log: str
-    states_norm: bool = True
 
 
 @lru_cache(maxsize=1)
@@ -58,9 +56,11 @@ def _read(rows: Sequence[Mapping[str, str]]) -> Published:
     accuracy_R = tuple(float(row["accuracy"]) for row in rows)
     images = int(first["images"] or 0)
     interval_R = [_interval(accuracy, images) for accuracy in accuracy_R]
-    norm = Norm(first["norm"] or Norm.L2)
+    norm = Norm(first["norm"])
     sigma, n, alpha = _number(first["sigma"]), _number(first["n"]), _number(first["alpha"])
-    known = norm is Norm.L2 and sigma and n and alpha
+    top = None
+    if norm is Norm.L2 and sigma and n and alpha:
+        top = ceiling(sigma, int(n), alpha)
     curve = Curve(
         name=first["curve"],
         radius_R=tuple(float(row["radius"]) for row in rows),
@@ -78,11 +78,10 @@ def _read(rows: Sequence[Mapping[str, str]]) -> Published:
         n0=int(first["n0"]) if first["n0"] else None,
         n=int(n) if n else None,
         alpha=alpha,
-        ceiling=ceiling(sigma, int(n), alpha) if known and sigma and n and alpha else None,
+        ceiling=top,
         source=f"{first['paper']}, arXiv:{first['arxiv']}; {first['source']}",
     )
-    note, log = first["note"], first["log"]
-    return Published(curve, first["paper"], first["arxiv"], note, log, bool(first["norm"]))
+    return Published(curve, first["paper"], first["arxiv"], first["note"], first["log"])
 
 
 def _number(text: str) -> float | None:
