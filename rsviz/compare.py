@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 from rsviz import curves
 from rsviz.errors import UserError
@@ -29,7 +28,6 @@ COLUMNS = (
 )
 # Numbers in an image; a ball of L2 radius R holds the Linf ball of radius R / sqrt of that.
 PIXELS = {"cifar10": 3 * 32 * 32, "shapes": 3 * 32 * 32, "imagenet": 3 * 224 * 224}
-FATES = ("certified this far", "right, but not this far", "wrong", "abstained")
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,40 +202,6 @@ def to_csv(entries: Iterable[Entry]) -> str:
             row = facts | {"radius": r, "accuracy": a, "low": low, "high": high}
             writer.writerow({k: _blank(v) for k, v in row.items()})
     return out.getvalue()
-
-
-def fates(log: Log, radius: float) -> dict[str, np.ndarray]:
-    """Return what became of each image at a radius: positions in the log, by `FATES`.
-
-    Those certified come with the closest call first, those not so far with the largest radius.
-    """
-    stands_N = log.predicted_N >= 0
-    far_N = log.correct_N & (log.radius_N >= radius)
-    order_N = np.argsort(log.radius_N, kind="stable")
-    inside = (far_N, log.correct_N & ~far_N, stands_N & ~log.correct_N, ~stands_N)
-    found = {fate: order_N[i_N[order_N]] for fate, i_N in zip(FATES, inside, strict=True)}
-    return found | {FATES[1]: found[FATES[1]][::-1]}
-
-
-def between(log: Log, low: float, high: float) -> np.ndarray:
-    """Return the positions of certified images with low <= radius < high, by radius."""
-    inside_N = (log.predicted_N >= 0) & (log.radius_N >= low) & (log.radius_N < high)
-    order_N = np.argsort(log.radius_N, kind="stable")
-    return order_N[inside_N[order_N]]
-
-
-def p_a(log: Log) -> tuple[np.ndarray, str]:
-    """Return p_A of each image and what it is: the share of the n votes, else its lower bound.
-
-    The bound Phi(R / sigma) is nan for an image that abstained; it needs an L2 log with a sigma.
-    """
-    if log.counts_NK is not None and log.chosen_N is not None and log.n:
-        k_N = np.take_along_axis(log.counts_NK, log.chosen_N[:, None], axis=1)[:, 0]
-        return k_N / log.n, "share of the votes for the chosen class"
-    if log.sigma is None or log.norm is not Norm.L2:
-        raise UserError(f"{log.name} states neither votes nor an L2 radius with its sigma.")
-    p_N = stats.norm.cdf(log.radius_N / log.sigma)
-    return np.where(log.predicted_N >= 0, p_N, np.nan), "lower bound on p_A, from the radius"
 
 
 def acr_by_part(logs: Iterable[Log]) -> list[dict[str, object]]:
