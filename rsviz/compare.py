@@ -64,6 +64,12 @@ def from_published(published: Published) -> Entry:
     return Entry(published.curve, "published", note=published.note)
 
 
+def renamed(entry: Entry, name: str) -> Entry:
+    """Return an entry under another name, its log too."""
+    log = entry.log and replace(entry.log, name=name)
+    return replace(entry, curve=replace(entry.curve, name=name), log=log)
+
+
 def cut(entries: Iterable[Entry], part: str) -> tuple[list[Entry], list[str]]:
     """Return entries with each log cut to ``part``, and a sentence for each that does not hold it.
 

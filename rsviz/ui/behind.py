@@ -1,0 +1,148 @@
+"""Behind a curve: how its radii are spread, and the images at a point of it.
+
+Shape suffixes: N images.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from rsviz import behind, curves, datasets
+from rsviz import figures_compare as figures
+from rsviz.compare import Entry
+from rsviz.errors import UserError
+from rsviz.images import to_pil
+from rsviz.logs import Log
+from rsviz.ui.frame import page_path
+
+CONFIG = {"displaylogo": False, "toImageButtonOptions": {"format": "svg", "filename": "rsviz"}}
+GALLERY = 12
+
+
+def clicked(key: str, event: Any) -> tuple[Any, ...] | None:
+    """Return the customdata (name, ...) of what was clicked last, kept when the figure changes."""
+    points = event["selection"]["points"]
+    if points and points[0].get("customdata"):
+        st.session_state[f"_{key}"] = tuple(points[0]["customdata"])
+    return st.session_state.get(f"_{key}")
+
+
+def show_spread(log: Log) -> tuple[float, float] | None:
+    """Show the radii and p_A of a log; return the bin of radii clicked last."""
+    stands_N = log.predicted_N >= 0
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**Radii**, image by image")
+        event: Any = st.plotly_chart(
+            figures.radius_histogram(
+                log.radius_N, log.correct_N, stands_N, curves.curve(log, [0.0])
+            ),
+            key="radii_bars",
+            on_select="rerun",
+            selection_mode="points",
+            config=CONFIG,
+            alt=f"Histogram of {int(stands_N.sum())} certified radii, right and wrong.",
+        )
+    with right:
+        st.markdown("**p_A**, how sure the smoothed network is")
+        try:
+            p_N, what = behind.p_a(log)
+            figure = figures.p_a_histogram(p_N, log.correct_N, what, log.name)
+            st.plotly_chart(figure, key="p_a_bars", config=CONFIG, alt=f"Histogram: {what}.")
+        except UserError as error:
+            st.info(str(error))
+    abstained = int((~stands_N).sum())
+    st.caption(
+        f"{abstained:,} of {len(log):,} images abstained and are not in the radii. An average "
+        "hides this shape: ACR can rise on images that were easy already while others are lost "
+        "([arXiv 2410.06895](https://arxiv.org/abs/2410.06895))."
+    )
+    found = clicked("radii_bars", event)
+    return (found[1], found[2]) if found and found[0] == log.name else None
+
+
+def show_images(entry: Entry, radius: float) -> None:
+    """Show the images behind a point of a curve, by what became of them."""
+    log = entry.log
+    if log is None:
+        st.info(f"Of {entry.name} only these numbers are published, not the images behind them.")
+        return
+    found = behind.fates(log, radius)
+    fate = st.segmented_control(
+        f"**{entry.name}** at radius {radius:.3g}",
+        behind.FATES,
+        default=behind.FATES[0],
+        format_func=lambda f: f"{f} ({len(found[f]):,})",
+        key="fate",
+        required=True,
+    )
+    show_positions(entry, found[fate or behind.FATES[0]])
+
+
+def show_bar(entry: Entry, low: float, high: float) -> None:
+    """Show the images whose radius lies in a bar of the histogram."""
+    assert entry.log is not None
+    at_N = behind.between(entry.log, low, high)
+    st.markdown(f"**{len(at_N):,} images** with a radius from {low:.3g} to {high:.3g}")
+    show_positions(entry, at_N)
+
+
+def show_positions(entry: Entry, at_N: np.ndarray) -> None:
+    """Show images of a log by position: pictures where there are any, all in a table."""
+    log = entry.log
+    assert log is not None
+    if not len(at_N):
+        st.caption("There is no such image.")
+        return
+    classes = datasets.CLASSES.get(log.dataset)
+    present = classes is not None and datasets.available(log.dataset)
+    with st.container(horizontal=True, gap="small"):
+        for i in at_N[:GALLERY].tolist():
+            with st.container(width=104, gap=None):
+                _show_one(entry, i, present)
+    if classes is not None and not present:
+        st.caption("CIFAR-10 is not on this machine, so only labels and indices are shown.")
+    told = ["abstained" if p < 0 else _class(p, classes) for p in log.predicted_N[at_N]]
+    st.dataframe(
+        {
+            "image": log.index_N[at_N],
+            "label": [_class(y, classes) for y in log.label_N[at_N]],
+            "predicted": told,
+            "radius": log.radius_N[at_N],
+        },
+        hide_index=True,
+        height=240,
+        column_config={"radius": st.column_config.NumberColumn(format="%.4f")},
+    )
+
+
+def _show_one(entry: Entry, i: int, present: bool) -> None:
+    """Show one image of a log, and the way to Certify with it."""
+    log = entry.log
+    assert log is not None
+    index, classes = int(log.index_N[i]), datasets.CLASSES.get(log.dataset)
+    label, predicted = _class(int(log.label_N[i]), classes), int(log.predicted_N[i])
+    told = (
+        "abstained" if predicted < 0 else f"{_class(predicted, classes)}, R {log.radius_N[i]:.2f}"
+    )
+    if present:
+        picture = to_pil(datasets.load(log.dataset, log.split).image(index), 3)
+        st.image(picture, width=96, alt=f"Test image {index}, {label}")
+    st.caption(f"{index}: {label}  \n→ {told}")
+    if entry.kind == "measured here" and page_path("certify").exists() and present:
+        st.page_link(
+            page_path("certify"),
+            label="Certify",
+            icon=":material/verified:",
+            query_params={
+                "image": f"{log.dataset}/{log.split}/{index}",
+                "checkpoint": entry.checkpoint,
+                "sigma": str(log.sigma),
+            },
+        )
+
+
+def _class(number: int, classes: Sequence[str] | None) -> str:
+    return classes[number] if classes and 0 <= number < len(classes) else str(number)

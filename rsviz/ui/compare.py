@@ -1,0 +1,296 @@
+"""The pieces of Compare: which curves, made alike how, their plot and their table."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from rsviz import checkpoints, compare, curves, published
+from rsviz import figures_compare as figures
+from rsviz.compare import Entry
+from rsviz.errors import UserError
+from rsviz.logs import Log, parse_log, read_log
+from rsviz.spec import Norm
+from rsviz.ui.behind import CONFIG, clicked
+
+RADII = tuple(i / 4 for i in range(13))
+BESIDE = "Gaussian, Cohen et al. 2019, σ 0.5"
+
+
+@st.cache_resource(max_entries=256, show_spinner="Reading the logs")
+def _read(path: str, checkpoint: str, mtime_ns: int, size: int) -> Entry:
+    log = read_log(Path(path))
+    sigma = "" if log.sigma is None else f", σ {log.sigma:g}"
+    source = f"checkpoints/{checkpoint}/{Path(path).name}"
+    log = replace(log, name=f"{checkpoint}{sigma}", source=source)
+    return compare.from_log(log, "measured here", checkpoint)
+
+
+@st.cache_resource(max_entries=32, scope="session", show_spinner=False)
+def _parse(_text: str, name: str, source: str, sha256: str) -> Log:
+    return parse_log(_text, name, source)
+
+
+def measured() -> tuple[dict[str, Entry], list[str]]:
+    """Return the measured logs of all checkpoints by name, and a sentence for each unreadable one.
+
+    A name holds the noise level, since one network may be measured at several.
+    """
+    found: dict[str, Entry] = {}
+    refused = []
+    for c in checkpoints.list_checkpoints():
+        for path in sorted(c.folder.glob("certified*.csv")):
+            stat = path.stat()
+            try:
+                entry = _read(str(path), c.name, stat.st_mtime_ns, stat.st_size)
+            except UserError as error:
+                refused.append(f"{c.name}: {error}")
+                continue
+            if entry.name in found:
+                entry = compare.renamed(entry, f"{entry.name} ({path.stem})")
+            found[entry.name] = entry
+    return found, refused
+
+
+def default_names(found: dict[str, Entry]) -> list[str]:
+    """Return what is shown first: Gaussian networks at their own noise, of CIFAR-10 if there is."""
+
+    def rank(name: str) -> tuple[bool, bool, bool]:
+        c = found[name].curve
+        own = c.sigma is not None and found[name].checkpoint.endswith(f"-{c.sigma}")
+        return (c.dataset != "cifar10", c.method != "gaussian", not own)
+
+    ranked = sorted(found, key=rank)
+    alike = [n for n in ranked if found[n].curve.dataset == found[ranked[0]].curve.dataset]
+    return alike[:3]
+
+
+def pick_entries() -> list[Entry]:
+    """Show the choice of curves and return it: measured here, uploaded, published."""
+    found, refused = measured()
+    left, middle, right = st.columns([5, 5, 2], vertical_alignment="bottom")
+    names = left.multiselect(
+        "Measured here",
+        list(found),
+        default_names(found) if found else [],
+        key="measured",
+        bind="query-params",
+        placeholder="No log chosen" if found else "No network here has been measured yet",
+        help="Logs of the networks in the checkpoints folder, one for each noise level.",
+    )
+    shelf = {p.curve.name: p for p in published.load()}
+    papers = middle.multiselect(
+        "Published",
+        list(shelf),
+        [BESIDE],
+        key="published",
+        bind="query-params",
+        placeholder="No paper chosen",
+        help="Numbers of papers and public logs. Other networks, other images, often other n and "
+        "alpha: each difference is marked.",
+    )
+    with right.popover("Your logs", icon=":material/upload_file:", width="stretch"):
+        mine = _uploads()
+    for sentence in refused:
+        st.warning(sentence, icon=":material/block:")
+    entries = [found[n] for n in names] + mine
+    return entries + [compare.from_published(shelf[n]) for n in papers]
+
+
+def _uploads() -> list[Entry]:
+    """Show the uploader, and for logs that do not state their settings the questions they leave."""
+    files = st.file_uploader(
+        "Logs of rsviz, or tables idx, label, predict, radius, correct",
+        accept_multiple_files=True,
+        key="logs",
+        max_upload_size=5,
+        help="They stay in this browser tab and are seen by nobody else.",
+    )
+    entries: list[Entry] = []
+    for i, file in enumerate(files):
+        try:
+            sha256 = hashlib.sha256(file.getvalue()).hexdigest()
+            text = file.getvalue().decode("utf-8")
+            log = _parse(text, Path(file.name).stem, file.name, sha256)
+        except UnicodeDecodeError:
+            st.error(f"{file.name} is not a text file; upload a log as CSV or TSV.")
+            continue
+        except UserError as error:
+            st.error(str(error))
+            continue
+        if log.sigma is None:
+            log = _ask(log, i)
+        taken = {e.name for e in entries}
+        name = f"{log.name}, yours" + (f" ({i + 1})" if f"{log.name}, yours" in taken else "")
+        entries.append(compare.from_log(replace(log, name=name), "your log", log.name))
+    return entries
+
+
+def _ask(log: Log, i: int) -> Log:
+    """Return a log of the field's layout with the settings its owner states; blanks are unknown."""
+    st.caption(f"{log.name} does not state its settings. What is left blank counts as unknown.")
+    dataset = st.selectbox(
+        "Data set", list(compare.PIXELS), index=None, key=f"dataset_{i}", placeholder="unknown"
+    )
+    norm = st.selectbox("Norm", [str(n) for n in Norm], key=f"norm_{i}")
+    sigma = st.number_input("Sigma", 0.01, 10.0, None, key=f"sigma_{i}")
+    n = st.number_input("n", 1, 10_000_000, None, key=f"n_{i}")
+    alpha = st.number_input("alpha", 1e-6, 0.5, None, key=f"alpha_{i}", format="%g")
+    return replace(
+        log, dataset=dataset or "", norm=Norm(norm or "L2"), sigma=sigma, n=n, alpha=alpha
+    )
+
+
+def pick_treatment(entries: Sequence[Entry]) -> tuple[list[Entry], bool]:
+    """Show how curves are made alike; return them so, and whether bands are drawn."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        part = st.selectbox(
+            "Images",
+            compare.PARTS,
+            key="images",
+            bind="query-params",
+            width=170,
+            help="Cuts each log to the same test images, where it holds them. Published points "
+            "stay as they are.",
+        )
+        same_n = st.toggle(
+            "Equal n",
+            key="equal_n",
+            bind="query-params",
+            help="Thins each log to the smallest n shown: of each image's votes a random share is "
+            "kept, and the radius is read from it anew.",
+        )
+        seed = st.number_input("Seed", 0, 2**31 - 1, 0, key="seed", width=130) if same_n else 0
+        best = st.toggle(
+            "Best over σ",
+            key="best",
+            bind="query-params",
+            help="Adds, for a method shown at several noise levels, the best of them at each "
+            "radius. It is chosen afterwards: no single run reaches it.",
+        )
+        bands = st.toggle(
+            "95 % bands",
+            key="bands",
+            bind="query-params",
+            help="Binomial intervals: what the number of images leaves open.",
+        )
+        linf = False
+        if len({e.curve.norm for e in entries}) > 1:
+            linf = st.segmented_control("Norm", ["L2", "Linf"], default="L2", key="norm") == "Linf"
+    made, refused = compare.cut(entries, part)
+    if same_n:
+        made, also = compare.equal_n(made, int(seed))
+        refused += also
+    made, also = _one_norm(made, linf)
+    for sentence in dict.fromkeys(refused + also):
+        st.caption(f":material/info: {sentence}")
+    return made + (compare.envelopes(made) if best else []), bands
+
+
+def _one_norm(entries: Sequence[Entry], linf: bool) -> tuple[list[Entry], list[str]]:
+    """Return entries in one norm, and a sentence for each that cannot be read in it."""
+    kept, left_out = [], []
+    several = len({e.curve.norm for e in entries}) > 1
+    for entry in entries:
+        try:
+            kept.append(compare.as_linf(entry) if linf and several else entry)
+        except UserError as error:
+            left_out.append(str(error))
+    if several and not linf:
+        left_out = [
+            f"{e.name} is certified in Linf and not drawn on an axis of L2; choose Linf to read "
+            "all in it."
+            for e in kept
+            if e.curve.norm is Norm.LINF
+        ]
+        kept = [e for e in kept if e.curve.norm is Norm.L2]
+    return kept, left_out
+
+
+def show_curves(entries: Sequence[Entry], bands: bool) -> tuple[str, float] | None:
+    """Show the plot and what must not be compared in it; return the last point clicked."""
+    figure = figures.accuracy_curves(entries, compare.marks(entries), bands)
+    event: Any = st.plotly_chart(
+        figure,
+        key="curves",
+        on_select="rerun",
+        selection_mode="points",
+        config=CONFIG,
+        alt=figures.in_words(entries),
+    )
+    st.caption(
+        "Dotted verticals: the largest radius that a curve's n votes can certify; a curve that "
+        "ends there says more of n than of its network. Click a marker for the images behind it, "
+        "a name below the plot to see it alone. The camera above the plot saves it as SVG."
+    )
+    reasons = curves.comparable([e.curve for e in entries])
+    notes = [f"{e.name}: {e.note}" for e in entries if e.note]
+    if reasons:
+        marked = compare.marks(entries)
+        what = ", ".join(dict.fromkeys(w for unlike in marked.values() for w in unlike))
+        with st.expander(
+            f"Not like for like ({what}): read the gaps between these curves with care",
+            icon=":material/warning:",
+            expanded=False,
+        ):
+            st.markdown("\n".join(f"- {_plain(r)}" for r in reasons))
+    if notes:
+        st.caption("  \n".join(f":material/sticky_note_2: {_plain(n)}" for n in notes))
+    return clicked("curves", event)
+
+
+def show_table(entries: Sequence[Entry]) -> None:
+    """Show ACR, accuracy at chosen radii and every setting, sortable; offer all as CSV."""
+    at_R = st.multiselect(
+        "Accuracy at radius",
+        RADII,
+        [0.0, 0.5, 1.0],
+        format_func=lambda r: f"{r:g}",
+        key="radii",
+        bind="query-params",
+    )
+    percent = {
+        f"at {r:g}": st.column_config.NumberColumn(f"at {r:g}", format="%.1f %%") for r in at_R
+    }
+    st.dataframe(
+        compare.table(entries, sorted(at_R)),
+        hide_index=True,
+        column_config={
+            "curve": st.column_config.TextColumn(pinned=True, width="medium"),
+            "ACR": st.column_config.NumberColumn(
+                format="%.3f",
+                help="Average certified radius: the mean of radius x correct over all images.",
+            ),
+            "n": st.column_config.NumberColumn(format="localized"),
+            "count": st.column_config.NumberColumn("number", format="localized"),
+            "ceiling": st.column_config.NumberColumn(format="%.3f"),
+            **percent,
+        },
+        alt="A row for each curve: ACR, certified accuracy at the chosen radii, and its settings.",
+    )
+    st.download_button(
+        "Curves as CSV",
+        compare.to_csv(entries),
+        "rsviz-curves.csv",
+        "text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def show_parts(entries: Sequence[Entry]) -> None:
+    """Show how far the choice of images alone moves the ACR of the logs shown."""
+    rows = compare.acr_by_part(e.log for e in entries if e.log is not None)
+    if rows:
+        st.markdown("**The same log on other images.** The choice of test images alone moves ACR:")
+        numbers = {k for row in rows for k in row} - {"log"}
+        formats = {k: st.column_config.NumberColumn(format="%.3f") for k in numbers}
+        st.dataframe(rows, hide_index=True, column_config=formats)
+
+
+def _plain(text: str) -> str:
+    """Return text that Markdown shows as it is, for names that a file brought."""
+    return "".join(f"\\{c}" if c in "\\`*_[]<>$~:#|" else c for c in text)
