@@ -29,10 +29,12 @@ def accuracy_curves(
 ) -> go.Figure:
     """Draw certified accuracy against radius, with what each is unlike the first in its label.
 
-    A marker's ``customdata`` is (name, radius). Published curves have open markers. A click on a
-    legend entry shows it alone, a double click hides it.
+    A click anywhere gives a radius: ``customdata`` of an unseen layer of markers, which lies first
+    because the shared hover gives a click to the first trace alone. Published curves have open
+    markers. A click on a legend entry shows it alone, a double click hides it.
     """
     figure = _empty(460)
+    figure.add_trace(_clickable(entries))
     for i, entry in enumerate(entries):
         colour, group = COLOURS[i % len(COLOURS)], entry.name
         if bands and not all(map(math.isnan, entry.curve.low_R)):
@@ -43,6 +45,7 @@ def accuracy_curves(
             figure.add_trace(_ceiling(entry.curve, colour, group))
     norms = list(dict.fromkeys(e.curve.norm for e in entries)) or [Norm.L2]
     figure.update_xaxes(title=" and ".join(UNITS[n] for n in norms), rangemode="tozero")
+    figure.update_xaxes(unifiedhovertitle={"text": "radius %{x:.4~g}"})
     figure.update_yaxes(title="certified accuracy", tickformat=".0%", range=[0, 1.0])
     figure.update_layout(
         hovermode="x unified",
@@ -57,22 +60,32 @@ def radius_histogram(
 ) -> go.Figure:
     """Draw how many images are certified to which radius, right and wrong ones apart.
 
-    Images that abstained (``stands_N`` false) are not drawn. ``customdata`` of a bar is
-    (name, low, high).
+    Images that abstained (``stands_N`` false) have no radius: they stand left of zero.
+    ``customdata`` of a bar is (name, low, high), negative for those that abstained.
     """
     top = max(curve.ceiling or 0.0, float(radius_N.max(initial=0.0)), 1e-4)
     edge_B = np.linspace(0, top * (1 + 1e-9), 25)
-    figure = _bars(radius_N, correct_N, stands_N, edge_B, curve.name)
+    known_N = np.where(stands_N, radius_N, np.nan)
+    figure = _bars(known_N, correct_N, stands_N, edge_B, curve.name)
+    width = edge_B[1]
+    figure.data[-1].update(
+        x=[-width],
+        y=[int((~stands_N).sum())],
+        width=[0.92 * width],
+        customdata=[(curve.name, -1.0, -1.0)],
+        hovertemplate="%{y} images abstained<extra></extra>",
+    )
     if curve.ceiling:
         figure.add_vline(x=curve.ceiling, line={"dash": "dash", "color": COLOURS[-1]})
-    figure.update_xaxes(title=UNITS[curve.norm], rangemode="tozero")
+    figure.update_xaxes(title=UNITS[curve.norm])
     return figure
 
 
-def p_a_histogram(p_N: np.ndarray, correct_N: np.ndarray, title: str, name: str = "") -> go.Figure:
+def p_a_histogram(
+    p_N: np.ndarray, correct_N: np.ndarray, stands_N: np.ndarray, title: str, name: str = ""
+) -> go.Figure:
     """Draw how many images have which p_A; those where it is not known (nan) are left out."""
-    stands_N = ~np.isnan(p_N)
-    low = 0.5 if np.all(p_N[stands_N] >= 0.5) else 0.0
+    low = 0.5 if np.all(p_N[~np.isnan(p_N)] >= 0.5) else 0.0
     figure = _bars(p_N, correct_N, stands_N, np.linspace(low, 1 + 1e-9, 26), name)
     figure.add_vline(x=0.5, line={"dash": "dash", "color": COLOURS[-1]})
     figure.update_xaxes(title=title, range=[low, 1.005])
@@ -110,24 +123,39 @@ def _line(entry: Entry, i: int, unlike: Sequence[str]) -> go.Scatter:
 
 
 def _markers(entry: Entry, i: int) -> go.Scatter:
-    """Return what can be clicked: a marker every MARK of a log's curve, every published point."""
+    """Return a marker every MARK of a log's curve, and at every published point."""
     c = entry.curve
     step = 1
     if entry.kind != "published" and len(c.radius_R) > 12:
         step = round(MARK / (c.radius_R[1] - c.radius_R[0])) if c.norm is Norm.L2 else 4
-    radius_R = c.radius_R[:: max(step, 1)]
     symbol = SYMBOLS[i % len(SYMBOLS)] + ("-open" if entry.kind == "published" else "")
     return go.Scatter(
-        x=radius_R,
+        x=c.radius_R[:: max(step, 1)],
         y=c.accuracy_R[:: max(step, 1)],
         mode="markers",
         marker={"color": COLOURS[i % len(COLOURS)], "symbol": symbol, "size": 9},
-        customdata=[(entry.name, r) for r in radius_R],
         legendgroup=entry.name,
         showlegend=False,
-        hoverinfo="none",
-        selected={"marker": {"size": 15}},
+        hoverinfo="skip",
+        cliponaxis=False,
         unselected={"marker": {"opacity": 1}},
+    )
+
+
+def _clickable(entries: Sequence[Entry]) -> go.Scatter:
+    """Return the unseen layer that a click meets: each radius of any curve, as customdata."""
+    radius_R = sorted({r for e in entries for r in e.curve.radius_R})
+    unseen = {"marker": {"opacity": 0}}
+    return go.Scatter(
+        x=radius_R,
+        y=[0.5] * len(radius_R),
+        mode="markers",
+        marker={"opacity": 0, "size": 20},
+        customdata=radius_R,
+        hoverinfo="none",
+        showlegend=False,
+        selected=unseen,
+        unselected=unseen,
     )
 
 
@@ -163,14 +191,19 @@ def _bars(
     value_N: np.ndarray, correct_N: np.ndarray, stands_N: np.ndarray, edge_B: np.ndarray, name: str
 ) -> go.Figure:
     figure = _empty(280)
-    looks = (("right", correct_N, COLOURS[0], ""), ("wrong", ~correct_N, COLOURS[1], "/"))
+    looks = (
+        ("right", correct_N & stands_N, COLOURS[0], ""),
+        ("wrong", ~correct_N & stands_N, COLOURS[1], "/"),
+        ("abstained", ~stands_N, COLOURS[-1], "."),
+    )
     for label, inside_N, colour, pattern in looks:
-        count_B, _ = np.histogram(value_N[inside_N & stands_N], edge_B)
+        value = value_N[inside_N & ~np.isnan(value_N)]
+        count_B, _ = np.histogram(value, edge_B)
         figure.add_bar(
             x=(edge_B[:-1] + edge_B[1:]) / 2,
             y=count_B,
             width=np.diff(edge_B) * 0.92,
-            name=f"{label} ({int(count_B.sum()):,})",
+            name=f"{label} ({int(inside_N.sum()):,})",
             marker={"color": colour, "pattern": {"shape": pattern}},
             customdata=[(name, float(a), float(b)) for a, b in pairwise(edge_B)],
             hovertemplate="%{y} images, %{customdata[1]:.3f}–%{customdata[2]:.3f}<extra></extra>",

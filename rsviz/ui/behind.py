@@ -3,7 +3,7 @@
 Shape suffixes: N images.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,23 +14,24 @@ from rsviz import figures_compare as figures
 from rsviz.compare import Entry
 from rsviz.errors import UserError
 from rsviz.images import to_pil
-from rsviz.logs import Log
 from rsviz.ui.frame import page_path
 
 CONFIG = {"displaylogo": False, "toImageButtonOptions": {"format": "svg", "filename": "rsviz"}}
 GALLERY = 12
 
 
-def clicked(key: str, event: Any) -> tuple[Any, ...] | None:
-    """Return the customdata (name, ...) of what was clicked last, kept when the figure changes."""
+def clicked(key: str, event: Any) -> Any:
+    """Return the customdata of what was clicked last, kept when the figure changes."""
     points = event["selection"]["points"]
-    if points and points[0].get("customdata"):
-        st.session_state[f"_{key}"] = tuple(points[0]["customdata"])
+    if points and points[0].get("customdata") is not None:
+        st.session_state[f"_{key}"] = points[0]["customdata"]
     return st.session_state.get(f"_{key}")
 
 
-def show_spread(log: Log) -> tuple[float, float] | None:
-    """Show the radii and p_A of a log; return the bin of radii clicked last."""
+def show_spread(entry: Entry) -> None:
+    """Show the radii and p_A of a log, and the images of the bar of radii clicked last."""
+    log = entry.log
+    assert log is not None
     stands_N = log.predicted_N >= 0
     left, right = st.columns(2)
     with left:
@@ -49,29 +50,29 @@ def show_spread(log: Log) -> tuple[float, float] | None:
         st.markdown("**p_A**, how sure the smoothed network is")
         try:
             p_N, what = behind.p_a(log)
-            figure = figures.p_a_histogram(p_N, log.correct_N, what, log.name)
+            figure = figures.p_a_histogram(p_N, log.correct_N, stands_N, what, log.name)
             st.plotly_chart(figure, key="p_a_bars", config=CONFIG, alt=f"Histogram: {what}.")
         except UserError as error:
             st.info(str(error))
-    abstained = int((~stands_N).sum())
     st.caption(
-        f"{abstained:,} of {len(log):,} images abstained and are not in the radii. An average "
-        "hides this shape: ACR can rise on images that were easy already while others are lost "
-        "([arXiv 2410.06895](https://arxiv.org/abs/2410.06895))."
+        "An average hides this shape: ACR can rise on images that were easy already while others "
+        "are lost ([arXiv 2410.06895](https://arxiv.org/abs/2410.06895))."
     )
     found = clicked("radii_bars", event)
-    return (found[1], found[2]) if found and found[0] == log.name else None
+    if found and found[0] == log.name:
+        show_bar(entry, found[1], found[2])
 
 
-def show_images(entry: Entry, radius: float) -> None:
-    """Show the images behind a point of a curve, by what became of them."""
+def show_images(entries: Mapping[str, Entry], radius: float) -> None:
+    """Show the images behind one of the logs at a radius, by what became of them."""
+    left, right = st.columns(2, vertical_alignment="bottom")
+    name = left.selectbox(f"Images at radius {radius:.3g} of", list(entries), key="behind")
+    entry = entries[name or next(iter(entries))]
     log = entry.log
-    if log is None:
-        st.info(f"Of {entry.name} only these numbers are published, not the images behind them.")
-        return
+    assert log is not None
     found = behind.fates(log, radius)
-    fate = st.segmented_control(
-        f"**{entry.name}** at radius {radius:.3g}",
+    fate = right.pills(
+        "What became of them",
         behind.FATES,
         default=behind.FATES[0],
         format_func=lambda f: f"{f} ({len(found[f]):,})",
@@ -84,6 +85,9 @@ def show_images(entry: Entry, radius: float) -> None:
 def show_bar(entry: Entry, low: float, high: float) -> None:
     """Show the images whose radius lies in a bar of the histogram."""
     assert entry.log is not None
+    if low < 0:  # the bar of those that abstained
+        show_positions(entry, behind.fates(entry.log, 0.0)["abstained"])
+        return
     at_N = behind.between(entry.log, low, high)
     st.markdown(f"**{len(at_N):,} images** with a radius from {low:.3g} to {high:.3g}")
     show_positions(entry, at_N)

@@ -210,8 +210,8 @@ def _one_norm(entries: Sequence[Entry], linf: bool) -> tuple[list[Entry], list[s
     return kept, left_out
 
 
-def show_curves(entries: Sequence[Entry], bands: bool) -> tuple[str, float] | None:
-    """Show the plot and what must not be compared in it; return the last point clicked."""
+def show_curves(entries: Sequence[Entry], bands: bool) -> float | None:
+    """Show the plot and what must not be compared in it; return the radius clicked last."""
     figure = figures.accuracy_curves(entries, compare.marks(entries), bands)
     event: Any = st.plotly_chart(
         figure,
@@ -223,8 +223,8 @@ def show_curves(entries: Sequence[Entry], bands: bool) -> tuple[str, float] | No
     )
     st.caption(
         "Dotted verticals: the largest radius that a curve's n votes can certify; a curve that "
-        "ends there says more of n than of its network. Click a marker for the images behind it, "
-        "a name below the plot to see it alone. The camera above the plot saves it as SVG."
+        "ends there says more of n than of its network. Click at a radius for the images behind "
+        "it, a name below the plot to see it alone. The camera above the plot saves it as SVG."
     )
     reasons = curves.comparable([e.curve for e in entries])
     notes = [f"{e.name}: {e.note}" for e in entries if e.note]
@@ -239,7 +239,8 @@ def show_curves(entries: Sequence[Entry], bands: bool) -> tuple[str, float] | No
             st.markdown("\n".join(f"- {_plain(r)}" for r in reasons))
     if notes:
         st.caption("  \n".join(f":material/sticky_note_2: {_plain(n)}" for n in notes))
-    return clicked("curves", event)
+    found = clicked("curves", event)
+    return None if found is None else _number(found)
 
 
 def show_table(entries: Sequence[Entry]) -> None:
@@ -289,6 +290,11 @@ def show_parts(entries: Sequence[Entry]) -> None:
         numbers = {k for row in rows for k in row} - {"log"}
         formats = {k: st.column_config.NumberColumn(format="%.3f") for k in numbers}
         st.dataframe(rows, hide_index=True, column_config=formats)
+
+
+def _number(customdata: Any) -> float:
+    """Return the radius a click brought, which may come alone or as a list of one."""
+    return float(customdata[0] if isinstance(customdata, Sequence) else customdata)
 
 
 def _plain(text: str) -> str:
