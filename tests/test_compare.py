@@ -2,20 +2,25 @@ import csv
 import io
 import math
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import pytest
 from scipy import stats
-from test_curves import FIELD, many
 
 from rsviz import behind, compare, curves, published
 from rsviz.errors import UserError
 from rsviz.spec import Norm
+from tests.test_curves import FIELD, many
+
+
+@lru_cache
+def made(**settings):
+    return compare.from_log(many(1_000, **settings), "measured here", "net")
 
 
 def entry(name="net", **settings):
-    log = many(1_000, **settings)
-    return compare.from_log(replace(log, name=name), "measured here", name)
+    return compare.renamed(made(**settings), name)
 
 
 def paper(name="Gaussian, Cohen et al. 2019, σ 0.5"):

@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_compare import entry, paper
 
 from rsviz import behind, compare, figures_compare
 from rsviz.spec import Norm
+from tests.test_compare import entry, paper
 
 
 def drawn(bands=False, *entries):
@@ -48,7 +48,7 @@ def test_markers_stand_at_every_quarter_so_that_dashes_stay_visible():
 
 
 def test_bands_hold_the_curve_and_are_left_out_where_unknown():
-    (ours, theirs), figure = drawn(True)
+    (ours, _), figure = drawn(True)
     bands = [t for t in figure.data if t.fill == "toself"]
     assert len(bands) == 2
     size = len(ours.curve.radius_R)

@@ -1,0 +1,171 @@
+import json
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from rsviz import datasets
+from tests.test_curves import FIELD, own
+
+APP = str(Path(__file__).parents[2] / "app.py")
+NET = "shapes-gaussian-0.5, σ 0.5"
+COHEN = "Gaussian, Cohen et al. 2019, σ 0.5"
+ROWS = [(i % 10, "10 0", f"{990 - i} {10 + i}") for i in range(60)]
+HALF = {"dataset": "shapes", "every": None, "first": 60}
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch, tmp_path):
+    """One folder of checkpoints with two measured logs; the weights are not needed here."""
+    for sigma in (0.5, 0.25):
+        log = own(ROWS, range(60), 1, sigma=0.5, **HALF).replace(
+            '"sigma": 0.5', f'"sigma": {sigma}'
+        )
+        net = tmp_path / f"shapes-gaussian-{sigma}"
+        net.mkdir()
+        (net / "certified.csv").write_text(log)
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
+    return tmp_path
+
+
+def opened(**query):
+    at = AppTest.from_file(APP, default_timeout=120)
+    for key, value in query.items():
+        at.query_params[key] = value
+    at.run()
+    at.switch_page("pages/compare.py").run()
+    assert not at.exception and not at.error
+    return at
+
+
+def curves_of(at):
+    figure = json.loads(at.get("plotly_chart")[0].proto.spec)
+    return [t["name"] for t in figure["data"] if t.get("name")]
+
+
+def click(at, radius):
+    at.session_state["curves"] = {"selection": {"points": [{"customdata": radius, "x": radius}]}}
+    return at.run()
+
+
+def test_it_opens_with_what_was_measured_beside_a_paper_that_is_marked():
+    at = opened()
+    names = curves_of(at)
+    assert names[:2] == ["shapes-gaussian-0.25, σ 0.25", NET]
+    assert COHEN in names[2] and "≠ data set, images, n, alpha" in names[2]
+    (reasons,) = [e for e in at.expander if "Not like for like" in e.label]
+    assert "data set" in reasons.markdown[0].value
+    table = at.dataframe[0].value
+    assert list(table["from"]) == ["measured here", "measured here", "published"]
+    assert table["ACR"][2] == pytest.approx(0.5375)
+    assert any("alpha 0.01" in c.value for c in at.caption)
+
+
+def test_without_any_log_the_papers_stand_alone(monkeypatch, tmp_path):
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path / "none"))
+    at = opened()
+    assert curves_of(at) == [COHEN]
+    assert not [e for e in at.expander if "Not like" in e.label]
+    at.multiselect(key="published").set_value([]).run()
+    assert "Choose a curve" in at.info[0].value
+
+
+def test_cohen_measured_at_the_same_settings_is_not_marked():
+    at = opened()
+    at.multiselect(key="published").set_value([]).run()
+    assert not any("≠" in name for name in curves_of(at))
+
+
+def test_a_click_brings_the_images_that_stand_and_those_that_do_not():
+    at = click(opened(), 0.25)
+    at.selectbox(key="behind").set_value(NET).run()
+    images = at.dataframe[0].value
+    assert list(images["label"]) == [datasets.CLASSES["shapes"][0]] * 6  # class 0 of ten, sixty
+    assert images["radius"].is_monotonic_increasing and images["radius"].min() >= 0.25
+    assert any("Shapes" in c.value or "→" in c.value for c in at.caption)
+    at.button_group(key="fate").set_value("wrong").run()
+    assert len(at.dataframe[0].value) == 54 and not at.error
+
+
+def test_a_curve_of_a_paper_alone_has_no_images_to_show():
+    at = opened()
+    at.multiselect(key="measured").set_value([]).run()
+    click(at, 0.5)
+    assert not at.exception and "image" not in at.dataframe[0].value
+
+
+def test_equal_n_and_subsets_say_what_they_cannot_do():
+    at = opened()
+    at.selectbox(key="images").set_value("first 500").run()
+    assert any("holds 60 of the 500 images" in c.value for c in at.caption)
+    at.toggle(key="equal_n").set_value(True).run()
+    assert not at.error and at.number_input(key="seed").value == 0
+
+
+def test_the_envelope_joins_the_plot():
+    at = opened()
+    at.multiselect(key="published").set_value([COHEN, "Gaussian, Cohen et al. 2019, σ 0.25"]).run()
+    at.toggle(key="best").set_value(True).run()
+    assert sum("best over σ" in name for name in curves_of(at)) == 2
+    assert any("chosen afterwards" in c.value for c in at.caption)
+
+
+def test_norms_are_not_mixed_on_one_axis():
+    at = opened()
+    at.multiselect(key="published").set_value(["ARS, Lyu et al. 2024, sample log, σ 0.5"]).run()
+    assert len(curves_of(at)) == 2 and any(
+        "not drawn on an axis of L2" in c.value for c in at.caption
+    )
+    at.button_group(key="norm").set_value("Linf").run()
+    assert len(curves_of(at)) == 3
+    figure = json.loads(at.get("plotly_chart")[0].proto.spec)
+    assert "Linf" in figure["layout"]["xaxis"]["title"]["text"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("cat.png", b"\x89PNG\x0d\x0a\xff", "not a text file"),
+        ("words.csv", b"hello\nworld\n", "is not a log"),
+        ("empty.tsv", FIELD.splitlines()[0].encode() + b"\n", "holds no images yet"),
+    ],
+)
+def test_a_bad_file_is_refused_in_one_sentence(name, data, message):
+    at = opened()
+    at.file_uploader(key="logs").set_value((name, data, "text/csv")).run()
+    assert len(at.error) == 1 and message in at.error[0].value and not at.exception
+    assert len(curves_of(at)) == 3  # the others stay
+
+
+def test_an_uploaded_table_joins_and_its_settings_can_be_stated():
+    at = opened()
+    at.file_uploader(key="logs").set_value(("mine.tsv", FIELD.encode(), "text/plain")).run()
+    assert "mine, yours" in curves_of(at)[2] and "≠ data set, images, n, alpha" in curves_of(at)[2]
+    at.selectbox(key="dataset_0").set_value("cifar10").run()
+    at.number_input(key="n_0").set_value(100_000).run()
+    at.number_input(key="sigma_0").set_value(0.5).run()
+    table = at.dataframe[0].value
+    assert (table["data set"][2], table["n"][2], table["sigma"][2]) == ("cifar10", 100_000, 0.5)
+    assert table["ACR"][2] == pytest.approx(0.1875)
+    other = opened()  # another visitor
+    assert not any("mine" in name for name in curves_of(other))
+
+
+def test_a_bad_log_in_a_folder_is_named_and_the_rest_is_shown(folder):
+    (folder / "broken").mkdir()
+    (folder / "broken" / "certified.csv").write_text("nonsense")
+    at = opened()
+    assert any("broken" in w.value and "not a log" in w.value for w in at.warning)
+    assert len(curves_of(at)) == 3
+
+
+def test_the_histograms_follow_the_log_chosen():
+    at = opened()
+    at.selectbox(key="spread").set_value(NET).run()
+    bars = json.loads(at.get("plotly_chart")[1].proto.spec)["data"]
+    assert bars[0]["name"] == "right (6)" and bars[1]["name"] == "wrong (54)"
+    low, high = 0.0, 5.0
+    point = {"customdata": [NET, low, high]}
+    at.session_state["radii_bars"] = {"selection": {"points": [point]}}
+    at.run()
+    assert len(at.dataframe[-1].value) == 60
