@@ -29,18 +29,16 @@ def accuracy_curves(
 ) -> go.Figure:
     """Draw certified accuracy against radius, with what each is unlike the first in its label.
 
-    A click anywhere gives a radius: ``customdata`` of an unseen layer of markers, which lies first
-    because the shared hover gives a click to the first trace alone. Published curves have open
-    markers. A click on a legend entry shows it alone, a double click hides it.
+    Every point can be clicked, though only some have a marker; as the hover is shared, a click
+    gives a radius and not which curve. Published curves have open markers. A click on a legend
+    entry shows it alone, a double click hides it.
     """
     figure = _empty(460)
-    figure.add_trace(_clickable(entries))
     for i, entry in enumerate(entries):
         colour, group = COLOURS[i % len(COLOURS)], entry.name
         if bands and not all(map(math.isnan, entry.curve.low_R)):
             figure.add_trace(_band(entry.curve, colour, group))
         figure.add_trace(_line(entry, i, marks.get(entry.name, ())))
-        figure.add_trace(_markers(entry, i))
         if entry.curve.ceiling:
             figure.add_trace(_ceiling(entry.curve, colour, group))
     norms = list(dict.fromkeys(e.curve.norm for e in entries)) or [Norm.L2]
@@ -111,52 +109,30 @@ def _line(entry: Entry, i: int, unlike: Sequence[str]) -> go.Scatter:
         c.images and f"{c.images:,} images",
     ]
     told = ", ".join(str(f) for f in facts if f) or "settings not stated"
+    # The shared hover shows a published curve at its nearest point, which is to be said.
+    at = " at %{x:.4~g}" if entry.kind == "published" else ""
+    symbol = SYMBOLS[i % len(SYMBOLS)] + ("-open" if entry.kind == "published" else "")
     return go.Scatter(
         x=c.radius_R,
         y=c.accuracy_R,
-        mode="lines",
+        mode="lines+markers",
         line={"color": COLOURS[i % len(COLOURS)], "dash": DASHES[i % len(DASHES)], "width": 2.5},
+        marker={"symbol": symbol, "size": _sizes(entry), "opacity": 1},
+        unselected={"marker": {"opacity": 1}},
+        cliponaxis=False,
         name=label,
         legendgroup=entry.name,
-        hovertemplate=f"%{{y:.1%}} · {escape(entry.name)} ({told})<extra></extra>",
+        hovertemplate=f"%{{y:.1%}}{at} · {escape(entry.name)} ({told})<extra></extra>",
     )
 
 
-def _markers(entry: Entry, i: int) -> go.Scatter:
-    """Return a marker every MARK of a log's curve, and at every published point."""
-    c = entry.curve
+def _sizes(entry: Entry) -> list[int]:
+    """Return marker sizes: one every MARK of a log's curve, and at every published point."""
+    radius_R = entry.curve.radius_R
     step = 1
-    if entry.kind != "published" and len(c.radius_R) > 12:
-        step = round(MARK / (c.radius_R[1] - c.radius_R[0])) if c.norm is Norm.L2 else 4
-    symbol = SYMBOLS[i % len(SYMBOLS)] + ("-open" if entry.kind == "published" else "")
-    return go.Scatter(
-        x=c.radius_R[:: max(step, 1)],
-        y=c.accuracy_R[:: max(step, 1)],
-        mode="markers",
-        marker={"color": COLOURS[i % len(COLOURS)], "symbol": symbol, "size": 9},
-        legendgroup=entry.name,
-        showlegend=False,
-        hoverinfo="skip",
-        cliponaxis=False,
-        unselected={"marker": {"opacity": 1}},
-    )
-
-
-def _clickable(entries: Sequence[Entry]) -> go.Scatter:
-    """Return the unseen layer that a click meets: each radius of any curve, as customdata."""
-    radius_R = sorted({r for e in entries for r in e.curve.radius_R})
-    unseen = {"marker": {"opacity": 0}}
-    return go.Scatter(
-        x=radius_R,
-        y=[0.5] * len(radius_R),
-        mode="markers",
-        marker={"opacity": 0, "size": 20},
-        customdata=radius_R,
-        hoverinfo="none",
-        showlegend=False,
-        selected=unseen,
-        unselected=unseen,
-    )
+    if entry.kind != "published" and len(radius_R) > 12:
+        step = round(MARK / (radius_R[1] - radius_R[0])) if entry.curve.norm is Norm.L2 else 4
+    return [9 if i % max(step, 1) == 0 else 0 for i in range(len(radius_R))]
 
 
 def _band(curve: Curve, colour: str, group: str) -> go.Scatter:

@@ -15,7 +15,7 @@ def drawn(bands=False, *entries):
 
 def test_each_curve_is_a_line_with_its_marks_its_ceiling_and_units():
     (ours, theirs), figure = drawn()
-    lines = [t for t in figure.data if t.mode == "lines" and t.showlegend is None]
+    lines = [t for t in figure.data if t.mode == "lines+markers"]
     assert [t.y for t in lines] == [ours.curve.accuracy_R, theirs.curve.accuracy_R]
     assert "≠ images, n, alpha" in lines[1].name and "≠" not in lines[0].name
     assert lines[0].line.dash != lines[1].line.dash and lines[0].line.color != lines[1].line.color
@@ -28,22 +28,17 @@ def test_each_curve_is_a_line_with_its_marks_its_ceiling_and_units():
     assert figure.layout.hovermode == "x unified"
 
 
-def test_a_click_meets_the_unseen_layer_first_and_brings_a_radius_of_some_curve():
-    (ours, theirs), figure = drawn()
-    layer = figure.data[0]
-    assert layer.hoverinfo == "none" and layer.marker.opacity == 0
-    assert list(layer.customdata) == list(layer.x)
-    assert set(layer.x) == {*ours.curve.radius_R, *theirs.curve.radius_R}
-
-
 def test_markers_stand_at_every_quarter_so_that_dashes_stay_visible():
     (ours, theirs), figure = drawn()
-    markers = [t for t in figure.data[1:] if t.mode == "markers"]
-    assert markers[0].x == (0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
-    assert markers[1].x == theirs.curve.radius_R and markers[1].marker.symbol.endswith("-open")
+    a, b = (t for t in figure.data if t.mode == "lines+markers")
+    marked = [r for r, size in zip(a.x, a.marker.size, strict=True) if size]
+    assert marked == [0.0, 0.25, 0.5, 0.75, 1.0, 1.25]
+    assert len(a.x) == len(ours.curve.radius_R) == 51  # the others can be clicked unseen
+    assert all(b.marker.size) and b.x == theirs.curve.radius_R
+    assert b.marker.symbol.endswith("-open") and not a.marker.symbol.endswith("-open")
     linf = compare.as_linf(ours)
     _, figure = drawn(False, linf)
-    assert len(figure.data[2].x) < len(linf.curve.radius_R)
+    assert 10 < sum(map(bool, figure.data[0].marker.size)) < len(linf.curve.radius_R) / 3
     assert "Linf" in figure.layout.xaxis.title.text
 
 
@@ -62,14 +57,14 @@ def test_bands_hold_the_curve_and_are_left_out_where_unknown():
 def test_one_legend_click_isolates_a_curve_with_all_that_belongs_to_it():
     (ours, _), figure = drawn(True)
     assert figure.layout.legend.itemclick == "toggleothers"
-    assert sum(t.legendgroup == ours.name for t in figure.data) == 4
+    assert sum(t.legendgroup == ours.name for t in figure.data) == 3
     assert sum(t.legendgroup == ours.name and t.showlegend is None for t in figure.data) == 1
 
 
 def test_a_name_cannot_bring_markup_into_the_plot():
     evil = entry("<b>x</b><script>")
     _, figure = drawn(False, evil, paper())
-    line = next(t for t in figure.data if t.mode == "lines")
+    line = figure.data[0]
     assert "<" not in line.name and "<b>" not in line.hovertemplate.replace("<extra></extra>", "")
 
 
@@ -113,5 +108,5 @@ def test_both_norms_are_named_where_both_are_drawn():
 @pytest.mark.parametrize("size", [1, 9])
 def test_any_number_of_curves_is_told_apart(size):
     _, figure = drawn(False, *(entry(f"net {i}") for i in range(size)))
-    lines = [t for t in figure.data if t.mode == "lines" and t.showlegend is None]
+    lines = [t for t in figure.data if t.mode == "lines+markers"]
     assert len({(t.line.color, t.line.dash) for t in lines}) == size

@@ -20,11 +20,11 @@ CONFIG = {"displaylogo": False, "toImageButtonOptions": {"format": "svg", "filen
 GALLERY = 12
 
 
-def clicked(key: str, event: Any) -> Any:
-    """Return the customdata of what was clicked last, kept when the figure changes."""
+def clicked(key: str, event: Any) -> dict[str, Any] | None:
+    """Return the point of a chart that was clicked last, kept when the figure changes."""
     points = event["selection"]["points"]
-    if points and points[0].get("customdata") is not None:
-        st.session_state[f"_{key}"] = points[0]["customdata"]
+    if points:
+        st.session_state[f"_{key}"] = points[0]
     return st.session_state.get(f"_{key}")
 
 
@@ -59,8 +59,8 @@ def show_spread(entry: Entry) -> None:
         "are lost ([arXiv 2410.06895](https://arxiv.org/abs/2410.06895))."
     )
     found = clicked("radii_bars", event)
-    if found and found[0] == log.name:
-        show_bar(entry, found[1], found[2])
+    if found is not None and found["customdata"][0] == log.name:
+        show_bar(entry, *found["customdata"][1:])
 
 
 def show_images(entries: Mapping[str, Entry], radius: float) -> None:

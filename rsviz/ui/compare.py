@@ -240,7 +240,7 @@ def show_curves(entries: Sequence[Entry], bands: bool) -> float | None:
     if notes:
         st.caption("  \n".join(f":material/sticky_note_2: {_plain(n)}" for n in notes))
     found = clicked("curves", event)
-    return None if found is None else _number(found)
+    return None if found is None else float(found["x"])
 
 
 def show_table(entries: Sequence[Entry]) -> None:
@@ -290,11 +290,6 @@ def show_parts(entries: Sequence[Entry]) -> None:
         numbers = {k for row in rows for k in row} - {"log"}
         formats = {k: st.column_config.NumberColumn(format="%.3f") for k in numbers}
         st.dataframe(rows, hide_index=True, column_config=formats)
-
-
-def _number(customdata: Any) -> float:
-    """Return the radius a click brought, which may come alone or as a list of one."""
-    return float(customdata[0] if isinstance(customdata, Sequence) else customdata)
 
 
 def _plain(text: str) -> str:

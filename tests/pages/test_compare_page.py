@@ -44,7 +44,7 @@ def curves_of(at):
 
 
 def click(at, radius):
-    at.session_state["curves"] = {"selection": {"points": [{"customdata": radius, "x": radius}]}}
+    at.session_state["curves"] = {"selection": {"points": [{"x": radius, "y": 0.5}]}}
     return at.run()
 
 
