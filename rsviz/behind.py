@@ -45,3 +45,11 @@ def p_a(log: Log) -> tuple[np.ndarray, str]:
         raise UserError(f"{log.name} states neither votes nor an L2 radius with its sigma.")
     p_N = stats.norm.cdf(log.radius_N / log.sigma)
     return np.where(log.predicted_N >= 0, p_N, np.nan), "lower bound on p_A, from the radius"
+
+
+def share_at_the_top(log: Log, top: float, part: float = 0.9) -> tuple[float, float]:
+    """Return which share of the images, and of the ACR, comes from radii above ``part`` of top."""
+    won_N = log.radius_N * log.correct_N
+    high_N = won_N >= part * top
+    total = float(won_N.sum())
+    return float(high_N.mean()), float(won_N[high_N].sum()) / total if total else 0.0

@@ -18,6 +18,35 @@ from rsviz.errors import UserError
 from rsviz.spec import Curve, Norm
 
 TABLE = Path(__file__).with_suffix(".csv")
+# What to look at first: names of curves that stand well beside each other.
+SETS = {
+    "One method, four σ": tuple(
+        f"Gaussian, Cohen et al. 2019, σ {sigma}" for sigma in ("0.12", "0.25", "0.5", "1")
+    ),
+    "Five methods, σ 0.5": tuple(
+        f"{method}, Sun et al. 2025, σ 0.5"
+        for method in ("Gaussian", "SmoothAdv", "MACER", "Consistency", "SmoothMix")
+    ),
+    "Ensembles, σ 0.5": (
+        "AdvMacer, Liu et al. 2023, σ 0.5",
+        "EsbRS of 3 AdvMacer nets, Liu et al. 2023, σ 0.5",
+        "EsbRS of 3 SmoothAdv nets, Liu et al. 2023, σ 0.5",
+        "SmoothAdv, Liu et al. 2023, σ 0.5",
+        "MACER, Liu et al. 2023, σ 0.5",
+    ),
+    "σ per image": (
+        "Dual RS, 2025",
+        "Gaussian, Sun et al. 2025, σ 0.25",
+        "Gaussian, Sun et al. 2025, σ 0.5",
+        "Gaussian, Sun et al. 2025, σ 1",
+    ),
+    "ImageNet, σ 0.5": (
+        "ImageNet: Gaussian, Cohen et al. 2019, σ 0.5",
+        "ImageNet: SmoothAdv, Salman et al. 2019, σ 0.5",
+        "ImageNet: Consistency, Jeong & Shin 2020, σ 0.5",
+        "ImageNet: SmoothMix, Sun et al. 2025, σ 0.5",
+    ),
+}
 
 
 @dataclass(frozen=True)

@@ -157,3 +157,9 @@ def test_acr_by_part_shows_how_far_the_images_move_it():
     assert row["first 500"] == curves.acr(curves.subset(log, "first 500"))
     assert row["moves by"] == row["500-999"] - row["first 500"] > 0
     assert row["all 1,000"] == curves.acr(log)
+
+
+def test_the_share_at_the_top_counts_right_images_alone():
+    log = curves.parse_log(FIELD, "x")  # right: 0.5 and 0.25; wrong: 0.9; one abstained
+    assert behind.share_at_the_top(log, 0.5) == pytest.approx((0.25, 0.5 / 0.75))
+    assert behind.share_at_the_top(log, 2.0) == (0.0, 0.0)

@@ -1,6 +1,5 @@
 """The pieces of Compare: which curves, made alike how, their plot and their table."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +11,9 @@ from rsviz import checkpoints, compare, curves, published
 from rsviz import figures_compare as figures
 from rsviz.compare import Entry
 from rsviz.errors import UserError
-from rsviz.logs import Log, parse_log, read_log
+from rsviz.logs import read_log
 from rsviz.spec import Norm
+from rsviz.ui import uploads
 from rsviz.ui.behind import CONFIG, clicked
 
 RADII = tuple(i / 4 for i in range(13))
@@ -27,11 +27,6 @@ def _read(path: str, checkpoint: str, mtime_ns: int, size: int) -> Entry:
     source = f"checkpoints/{checkpoint}/{Path(path).name}"
     log = replace(log, name=f"{checkpoint}{sigma}", source=source)
     return compare.from_log(log, "measured here", checkpoint)
-
-
-@st.cache_resource(max_entries=32, scope="session", show_spinner=False)
-def _parse(_text: str, name: str, source: str, sha256: str) -> Log:
-    return parse_log(_text, name, source)
 
 
 def measured() -> tuple[dict[str, Entry], list[str]]:
@@ -57,6 +52,8 @@ def measured() -> tuple[dict[str, Entry], list[str]]:
 
 def default_names(found: dict[str, Entry]) -> list[str]:
     """Return what is shown first: Gaussian networks at their own noise, of CIFAR-10 if there is."""
+    if not found:
+        return []
 
     def rank(name: str) -> tuple[bool, bool, bool]:
         c = found[name].curve
@@ -64,18 +61,29 @@ def default_names(found: dict[str, Entry]) -> list[str]:
         return (c.dataset != "cifar10", c.method != "gaussian", not own)
 
     ranked = sorted(found, key=rank)
-    alike = [n for n in ranked if found[n].curve.dataset == found[ranked[0]].curve.dataset]
-    return alike[:3]
+    return [n for n in ranked if rank(n) == rank(ranked[0])][:3]
+
+
+def _take_set() -> None:
+    """Show the published curves of the set pressed, alone; pressed again, what was first."""
+    chosen = st.session_state["set"]
+    if chosen:
+        st.session_state["published"] = published.SETS[chosen]
+        st.session_state["measured"] = []
+    else:
+        st.session_state["published"] = [BESIDE]
+        st.session_state["measured"] = default_names(measured()[0])
 
 
 def pick_entries() -> list[Entry]:
     """Show the choice of curves and return it: measured here, uploaded, published."""
     found, refused = measured()
+    st.pills("Published sets", list(published.SETS), key="set", on_change=_take_set)
     left, middle, right = st.columns([5, 5, 2], vertical_alignment="bottom")
     names = left.multiselect(
         "Measured here",
         list(found),
-        default_names(found) if found else [],
+        default_names(found),
         key="measured",
         bind="query-params",
         placeholder="No log chosen" if found else "No network here has been measured yet",
@@ -93,55 +101,11 @@ def pick_entries() -> list[Entry]:
         "alpha: each difference is marked.",
     )
     with right.popover("Your logs", icon=":material/upload_file:", width="stretch"):
-        mine = _uploads()
+        mine = uploads.pick_logs()
     for sentence in refused:
         st.warning(sentence, icon=":material/block:")
     entries = [found[n] for n in names] + mine
     return entries + [compare.from_published(shelf[n]) for n in papers]
-
-
-def _uploads() -> list[Entry]:
-    """Show the uploader, and for logs that do not state their settings the questions they leave."""
-    files = st.file_uploader(
-        "Logs of rsviz, or tables idx, label, predict, radius, correct",
-        accept_multiple_files=True,
-        key="logs",
-        max_upload_size=5,
-        help="They stay in this browser tab and are seen by nobody else.",
-    )
-    entries: list[Entry] = []
-    for i, file in enumerate(files):
-        try:
-            sha256 = hashlib.sha256(file.getvalue()).hexdigest()
-            text = file.getvalue().decode("utf-8")
-            log = _parse(text, Path(file.name).stem, file.name, sha256)
-        except UnicodeDecodeError:
-            st.error(f"{file.name} is not a text file; upload a log as CSV or TSV.")
-            continue
-        except UserError as error:
-            st.error(str(error))
-            continue
-        if log.sigma is None:
-            log = _ask(log, i)
-        taken = {e.name for e in entries}
-        name = f"{log.name}, yours" + (f" ({i + 1})" if f"{log.name}, yours" in taken else "")
-        entries.append(compare.from_log(replace(log, name=name), "your log", log.name))
-    return entries
-
-
-def _ask(log: Log, i: int) -> Log:
-    """Return a log of the field's layout with the settings its owner states; blanks are unknown."""
-    st.caption(f"{log.name} does not state its settings. What is left blank counts as unknown.")
-    dataset = st.selectbox(
-        "Data set", list(compare.PIXELS), index=None, key=f"dataset_{i}", placeholder="unknown"
-    )
-    norm = st.selectbox("Norm", [str(n) for n in Norm], key=f"norm_{i}")
-    sigma = st.number_input("Sigma", 0.01, 10.0, None, key=f"sigma_{i}")
-    n = st.number_input("n", 1, 10_000_000, None, key=f"n_{i}")
-    alpha = st.number_input("alpha", 1e-6, 0.5, None, key=f"alpha_{i}", format="%g")
-    return replace(
-        log, dataset=dataset or "", norm=Norm(norm or "L2"), sigma=sigma, n=n, alpha=alpha
-    )
 
 
 def pick_treatment(entries: Sequence[Entry]) -> tuple[list[Entry], bool]:

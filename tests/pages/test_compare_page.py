@@ -1,10 +1,11 @@
 import json
+from html import escape
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from rsviz import datasets
+from rsviz import datasets, published
 from tests.test_curves import FIELD, own
 
 APP = str(Path(__file__).parents[2] / "app.py")
@@ -169,3 +170,13 @@ def test_the_histograms_follow_the_log_chosen():
     at.session_state["radii_bars"] = {"selection": {"points": [point]}}
     at.run()
     assert len(at.dataframe[-1].value) == 60
+
+
+def test_each_set_holds_published_curves_that_are_there():
+    at = opened()
+    for name, members in published.SETS.items():
+        at.button_group(key="set").set_value(name).run()
+        assert not at.error and not at.exception
+        assert [n.split(" <b>")[0] for n in curves_of(at)] == [escape(m) for m in members]
+    at.button_group(key="set").set_value(None).run()
+    assert len(curves_of(at)) == 3
