@@ -78,12 +78,15 @@ def _take_set() -> None:
 def pick_entries() -> list[Entry]:
     """Show the choice of curves and return it: measured here, uploaded, published."""
     found, refused = measured()
+    # Set here and not as the widgets' defaults, which an address leaves out: a link says it all.
+    if not any(k in st.session_state or k in st.query_params for k in ("measured", "published")):
+        st.session_state["measured"] = default_names(found)
+        st.session_state["published"] = [BESIDE]
     st.pills("Published sets", list(published.SETS), key="set", on_change=_take_set)
     left, middle, right = st.columns([5, 5, 2], vertical_alignment="bottom")
     names = left.multiselect(
         "Measured here",
         list(found),
-        default_names(found),
         key="measured",
         bind="query-params",
         placeholder="No log chosen" if found else "No network here has been measured yet",
@@ -93,7 +96,6 @@ def pick_entries() -> list[Entry]:
     papers = middle.multiselect(
         "Published",
         list(shelf),
-        [BESIDE],
         key="published",
         bind="query-params",
         placeholder="No paper chosen",
@@ -191,7 +193,7 @@ def show_curves(entries: Sequence[Entry], bands: bool) -> float | None:
         "it, a name below the plot to see it alone. The camera above the plot saves it as SVG."
     )
     reasons = curves.comparable([e.curve for e in entries])
-    notes = [f"{e.name}: {e.note}" for e in entries if e.note]
+    notes = _notes(entries)
     if reasons:
         marked = compare.marks(entries)
         what = ", ".join(dict.fromkeys(w for unlike in marked.values() for w in unlike))
@@ -205,6 +207,18 @@ def show_curves(entries: Sequence[Entry], bands: bool) -> float | None:
         st.caption("  \n".join(f":material/sticky_note_2: {_plain(n)}" for n in notes))
     found = clicked("curves", event)
     return None if found is None else float(found["x"])
+
+
+def _notes(entries: Sequence[Entry]) -> list[str]:
+    """Return each note once, after the curves that it is about."""
+    about: dict[str, list[str]] = {}
+    for entry in entries:
+        about.setdefault(entry.note, []).append(entry.name)
+    about.pop("", None)
+    return [
+        f"{'; '.join(names) if len(names) < 3 else f'{len(names)} of these curves'}: {note}"
+        for note, names in about.items()
+    ]
 
 
 def show_table(entries: Sequence[Entry]) -> None:

@@ -180,3 +180,11 @@ def test_each_set_holds_published_curves_that_are_there():
         assert [n.split(" <b>")[0] for n in curves_of(at)] == [escape(m) for m in members]
     at.button_group(key="set").set_value(None).run()
     assert len(curves_of(at)) == 3
+
+
+def test_a_link_shows_what_it_names_and_nothing_else():
+    dual = "Dual RS, 2025"
+    assert curves_of(opened(published=dual)) == [dual]
+    assert curves_of(opened(measured=NET)) == [NET]
+    nonsense = opened(published="Nobody 2030")
+    assert "Choose a curve" in nonsense.info[0].value
