@@ -82,7 +82,10 @@ def key_of(x_CHW: Tensor, spec: RunSpec, device: str) -> Key:
 
 
 def start(key: Key, x_CHW: Tensor, spec: RunSpec, net: nn.Module) -> Job:
-    """Queue a run for this session; what runs for it now is stopped."""
+    """Queue a run for this session in place of what runs for it, unless that is the very run."""
+    job = session().job
+    if job is not None and job.key == key and job.active and not job.cancel.is_set():
+        return job
     split = replace(spec, bound=Bound.SPLIT)
     return session().start(
         Job(

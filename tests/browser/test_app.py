@@ -27,6 +27,17 @@ def radius(page):
     return page.get_by_test_id("stMetric").filter(has_text="Radius (L2)").first
 
 
+def press_shortcut(page):
+    """Press Ctrl+Enter until it is heard: the page listens a moment after it is drawn."""
+    stop = page.get_by_role("button", name="Stop")
+    for _ in range(20):
+        page.keyboard.press("Control+Enter")
+        page.wait_for_timeout(1000)
+        if stop.count():
+            return
+    raise AssertionError("Ctrl+Enter does not start a run")
+
+
 def scrolls_sideways(page):
     return page.evaluate("document.documentElement.scrollWidth > window.innerWidth + 1")
 
@@ -70,7 +81,7 @@ def test_a_text_file_named_png_is_refused_in_one_sentence(tab, tmp_path):
 def test_a_run_moves_and_stop_keeps_what_was_counted(tab, size):
     page = tab("/certify?image=shapes/test/8&n=100000&seed=5", size)
     expect(page.get_by_text("noisy copies will vote")).to_be_visible()
-    page.keyboard.press("Control+Enter")
+    press_shortcut(page)
     expect(page.get_by_text("so far", exact=False).first).to_be_visible()
     before = radius(page).inner_text()
     expect(radius(page)).not_to_have_text(before)

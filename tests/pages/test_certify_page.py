@@ -115,6 +115,12 @@ def test_alpha_does_not_stop_the_run(open_page, line):
     assert not line.jobs[0].cancel.is_set()
 
 
+def test_certify_pressed_twice_is_one_run(open_page, line):
+    line.executor = Never()
+    press(press(open_page(n=N, image="shapes/test/8")))
+    assert [job.cancel.is_set() for job in line.jobs] == [False]
+
+
 def test_a_waiting_run_says_how_many_come_before_it(open_page, line):
     line.executor = Never()
     press(open_page(n=N))
