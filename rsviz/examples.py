@@ -44,21 +44,19 @@ def load(checkpoint: Checkpoint) -> list[Example]:
 
 
 def choose(checkpoint: Checkpoint) -> dict[str, tuple[int, float]]:
-    """Choose an image and a sigma for each preset from the checkpoint's measured log."""
+    """Choose an image and a sigma for each preset the checkpoint's measured log has one for."""
     log = curves.read_log(checkpoint.folder / "certified.csv")
     sigma = float(log.sigma or 0)
     rows = sorted(zip(log.radius_N, log.index_N, log.predicted_N, log.correct_N, strict=True))
     right = [(r, i) for r, i, _, correct in rows if correct]
     silent = [i for _, i, predicted, _ in rows if predicted < 0]
-    if not right or not silent:
-        raise UserError(f"The log of {checkpoint.name} holds no image for each preset.")
+    if not right:
+        raise UserError(f"The log of {checkpoint.name} holds no image that is certified right.")
     certain = int(right[-1][1])
-    return {
-        "certain": (certain, sigma),
-        "borderline": (int(right[0][1]), sigma),
-        "abstains": (int(silent[len(silent) // 2]), sigma),
-        "noisy": (certain, 4 * sigma),
-    }
+    found = {"certain": (certain, sigma), "borderline": (int(right[0][1]), sigma)}
+    if silent:
+        found["abstains"] = (int(silent[len(silent) // 2]), sigma)
+    return found | {"noisy": (certain, 4 * sigma)}
 
 
 def make(
