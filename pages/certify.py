@@ -8,6 +8,7 @@ from rsviz.networks import INPUT_SIZE
 from rsviz.ui import live, meaning, picker, settings, shared
 
 ui.require()
+settings.adopt_address()
 
 st.title("Certify")
 st.markdown(

@@ -29,9 +29,12 @@ def vote_bars(counts_K: Sequence[int], classes: Sequence[str], top: int | None) 
     ]
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=alt.Y("class:N", sort=list(classes), title=None, axis=alt.Axis(labelLimit=90)),
-        x=alt.X("share:Q", scale=alt.Scale(domain=[0, 1]), title="share of the votes")
-        .axis(format="%", tickCount=5)
-        .impute(value=0),
+        x=alt.X(
+            "share:Q",
+            title="share of the votes",
+            scale=alt.Scale(domain=[0, 1.18]),  # room for the count beside a full bar
+            axis=alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1]),
+        ),
         tooltip=[
             alt.Tooltip("class:N"),
             alt.Tooltip("votes:Q", format=","),

@@ -36,6 +36,8 @@ def run() -> None:
     title = f"{page.title} · rsviz"
     st.set_page_config(page_title=title, page_icon=":material/blur_on:", layout="wide")
     st.session_state["_framed"] = True
+    st.session_state["_entered"] = st.session_state.get("_page") != page.url_path
+    st.session_state["_page"] = page.url_path
     try:
         page.run()
     except UserError as error:

@@ -108,9 +108,8 @@ def _verdict(c: Certificate, view: View, stored: bool) -> None:
         st.subheader(f"{name.capitalize()}, certified within {down(c.radius, 3)}{more}")
         levels = down(certify.in_grey_levels(c.radius, view.values), 1)
         st.markdown(
-            f"No change of the picture shorter than {down(c.radius, 3)} alters this answer: "
-            f"neither all its values moved by up to {levels} of 255 grey levels, nor fewer moved "
-            "further."
+            f"No change of the picture shorter than {down(c.radius, 3)} alters this answer. That "
+            f"is as long as moving every value of the picture by {levels} of 255 grey levels."
         )
 
 
@@ -179,7 +178,7 @@ def _explain(c: Certificate, view: View) -> None:
             f"{view.classes[c.predicted]}; of the fresh votes {leading} has more. That happens "
             "where no class dominates, and it certifies neither."
         )
-    st.latex(certify.formula(c))
+    st.latex(_in_lines(certify.formula(c)))
     if c.abstained and c.ended != "running":
         st.info(
             "**Abstaining is an answer of its own**, neither radius 0 nor a mistake. The votes do "
@@ -192,3 +191,11 @@ def _explain(c: Certificate, view: View) -> None:
     for name in c.flags if c.ended != "running" else ():
         flag = FLAGS[name]
         st.caption(f":material/flag: **{name.capitalize()}.** {flag.meaning} {flag.what_to_do}")
+
+
+def _in_lines(formula: str) -> str:
+    """Break a formula at its second equals sign: a phone is too narrow for one line."""
+    left, *right = formula.split(" = ", 2)
+    if not right:
+        return formula
+    return r"\begin{aligned}" + left + " &= " + r" \\ &= ".join(right) + r"\end{aligned}"

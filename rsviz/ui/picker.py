@@ -182,21 +182,19 @@ def _prepared(
     return x_CHW, image, resampled
 
 
-def show(picture: Picture, classes: tuple[str, ...], noisy: Image.Image | None) -> None:
+def show(picture: Picture, classes: tuple[str, ...], noisy: Image.Image) -> None:
     """Show the original beside what the network sees at its own resolution, pixel by pixel."""
     _, H, W = picture.x_CHW.shape
     seen = images.to_pil(picture.x_CHW, max(1, 256 // W))
+    shown = [(seen, f"What the network sees: {W}x{H} pixels")]
+    if picture.crop is not None:
+        shown.insert(0, (picture.original, "Your picture"))
+    shown.append((noisy, "One of its noisy copies"))
+    width = 144 if len(shown) < 3 else 120  # three fit beside each other
     with st.container(horizontal=True, gap="small"):
-        if picture.crop is not None:
-            with st.container(width=144, gap="xsmall"):
-                st.image(picture.original, width=144, alt="The picture as uploaded")
-                st.caption("Your picture")
-        with st.container(width=144, gap="xsmall"):
-            st.image(seen, width=144, alt=f"What the network sees, {W} by {H} pixels")
-            st.caption(f"What the network sees: {W}x{H} pixels")
-        if noisy is not None:
-            with st.container(width=144, gap="xsmall"):
-                st.image(noisy, width=144, alt="One noisy copy of the picture")
-                st.caption("One of its noisy copies")
+        for image, caption in shown:
+            with st.container(width=width, gap="xsmall"):
+                st.image(image, width=width, alt=caption)
+                st.caption(caption)
     if picture.source.label is not None:
         st.caption(f"True label: **{classes[picture.source.label]}**")

@@ -32,6 +32,41 @@ def usable(dataset: str) -> list[Checkpoint]:
     return sorted(fitting, key=rank)
 
 
+def adopt_address() -> None:
+    """Let the address win over what the controls held, whenever the page is opened anew.
+
+    Streamlit does so itself, but for values that are a control's default.
+    """
+    if not st.session_state.get("_entered"):
+        return
+    names = [c.name for c in checkpoints.list_checkpoints()]
+    address = st.query_params.to_dict()
+    for key, options in _offered(names).items():
+        if found := [o for o in options if str(o) == address.get(key)]:
+            st.session_state[key] = found[0]
+    if _is_seed(address.get("seed", "")):
+        st.session_state["seed"] = int(address["seed"])
+    if "image" in address:
+        st.session_state["image"] = address["image"]
+    if "sigma" in address:
+        st.session_state["_checkpoint"] = None
+
+
+def _offered(names: list[str]) -> dict[str, Sequence[Any]]:
+    """Return what each control of the address offers."""
+    return {
+        "checkpoint": names,
+        "sigma": SIGMAS,
+        "n": VOTES,
+        "alpha": ALPHAS,
+        "bound": list(Bound),
+    }
+
+
+def _is_seed(given: str) -> bool:
+    return given.isdecimal() and int(given) <= SEED_MAX
+
+
 def complaints(names: Mapping[str, Sequence[Any]]) -> list[str]:
     """Return a sentence for each value in the address that its control does not offer."""
     found = []
@@ -45,10 +80,9 @@ def complaints(names: Mapping[str, Sequence[Any]]) -> list[str]:
 
 def check_address(names: list[str]) -> None:
     """Tell, until the address is right, which of its values are not used."""
-    controls = {"checkpoint": names, "sigma": SIGMAS, "n": VOTES, "alpha": ALPHAS}
-    told = complaints({**controls, "bound": list(Bound)})
+    told = complaints(_offered(names))
     seed = st.query_params.get("seed", "0")
-    if not (seed.isdecimal() and int(seed) <= SEED_MAX):
+    if not _is_seed(seed):
         told.append(f"The address asks for seed={seed}, but a seed is a whole number below 2^31.")
     if told:
         st.session_state["_complaints"] = told

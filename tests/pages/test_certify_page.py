@@ -235,6 +235,17 @@ def test_an_address_sets_everything(open_page):
     assert app.number_input(key="seed").value == 12
 
 
+def test_a_link_wins_over_what_the_page_held_even_with_a_default(open_page):
+    app = open_page(sigma=0.25, n=1000, image="shapes/test/8")
+    app.switch_page("pages/learn.py").run()
+    app.query_params.clear()
+    app.query_params["sigma"], app.query_params["image"] = "0.5", "shapes/test/9"
+    app.switch_page("pages/certify.py").run()
+    assert app.select_slider(key="sigma").value == 0.5
+    assert app.text_input(key="image").value == "shapes/test/9"
+    assert app.select_slider(key="n").value == 1000
+
+
 def test_a_preset_sets_picture_and_noise(open_page):
     app = open_page(image="shapes/test/8", seed=4)
     app.button(key="preset-noisy").click().run()
