@@ -1,0 +1,29 @@
+"""Every page, opened by its address, on desktop and phone, in both themes."""
+
+import pytest
+from playwright.sync_api import expect
+
+from rsviz.ui.frame import PAGES
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.mark.parametrize("name", [page[0] for page in PAGES])
+def test_a_page_paints_fits_and_shows_no_error(browser, server, size, name):
+    theme = "dark" if size[0] < 500 else "light"
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]}, color_scheme=theme
+    )
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    said = []
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(f"{server}/{'' if name == 'home' else name}")
+    expect(page.get_by_role("heading", level=1).first).to_be_visible(timeout=60_000)
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=60_000)
+    expect(page.get_by_text("failed unexpectedly")).to_have_count(0)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    assert page.get_by_test_id("stMain").inner_text().count(" ") > 20  # it is not blank
+    assert not page.evaluate("document.documentElement.scrollWidth > window.innerWidth + 1")
+    assert said == []
+    context.close()
