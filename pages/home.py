@@ -8,6 +8,7 @@ from rsviz import certify, checkpoints, datasets, lessons, run, shapes, toy, ui,
 from rsviz.checkpoints import Checkpoint
 from rsviz.figures_learn import PICTURES, ballot
 from rsviz.spec import Certificate
+from rsviz.trace import down
 from rsviz.ui import settings, shared
 
 ui.require()
@@ -91,7 +92,7 @@ def show_radius(winner: str, found: Certificate) -> None:
         return
     grey = certify.in_grey_levels(found.radius, 3 * 32 * 32)
     st.success(
-        f"No change of the picture smaller than **R = {found.radius:.2f}** can take the majority "
+        f"No change of the picture smaller than **R = {down(found.radius, 2)}** can take the majority "
         f"from **{winner}**. To shift every colour value by {grey:.1f} of 255 levels is a change "
         f"of that size. The risk that this proof is wrong is {found.alpha:g} at most.",
         icon=":material/verified:",
@@ -116,10 +117,13 @@ if trained:
 else:
     show_plane()
 
-certify_card, learn_card = st.columns(2)
+certify_card, compare_card, learn_card = st.columns(3)
 with certify_card.container(border=True, height="stretch"):
     st.page_link(ui.page_path("certify"), label="**Certify**", icon=":material/verified:")
     st.markdown(lessons.CERTIFY_CARD)
+with compare_card.container(border=True, height="stretch"):
+    st.page_link(ui.page_path("compare"), label="**Compare**", icon=":material/show_chart:")
+    st.markdown(lessons.COMPARE_CARD)
 with learn_card.container(border=True, height="stretch"):
     st.page_link(ui.page_path("learn"), label="**Learn**", icon=":material/school:")
     st.markdown(lessons.LEARN_CARD)

@@ -213,6 +213,10 @@ CERTIFY_CARD = """
 Take a picture of your own or one from the gallery, and watch its certificate form vote by vote:
 the noisy copies, the count, the radius, and what each of them means.
 """
+COMPARE_CARD = """
+See how many test pictures keep a certified, correct answer at each distance, for the networks
+shipped here, published results and your own logs; what must not be compared is marked.
+"""
 LEARN_CARD = "Short chapters, each one picture to play with and a question to guess at first."
 
 
