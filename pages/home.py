@@ -93,8 +93,8 @@ def show_radius(winner: str, found: Certificate) -> None:
     grey = certify.in_grey_levels(found.radius, 3 * 32 * 32)
     radius = down(found.radius, 2)
     st.success(
-        f"No change of the picture smaller than **R = {radius}** can take the majority "
-        f"from **{winner}**. To shift every colour value by {down(grey, 1)} of 255 levels is a change "
+        f"No change of the picture smaller than **R = {radius}** can take the majority from "
+        f"**{winner}**. To shift every colour value by {down(grey, 1)} of 255 levels is a change "
         f"of that size. The risk that this proof is wrong is {found.alpha:g} at most.",
         icon=":material/verified:",
     )
