@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from rsviz import canvas
 from rsviz.errors import UserError
 
 # Channel means and standard deviations of the pixels each data set's networks expect.
@@ -20,6 +21,11 @@ STATISTICS = {
 }
 CLASS_COUNT = {"cifar10": 10, "shapes": 10, "imagenet": 1000}
 INPUT_SIZE = {"cifar10": 32, "shapes": 32, "imagenet": 224}
+for _base in ("cifar10", "shapes"):  # on canvases: same classes and statistics, larger images
+    for _size in canvas.SIZES:
+        STATISTICS[f"{_base}-k{_size}"] = STATISTICS[_base]
+        CLASS_COUNT[f"{_base}-k{_size}"] = CLASS_COUNT[_base]
+        INPUT_SIZE[f"{_base}-k{_size}"] = _size
 
 
 class Normalize(nn.Module):

@@ -1,0 +1,174 @@
+"""ARS: look, mask, look again with less noise; certified in Linf (Lyu et al., arXiv 2406.10427).
+
+Query 1 sees x + s_1 e_1. A mask network turns it into w in [0, 1] per pixel, and query 2 sees
+w x + s_2 e_2, with less noise where the mask keeps little. Query j spends the share f_j of the
+budget, s_j = sigma/sqrt(f_j) ||w_j||_2/sqrt(d) with w_1 = 1 and sum f_j = 1. Within ||delta||_inf
+< r the answers shift by sqrt(sum mu_j^2) = r sqrt(d)/sigma standard deviations, whatever the masks:
+the budget of plain smoothing, so R_inf = sigma/sqrt(d) PhiInv(p_A). This needs that w_j, s_j and
+all that follows depend on earlier answers alone, that the noises are independent, and that every
+vote draws all of them anew. The text read was the abstract, reviews and code, not the whole paper.
+
+Shape suffixes: N votes, C channels, H height, W width, K queries; d = CHW entries.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from rsviz import certify as reading
+from rsviz.errors import UserError
+from rsviz.masks import OnesMask
+from rsviz.networks import class_count
+from rsviz.queries import HALVES, ask, combine, noise_level
+from rsviz.spec import Certificate, Norm, RunSpec, Votes
+from rsviz.voting import Ask, MethodRun, NoisyClassifier, Voter
+
+GUARANTEE = (
+    "With probability at least 1 - alpha over the noise drawn here, the smoothed classifier "
+    "(infinitely many votes at this sigma, each with noise and mask of its own) predicts this "
+    "class for every image whose every entry differs by less than the radius."
+)
+
+
+@dataclass(frozen=True)
+class AdaptiveVoter:
+    """The voter of ARS: argmax_c f(combined answers)_c; noise and masks are new for every row."""
+
+    classifier: nn.Module
+    masks: tuple[nn.Module, ...]
+    shares_K: tuple[float, ...] = HALVES
+
+    def __call__(self, x_NCHW: Tensor, sigma_N111: Tensor, *noise_NCHW: Tensor) -> Tensor:
+        """Return class_N, one vote a row."""
+        answers = ask(x_NCHW, sigma_N111, noise_NCHW, self.masks, self.shares_K)
+        return self.classifier(combine(answers)[0]).argmax(1)
+
+
+@dataclass(frozen=True)
+class StaticVoter:
+    """One query through one mask: argmax_c f(w x + sigma ||w||_2/sqrt(d) e)_c.
+
+    The mask is asked about zeros, so that it cannot look at the image.
+    """
+
+    classifier: nn.Module
+    mask: nn.Module
+
+    def __call__(self, x_NCHW: Tensor, sigma_N111: Tensor, *noise_NCHW: Tensor) -> Tensor:
+        """Return class_N, one vote a row."""
+        (e_NCHW,) = noise_NCHW
+        return self.classifier(static_query(x_NCHW, sigma_N111, e_NCHW, self.mask)).argmax(1)
+
+
+def static_query(x_NCHW: Tensor, sigma_N111: Tensor, e_NCHW: Tensor, mask: nn.Module) -> Tensor:
+    """Return w x + s e for a mask that does not depend on the image."""
+    w_N1HW = mask(torch.zeros_like(x_NCHW))
+    return w_N1HW * x_NCHW + noise_level(w_N1HW, sigma_N111, 1.0) * e_NCHW
+
+
+def shares(spec: RunSpec) -> tuple[float, float]:
+    """Return the two queries' shares of the budget: the run's setting ``f`` (1/2), and the rest."""
+    f = float(dict(spec.settings).get("f", 0.5))
+    if not 0 < f < 1:
+        raise UserError(f"f, the first query's share of the budget, must lie in (0, 1), not {f!r}.")
+    return f, 1 - f
+
+
+def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> MethodRun:
+    """Certify one image in Linf: n0 votes choose the class, n fresh votes bound its probability.
+
+    R_inf = sigma/sqrt(d) PhiInv(p_a_lower) if p_a_lower > 1/2, else abstain.
+
+    Parameters
+    ----------
+    x_CHW : the image, in [0, 1]; all of its d = CHW entries may be changed by an attacker.
+    nets : ``classifier`` and ``mask``, networks in eval mode, fixed before the image is seen.
+    spec : its setting ``f`` is the first query's share of the budget.
+    """
+    voter = AdaptiveVoter(nets["classifier"], (nets["mask"],), shares(spec))
+    return _certify(voter, 2, x_CHW, nets["classifier"], spec)
+
+
+def certify_ones(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> MethodRun:
+    """Certify with ARS and its mask forced to 1: the votes have plain smoothing's distribution."""
+    return certify(x_CHW, {**nets, "mask": OnesMask()}, spec)
+
+
+def certify_static(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> MethodRun:
+    """Certify with one query through one fixed mask, ``nets["mask"]``."""
+    voter = StaticVoter(nets["classifier"], nets["mask"])
+    return _certify(voter, 1, x_CHW, nets["classifier"], spec)
+
+
+def certify_plain(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> MethodRun:
+    """Certify with plain randomized smoothing, read in Linf."""
+    return _certify(NoisyClassifier(nets["classifier"]), 1, x_CHW, nets["classifier"], spec)
+
+
+def _certify(
+    voter: Voter, queries: int, x_CHW: Tensor, classifier: nn.Module, spec: RunSpec
+) -> MethodRun:
+    classes = class_count(classifier)
+    select = yield Ask("select", voter, spec.sigma, spec.n0, classes, queries)
+    bound = yield Ask("bound", voter, spec.sigma, spec.n, classes, queries)
+    return read({"select": select, "bound": bound}, spec, x_CHW.numel())
+
+
+def read(votes: Mapping[str, Votes], spec: RunSpec, d: int) -> Certificate:
+    """Read an Linf certificate from the votes there are, finished or not; d = CHW entries."""
+    return reading.read(
+        votes.get("select"), votes.get("bound"), spec, GUARANTEE, norm=Norm.LINF, d=d
+    )
+
+
+def loss(
+    nets: nn.Module,
+    x_NCHW: Tensor,
+    y_N: Tensor,
+    sigma_N111: Tensor,
+    generator: torch.Generator,
+    step: int,
+    f: float = 0.5,
+) -> Tensor:
+    """Return the cross-entropy of one vote's logits, through both queries, mask and classifier.
+
+    Parameters
+    ----------
+    nets : a ModuleDict with ``classifier`` and ``mask``.
+    sigma_N111 : the budget's noise level for each image, in pixel units.
+    generator : of the noise. step is not used by this loss.
+    """
+    assert isinstance(nets, nn.ModuleDict)
+    noise = [_normal(x_NCHW, generator) for _ in range(2)]
+    answers = ask(x_NCHW, sigma_N111, noise, [nets["mask"]], (f, 1 - f))
+    return cross_entropy(nets["classifier"](combine(answers)[0]), y_N)
+
+
+def loss_static(
+    nets: nn.Module,
+    x_NCHW: Tensor,
+    y_N: Tensor,
+    sigma_N111: Tensor,
+    generator: torch.Generator,
+    step: int,
+) -> Tensor:
+    """Return the cross-entropy of the static mask's one query; as `loss` otherwise."""
+    assert isinstance(nets, nn.ModuleDict)
+    seen_NCHW = static_query(x_NCHW, sigma_N111, _normal(x_NCHW, generator), nets["mask"])
+    return cross_entropy(nets["classifier"](seen_NCHW), y_N)
+
+
+def _normal(x_NCHW: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.randn(x_NCHW.shape, generator=generator, device=x_NCHW.device, dtype=x_NCHW.dtype)
+
+
+BASELINES = {"plain": certify_plain, "static": certify_static, "ones": certify_ones}
+
+
+def reader(d: int) -> partial[Certificate]:
+    """Return `read` for images of d entries, as `voting.watch` takes it."""
+    return partial(read, d=d)
