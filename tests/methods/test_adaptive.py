@@ -1,0 +1,340 @@
+import copy
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import ndtr
+from scipy.stats import chi2_contingency
+from torch import nn
+
+from rsviz import canvas, certify, datasets, masks, networks, queries, shapes, training, voting
+from rsviz.errors import UserError
+from rsviz.images import image_id
+from rsviz.methods import adaptive, gaussian
+from rsviz.spec import Bound, Norm, RunSpec
+
+
+def spec(**changes):
+    return RunSpec(**({"image": "x", "checkpoint": "c", "sigma": 0.5, "n": 2000} | changes))
+
+
+def final(run, x_CHW, run_spec):
+    *_, last = voting.watch(
+        lambda: run(x_CHW, run_spec), adaptive.reader(x_CHW.numel()), x_CHW, run_spec
+    )
+    return last.certificate
+
+
+class Random(nn.Module):
+    """A classifier of four classes that uses every entry, its logits centred at an image."""
+
+    def __init__(self, x_CHW):
+        super().__init__()
+        self.fc = nn.Linear(x_CHW.numel(), 4)
+        with torch.no_grad():
+            self.fc.bias.copy_(-(self.fc.weight @ x_CHW.flatten()))
+            self.fc.bias += torch.tensor([0.05, 0.0, -0.1, 0.1])
+
+    def forward(self, x_NCHW):
+        return self.fc(x_NCHW.flatten(1))
+
+
+class Leaning(nn.Module):
+    """A mask of .05 or 1 by the sign of each noisy pixel."""
+
+    def forward(self, m_NCHW):
+        return torch.where(m_NCHW.mean(1, keepdim=True) > 0.5, 1.0, 0.05)
+
+
+@pytest.fixture
+def case():
+    torch.manual_seed(3)
+    x_CHW = torch.rand(3, 8, 8)
+    return x_CHW, Random(x_CHW).eval().requires_grad_(False)
+
+
+def p_value(*counts):
+    table = np.array(counts)
+    return chi2_contingency(table[:, table.sum(0) > 0]).pvalue
+
+
+@pytest.mark.parametrize("f", [0.5, 0.2])
+def test_a_mask_forced_to_one_votes_like_plain_smoothing(case, f):
+    x_CHW, net = case
+    split = (("f", f),)
+
+    def counts(certify_one, **changes):
+        return final(
+            lambda x, s: certify_one(x, {"classifier": net}, s), x_CHW, spec(n=8000, **changes)
+        ).counts
+
+    ones = counts(adaptive.certify_ones, settings=split)
+    plain = counts(adaptive.certify_plain, seed=1)
+    assert p_value(ones, plain) > 0.01
+    # The test can fail: at another noise level the votes are others.
+    assert p_value(ones, counts(adaptive.certify_plain, seed=1, sigma=0.8)) < 1e-3
+
+
+def test_the_input_under_a_mask_of_one_has_the_noise_of_plain_smoothing():
+    x_NCHW, sigma = (
+        torch.rand(1, 3, 16, 16).expand(200, -1, -1, -1),
+        torch.full((200, 1, 1, 1), 0.5),
+    )
+    noise = [torch.randn(x_NCHW.shape, generator=torch.Generator().manual_seed(s)) for s in (0, 1)]
+    seen, variance = queries.combine(
+        queries.ask(x_NCHW, sigma, noise, [masks.OnesMask()], (0.3, 0.7))
+    )
+    assert (seen - x_NCHW).std().item() == pytest.approx(0.5, rel=0.01)
+    assert torch.allclose(variance, torch.tensor(0.25))
+
+
+def test_a_static_mask_of_ones_is_plain_smoothing_vote_for_vote(case):
+    x_CHW, net = case
+    ones = final(
+        lambda x, s: adaptive.certify_static(x, {"classifier": net, "mask": masks.OnesMask()}, s),
+        x_CHW,
+        spec(),
+    )
+    plain = final(lambda x, s: gaussian.certify(x, {"classifier": net}, s), x_CHW, spec())
+    assert ones.counts == plain.counts
+    assert ones.radius == pytest.approx(plain.radius / math.sqrt(x_CHW.numel()))
+
+
+def test_a_static_mask_votes_by_its_closed_form(half_space):
+    net, x_CHW, _ = half_space
+    mask = masks.StaticMask(8)
+    with torch.no_grad():
+        mask.w_1HW.copy_(torch.linspace(-0.2, 1.2, 64).view(1, 8, 8))  # clamped at both ends
+    w_HW = torch.linspace(-0.2, 1.2, 64).clamp(0, 1).view(8, 8)
+    weight_CHW, bias = net.fc.weight[1].view_as(x_CHW), net.fc.bias[1]
+    level = 0.5 * w_HW.square().mean().sqrt()
+    # The masked image is made to lie half a standard deviation inside the half-space.
+    with torch.no_grad():
+        bias.copy_(0.5 * level * weight_CHW.norm() - (weight_CHW * w_HW * x_CHW).sum())
+    got = final(
+        lambda x, s: adaptive.certify_static(x, {"classifier": net, "mask": mask}, s),
+        x_CHW,
+        spec(n=20_000),
+    )
+    p = ndtr(0.5)
+    assert abs(got.counts[1] / 20_000 - p) < 4 * math.sqrt(p * (1 - p) / 20_000)
+
+
+@dataclass(frozen=True, eq=False)
+class Listening:
+    """Counts nothing, keeps every noise it is given."""
+
+    heard: list
+
+    def __call__(self, x_NCHW, sigma_N111, *noise_NCHW):
+        self.heard.append(noise_NCHW)
+        return torch.zeros(len(x_NCHW), dtype=torch.long)
+
+
+def test_the_noises_of_both_queries_and_of_all_votes_are_independent(case):
+    x_CHW, net = case
+    heard = []
+    voter = Listening(heard)
+
+    def run(x, s):
+        asks = adaptive.certify(x, {"classifier": net, "mask": Leaning()}, s)
+        ask = next(asks)
+        assert ask.queries == 2
+        assert isinstance(ask.voter, adaptive.AdaptiveVoter)
+        votes = yield voting.Ask(ask.stage, voter, ask.sigma, 300, 4, ask.queries)
+        return adaptive.read({"select": votes}, s, x.numel())
+
+    final(run, x_CHW, spec(n=1000))
+    rows = [torch.cat([pair[q] for pair in heard]).flatten(1).double() for q in (0, 1)]
+    all_rows = torch.cat(rows)  # 600 noises of 192 entries
+    similarity = all_rows @ all_rows.T / 192
+    similarity.fill_diagonal_(0)
+    assert similarity.abs().max() < 6.5 / math.sqrt(192)
+    total = (rows[0] * rows[1]).sum() / math.sqrt(rows[0].numel())
+    assert abs(total) < 4
+
+
+def test_the_certificate_is_read_in_linf_over_the_whole_canvas(case):
+    x_CHW, net = case
+    with torch.no_grad():
+        net.fc.bias[3] += 1.5
+    nets = {"classifier": net, "mask": Leaning()}
+    got = final(lambda x, s: adaptive.certify(x, nets, s), x_CHW, spec())
+    assert got.norm is Norm.LINF
+    assert got.radius > 0
+    assert got.radius == pytest.approx(certify.radius_l2(0.5, got.p_a_lower) / math.sqrt(192))
+    assert got.guarantee == adaptive.GUARANTEE
+    assert got.detail["d"] == 192
+    assert certify.reread(got, alpha=0.01).radius > got.radius
+
+
+def corner_case():
+    """An Linf half-space: the best direction moves every entry by the same amount."""
+    generator = torch.Generator().manual_seed(2)
+    sign_CHW = torch.randint(0, 2, (3, 8, 8), generator=generator) * 2.0 - 1
+    x_CHW = torch.rand(3, 8, 8, generator=generator)
+    net = Random(x_CHW)
+    net.fc = nn.Linear(192, 2)
+    with torch.no_grad():
+        net.fc.weight[0] = 0
+        net.fc.weight[1] = sign_CHW.flatten()
+        net.fc.bias.copy_(torch.tensor([0.0, -float((sign_CHW * x_CHW).sum()) + 192 * 0.03]))
+    return net.eval().requires_grad_(False), x_CHW, sign_CHW, 0.03
+
+
+def test_with_a_mask_of_one_a_half_space_is_certified_to_its_exact_linf_distance():
+    net, x_CHW, _, distance = corner_case()
+    got = final(
+        lambda x, s: adaptive.certify_ones(x, {"classifier": net}, s), x_CHW, spec(n=20_000)
+    )
+    assert got.predicted == 1
+    assert 0.9 * distance < got.radius < distance
+
+
+def test_within_the_radius_the_class_stays_and_far_outside_it_goes():
+    net, x_CHW, sign_CHW, _ = corner_case()
+    nets = {"classifier": net, "mask": Leaning()}
+
+    def vote(image, seed):
+        got = final(
+            lambda x, s: adaptive.certify(x, nets, s), image, spec(n=5000, seed=seed, sigma=0.6)
+        )
+        return got, certify.predict(got.counts, 0.001)
+
+    got, predicted = vote(x_CHW, 0)
+    assert predicted == 1
+    assert got.radius > 0.01
+    assert vote(x_CHW - 0.99 * got.radius * sign_CHW, 1)[1] == 1
+    assert vote(x_CHW - 3 * got.radius * sign_CHW, 2)[1] == 0
+
+
+class OnePixel(nn.Module):
+    """d = 16, one channel: keeps pixel 0, or pixels 0 and 1, by the sign of pixel 5's noise."""
+
+    def forward(self, m_NCHW):
+        w_N1HW = torch.zeros_like(m_NCHW)
+        w_N1HW[:, :, 0, 0] = 1
+        w_N1HW[:, :, 0, 1] = (m_NCHW[:, :, 1, 1] > 0).float()
+        return w_N1HW
+
+
+def test_the_plain_l2_radius_is_broken_and_the_right_one_is_not():
+    net, x_CHW = nn.Sequential(nn.Flatten(), nn.Linear(16, 2)), torch.zeros(1, 4, 4)
+    with torch.no_grad():
+        net[1].weight.zero_()
+        net[1].bias.zero_()
+        net[1].weight[1, 0] = 1  # class 1 where pixel 0 is positive
+    x_CHW[0, 0, 0] = 0.35
+    nets = {"classifier": net.requires_grad_(False), "mask": OnePixel()}
+
+    def vote(moved_by, seed):
+        image = x_CHW.clone()
+        image[0, 0, 0] -= moved_by
+        run_spec = spec(sigma=1.0, n=20_000, seed=seed)
+        got = final(lambda x, s: adaptive.certify(x, nets, s), image, run_spec)
+        return got, certify.predict(got.counts, 1e-4)
+
+    got, _ = vote(0.0, 0)
+    assert got.predicted == 1
+    wrong = certify.radius_l2(1.0, got.p_a_lower)
+    right = queries.radius_l2(1.0, got.p_a_lower, 0.5, queries.kappa_limit(4, 4))
+    assert wrong > 0.8
+    assert vote(0.52, 1)[1] == 0  # well inside the wrong radius
+    assert 0.2 < right < 0.35
+    assert vote(0.99 * right, 2)[1] == 1
+
+
+def test_cut_short_it_says_what_holds(case):
+    x_CHW, net = case
+    run_spec = spec(bound=Bound.CLOPPER_PEARSON)
+    readings = [
+        p.certificate
+        for p in voting.watch(
+            lambda: adaptive.certify(x_CHW, {"classifier": net, "mask": Leaning()}, run_spec),
+            adaptive.reader(192),
+            x_CHW,
+            run_spec,
+        )
+    ]
+    assert all(c.radius == 0 and c.norm is Norm.LINF for c in readings[:-1])
+    assert readings[-1].image_sha256 == image_id(x_CHW)
+
+
+@pytest.mark.parametrize("f", [0.0, 1.0, -1.0])
+def test_a_split_that_spends_nothing_on_a_query_is_refused(case, f):
+    x_CHW, net = case
+    with pytest.raises(UserError, match="share"):
+        adaptive.certify_ones(x_CHW, {"classifier": net}, spec(settings=(("f", f),)))
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_the_mask_network_makes_one_mask_a_row(half):
+    torch.manual_seed(0)
+    net = masks.build_mask("shapes-k48", 4, half).eval()
+    m_NCHW = torch.rand(3, 3, 48, 48)
+    with torch.no_grad():
+        w_N1HW = net(m_NCHW)
+        assert w_N1HW.shape == (3, 1, 48, 48)
+        assert w_N1HW.min() > 0
+        assert w_N1HW.max() < 1
+        assert torch.allclose(net(m_NCHW[1:2]), w_N1HW[1:2], atol=1e-6)
+        folded = networks.fold(copy.deepcopy(net))
+        assert torch.allclose(folded(m_NCHW), w_N1HW, atol=1e-5)
+        assert not [m for m in folded.modules() if isinstance(m, nn.BatchNorm2d)]
+        with pytest.raises(UserError, match="divisible"):
+            net(torch.rand(1, 3, 36, 36))
+
+
+def test_unknown_data_sets_have_no_mask():
+    with pytest.raises(UserError, match="shapes"):
+        masks.build_mask("mnist")
+
+
+@pytest.fixture(scope="module")
+def canvases():
+    drawn = [shapes.draw(1, i) for i in range(256)]
+    x_NHWC = np.stack([np.round(255 * d.x_HWC).astype(np.uint8) for d in drawn])
+    x_NCHW = canvas.place_all(x_NHWC.transpose(0, 3, 1, 2), 48, canvas.SEEDS["train"])
+    y_N = torch.tensor([d.label for d in drawn])
+    return datasets.Dataset("shapes-k48", "train", shapes.CLASSES, torch.from_numpy(x_NCHW), y_N)
+
+
+@pytest.mark.parametrize("kind", ["adaptive", "static"])
+def test_training_lowers_the_loss_and_moves_the_mask(canvases, tmp_path, kind):
+    torch.manual_seed(0)
+    classifier = nn.Sequential(
+        networks.Normalize(*networks.STATISTICS["shapes"]), networks.Compact(10, 8)
+    )
+    mask = masks.build_mask("shapes-k48", 4) if kind == "adaptive" else masks.StaticMask(48)
+    loss = adaptive.loss if kind == "adaptive" else adaptive.loss_static
+    nets = nn.ModuleDict({"classifier": classifier, "mask": mask})
+    before = [p.detach().clone() for p in mask.parameters()]
+    said = []
+    settings = training.TrainSpec("ars", "shapes-k48", "compact", 0.1, 6, lr=0.1, batch=32)
+    training.train(nets, canvases, loss, settings, tmp_path / "s.pt", "cpu", False, said.append)
+    losses = [float(line.split("loss ")[1].split()[0]) for line in said]
+    assert losses[-1] < 0.93 * losses[0]
+    assert all(
+        not torch.equal(old, new) for old, new in zip(before, mask.parameters(), strict=True)
+    )
+    nets.eval().requires_grad_(False)
+    run = adaptive.certify if kind == "adaptive" else adaptive.certify_static
+    got = final(lambda x, s: run(x, nets, s), canvases.image(0), spec(sigma=0.1, n=200))
+    assert got.detail["d"] == 3 * 48 * 48
+
+
+def test_the_loss_is_that_of_the_voters_own_input(case):
+    x_CHW, net = case
+    nets = nn.ModuleDict({"classifier": net, "mask": Leaning()})
+    x_NCHW, y_N = x_CHW.expand(6, -1, -1, -1), torch.arange(6) % 4
+    sigma = torch.full((6, 1, 1, 1), 0.5)
+    value = adaptive.loss(nets, x_NCHW, y_N, sigma, torch.Generator().manual_seed(4), 0, f=0.3)
+    generator = torch.Generator().manual_seed(4)
+    noise = [torch.randn(x_NCHW.shape, generator=generator) for _ in range(2)]
+    seen, _ = queries.combine(queries.ask(x_NCHW, sigma, noise, [nets["mask"]], (0.3, 0.7)))
+    assert value.item() == pytest.approx(nn.functional.cross_entropy(net(seen), y_N).item())
+    voted = adaptive.AdaptiveVoter(net, (nets["mask"],), (0.3, 0.7))(x_NCHW, sigma, *noise)
+    assert torch.equal(voted, net(seen).argmax(1))
+    assert not torch.equal(noise[0], noise[1])
