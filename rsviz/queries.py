@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from scipy.special import ndtr, ndtri
 from torch import Tensor, nn
 
 from rsviz.certify import radius_l2 as radius_l2_plain
@@ -110,11 +111,10 @@ def check_shares(shares_K: Sequence[float]) -> None:
         raise UserError(f"The queries' shares of the budget must add up to 1, not {shares_K}.")
 
 
-def shift(radius: float, answers: Sequence[Answer]) -> Tensor:
-    """Return mu_N, how far an Linf change of this size moves all answers together, in units of s.
+def shifts(radius: float, answers: Sequence[Answer]) -> Tensor:
+    """Return mu_KN = r ||w_j||_2/s_j, how far an Linf change of size r can move each answer.
 
-    mu_j = r ||w_j||_2/s_j and mu = sqrt(sum mu_j^2), the composition of Gaussian queries. It is
-    r sqrt(d)/sigma for every mask whose noise is `noise_level`; float64.
+    In units of the query's own noise; ||w_j||_2 over all d entries; float64.
     """
     mu_KN = [
         radius
@@ -123,7 +123,29 @@ def shift(radius: float, answers: Sequence[Answer]) -> Tensor:
         / a.s_N111.double().flatten()
         for a in answers
     ]
-    return torch.stack(mu_KN).square().sum(0).sqrt()
+    return torch.stack(mu_KN)
+
+
+def compose(mu_KN: Tensor) -> Tensor:
+    """Return mu_N = sqrt(sum_j mu_j^2), by which Gaussian queries together tell two images apart.
+
+    It is r sqrt(d)/sigma for every mask whose noise is `noise_level` (without its two floors).
+    """
+    return mu_KN.square().sum(0).sqrt()
+
+
+def trade_off(false_alarm: float, mu: float) -> float:
+    """Return the least missed share of a test at this false alarm: Phi(PhiInv(1 - alpha) - mu).
+
+    The trade-off curve of telling N(0, 1) from N(mu, 1) (Dong, Roth & Su 2019, arXiv 1905.02383).
+    """
+    return float(ndtr(-ndtri(false_alarm) - mu))
+
+
+def kept(w_N1HW: Tensor, object_HW: Tensor) -> Tensor:
+    """Return, for each mask, its mean weight on the object over its mean weight elsewhere, (N,)."""
+    w_NHW = w_N1HW[:, 0]
+    return w_NHW[:, object_HW].mean(1) / w_NHW[:, ~object_HW].mean(1)
 
 
 def radius_l2(sigma: float, p_a_lower: float, f: float, kappa_max: float) -> float:

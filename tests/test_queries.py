@@ -110,10 +110,27 @@ def test_the_budget_is_the_same_for_every_mask_and_split(seed):
     shares = tuple(rng.dirichlet(np.ones(count)))
     masks = [*masks_of(seed, count - 2, 4), Leaning()]
     _, answers = draw(masks, shares, sigma, n=50, size=4)
-    mu_N = queries.shift(radius, answers)
+    mu_N = queries.compose(queries.shifts(radius, answers))
     assert mu_N.numpy() == pytest.approx(radius * math.sqrt(48) / sigma, rel=1e-9)
     _, capped = draw(masks, shares, sigma, n=50, size=4, kappa_max=1.2)
-    assert (queries.shift(radius, capped) <= mu_N * (1 + 1e-9)).all()
+    assert (queries.compose(queries.shifts(radius, capped)) <= mu_N * (1 + 1e-9)).all()
+
+
+def test_trade_off_curves_by_hand():
+    for alpha in (0.01, 0.3, 0.9):
+        assert queries.trade_off(alpha, 0.0) == pytest.approx(1 - alpha)
+    assert queries.trade_off(0.5, 1.0) == pytest.approx(1 - 0.841344746)
+    assert queries.trade_off(0.0, 1.0) == 1
+    # Two queries are told apart as one of their composition is, and better than either alone.
+    mu = queries.compose(torch.tensor([[0.3], [0.4]])).item()
+    assert mu == pytest.approx(0.5)
+    assert queries.trade_off(0.1, mu) < queries.trade_off(0.1, 0.4)
+
+
+def test_kept_compares_the_object_with_the_rest():
+    object_HW = torch.tensor([[True, False], [False, False]])
+    w = torch.tensor([[[[0.8, 0.2], [0.2, 0.2]]], [[[0.3, 0.3], [0.3, 0.3]]]])
+    assert queries.kept(w, object_HW).tolist() == pytest.approx([4.0, 1.0])
 
 
 def log_ratio(answers, x_CHW, moved_CHW):

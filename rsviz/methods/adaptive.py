@@ -11,6 +11,7 @@ vote draws all of them anew. The text read was the abstract, reviews and code, n
 Shape suffixes: N votes, C channels, H height, W width, K queries; d = CHW entries.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -21,9 +22,11 @@ from torch.nn.functional import cross_entropy
 
 from rsviz import certify as reading
 from rsviz.errors import UserError
+from rsviz.images import image_id
 from rsviz.masks import OnesMask
 from rsviz.networks import class_count
-from rsviz.queries import HALVES, ask, combine, noise_level
+from rsviz.noise import CHUNK, chunk, chunk_seed
+from rsviz.queries import HALVES, Answer, ask, combine, noise_level
 from rsviz.spec import Certificate, Norm, RunSpec, Votes
 from rsviz.voting import Ask, MethodRun, NoisyClassifier, Voter
 
@@ -41,10 +44,11 @@ class AdaptiveVoter:
     classifier: nn.Module
     masks: tuple[nn.Module, ...]
     shares_K: tuple[float, ...] = HALVES
+    kappa_max: float = math.inf
 
     def __call__(self, x_NCHW: Tensor, sigma_N111: Tensor, *noise_NCHW: Tensor) -> Tensor:
         """Return class_N, one vote a row."""
-        answers = ask(x_NCHW, sigma_N111, noise_NCHW, self.masks, self.shares_K)
+        answers = ask(x_NCHW, sigma_N111, noise_NCHW, self.masks, self.shares_K, self.kappa_max)
         return self.classifier(combine(answers)[0]).argmax(1)
 
 
@@ -70,12 +74,56 @@ def static_query(x_NCHW: Tensor, sigma_N111: Tensor, e_NCHW: Tensor, mask: nn.Mo
     return w_N1HW * x_NCHW + noise_level(w_N1HW, sigma_N111, 1.0) * e_NCHW
 
 
-def shares(spec: RunSpec) -> tuple[float, float]:
-    """Return the two queries' shares of the budget: the run's setting ``f`` (1/2), and the rest."""
-    f = float(dict(spec.settings).get("f", 0.5))
+def voter_of(nets: Mapping[str, nn.Module], spec: RunSpec) -> AdaptiveVoter:
+    """Return the voter of a run.
+
+    Its setting ``f`` (1/2) is the first query's share of the budget, ``kappa_max`` (none) the bound
+    that `queries.noise_level` enforces.
+
+    Raises
+    ------
+    UserError
+        A setting is out of range.
+    """
+    chosen = {name: float(value) for name, value in spec.settings}
+    f, kappa_max = chosen.get("f", 0.5), chosen.get("kappa_max", math.inf)
     if not 0 < f < 1:
         raise UserError(f"f, the first query's share of the budget, must lie in (0, 1), not {f!r}.")
-    return f, 1 - f
+    if not kappa_max >= 1:
+        raise UserError(f"kappa_max must be at least 1, but is {kappa_max!r}.")
+    return AdaptiveVoter(nets["classifier"], (nets["mask"],), (f, 1 - f), kappa_max)
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What the first votes of a run saw: both answers, what the classifier got, and its class."""
+
+    answers: tuple[Answer, ...]
+    estimate_NCHW: Tensor
+    variance_N1HW: Tensor
+    class_N: Tensor
+
+
+def first_votes(
+    x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec, first: int, device: str = "cpu"
+) -> Seen:
+    """Return what the first votes of the bound stage saw, at most `CHUNK`; a run counts the same.
+
+    The variance is that of the estimate were each mask held fixed.
+    """
+    voter = voter_of(nets, spec)
+    C, H, W = x_CHW.shape
+    hashed = image_id(x_CHW)
+    with torch.inference_mode():
+        seeds = [chunk_seed(spec.seed, hashed, "bound", query, 0) for query in range(2)]
+        noise = [chunk((C, H, W), seed, device) for seed in seeds]
+        x_NCHW = x_CHW.to(device).expand(CHUNK, C, H, W)
+        sigma_N111 = torch.full((CHUNK, 1, 1, 1), spec.sigma, device=device)
+        answers = ask(x_NCHW, sigma_N111, noise, voter.masks, voter.shares_K, voter.kappa_max)
+        estimate_NCHW, variance_N1HW = combine(answers)
+        class_N = voter.classifier(estimate_NCHW).argmax(1)
+    shown = tuple(Answer(a.m_NCHW[:first], a.w_N1HW[:first], a.s_N111[:first]) for a in answers)
+    return Seen(shown, estimate_NCHW[:first], variance_N1HW[:first], class_N[:first])
 
 
 def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> MethodRun:
@@ -87,10 +135,9 @@ def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> Meth
     ----------
     x_CHW : the image, in [0, 1]; all of its d = CHW entries may be changed by an attacker.
     nets : ``classifier`` and ``mask``, networks in eval mode, fixed before the image is seen.
-    spec : its setting ``f`` is the first query's share of the budget.
+    spec : its settings are those of `voter_of`.
     """
-    voter = AdaptiveVoter(nets["classifier"], (nets["mask"],), shares(spec))
-    return _certify(voter, 2, x_CHW, nets["classifier"], spec)
+    return _certify(voter_of(nets, spec), 2, x_CHW, nets["classifier"], spec)
 
 
 def certify_ones(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> MethodRun:

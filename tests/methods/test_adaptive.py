@@ -122,6 +122,29 @@ def test_a_static_mask_votes_by_its_closed_form(half_space):
     assert abs(got.counts[1] / 20_000 - p) < 4 * math.sqrt(p * (1 - p) / 20_000)
 
 
+def test_a_static_mask_is_not_shown_the_image(case):
+    x_NCHW, sigma = case[0].expand(4, -1, -1, -1), torch.full((4, 1, 1, 1), 0.5)
+    noise = torch.randn(x_NCHW.shape, generator=torch.Generator().manual_seed(0))
+    seen = adaptive.static_query(x_NCHW, sigma, noise, Leaning())
+    # Shown zeros, this mask is .05 everywhere.
+    assert torch.allclose(seen, 0.05 * x_NCHW + 0.05 * 0.5 * noise, atol=1e-6)
+
+
+def test_the_first_votes_are_those_a_run_counts(case):
+    x_CHW, net = case
+    nets = {"classifier": net, "mask": Leaning()}
+    run_spec = spec(n=100, settings=(("f", 0.3), ("kappa_max", 1.2)))
+    got = final(lambda x, s: adaptive.certify(x, nets, s), x_CHW, run_spec)
+    seen = adaptive.first_votes(x_CHW, nets, run_spec, 100)
+    assert tuple(torch.bincount(seen.class_N, minlength=4).tolist()) == got.counts
+    assert len({c for c in seen.class_N.tolist()}) > 1  # otherwise this test could not fail
+    few = adaptive.first_votes(x_CHW, nets, run_spec, 7)
+    assert len(few.class_N) == len(few.answers[1].w_N1HW) == len(few.variance_N1HW) == 7
+    assert torch.equal(few.answers[1].w_N1HW, Leaning()(few.answers[0].m_NCHW))
+    free = adaptive.first_votes(x_CHW, nets, spec(settings=(("f", 0.3),)), 7)
+    assert (few.answers[1].s_N111 > 1.05 * free.answers[1].s_N111).all()  # kappa_max at work
+
+
 @dataclass(frozen=True, eq=False)
 class Listening:
     """Counts nothing, keeps every noise it is given."""
@@ -262,11 +285,11 @@ def test_cut_short_it_says_what_holds(case):
     assert readings[-1].image_sha256 == image_id(x_CHW)
 
 
-@pytest.mark.parametrize("f", [0.0, 1.0, -1.0])
-def test_a_split_that_spends_nothing_on_a_query_is_refused(case, f):
+@pytest.mark.parametrize("setting", [("f", 0.0), ("f", 1.0), ("f", -1.0), ("kappa_max", 0.5)])
+def test_settings_out_of_range_are_refused_in_words(case, setting):
     x_CHW, net = case
-    with pytest.raises(UserError, match="share"):
-        adaptive.certify_ones(x_CHW, {"classifier": net}, spec(settings=(("f", f),)))
+    with pytest.raises(UserError, match=setting[0]):
+        adaptive.certify_ones(x_CHW, {"classifier": net}, spec(settings=(setting,)))
 
 
 @pytest.mark.parametrize("half", [True, False])
