@@ -35,6 +35,7 @@ GUARANTEE = (
     "(infinitely many votes at this sigma, each with noise and mask of its own) predicts this "
     "class for every image whose every entry differs by less than the radius."
 )
+_ONES = OnesMask()  # one object, so that the votes of several images may share a batch
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> Meth
 
 def certify_ones(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> MethodRun:
     """Certify with ARS and its mask forced to 1: the votes have plain smoothing's distribution."""
-    return certify(x_CHW, {**nets, "mask": OnesMask()}, spec)
+    return certify(x_CHW, {**nets, "mask": _ONES}, spec)
 
 
 def certify_static(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> MethodRun:
@@ -154,6 +155,9 @@ def certify_static(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) 
 def certify_plain(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> MethodRun:
     """Certify with plain randomized smoothing, read in Linf."""
     return _certify(NoisyClassifier(nets["classifier"]), 1, x_CHW, nets["classifier"], spec)
+
+
+BASELINES = {"plain": certify_plain, "static": certify_static, "ones": certify_ones}
 
 
 def _certify(
@@ -170,6 +174,11 @@ def read(votes: Mapping[str, Votes], spec: RunSpec, d: int) -> Certificate:
     return reading.read(
         votes.get("select"), votes.get("bound"), spec, GUARANTEE, norm=Norm.LINF, d=d
     )
+
+
+def reader(d: int) -> partial[Certificate]:
+    """Return `read` for images of d entries, as `voting.watch` takes it."""
+    return partial(read, d=d)
 
 
 def loss(
@@ -211,11 +220,3 @@ def loss_static(
 
 def _normal(x_NCHW: Tensor, generator: torch.Generator) -> Tensor:
     return torch.randn(x_NCHW.shape, generator=generator, device=x_NCHW.device, dtype=x_NCHW.dtype)
-
-
-BASELINES = {"plain": certify_plain, "static": certify_static, "ones": certify_ones}
-
-
-def reader(d: int) -> partial[Certificate]:
-    """Return `read` for images of d entries, as `voting.watch` takes it."""
-    return partial(read, d=d)
