@@ -7,7 +7,7 @@ from scipy.special import ndtri
 from scipy.stats import kstest
 from torch import nn
 
-from rsviz import queries
+from rsviz import masks, queries
 from rsviz.errors import UserError
 
 N = 20_000
@@ -226,3 +226,16 @@ def test_the_cap_keeps_kappa_below_its_bound():
 def test_shares_that_do_not_fit_are_refused_in_words(shares):
     with pytest.raises(UserError, match=r"shares|queries"):
         draw([Leaning()], shares, n=2)
+
+
+def test_the_input_under_a_mask_of_one_has_the_noise_of_plain_smoothing():
+    x_NCHW, sigma = (
+        torch.rand(1, 3, 16, 16).expand(200, -1, -1, -1),
+        torch.full((200, 1, 1, 1), 0.5),
+    )
+    noise = [torch.randn(x_NCHW.shape, generator=torch.Generator().manual_seed(s)) for s in (0, 1)]
+    seen, variance = queries.combine(
+        queries.ask(x_NCHW, sigma, noise, [masks.OnesMask()], (0.3, 0.7))
+    )
+    assert (seen - x_NCHW).std().item() == pytest.approx(0.5, rel=0.01)
+    assert torch.allclose(variance, torch.tensor(0.25))

@@ -1,4 +1,3 @@
-import copy
 import math
 from dataclasses import dataclass
 
@@ -9,7 +8,7 @@ from scipy.special import ndtr
 from scipy.stats import chi2_contingency
 from torch import nn
 
-from rsviz import canvas, certify, datasets, masks, networks, queries, shapes, training, voting
+from rsviz import certify, masks, queries, voting
 from rsviz.errors import UserError
 from rsviz.images import image_id
 from rsviz.methods import adaptive, gaussian
@@ -75,19 +74,6 @@ def test_a_mask_forced_to_one_votes_like_plain_smoothing(case, f):
     assert p_value(ones, plain) > 0.01
     # The test can fail: at another noise level the votes are others.
     assert p_value(ones, counts(adaptive.certify_plain, seed=1, sigma=0.8)) < 1e-3
-
-
-def test_the_input_under_a_mask_of_one_has_the_noise_of_plain_smoothing():
-    x_NCHW, sigma = (
-        torch.rand(1, 3, 16, 16).expand(200, -1, -1, -1),
-        torch.full((200, 1, 1, 1), 0.5),
-    )
-    noise = [torch.randn(x_NCHW.shape, generator=torch.Generator().manual_seed(s)) for s in (0, 1)]
-    seen, variance = queries.combine(
-        queries.ask(x_NCHW, sigma, noise, [masks.OnesMask()], (0.3, 0.7))
-    )
-    assert (seen - x_NCHW).std().item() == pytest.approx(0.5, rel=0.01)
-    assert torch.allclose(variance, torch.tensor(0.25))
 
 
 def test_a_static_mask_of_ones_is_plain_smoothing_vote_for_vote(case):
@@ -290,62 +276,6 @@ def test_settings_out_of_range_are_refused_in_words(case, setting):
     x_CHW, net = case
     with pytest.raises(UserError, match=setting[0]):
         adaptive.certify_ones(x_CHW, {"classifier": net}, spec(settings=(setting,)))
-
-
-@pytest.mark.parametrize("half", [True, False])
-def test_the_mask_network_makes_one_mask_a_row(half):
-    torch.manual_seed(0)
-    net = masks.build_mask("shapes-k48", 4, half).eval()
-    m_NCHW = torch.rand(3, 3, 48, 48)
-    with torch.no_grad():
-        w_N1HW = net(m_NCHW)
-        assert w_N1HW.shape == (3, 1, 48, 48)
-        assert w_N1HW.min() > 0
-        assert w_N1HW.max() < 1
-        assert torch.allclose(net(m_NCHW[1:2]), w_N1HW[1:2], atol=1e-6)
-        folded = networks.fold(copy.deepcopy(net))
-        assert torch.allclose(folded(m_NCHW), w_N1HW, atol=1e-5)
-        assert not [m for m in folded.modules() if isinstance(m, nn.BatchNorm2d)]
-        with pytest.raises(UserError, match="divisible"):
-            net(torch.rand(1, 3, 36, 36))
-
-
-def test_unknown_data_sets_have_no_mask():
-    with pytest.raises(UserError, match="shapes"):
-        masks.build_mask("mnist")
-
-
-@pytest.fixture(scope="module")
-def canvases():
-    drawn = [shapes.draw(1, i) for i in range(256)]
-    x_NHWC = np.stack([np.round(255 * d.x_HWC).astype(np.uint8) for d in drawn])
-    x_NCHW = canvas.place_all(x_NHWC.transpose(0, 3, 1, 2), 48, canvas.SEEDS["train"])
-    y_N = torch.tensor([d.label for d in drawn])
-    return datasets.Dataset("shapes-k48", "train", shapes.CLASSES, torch.from_numpy(x_NCHW), y_N)
-
-
-@pytest.mark.parametrize("kind", ["adaptive", "static"])
-def test_training_lowers_the_loss_and_moves_the_mask(canvases, tmp_path, kind):
-    torch.manual_seed(0)
-    classifier = nn.Sequential(
-        networks.Normalize(*networks.STATISTICS["shapes"]), networks.Compact(10, 8)
-    )
-    mask = masks.build_mask("shapes-k48", 4) if kind == "adaptive" else masks.StaticMask(48)
-    loss = adaptive.loss if kind == "adaptive" else adaptive.loss_static
-    nets = nn.ModuleDict({"classifier": classifier, "mask": mask})
-    before = [p.detach().clone() for p in mask.parameters()]
-    said = []
-    settings = training.TrainSpec("ars", "shapes-k48", "compact", 0.1, 6, lr=0.1, batch=32)
-    training.train(nets, canvases, loss, settings, tmp_path / "s.pt", "cpu", False, said.append)
-    losses = [float(line.split("loss ")[1].split()[0]) for line in said]
-    assert losses[-1] < 0.93 * losses[0]
-    assert all(
-        not torch.equal(old, new) for old, new in zip(before, mask.parameters(), strict=True)
-    )
-    nets.eval().requires_grad_(False)
-    run = adaptive.certify if kind == "adaptive" else adaptive.certify_static
-    got = final(lambda x, s: run(x, nets, s), canvases.image(0), spec(sigma=0.1, n=200))
-    assert got.detail["d"] == 3 * 48 * 48
 
 
 def test_the_loss_is_that_of_the_voters_own_input(case):
