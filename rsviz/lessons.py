@@ -6,61 +6,10 @@ its answer, and a link into the live pages. Its picture is the function of the s
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from rsviz import toy
-
-
-@dataclass(frozen=True)
-class Control:
-    """One slider of a scene: its steps, where it starts, and the glossary term that explains it."""
-
-    key: str
-    label: str
-    options: tuple[float | int, ...]
-    default: float | int
-    format: str = "{:g}"
-    term: str = ""
-
-
-@dataclass(frozen=True)
-class Question:
-    """A prediction the reader makes before the answer, which the picture computes, is shown."""
-
-    prompt: str
-    options: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Link:
-    """The way into a live page with everything set."""
-
-    page: str
-    label: str
-    query: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Scene:
-    """One idea: what is said, what can be moved, what is asked, where it leads."""
-
-    key: str
-    title: str
-    sentences: tuple[str, str, str]
-    controls: tuple[Control, ...]
-    question: Question
-    link: Link
-
-
-@dataclass(frozen=True)
-class Chapter:
-    """A few scenes under one heading; ``slug`` is its name in the address bar."""
-
-    number: int
-    slug: str
-    title: str
-    scenes: tuple[Scene, ...]
-
+from rsviz.scenes.base import Chapter, Control, Link, Question, Scene
+from rsviz.scenes.worst_case import SLIDE
 
 BRIGHTNESS = tuple(round(i / 40, 3) for i in range(41))
 SHARES = (50, 52, 55, 60, 65, 70, 75, 80, 85, 90, 95, 98, 99, 99.9, 100)  # per cent
@@ -153,10 +102,13 @@ PEEK = Scene(
     ),
 )
 
-CHAPTERS = (
-    Chapter(1, "votes", "Noise turns a classifier into votes", (VOTES,)),
-    Chapter(2, "bound", "From votes to a bound", (PRICE, PEEK)),
+# In reading order; a chapter that is put in between moves the numbers after it, not the slugs.
+_CHAPTERS = (
+    ("votes", "Noise turns a classifier into votes", (VOTES,)),
+    ("bound", "From votes to a bound", (PRICE, PEEK)),
+    ("radius", "Why the radius is sigma times PhiInv(p_A)", (SLIDE,)),
 )
+CHAPTERS = tuple(Chapter(number, *entry) for number, entry in enumerate(_CHAPTERS, start=1))
 
 GLOSSARY: Mapping[str, str] = {
     "base classifier": "The network itself, asked once. A tiny change of its input can flip it.",

@@ -7,6 +7,7 @@ from rsviz import certify, lessons, toy
 from rsviz.figures_learn import PICTURES, ballot, base
 from rsviz.figures_learn.bound import peek, price
 from rsviz.figures_learn.votes import ALPHA, plane, votes
+from rsviz.figures_learn.worst_case import slide
 
 SCENES = [scene for chapter in lessons.CHAPTERS for scene in chapter.scenes]
 
@@ -121,3 +122,20 @@ def test_the_tally_puts_the_winner_first_and_draws_what_is_proved():
     assert list(figure.data[0].y) == ["b", "d", "a", "e"]
     assert list(figure.data[0].text) == ["70", "15", "10", "5"]
     assert figure.data[2].x == (60, 60)
+
+
+@pytest.mark.parametrize("shift", lessons.SLIDE.controls[2].options)
+def test_the_slide_answers_by_the_radius(shift):
+    picture = slide(0.9, 0.5, shift)
+    radius = certify.radius_l2(0.5, 0.9)
+    assert picture.answer == int(shift >= radius)
+    assert trace(picture.figure, f"R = {radius:.3f}").x == (radius, radius)
+
+
+def test_the_slide_hides_what_is_left_until_the_prediction():
+    picture = slide(0.9, 0.5, 0.8)
+    kept = trace(picture.figure, "the worst cut keeps")
+    assert kept.y[0] == pytest.approx(0.9)
+    assert all(t.name != "the worst cut keeps" for t in picture.teaser.data)
+    fills = [sum(t.fill == "tozeroy" for t in f.data) for f in (picture.figure, picture.teaser)]
+    assert fills == [2, 1]

@@ -5,8 +5,14 @@ from collections.abc import Callable
 from rsviz.figures_learn.base import Picture
 from rsviz.figures_learn.bound import peek, price
 from rsviz.figures_learn.votes import votes
+from rsviz.figures_learn.worst_case import slide
 
 # scene key -> its picture, called with the values of the scene's controls by name
-PICTURES: dict[str, Callable[..., Picture]] = {"votes": votes, "price": price, "peek": peek}
+PICTURES: dict[str, Callable[..., Picture]] = {
+    "votes": votes,
+    "price": price,
+    "peek": peek,
+    "slide": slide,
+}
 
 __all__ = ["PICTURES", "Picture"]
