@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from rsviz import toy
 from rsviz.scenes.base import Chapter, Control, Link, Question, Scene
+from rsviz.scenes.limits import HUNT, WRONG
 from rsviz.scenes.worst_case import SLIDE
 
 BRIGHTNESS = tuple(round(i / 40, 3) for i in range(41))
@@ -107,6 +108,7 @@ _CHAPTERS = (
     ("votes", "Noise turns a classifier into votes", (VOTES,)),
     ("bound", "From votes to a bound", (PRICE, PEEK)),
     ("radius", "Why the radius is sigma times PhiInv(p_A)", (SLIDE,)),
+    ("limits", "What a certificate does not say", (WRONG, HUNT)),
 )
 CHAPTERS = tuple(Chapter(number, *entry) for number, entry in enumerate(_CHAPTERS, start=1))
 

@@ -3,9 +3,10 @@ import json
 import numpy as np
 import pytest
 
-from rsviz import certify, lessons, toy
+from rsviz import certify, lessons, stored, toy
 from rsviz.figures_learn import PICTURES, ballot, base
 from rsviz.figures_learn.bound import peek, price
+from rsviz.figures_learn.limits import hunt, wrong
 from rsviz.figures_learn.votes import ALPHA, plane, votes
 from rsviz.figures_learn.worst_case import slide
 
@@ -139,3 +140,29 @@ def test_the_slide_hides_what_is_left_until_the_prediction():
     assert all(t.name != "the worst cut keeps" for t in picture.teaser.data)
     fills = [sum(t.fill == "tozeroy" for t in f.data) for f in (picture.figure, picture.teaser)]
     assert fills == [2, 1]
+
+
+def test_the_wrong_class_is_drawn_as_wrong_and_hidden_until_the_prediction():
+    picture = wrong(2.0)
+    own, noisy = stored.same_image()
+    bars = next(t for t in picture.figure.data if t.type == "bar")
+    assert list(bars.y) == list(noisy.certificate.counts)
+    assert bars.marker.color[noisy.certificate.predicted] == base.RED
+    assert all(t.type != "bar" for t in picture.teaser.data)
+    assert picture.answer == 2 == wrong(0.5).answer
+    bars = next(t for t in wrong(0.5).teaser.data if t.type == "bar")
+    assert bars.marker.color[own.label] == base.BLUE
+    offered = lessons.chapter("limits").scenes[0].controls[0].options
+    assert offered == (own.sigma, noisy.sigma)
+
+
+def test_the_hunt_counts_radii_beyond_the_true_one():
+    picture = hunt(0.8, 0.01, 20, 1)
+    truth = trace(picture.figure, "true: beyond it a radius is wrong").x[0]
+    beyond = sum(r > truth for r in trace(picture.figure, "best of 20").x)
+    assert f"the best of 20 **{beyond}**" in picture.reveal
+    assert beyond > 10 * 0.01 * 2000 and picture.answer == 2
+    assert hunt(0.8, 0.01, 1, 1).answer == 0
+    assert hunt(0.8, 0.01, 2, 1).answer == 1
+    assert next(t.name for t in picture.teaser.data) == "radius of the first seed"
+    assert all(t.name != "best of 20" for t in picture.teaser.data)
