@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from rsviz import toy
 from rsviz.scenes.base import Chapter, Control, Link, Question, Scene
+from rsviz.scenes.levels import CHOSEN, ENVELOPE
 from rsviz.scenes.limits import HUNT, WRONG
 from rsviz.scenes.worst_case import SLIDE
 
@@ -108,6 +109,7 @@ _CHAPTERS = (
     ("votes", "Noise turns a classifier into votes", (VOTES,)),
     ("bound", "From votes to a bound", (PRICE, PEEK)),
     ("radius", "Why the radius is sigma times PhiInv(p_A)", (SLIDE,)),
+    ("levels", "One noise level is not enough", (ENVELOPE, CHOSEN)),
     ("limits", "What a certificate does not say", (WRONG, HUNT)),
 )
 CHAPTERS = tuple(Chapter(number, *entry) for number, entry in enumerate(_CHAPTERS, start=1))
@@ -153,6 +155,12 @@ GLOSSARY: Mapping[str, str] = {
     "or withheld.",
     "seed": "Fixes the noise, so that a run can be repeated vote for vote. Trying seeds until the "
     "radius pleases makes the certificate worthless.",
+    "heuristic": "A number without a proof. A radius read at a noise level that was chosen for "
+    "this image alone is one.",
+    "min rule": "If the noise level stays the same within R_s and the class at that level within "
+    "R_c, the class stays the same within the smaller of the two.",
+    "median smoothing": "Takes the median of what a selector names on noisy copies. It bounds how "
+    "far the noise level can move nearby; it does not by itself keep it the same.",
     "flag": "A short warning beside a certificate: what to know before quoting it.",
 }
 

@@ -3,9 +3,10 @@ import json
 import numpy as np
 import pytest
 
-from rsviz import certify, lessons, stored, toy
+from rsviz import certify, curves, lessons, levels, stored, toy
 from rsviz.figures_learn import PICTURES, ballot, base
 from rsviz.figures_learn.bound import peek, price
+from rsviz.figures_learn.levels import chosen, envelope
 from rsviz.figures_learn.limits import hunt, wrong
 from rsviz.figures_learn.votes import ALPHA, plane, votes
 from rsviz.figures_learn.worst_case import slide
@@ -166,3 +167,41 @@ def test_the_hunt_counts_radii_beyond_the_true_one():
     assert hunt(0.8, 0.01, 2, 1).answer == 1
     assert next(t.name for t in picture.teaser.data) == "radius of the first seed"
     assert all(t.name != "best of 20" for t in picture.teaser.data)
+
+
+@pytest.mark.parametrize("radius", lessons.chapter("levels").scenes[0].controls[0].options)
+def test_the_envelope_names_the_one_level_that_is_best(radius):
+    logs = [stored.log_of(name) for name in stored.SHAPES]
+    share_L = [float(np.mean(log.correct_N & (log.radius_N >= radius))) for log in logs]
+    assert share_L.count(max(share_L)) == 1
+    answer = envelope(radius).answer
+    assert share_L[answer] == max(share_L)
+    assert (
+        f"sigma = {logs[answer].sigma:g}"
+        == lessons.chapter("levels").scenes[0].question.options[answer]
+    )
+
+
+def test_every_level_is_best_somewhere_and_hindsight_is_never_worse():
+    assert {envelope(r).answer for r in (0.2, 1.0, 2.0)} == {0, 1, 2}
+    picture = envelope(1.0)
+    names = ("envelope", "best of each picture, in hindsight")
+    best, hindsight = (np.array(trace(picture.figure, name).y) for name in names)
+    assert (hindsight >= best - 1e-9).all() and (hindsight > best).any()
+    assert [t.name for t in picture.teaser.data] == ["sigma = 0.5", "r"]
+
+
+def test_the_logs_of_the_envelope_may_be_compared():
+    logs = [stored.log_of(name) for name in stored.SHAPES]
+    assert curves.comparable([curves.curve(log, [0.0]) for log in logs]) == []
+
+
+def test_the_ball_claimed_is_broken_in_the_picture_and_the_teaser_hides_it():
+    picture = chosen(0.725, 0.8)
+    claim = levels.look((0.725, 0.8))
+    assert picture.answer == 1
+    assert trace(picture.figure, "another answer").x == (claim.breach[0],)
+    ball = trace(picture.figure, "proved: the smaller")
+    assert max(ball.x) - min(ball.x) == pytest.approx(2 * claim.proved, rel=1e-3)
+    assert all(t.name not in ("another answer", "sigma changes") for t in picture.teaser.data)
+    assert chosen(0.8, 0.7).answer == 0

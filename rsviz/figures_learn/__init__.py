@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from rsviz.figures_learn.base import Picture
 from rsviz.figures_learn.bound import peek, price
+from rsviz.figures_learn.levels import chosen, envelope
 from rsviz.figures_learn.limits import hunt, wrong
 from rsviz.figures_learn.votes import votes
 from rsviz.figures_learn.worst_case import slide
@@ -14,6 +15,8 @@ PICTURES: dict[str, Callable[..., Picture]] = {
     "price": price,
     "peek": peek,
     "slide": slide,
+    "envelope": envelope,
+    "chosen": chosen,
     "wrong": wrong,
     "hunt": hunt,
 }
