@@ -53,7 +53,8 @@ def envelope(radius: float) -> Picture:
         ),
         answer=best,
         reveal=(
-            f"At r = {radius:g}: {said}, of {len(logs[0])} pictures. With the best level for each "
+            f"At r = {radius:g}: {said}, of {len(logs[0])} pictures; each curve drops to nothing "
+            f"at the ceiling of its {logs[0].n:,} votes. With the best level for each "
             f"picture, chosen in hindsight, it would be {100 * hindsight:.1f} %."
         ),
     )

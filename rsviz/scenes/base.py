@@ -30,7 +30,7 @@ class Link:
 
     page: str
     label: str
-    query: Mapping[str, str]
+    query: Mapping[str, str | tuple[str, ...]]
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,17 @@ ENVELOPE = Scene(
         "Which noise level certifies the most pictures at this radius?",
         ("sigma = 0.25", "sigma = 0.5", "sigma = 1"),
     ),
-    link=Link("compare", "Curves of all networks, with their intervals", {}),
+    link=Link(
+        "compare",
+        "These three curves, with their intervals",
+        {
+            "measured": (
+                "shapes-gaussian-0.25, σ 0.25",
+                "shapes-gaussian-0.5, σ 0.5",
+                "shapes-gaussian-1.0, σ 1",
+            )
+        },
+    ),
 )
 
 CHOSEN = Scene(
