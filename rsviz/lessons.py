@@ -6,61 +6,12 @@ its answer, and a link into the live pages. Its picture is the function of the s
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from rsviz import toy
-
-
-@dataclass(frozen=True)
-class Control:
-    """One slider of a scene: its steps, where it starts, and the glossary term that explains it."""
-
-    key: str
-    label: str
-    options: tuple[float | int, ...]
-    default: float | int
-    format: str = "{:g}"
-    term: str = ""
-
-
-@dataclass(frozen=True)
-class Question:
-    """A prediction the reader makes before the answer, which the picture computes, is shown."""
-
-    prompt: str
-    options: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Link:
-    """The way into a live page with everything set."""
-
-    page: str
-    label: str
-    query: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Scene:
-    """One idea: what is said, what can be moved, what is asked, where it leads."""
-
-    key: str
-    title: str
-    sentences: tuple[str, str, str]
-    controls: tuple[Control, ...]
-    question: Question
-    link: Link
-
-
-@dataclass(frozen=True)
-class Chapter:
-    """A few scenes under one heading; ``slug`` is its name in the address bar."""
-
-    number: int
-    slug: str
-    title: str
-    scenes: tuple[Scene, ...]
-
+from rsviz.scenes.base import Chapter, Control, Link, Question, Scene
+from rsviz.scenes.levels import CHOSEN, ENVELOPE
+from rsviz.scenes.limits import HUNT, WRONG
+from rsviz.scenes.worst_case import SLIDE
 
 BRIGHTNESS = tuple(round(i / 40, 3) for i in range(41))
 SHARES = (50, 52, 55, 60, 65, 70, 75, 80, 85, 90, 95, 98, 99, 99.9, 100)  # per cent
@@ -153,10 +104,15 @@ PEEK = Scene(
     ),
 )
 
-CHAPTERS = (
-    Chapter(1, "votes", "Noise turns a classifier into votes", (VOTES,)),
-    Chapter(2, "bound", "From votes to a bound", (PRICE, PEEK)),
+# In reading order; a chapter that is put in between moves the numbers after it, not the slugs.
+_CHAPTERS = (
+    ("votes", "Noise turns a classifier into votes", (VOTES,)),
+    ("bound", "From votes to a bound", (PRICE, PEEK)),
+    ("radius", "Why the radius is sigma times PhiInv(p_A)", (SLIDE,)),
+    ("levels", "One noise level is not enough", (ENVELOPE, CHOSEN)),
+    ("limits", "What a certificate does not say", (WRONG, HUNT)),
 )
+CHAPTERS = tuple(Chapter(number, *entry) for number, entry in enumerate(_CHAPTERS, start=1))
 
 GLOSSARY: Mapping[str, str] = {
     "base classifier": "The network itself, asked once. A tiny change of its input can flip it.",
@@ -199,6 +155,12 @@ GLOSSARY: Mapping[str, str] = {
     "or withheld.",
     "seed": "Fixes the noise, so that a run can be repeated vote for vote. Trying seeds until the "
     "radius pleases makes the certificate worthless.",
+    "heuristic": "A number without a proof. A radius read at a noise level that was chosen for "
+    "this image alone is one.",
+    "min rule": "If the noise level stays the same within R_s and the class at that level within "
+    "R_c, the class stays the same within the smaller of the two.",
+    "median smoothing": "Takes the median of what a selector names on noisy copies. It bounds how "
+    "far the noise level can move nearby; it does not by itself keep it the same.",
     "flag": "A short warning beside a certificate: what to know before quoting it.",
 }
 

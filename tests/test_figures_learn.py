@@ -3,10 +3,13 @@ import json
 import numpy as np
 import pytest
 
-from rsviz import certify, lessons, toy
+from rsviz import certify, curves, lessons, levels, stored, toy
 from rsviz.figures_learn import PICTURES, ballot, base
 from rsviz.figures_learn.bound import peek, price
+from rsviz.figures_learn.levels import chosen, envelope
+from rsviz.figures_learn.limits import hunt, wrong
 from rsviz.figures_learn.votes import ALPHA, plane, votes
+from rsviz.figures_learn.worst_case import slide
 
 SCENES = [scene for chapter in lessons.CHAPTERS for scene in chapter.scenes]
 
@@ -121,3 +124,84 @@ def test_the_tally_puts_the_winner_first_and_draws_what_is_proved():
     assert list(figure.data[0].y) == ["b", "d", "a", "e"]
     assert list(figure.data[0].text) == ["70", "15", "10", "5"]
     assert figure.data[2].x == (60, 60)
+
+
+@pytest.mark.parametrize("shift", lessons.SLIDE.controls[2].options)
+def test_the_slide_answers_by_the_radius(shift):
+    picture = slide(0.9, 0.5, shift)
+    radius = certify.radius_l2(0.5, 0.9)
+    assert picture.answer == int(shift >= radius)
+    assert trace(picture.figure, f"R = {radius:.3f}").x == (radius, radius)
+
+
+def test_the_slide_hides_what_is_left_until_the_prediction():
+    picture = slide(0.9, 0.5, 0.8)
+    kept = trace(picture.figure, "the worst cut keeps")
+    assert kept.y[0] == pytest.approx(0.9)
+    assert all(t.name != "the worst cut keeps" for t in picture.teaser.data)
+    fills = [sum(t.fill == "tozeroy" for t in f.data) for f in (picture.figure, picture.teaser)]
+    assert fills == [2, 1]
+
+
+def test_the_wrong_class_is_drawn_as_wrong_and_hidden_until_the_prediction():
+    picture = wrong(2.0)
+    own, noisy = stored.same_image()
+    bars = next(t for t in picture.figure.data if t.type == "bar")
+    assert list(bars.y) == list(noisy.certificate.counts)
+    assert bars.marker.color[noisy.certificate.predicted] == base.RED
+    assert all(t.type != "bar" for t in picture.teaser.data)
+    assert picture.answer == 2 == wrong(0.5).answer
+    bars = next(t for t in wrong(0.5).teaser.data if t.type == "bar")
+    assert bars.marker.color[own.label] == base.BLUE
+    offered = lessons.chapter("limits").scenes[0].controls[0].options
+    assert offered == (own.sigma, noisy.sigma)
+
+
+def test_the_hunt_counts_radii_beyond_the_true_one():
+    picture = hunt(0.8, 0.01, 20, 1)
+    truth = trace(picture.figure, "true: beyond it a radius is wrong").x[0]
+    beyond = sum(r > truth for r in trace(picture.figure, "best of 20").x)
+    assert f"the best of 20 **{beyond}**" in picture.reveal
+    assert beyond > 10 * 0.01 * 2000 and picture.answer == 2
+    assert hunt(0.8, 0.01, 1, 1).answer == 0
+    assert hunt(0.8, 0.01, 2, 1).answer == 1
+    assert next(t.name for t in picture.teaser.data) == "radius of the first seed"
+    assert all(t.name != "best of 20" for t in picture.teaser.data)
+
+
+@pytest.mark.parametrize("radius", lessons.chapter("levels").scenes[0].controls[0].options)
+def test_the_envelope_names_the_one_level_that_is_best(radius):
+    logs = [stored.log_of(name) for name in stored.SHAPES]
+    share_L = [float(np.mean(log.correct_N & (log.radius_N >= radius))) for log in logs]
+    assert share_L.count(max(share_L)) == 1
+    answer = envelope(radius).answer
+    assert share_L[answer] == max(share_L)
+    assert (
+        f"sigma = {logs[answer].sigma:g}"
+        == lessons.chapter("levels").scenes[0].question.options[answer]
+    )
+
+
+def test_every_level_is_best_somewhere_and_hindsight_is_never_worse():
+    assert {envelope(r).answer for r in (0.2, 1.0, 2.0)} == {0, 1, 2}
+    picture = envelope(1.0)
+    names = ("envelope", "best of each picture, in hindsight")
+    best, hindsight = (np.array(trace(picture.figure, name).y) for name in names)
+    assert (hindsight >= best - 1e-9).all() and (hindsight > best).any()
+    assert [t.name for t in picture.teaser.data] == ["sigma = 0.5", "r"]
+
+
+def test_the_logs_of_the_envelope_may_be_compared():
+    logs = [stored.log_of(name) for name in stored.SHAPES]
+    assert curves.comparable([curves.curve(log, [0.0]) for log in logs]) == []
+
+
+def test_the_ball_claimed_is_broken_in_the_picture_and_the_teaser_hides_it():
+    picture = chosen(0.725, 0.8)
+    claim = levels.look((0.725, 0.8))
+    assert picture.answer == 1
+    assert trace(picture.figure, "another answer").x == (claim.breach[0],)
+    ball = trace(picture.figure, "proved: the smaller")
+    assert max(ball.x) - min(ball.x) == pytest.approx(2 * claim.proved, rel=1e-3)
+    assert all(t.name not in ("another answer", "sigma changes") for t in picture.teaser.data)
+    assert chosen(0.8, 0.7).answer == 0

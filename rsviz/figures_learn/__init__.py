@@ -4,9 +4,21 @@ from collections.abc import Callable
 
 from rsviz.figures_learn.base import Picture
 from rsviz.figures_learn.bound import peek, price
+from rsviz.figures_learn.levels import chosen, envelope
+from rsviz.figures_learn.limits import hunt, wrong
 from rsviz.figures_learn.votes import votes
+from rsviz.figures_learn.worst_case import slide
 
 # scene key -> its picture, called with the values of the scene's controls by name
-PICTURES: dict[str, Callable[..., Picture]] = {"votes": votes, "price": price, "peek": peek}
+PICTURES: dict[str, Callable[..., Picture]] = {
+    "votes": votes,
+    "price": price,
+    "peek": peek,
+    "slide": slide,
+    "envelope": envelope,
+    "chosen": chosen,
+    "wrong": wrong,
+    "hunt": hunt,
+}
 
 __all__ = ["PICTURES", "Picture"]

@@ -4,8 +4,10 @@ Colours are Okabe and Ito's, the same in a figure and in its formula, legible on
 what differs in colour also differs in dash or marker.
 """
 
+import math
 from dataclasses import dataclass
 
+import numpy as np
 import plotly.graph_objects as go
 
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
@@ -74,4 +76,19 @@ def here(x: float, y: float, name: str, hover: str = "") -> go.Scatter:
         hoverinfo=None if hover else "skip",
         showlegend=bool(name),
         unselected={"marker": {"opacity": 1}},
+    )
+
+
+def circle(
+    centre: tuple[float, float], radius: float, name: str, colour: str, **line: object
+) -> go.Scatter:
+    """Return a circle as a line."""
+    angle_P = np.linspace(0, 2 * math.pi, 121)
+    return go.Scatter(
+        x=centre[0] + radius * np.cos(angle_P),
+        y=centre[1] + radius * np.sin(angle_P),
+        mode="lines",
+        line={"color": colour, **line},
+        name=name,
+        hoverinfo="skip",
     )

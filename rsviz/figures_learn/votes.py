@@ -3,8 +3,6 @@
 Shape suffixes: P points, 2 pixels.
 """
 
-import math
-
 import numpy as np
 import plotly.graph_objects as go
 
@@ -17,6 +15,7 @@ from rsviz.figures_learn.base import (
     PURPLE,
     Picture,
     aligned,
+    circle,
     coloured,
     empty_figure,
     here,
@@ -51,14 +50,14 @@ def plane(seen: toy.Look) -> go.Figure:
     """Draw the two-pixel world round one point: regions, copies, boundary, discs, distance."""
     figure = empty_figure(600)
     figure.add_traces([*_regions(), *_copies(seen), *_truth(seen)])
-    noise = _circle(seen.point, seen.sigma, "noise: one sigma", PURPLE, width=3, dash="dot")
+    noise = circle(seen.point, seen.sigma, "noise: one sigma", PURPLE, width=3, dash="dot")
     figure.add_trace(noise)
     if seen.radius_exact > 0:
         name = "disc if p_A were known"
-        disc = _circle(seen.point, seen.radius_exact, name, GREEN, width=2, dash="dash")
+        disc = circle(seen.point, seen.radius_exact, name, GREEN, width=2, dash="dash")
         figure.add_trace(disc)
     if seen.radius > 0:
-        disc = _circle(seen.point, seen.radius, "disc certified by the votes", GREEN, width=3)
+        disc = circle(seen.point, seen.radius, "disc certified by the votes", GREEN, width=3)
         figure.add_trace(disc.update(fill="toself", fillcolor=rgba(GREEN, 0.3)))
     figure.add_trace(here(*seen.point, name=""))
     figure.add_trace(_click_targets(0.05))
@@ -146,21 +145,6 @@ def _doubled(seen: toy.Look) -> tuple[int, str]:
         f"{('the first wins', 'the second wins', 'the two cancel')[answer]}."
     )
     return answer, reveal
-
-
-def _circle(
-    centre: tuple[float, float], radius: float, name: str, colour: str, **line: object
-) -> go.Scatter:
-    """Return a circle as a line."""
-    angle_P = np.linspace(0, 2 * math.pi, 121)
-    return go.Scatter(
-        x=centre[0] + radius * np.cos(angle_P),
-        y=centre[1] + radius * np.sin(angle_P),
-        mode="lines",
-        line={"color": colour, **line},
-        name=name,
-        hoverinfo="skip",
-    )
 
 
 def _regions() -> list[go.Scatter]:

@@ -5,6 +5,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from rsviz import lessons
+from rsviz.ui import compare
 
 APP = str(Path(__file__).parents[2] / "app.py")
 
@@ -77,3 +78,10 @@ def test_the_glossary_is_there(learn):
 def test_next_turns_the_page(learn):
     learn.button[0].click().run()
     assert learn.subheader[0].value == lessons.CHAPTERS[1].scenes[0].title
+
+
+def test_the_link_to_the_curves_names_logs_that_are_there():
+    measured, refused = compare.measured()
+    wanted = lessons.chapter("levels").scenes[0].link.query["measured"]
+    assert not refused and set(wanted) <= set(measured)
+    assert [measured[name].curve.sigma for name in wanted] == [0.25, 0.5, 1.0]
