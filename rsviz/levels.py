@@ -5,7 +5,7 @@ Shape suffixes: N images, R rows, C channels, H height, W width, K classes, L no
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -44,12 +44,21 @@ def parse(text: str) -> tuple[float, ...]:
 
 
 def from_spec(kind: type[T], spec: RunSpec) -> T:
-    """Return a dataclass of options filled from ``spec.settings``; an unknown name is refused."""
-    try:
-        return kind(**dict(spec.settings))
-    except TypeError:
-        known = ", ".join(kind.__dataclass_fields__)  # type: ignore[attr-defined]
-        raise UserError(f"The settings of this run must be among: {known}.") from None
+    """Return a dataclass of options, each with a default, filled from ``spec.settings``.
+
+    Raises
+    ------
+    UserError
+        A name is not one of its fields, or a value is a word where a number belongs.
+    """
+    defaults = {f.name: f.default for f in fields(kind)}  # type: ignore[arg-type]
+    for name, value in spec.settings:
+        if name not in defaults:
+            raise UserError(f"There is no setting {name!r}; there are: {', '.join(defaults)}.")
+        word = isinstance(defaults[name], str)
+        if isinstance(value, str) != word:
+            raise UserError(f"{name} must be a {'word' if word else 'number'}, but is {value!r}.")
+    return kind(**dict(spec.settings))
 
 
 def network(nets: Mapping[str, nn.Module], name: str) -> nn.Module:
@@ -106,6 +115,40 @@ def label_radii(correct_N: Tensor, votes: int, level: float, alpha: float = 0.05
     """
     table = [radius_l2(level, clopper_pearson_lower(k, votes, alpha)) for k in range(votes + 1)]
     return torch.tensor(table)[correct_N]
+
+
+def label_table(
+    nets: Mapping[str, nn.Module],
+    x_NCHW: Tensor,
+    y_N: Tensor,
+    level_L: tuple[float, ...],
+    votes: int,
+    generator: torch.Generator,
+) -> Tensor:
+    """Return radius_NL of training images: `label_radii` of each level's own classifier.
+
+    Parameters
+    ----------
+    nets : ``classifier``, or one ``classifier-<level>`` for each level, in eval mode.
+    """
+    columns = []
+    for level in level_L:
+        counts_NK = count_votes(classifier_at(nets, level), x_NCHW, level, votes, generator)
+        columns.append(label_radii(counts_NK.gather(1, y_N.cpu()[:, None])[:, 0], votes, level))
+    return torch.stack(columns, 1)
+
+
+def choose_levels(
+    estimator: nn.Module,
+    x_NCHW: Tensor,
+    sigma_e: float,
+    level_L: tuple[float, ...],
+    votes: int,
+    generator: torch.Generator,
+) -> Tensor:
+    """Return level_N, the level that most noisy copies of each image vote for."""
+    counts_NL = count_votes(estimator, x_NCHW, sigma_e, votes, generator)
+    return torch.tensor(level_L)[counts_NL.argmax(1)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,6 +21,7 @@ Shape suffixes: N images, M noise draws, C channels, H height, W width, K classe
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -137,10 +138,26 @@ def read(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
     if estimate.ended != "complete" or (estimate.abstained and "select" not in votes):
         ended = estimate.ended
     abstained = estimate.abstained or c.abstained
-    flags = {f for f in (*estimate.flags, *c.flags) if f != PARTIAL}
-    flags |= {PARTIAL} if ended != "complete" else set()
-    split = {f"{who}, {event}": share for who, event, share in _split(estimate, c)}
-    detail = {
+    partial = (PARTIAL,) if ended != "complete" else ()
+    too_few = (TOO_FEW,) if TOO_FEW in (*estimate.flags, *c.flags) else ()
+    both = (("level", estimate), ("class", c))
+    return replace(
+        c,
+        radius=0.0 if abstained else min(estimate.radius, c.radius),
+        abstained=abstained,
+        sigma=level,
+        alpha=spec.alpha,
+        alpha_split={f"{k}, {e}": a for k, of in both for e, a in of.alpha_split.items()},
+        ended=ended,
+        flags=partial + too_few,
+        detail=_detail(how, estimate, c, level),
+    )
+
+
+def _detail(
+    how: Options, estimate: Certificate, c: Certificate, level: float | None
+) -> dict[str, Any]:
+    return {
         "rule": "min",
         "split": how.split,
         "levels": list(how.level_L),
@@ -156,23 +173,6 @@ def read(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
         "radius_class": c.radius,
         "why": _why(estimate, c, level),
     }
-    return replace(
-        c,
-        radius=0.0 if abstained else min(estimate.radius, c.radius),
-        abstained=abstained,
-        sigma=level,
-        alpha=spec.alpha,
-        alpha_split=split,
-        ended=ended,
-        flags=tuple(f for f in (PARTIAL, TOO_FEW) if f in flags),
-        detail=detail,
-    )
-
-
-def _split(estimate: Certificate, c: Certificate) -> list[tuple[str, str, float]]:
-    """Return (stage, event, alpha of it)."""
-    both = (("level", estimate), ("class", c))
-    return [(who, event, share) for who, of in both for event, share in of.alpha_split.items()]
 
 
 def _why(estimate: Certificate, c: Certificate, level: float | None) -> str:

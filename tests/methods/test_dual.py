@@ -10,13 +10,14 @@ from scipy.special import ndtri
 from scipy.stats import binom
 from torch import nn
 
-from rsviz import levels, voting
+from rsviz import datasets, levels, networks, training, voting
 from rsviz.bounds import clopper_pearson_lower
 from rsviz.certify import reread
 from rsviz.errors import UserError
 from rsviz.flags import PARTIAL
 from rsviz.images import image_id
 from rsviz.methods import dual
+from rsviz.networks import Compact
 from rsviz.spec import Bound, Certificate, RunSpec, Votes
 
 LEVELS = (0.25, 0.5, 1.0)
@@ -208,7 +209,9 @@ def test_what_is_missing_or_misfits_is_refused_in_words():
         (nets(), spec(levels="1,0.5,2"), "rising"),
         (nets(), spec(levels="one"), "rising"),
         (nets(), spec(split="third"), "split"),
-        (nets(), spec(settings=(("level", 1),)), "among: levels, sigma_e, split"),
+        (nets(), spec(settings=(("level", 1),)), "there are: levels, sigma_e, split"),
+        (nets(), spec(settings=(("levels", 1.0),)), "levels must be a word"),
+        (nets(), spec(settings=(("sigma_e", "big"),)), "sigma_e must be a number"),
     ]:
         with pytest.raises(UserError, match=said):
             next(dual.certify(x, bad_nets, run))
@@ -365,3 +368,32 @@ def test_rows_carry_targets_labels_and_levels(tiny):
     picked = levels.Targets(table.soft_NL[rows], table.weight_N[rows], table.risk_N[rows])
     assert value(rows, table) == value(torch.arange(5), picked)
     assert value(rows, table) != value(torch.arange(5), table)
+
+
+def test_labels_come_from_each_levels_own_classifier():
+    experts = {f"classifier-{s:g}": always(i, 4) for i, s in enumerate(LEVELS)}
+    x, y, generator = torch.zeros(3, 3, 4, 4), torch.tensor([0, 2, 3]), torch.Generator()
+    table = levels.label_table(experts, x, y, LEVELS, 20, generator)
+    best = [level * ndtri(0.05 ** (1 / 20)) for level in LEVELS]
+    assert table[0].tolist() == pytest.approx([best[0], 0, 0])
+    assert table[1].tolist() == pytest.approx([0, 0, best[2]])
+    assert table[2].tolist() == [0, 0, 0]
+    chosen = levels.choose_levels(always(1, 3), x, 1.0, LEVELS, 20, generator)
+    assert chosen.tolist() == [0.5] * 3
+
+
+def test_the_estimator_learns_in_the_shared_loop(tmp_path):
+    whole = datasets.load("shapes", "test")
+    rows = torch.arange(128)
+    data = replace(whole, x_NCHW=whole.x_NCHW[:128], y_N=rows)  # labels are rows of the targets
+    best = whole.y_N[:128] % 2
+    targets = levels.make_targets(3.0 * nn.functional.one_hot(best, 3), "none")
+    how = dual.Settings(draws=1, lam=0.0, eta=0.0)
+    torch.manual_seed(0)
+    net = nn.Sequential(networks.Normalize(*networks.STATISTICS["shapes"]), Compact(3, 8))
+    said = []
+    run = training.TrainSpec("dual", "shapes", "compact", 0.1, 5, lr=0.2, batch=32)
+    loss = partial(dual.loss, targets=targets, settings=how)
+    training.train(net, data, loss, run, tmp_path / "s.pt", "cpu", False, said.append)
+    losses = [float(line.split("loss ")[1].split()[0]) for line in said]
+    assert losses[-1] < 0.9 * losses[0]

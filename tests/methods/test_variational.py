@@ -10,13 +10,14 @@ from scipy.special import ndtri
 from scipy.stats import binom
 from torch import nn
 
-from rsviz import median, selector, voting
+from rsviz import datasets, median, networks, selector, training, voting
 from rsviz.bounds import clopper_pearson_lower
 from rsviz.certify import reread
 from rsviz.errors import UserError
 from rsviz.flags import HEURISTIC, PARTIAL
 from rsviz.images import image_id
 from rsviz.methods import variational
+from rsviz.networks import Compact
 from rsviz.selector import Pair, Selector, kl_of_batch, kl_to_target
 from rsviz.spec import Bound, Certificate, RunSpec, Votes
 
@@ -271,7 +272,7 @@ def test_bad_settings_are_refused_in_words():
         ((("draws", 0),), "draws must be"),
         ((("lam", 2.0),), "lam must lie"),
         ((("levels", "1"),), "rising"),
-        ((("depth", 1),), "among"),
+        ((("depth", 1),), "there are"),
     ]:
         with pytest.raises(UserError, match=said):
             next(variational.certify(X, nets, spec(settings=settings)))
@@ -367,3 +368,21 @@ def test_the_selector_stays_in_its_range():
     assert 0.12 <= s.min() < s.max() <= 1.0
     with pytest.raises(UserError, match="low < high"):
         Selector(nn.Identity(), 1, 0.5, 0.2)
+
+
+def test_the_selector_is_trained_in_the_shared_loop(tmp_path):
+    whole = datasets.load("shapes", "test")
+    data = replace(whole, x_NCHW=whole.x_NCHW[:64], y_N=whole.y_N[:64])
+    torch.manual_seed(0)
+    normalize = networks.Normalize(*networks.STATISTICS["shapes"])
+    pair = Pair(
+        nn.Sequential(normalize, Compact(10, 4)),
+        Selector(nn.Sequential(normalize, Compact(6, 4)), 6, 0.12, 1.0),
+    )
+    before = {k: v.clone() for k, v in pair.state_dict().items()}
+    run = training.TrainSpec("variational", "shapes", "compact", 0.5, 1, lr=0.1, batch=32)
+    training.train(pair, data, selector.loss, run, tmp_path / "s.pt", "cpu", False, lambda _: None)
+    moved = {k for k, v in pair.state_dict().items() if not torch.equal(v, before[k])}
+    assert "selector.head.0.weight" in moved
+    assert "selector.trunk.1.fc.weight" in moved
+    assert not any(k.startswith("classifier") for k in moved)
