@@ -254,6 +254,28 @@ def test_a_prediction_needs_all_levels_that_may_be_the_median_to_agree():
     assert predict(spec(), sure | {"predict-0.5": (16, 14)})[1] is None
 
 
+def test_a_prediction_spends_a_quarter_of_alpha_on_each_side_of_the_median():
+    # P(Bin(40, 1/2) <= 13) = .0192 lies between alpha/4 = .0125 and alpha/2: 14 of 40 may be half.
+    narrow = {"predict-level": (14, 26, 0), "predict-0.25": (0, 30), "predict-0.5": (30, 0)}
+    assert predict(spec(), narrow) == (["predict-level", "predict-0.25", "predict-0.5"], None)
+    wider = {"predict-level": (12, 28, 0), "predict-0.5": (30, 0)}
+    assert predict(spec(), wider) == (["predict-level", "predict-0.5"], 0)
+
+
+def test_alpha_is_shared_between_the_median_and_the_class():
+    run = spec()
+    c = variational.read(votes_of(run, (0, 40, 0), {0.5: (30, 0)}), run)
+    assert c.detail["radii"] == pytest.approx([0, 0.5 * ndtri(0.025 ** (1 / 30)), 0])
+    rho = 0.25 * ndtri(0.0125 ** (1 / 40))
+    assert (c.detail["down"][1], c.detail["up"][1]) == pytest.approx((rho, rho))
+    assert c.radius == pytest.approx(min(rho, c.detail["radii"][1]))
+    assert c.alpha_split == {
+        "median below, planned n": 0.0125,
+        "median above, planned n": 0.0125,
+        "class, planned n": 0.025,
+    }
+
+
 def test_the_exact_median_is_left_out_with_at_most_alpha():
     """At P(h <= s_0) just above 1/2 the median is s_0, however the draws fall."""
     missed = sum(
