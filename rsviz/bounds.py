@@ -17,7 +17,7 @@ Shape suffixes: T times or pairs (k, n), D grid of delta.
 """
 
 import numpy as np
-from scipy.special import betainc, betaincinv, log_ndtr, ndtr, ndtri
+from scipy.special import bdtr, betainc, betaincinv, log_ndtr, ndtr, ndtri
 
 from rsviz.errors import UserError
 from rsviz.spec import Bound, Votes
@@ -134,6 +134,32 @@ def lower(votes: Votes, k: int, alpha: float, bound: Bound) -> float:
 def upper(votes: Votes, k: int, alpha: float, bound: Bound) -> float:
     """Return the upper bound on p, the mirror image of `lower`: 1 - lower(total - k)."""
     return 1.0 - lower(votes, votes.total - k, alpha, bound)
+
+
+def order_statistics(n: int, shift: float, alpha: float) -> tuple[int, int]:
+    """Return (l, u), 1-based: the order statistics that bound the median of a shifted noise.
+
+    With n sorted draws K_1 <= .. <= K_n of h(x + q e), the median of h(x + delta + q e) lies in
+    [K_l, K_u] for every ||delta||_2 <= D, shift = D/q, each side failing with probability at most
+    alpha: u is the smallest with P(Bin(n, Phi(shift)) <= u - 1) >= 1 - alpha, l the largest with
+    P(Bin(n, Phi(-shift)) >= l) >= 1 - alpha (Chiang et al. 2020). l = 0 and u = n + 1 say that n
+    draws give no bound on that side. K_u <= s exactly where `clopper_pearson_lower` of the count of
+    draws <= s is at least Phi(shift).
+
+    Raises
+    ------
+    UserError
+        n is below 1, shift negative, or alpha not in (0, 1).
+    """
+    _check(0, n, alpha)
+    if n < 1 or not 0 <= shift < np.inf:
+        raise UserError(
+            f"Order statistics need a draw and a shift of at least 0, not {n}, {shift}."
+        )
+    # The two are mirror images: Bin(n, Phi(-shift)) is n - Bin(n, Phi(shift)).
+    above_U = bdtr(np.arange(n), n, float(ndtr(shift))) >= 1 - alpha
+    u = int(np.argmax(above_U)) + 1 if above_U.any() else n + 1
+    return n + 1 - u, u
 
 
 def binomial_interval(k: int, n: int, level: float = 0.95) -> tuple[float, float]:

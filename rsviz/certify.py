@@ -267,7 +267,8 @@ def _alpha_split(alpha: float, bound: Bound) -> dict[str, float]:
 
 def _check_rereadable(c: Certificate) -> None:
     same = _two_sided(c) if "p_b_upper" in c.detail else _one_sided(c)
-    if c.sigma is None or not math.isclose(same.radius, c.radius, rel_tol=1e-9, abs_tol=1e-12):
+    several = c.sigma is None or "rule" in c.detail
+    if several or not math.isclose(same.radius, c.radius, rel_tol=1e-9, abs_tol=1e-12):
         raise UserError(
             f"This {c.method} certificate is not the reading of one count, so it cannot be read "
             "again at another alpha or bound; certify the image again instead."

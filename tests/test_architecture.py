@@ -38,7 +38,7 @@ def test_the_library_does_not_know_its_pages():
 
 
 def test_statistics_and_lessons_need_no_torch():
-    names = "spec errors bounds certify flags curves logs lessons toy peeking figures_learn"
+    names = "spec errors bounds median certify flags curves logs lessons toy peeking figures_learn"
     code = f"import sys\nfrom rsviz import {', '.join(names.split())}\n"
     code += "sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -1,9 +1,11 @@
 """Shape suffixes: T votes drawn so far, H count of the class."""
 
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from rsviz import bounds
 from rsviz.errors import UserError
@@ -173,3 +175,36 @@ def test_impossible_numbers_are_refused(k, n, alpha):
     for function in (bounds.clopper_pearson_lower, bounds.anytime_lower):
         with pytest.raises(UserError):
             function(k, n, alpha)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.2, 1.0, 2.0])
+@pytest.mark.parametrize(("n", "alpha"), [(1, 0.05), (10, 0.3), (100, 0.0005), (60, 0.025)])
+def test_order_statistics_are_those_of_brute_force(shift, n, alpha):
+    def at_most(k, p):  # P(Bin(n, p) <= k), one term at a time
+        return math.fsum(math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k + 1))
+
+    up, down = ndtr(shift), ndtr(-shift)
+    upper = [u for u in range(1, n + 1) if at_most(u - 1, up) >= 1 - alpha]
+    lower = [i for i in range(1, n + 1) if 1 - at_most(i - 1, down) >= 1 - alpha]
+    expected = (max(lower, default=0), min(upper, default=n + 1))
+    assert bounds.order_statistics(n, shift, alpha) == expected
+
+
+def test_order_statistics_need_enough_draws():
+    for shift, n in ((1, 44), (2, 331), (3, 5627)):  # n >= ln(alpha) / ln(Phi(shift))
+        assert bounds.order_statistics(n, shift, 0.0005) == (1, n)
+        assert bounds.order_statistics(n - 1, shift, 0.0005) == (0, n)
+
+
+def test_order_statistics_say_what_clopper_pearson_says():
+    n, alpha, shift = 100, 0.01, 0.4
+    _, u = bounds.order_statistics(n, shift, alpha)
+    for below in range(n + 1):  # K_u <= s if and only if at least u draws are
+        says = bounds.clopper_pearson_lower(below, n, alpha) >= ndtr(shift)
+        assert says == (below >= u)
+
+
+@pytest.mark.parametrize(("n", "shift", "alpha"), [(0, 1, 0.1), (5, -1, 0.1), (5, 1, 1.0)])
+def test_order_statistics_refuse_what_makes_no_sense(n, shift, alpha):
+    with pytest.raises(UserError):
+        bounds.order_statistics(n, shift, alpha)

@@ -1,0 +1,300 @@
+"""Dual RS: a smoothed network chooses the noise level of each image (arXiv 2512.01782, ICLR 2026).
+
+An estimator whose classes are the noise levels is smoothed with its own sigma_e; a classifier is
+smoothed with the level chosen, G(x) = g_{sigma(x)}(x). If sigma(.) is constant closer than R_s to
+x, and g at that level keeps its class closer than R_c, then G keeps its class closer than
+min(R_s, R_c). Any sigma_e is sound; below the largest level it only caps R_s needlessly. If the
+estimator abstains, so does the whole.
+
+How alpha is shared (``split``). ``half``, the paper's: alpha/2 for each stage; then both radii and
+the level are claimed together. ``none``: alpha for each; the minimum of two lower bounds is a lower
+bound of the minimum and fails only if the bound of the smaller one does, so the radius alone fails
+with probability at most alpha, while 'level and both radii' together would fail with up to 2 alpha.
+
+Routing: nets ``classifier-0.25``, ``classifier-0.5``, ... instead of one ``classifier``.
+
+The paper was read in others' accounts only. Choices made here: the risk weights and the normalised
+share weights (`rsviz.levels`), the alpha of label radii, no diffusion denoiser in front.
+
+Shape suffixes: N images, M noise draws, C channels, H height, W width, K classes, L noise levels.
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from rsviz import certify as reading
+from rsviz import noise_levels as levels
+from rsviz.attacks import draw_noise, log_mean_softmax, noisy_logits
+from rsviz.errors import UserError
+from rsviz.flags import PARTIAL, TOO_FEW
+from rsviz.networks import class_count
+from rsviz.noise_levels import Targets
+from rsviz.settings import check_counts, check_numbers
+from rsviz.spec import SIGMA_MAX, Certificate, RunSpec, Votes
+from rsviz.voting import Ask, MethodRun, NoisyClassifier
+
+GUARANTEE = (
+    "With probability at least 1 - alpha over the noise drawn here, the adaptive classifier (the "
+    "smoothed estimator chooses the level, the classifier smoothed at that level the class, both "
+    "with infinitely many votes) predicts this class for every image closer than the radius in L2."
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Settings of a run: the levels, the estimator's own noise (0: the largest level), the split.
+
+    ``split`` is ``half`` or ``none``; see the head of this file.
+    """
+
+    levels: str = "0.25,0.5,1"
+    sigma_e: float = 0.0
+    split: str = "half"
+
+    def __post_init__(self) -> None:
+        levels.parse(self.levels)
+        if self.split not in ("half", "none"):
+            raise UserError(f"split must be half or none, but is {self.split!r}.")
+        if not 0 <= self.sigma_e < SIGMA_MAX:
+            raise UserError(f"sigma_e must lie between 0 and {SIGMA_MAX:g}, not {self.sigma_e!r}.")
+
+    @property
+    def level_L(self) -> tuple[float, ...]:
+        """The noise levels, rising."""
+        return levels.parse(self.levels)
+
+    @property
+    def noise(self) -> float:
+        """The standard deviation sigma_e."""
+        return self.sigma_e or self.level_L[-1]
+
+    @property
+    def share(self) -> float:
+        """The share of alpha each stage is read at."""
+        return 0.5 if self.split == "half" else 1.0
+
+
+def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> MethodRun:
+    """Certify one image: n0 + n votes for its level, then n0 + n votes at that level.
+
+    R = min(R_s, R_c); an estimator that abstains ends the run, without votes for the class.
+
+    Parameters
+    ----------
+    x_CHW : the image, in [0, 1].
+    nets : ``estimator``, and ``classifier`` or one ``classifier-<level>`` for each level.
+    spec : ``settings`` fill `Options`; ``spec.sigma`` is not used.
+
+    Raises
+    ------
+    UserError
+        A network is missing, or the estimator's classes are not as many as the levels.
+    """
+    how = levels.from_spec(Options, spec)
+    estimator, L = levels.network(nets, "estimator"), len(how.level_L)
+    if class_count(estimator) != L:
+        raise UserError(
+            f"The estimator chooses among {class_count(estimator)} levels, but {L} are set."
+        )
+    for level in how.level_L:
+        levels.classifier_at(nets, level)  # refused now rather than when one is chosen
+    voter = NoisyClassifier(estimator)
+    votes = {}
+    for stage, n in (("estimate-select", spec.n0), ("estimate-bound", spec.n)):
+        votes[stage] = yield Ask(stage, voter, how.noise, n, L)
+    if read_level(votes, spec).abstained:
+        return read(votes, spec)
+    level = how.level_L[votes["estimate-select"].top]
+    net = levels.classifier_at(nets, level)
+    for stage, n in (("select", spec.n0), ("bound", spec.n)):
+        votes[stage] = yield Ask(stage, NoisyClassifier(net), level, n, class_count(net))
+    return read(votes, spec)
+
+
+def read_level(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
+    """Read the estimator's own certificate: ``predicted`` is the index of the chosen level."""
+    how = levels.from_spec(Options, spec)
+    spec = replace(spec, sigma=how.noise, alpha=how.share * spec.alpha)
+    return reading.read(votes.get("estimate-select"), votes.get("estimate-bound"), spec, GUARANTEE)
+
+
+def read(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
+    """Read a certificate from the votes there are, finished or not: R = min(R_s, R_c).
+
+    Abstains where either stage does; ``detail["why"]`` says in words which, and
+    ``detail["estimate"]`` holds the estimator's counts, its bound and R_s.
+    """
+    how = levels.from_spec(Options, spec)
+    estimate = read_level(votes, spec)
+    level = None if estimate.predicted is None else how.level_L[estimate.predicted]
+    at_level = replace(spec, sigma=level or how.noise, alpha=how.share * spec.alpha)
+    c = reading.read(votes.get("select"), votes.get("bound"), at_level, GUARANTEE)
+    ended = c.ended
+    if estimate.ended != "complete" or (estimate.abstained and "select" not in votes):
+        ended = estimate.ended
+    abstained = estimate.abstained or c.abstained
+    partial = (PARTIAL,) if ended != "complete" else ()
+    too_few = (TOO_FEW,) if TOO_FEW in (*estimate.flags, *c.flags) else ()
+    both = (("level", estimate), ("class", c))
+    return replace(
+        c,
+        radius=0.0 if abstained else min(estimate.radius, c.radius),
+        abstained=abstained,
+        sigma=level,
+        alpha=spec.alpha,
+        alpha_split={f"{k}, {e}": a for k, of in both for e, a in of.alpha_split.items()},
+        ended=ended,
+        flags=partial + too_few,
+        detail=_detail(how, estimate, c, level),
+    )
+
+
+def _detail(
+    how: Options, estimate: Certificate, c: Certificate, level: float | None
+) -> dict[str, Any]:
+    return {
+        "rule": "min",
+        "split": how.split,
+        "levels": list(how.level_L),
+        "level": level,
+        "sigma_e": how.noise,
+        "estimate": {
+            "counts0": list(estimate.counts0),
+            "counts": list(estimate.counts),
+            "ended": estimate.ended,
+            "p_lower": estimate.p_a_lower,
+            "radius": estimate.radius,
+        },
+        "radius_class": c.radius,
+        "why": _why(estimate, c, level),
+    }
+
+
+def _why(estimate: Certificate, c: Certificate, level: float | None) -> str:
+    """Return one sentence on what decides this reading."""
+    if level is None:
+        return "The estimator has not chosen a noise level yet."
+    if estimate.abstained:
+        return _abstains("The estimator", f"level {level:g}", estimate)
+    if c.predicted is None:
+        return f"Level {level:g} holds out to {estimate.radius:.4f}; no class is chosen yet."
+    if c.abstained:
+        return _abstains("The classifier", f"its class at level {level:g}", c)
+    smaller, at = ("level", estimate.radius) if estimate.radius < c.radius else ("class", c.radius)
+    return f"The {smaller} decides: it is the first that may change, at a distance of {at:.4f}."
+
+
+def _abstains(who: str, what: str, c: Certificate) -> str:
+    votes = "Its votes are not all in, and so" if c.ended != "complete" else "So"
+    return (
+        f"{who} abstains: votes for {what} show a probability of at least {c.p_a_lower:.4f}, "
+        f"which is not above 1/2. {votes} nothing is certified."
+    )
+
+
+def predicted(
+    estimate_L: Sequence[int], class_K: Sequence[int] | None, alpha: float
+) -> tuple[int | None, int | None]:
+    """Return (level index, class) by PREDICT at alpha/2 each, None to abstain.
+
+    Both stages must be right, so alpha is shared whatever the split of the certificate.
+    """
+    level = reading.predict(estimate_L, alpha / 2)
+    if level is None or class_K is None:
+        return level, None
+    return level, reading.predict(class_K, alpha / 2)
+
+
+def predict(
+    x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec
+) -> Generator[Ask, Votes, int | None]:
+    """Predict the class of one image with n votes for its level and n for its class, or None.
+
+    The adaptive classifier's class is another one with probability at most alpha.
+    """
+    how = levels.from_spec(Options, spec)
+    estimator = NoisyClassifier(levels.network(nets, "estimator"))
+    chosen = yield Ask("predict-level", estimator, how.noise, spec.n, len(how.level_L))
+    index, _ = predicted(chosen.counts_K, None, spec.alpha)
+    if index is None:
+        return None
+    level = how.level_L[index]
+    net = levels.classifier_at(nets, level)
+    votes = yield Ask("predict-class", NoisyClassifier(net), level, spec.n, class_count(net))
+    return predicted(chosen.counts_K, votes.counts_K, spec.alpha)[1]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Of the estimator's loss: ``draws`` of noise, weights ``lam`` and ``eta`` of consistency."""
+
+    draws: int = 2
+    lam: float = 40.0
+    eta: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_counts(draws=(self.draws, 1))
+        check_numbers(lam=self.lam, eta=self.eta)
+
+
+def loss(
+    net: nn.Module,
+    x_NCHW: Tensor,
+    row_N: Tensor,
+    sigma_N111: Tensor,
+    generator: torch.Generator,
+    step: int,
+    targets: Targets,
+    settings: Settings = Settings(),
+) -> Tensor:
+    """Return the estimator's loss, mean_N w (CE(soft target) + w_r L_con).
+
+    L_con = lambda mean_m KL(fhat || f_m) + eta H(fhat) over the noise draws m, fhat their mean;
+    w is the share weight, w_r the risk weight.
+
+    Parameters
+    ----------
+    row_N : row of each image in ``targets`` (a data set whose labels are row numbers).
+    sigma_N111 : sigma_e for each image.
+    generator : of the noise. step is not used by this loss.
+    """
+    noise_RCHW = draw_noise(x_NCHW, settings.draws, generator)
+    logits_MNL = noisy_logits(net, x_NCHW, sigma_N111, noise_RCHW)
+    log_p_MNL = logits_MNL.log_softmax(2)
+    soft_NL, weight_N, risk_N = (
+        t.to(x_NCHW)[row_N] for t in (targets.soft_NL, targets.weight_N, targets.risk_N)
+    )
+    classed_N = -(soft_NL * log_p_MNL).sum(2).mean(0)
+    log_fhat_NL = log_mean_softmax(logits_MNL)
+    fhat_NL = log_fhat_NL.exp()
+    apart_N = (fhat_NL * (log_fhat_NL - log_p_MNL)).sum(2).mean(0)
+    entropy_N = -(fhat_NL * log_fhat_NL).sum(1)
+    consistency_N = settings.lam * apart_N + settings.eta * entropy_N
+    return (weight_N * (classed_N + risk_N * consistency_N)).mean()
+
+
+def classifier_loss(
+    net: nn.Module,
+    x_NCHW: Tensor,
+    row_N: Tensor,
+    sigma_N111: Tensor,
+    generator: torch.Generator,
+    step: int,
+    label_N: Tensor,
+    level_N: Tensor,
+) -> Tensor:
+    """Return CE(f(x + sigma(x) e), y) on one noisy copy of each image, for fine-tuning.
+
+    Parameters
+    ----------
+    row_N : row of each image in ``label_N`` and ``level_N`` (its label, the level chosen for it).
+    sigma_N111 : not used: every image has its own level.
+    """
+    noise_NCHW = draw_noise(x_NCHW, 1, generator)
+    level_N111 = level_N.to(x_NCHW)[row_N].view(-1, 1, 1, 1)
+    return cross_entropy(net(x_NCHW + level_N111 * noise_NCHW), label_N.to(row_N)[row_N])

@@ -1,0 +1,281 @@
+"""Variational RS: a selector network gives each image its noise level (arXiv 2407.11844).
+
+The selector h(x, lambda) returns a level in [low, high]; large lambda pulls it to a target, small
+lambda leaves it to accuracy. It is itself smoothed: the level is the median of h(x + q e), and then
+f is smoothed at that level. As sigma varies from image to image, sigma PhiInv(p_a_lower) is not a
+proof (`read_paper`). What is proved here (`read`) is about a quantised selector:
+
+Each draw of h is clipped and rounded to a finite grid; sigma(x) is the exact median of the rounded
+draws, the least s with P(h <= s) >= 1/2; g(x) is f smoothed at sigma(x). For each grid threshold
+Clopper-Pearson bounds, at a each, on P(h <= s) and P(h > s) give the distance q PhiInv(bound) out
+to which the median stays on its side. Then, over all intervals S of levels around the one chosen,
+
+    R = max over S of min(rho of the upper edge, rho of the lower edge, min over s in S of R_s),
+
+R_s = sigma_s PhiInv(p_a_lower) of one class for every level, on votes of its own at a_s. The claim
+fails with probability at most 2 a + a_s: of all points where g is not that class take the nearest;
+the level there is fixed, so either its own certificate is wrong, or the bounds left it out, which
+is one fixed event a side. Hence no union over levels, thresholds or distances.
+
+The paper's method part was not read. Choices made here: sigmoid in log sigma as the selector's
+output; KL per dimension between N(0, s^2) and N(0, t^2), or of a Gaussian fitted to the batch (an
+option); loss CE + lambda KL; alpha/2 to the selector's two sides, alpha/2 to the classifier.
+
+Shape suffixes: N images, M noise draws, C channels, H height, W width, K classes, L grid levels.
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rsviz import certify as reading
+from rsviz import noise_levels as levels
+from rsviz.errors import UserError
+from rsviz.flags import HEURISTIC, PARTIAL
+from rsviz.median import best_interval, median_index, median_range, reach
+from rsviz.networks import class_count
+from rsviz.settings import check_counts
+from rsviz.spec import SIGMA_MAX, Certificate, Ending, RunSpec, Votes
+from rsviz.voting import Ask, MethodRun, NoisyClassifier
+
+GUARANTEE = (
+    "With probability at least 1 - alpha over the noise drawn here, the adaptive classifier (the "
+    "level is the exact median of the selector's rounded draws, the class that of the classifier "
+    "smoothed at that level with infinitely many votes) predicts this class for every image closer "
+    "than the radius in L2."
+)
+NO_GUARANTEE = (
+    "Heuristic: the noise level may change inside this ball, and a classifier whose level varies "
+    "is not the one that sigma PhiInv(p_a_lower) is proved for."
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Settings of a run.
+
+    ``levels`` is the grid that draws are rounded to, its ends the clip range. ``q`` is the noise on
+    the selector, ``draws`` its Nh copies, ``lam`` its input lambda. ``budget`` is the distance D
+    within which every possible level is given votes; the radius may come out smaller or larger.
+    """
+
+    levels: str = "0.12,0.18,0.25,0.35,0.5,0.71,1"
+    q: float = 0.25
+    draws: int = 1000
+    budget: float = 0.25
+    lam: float = 0.2
+
+    def __post_init__(self) -> None:
+        levels.parse(self.levels)
+        check_counts(draws=(self.draws, 1))
+        for name, value in (("q", self.q), ("budget", self.budget)):
+            if not 0 < value < SIGMA_MAX:
+                raise UserError(f"{name} must lie between 0 and {SIGMA_MAX:g}, but is {value!r}.")
+        if not 0 <= self.lam <= 1:
+            raise UserError(f"lam must lie between 0 and 1, but is {self.lam!r}.")
+
+    @property
+    def level_L(self) -> tuple[float, ...]:
+        """The grid, rising."""
+        return levels.parse(self.levels)
+
+
+def round_to_grid(sigma_N: Tensor, level_L: Sequence[float]) -> Tensor:
+    """Return the index of the grid level nearest to each sigma; beyond the ends, that of the end.
+
+    Halfway between two levels it is the lower one.
+    """
+    halfway = [(a + b) / 2 for a, b in pairwise(level_L)]
+    return torch.bucketize(sigma_N, torch.tensor(halfway, device=sigma_N.device))
+
+
+@dataclass(frozen=True)
+class SelectorVoter:
+    """Votes for grid levels: the index of h(x + q e, lambda), clipped and rounded."""
+
+    selector: nn.Module
+    level_L: tuple[float, ...]
+    lam: float
+
+    def __call__(self, x_NCHW: Tensor, sigma_N111: Tensor, *noise_NCHW: Tensor) -> Tensor:
+        """Return the index of a level, one vote a row."""
+        (e_NCHW,) = noise_NCHW
+        noisy_NCHW = torch.addcmul(x_NCHW, sigma_N111, e_NCHW)
+        lam_N = torch.full((len(x_NCHW),), self.lam, device=x_NCHW.device)
+        return round_to_grid(self.selector(noisy_NCHW, lam_N), self.level_L)
+
+
+def stages(votes: Mapping[str, Votes], spec: RunSpec) -> list[tuple[str, float, int]]:
+    """Return (stage, level, n) of all that follows the selector's votes, in order.
+
+    n0 votes choose the class at the chosen level; then n bound it at every level that the order
+    statistics leave within the budget. The plan depends on the selector's votes only.
+    """
+    how = levels.from_spec(Options, spec)
+    counts_L, level_L = votes["selector"].counts_K, how.level_L
+    i, j, _, _ = median_range(counts_L, how.q, how.budget, spec.alpha / 4)
+    chosen = median_index(counts_L)
+    i, j = min(i, chosen), max(j, chosen)
+    bounded = [(f"bound-{s:g}", s, spec.n) for s in level_L[i : j + 1]]
+    return [("select", level_L[chosen], spec.n0), *bounded]
+
+
+def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> MethodRun:
+    """Certify one image: Nh draws of the selector, then votes at every level they leave.
+
+    Parameters
+    ----------
+    x_CHW : the image, in [0, 1].
+    nets : ``selector`` (a `Selector`) and ``classifier``.
+    spec : ``settings`` fill `Options`; ``spec.sigma`` is not used.
+    """
+    how = levels.from_spec(Options, spec)
+    net, selector = levels.network(nets, "classifier"), levels.network(nets, "selector")
+    voter = SelectorVoter(selector, how.level_L, how.lam)
+    votes = {}
+    votes["selector"] = yield Ask("selector", voter, how.q, how.draws, len(how.level_L))
+    for stage, level, n in stages(votes, spec):
+        votes[stage] = yield Ask(stage, NoisyClassifier(net), level, n, class_count(net))
+    return read(votes, spec)
+
+
+def read(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
+    """Read the sound certificate from the votes there are, finished or not.
+
+    alpha/4 bounds each side of the median, alpha/2 the class at every level. ``detail`` holds the
+    selector's counts, the levels possible within the budget and whether the draws bound them at
+    all, the distances at which the median may pass each level, and each R_s.
+    """
+    how = levels.from_spec(Options, spec)
+    selector = votes.get("selector")
+    if selector is None or selector.ended != "complete":  # all else waits for the planned draws
+        return _unchosen(selector, spec, how)
+    chosen = median_index(selector.counts_K)
+    certificate_L = [_at_level(votes, spec, s) for s in how.level_L]
+    c, radius_L = certificate_L[chosen], [c.radius for c in certificate_L]
+    down_L, up_L = reach(selector, how.q, spec.alpha / 4, spec.bound)
+    R, i, j = best_interval(down_L, up_L, radius_L, chosen)
+    plan = [s for s, _, _ in stages(votes, spec)]
+    endings: list[Ending] = [votes[s].ended if s in votes else "running" for s in plan]
+    ended: Ending = next((e for e in endings if e != "complete"), "complete")
+    flags = [f for f in c.flags if f != PARTIAL] + ([PARTIAL] if ended != "complete" else [])
+    between = how.level_L[i], how.level_L[j]
+    detail = _detail(selector, spec, how) | {
+        "down": [None if np.isinf(r) else r for r in down_L],
+        "up": [None if np.isinf(r) else r for r in up_L],
+        "radii": radius_L,
+        "counts": {s: list(v.counts_K) for s, v in votes.items() if s.startswith("bound-")},
+        "interval": list(between),
+        "why": _why(R, *between, radius_L[chosen]),
+    }
+    return replace(
+        c,
+        radius=R,
+        abstained=R <= 0,
+        alpha=spec.alpha,
+        alpha_split=_split(c),
+        ended=ended,
+        flags=tuple(flags),
+        detail=detail,
+    )
+
+
+def _at_level(votes: Mapping[str, Votes], spec: RunSpec, level: float) -> Certificate:
+    """Read one level's certificate, at alpha/2, for the class chosen at the chosen level."""
+    at_level = replace(spec, sigma=level, alpha=spec.alpha / 2)
+    return reading.read(votes.get("select"), votes.get(f"bound-{level:g}"), at_level, GUARANTEE)
+
+
+def _unchosen(selector: Votes | None, spec: RunSpec, how: Options) -> Certificate:
+    """Return the empty certificate there is before the level is chosen."""
+    waiting = Votes("select", (), spec.n0, selector.ended if selector else "running")
+    c = reading.read(waiting, None, replace(spec, alpha=spec.alpha / 2), GUARANTEE)
+    why = "The selector has not chosen a noise level yet."
+    detail = {"rule": "sweep", "levels": list(how.level_L), "why": why}
+    return replace(c, sigma=None, alpha=spec.alpha, alpha_split=_split(c), detail=detail)
+
+
+def _detail(selector: Votes, spec: RunSpec, how: Options) -> dict[str, Any]:
+    """Return what the selector's draws say of the level."""
+    i, j, below, above = median_range(selector.counts_K, how.q, how.budget, spec.alpha / 4)
+    return {
+        "rule": "sweep",
+        "levels": list(how.level_L),
+        "level": how.level_L[median_index(selector.counts_K)],
+        "q": how.q,
+        "lam": how.lam,
+        "budget": how.budget,
+        "selector": list(selector.counts_K),
+        "possible": [how.level_L[i], how.level_L[j]],
+        "bounded": [below, above],  # False: too few draws for a bound at this budget
+    }
+
+
+def _split(c: Certificate) -> dict[str, float]:
+    """Return alpha of each event: two sides of the median, and the class at every level."""
+    sides = {
+        f"median {side}, {event}": share / 2
+        for side in ("below", "above")
+        for event, share in c.alpha_split.items()
+    }
+    return sides | {f"class, {event}": share for event, share in c.alpha_split.items()}
+
+
+def _why(R: float, low: float, high: float, at_level: float) -> str:
+    if R > 0:
+        between = f"at level {low:g}" if low == high else f"between levels {low:g} and {high:g}"
+        return f"Closer than {R:.4f} the level stays {between}, and its class is the same there."
+    if at_level > 0:
+        return (
+            "The class is certified at the chosen level, but the selector's draws leave levels "
+            "possible, at any distance, that no votes certify: more draws, or a larger budget."
+        )
+    return "The votes do not certify a class at the chosen level."
+
+
+def read_paper(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
+    """Read the paper-style radius, sigma PhiInv(p_a_lower) at the chosen level: a heuristic.
+
+    It spends all of alpha on the class and takes the level as if it were the same nearby.
+    """
+    sound = read(votes, spec)
+    if sound.sigma is None:
+        return replace(sound, guarantee=NO_GUARANTEE, flags=(*sound.flags, HEURISTIC))
+    bound = votes.get(f"bound-{sound.sigma:g}")
+    at_level = replace(spec, sigma=sound.sigma)
+    detail = {"rule": "paper", "level": sound.sigma, "why": NO_GUARANTEE}
+    return reading.read(
+        votes.get("select"), bound, at_level, NO_GUARANTEE, flags=(HEURISTIC,), detail=detail
+    )
+
+
+def possible_levels(selector: Votes, alpha: float) -> list[int]:
+    """Return the indices of the levels that may be the exact median, wrong with at most alpha."""
+    i, j, _, _ = median_range(selector.counts_K, 1.0, 0.0, alpha / 2)
+    return list(range(i, j + 1))
+
+
+def predict(
+    x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec
+) -> Generator[Ask, Votes, int | None]:
+    """Predict the class of one image with the quantised selector, or None to abstain.
+
+    alpha/2 bounds the exact median; PREDICT at alpha/2, on n votes, runs at every level left, and
+    all must agree. The adaptive classifier's class is another with probability at most alpha.
+    """
+    how = levels.from_spec(Options, spec)
+    net, selector = levels.network(nets, "classifier"), levels.network(nets, "selector")
+    voter = SelectorVoter(selector, how.level_L, how.lam)
+    draws = yield Ask("predict-level", voter, how.q, how.draws, len(how.level_L))
+    said = set()
+    for index in possible_levels(draws, spec.alpha / 2):
+        level = how.level_L[index]
+        stage = f"predict-{level:g}"
+        votes = yield Ask(stage, NoisyClassifier(net), level, spec.n, class_count(net))
+        said.add(reading.predict(votes.counts_K, spec.alpha / 2))
+    return said.pop() if len(said) == 1 else None
