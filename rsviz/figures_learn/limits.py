@@ -54,8 +54,8 @@ def wrong(noise: float) -> Picture:
             f"The picture shows '{is_a}'. At sigma {own.sigma:g} it is certified as such with "
             f"radius {before.radius:.3f}; at sigma {noisy.sigma:g} the same network {said}, since "
             f"{max(after.counts):,} of {sum(after.counts):,} noisy copies agree on it. The "
-            "certificate is as valid as the first: it promises that the answer stays, and the answer "
-            "is wrong."
+            "certificate is as valid as the first: it promises that the answer stays, and the "
+            "answer is wrong."
         ),
     )
 
