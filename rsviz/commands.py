@@ -143,6 +143,7 @@ def train(args: argparse.Namespace) -> None:
         seed=args.seed,
         start=args.start,
         settings=parse(args.set),
+        dtype=args.dtype,
     )
     train_checkpoint(spec, args.out, _device(args.device), _command(), not args.no_compile, _say)
 

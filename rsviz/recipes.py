@@ -29,6 +29,7 @@ class Recipe:
     seed: int = 0
     settings: tuple[tuple[str, float], ...] = ()
     members: tuple[str, ...] = ()
+    dtype: str = "float32"
 
     @property
     def parents(self) -> tuple[str, ...]:
@@ -47,6 +48,7 @@ class Recipe:
             seed=self.seed,
             start=self.start,
             settings=self.settings,
+            dtype=self.dtype,
         )
 
     def train_command(self, device: str = "cpu") -> str:
@@ -60,6 +62,7 @@ class Recipe:
             )
         start = f" --start {self.start}" if self.start else ""
         changed = f" {as_words(self.settings)}" if self.settings else ""
+        changed += f" --dtype {self.dtype}" if self.dtype != "float32" else ""
         on = "" if device == "cpu" else f" --device {device}"
         return (
             f"python -m rsviz train {self.method} --dataset {self.dataset} --network {self.network}"
@@ -147,6 +150,7 @@ def _tuned(
         start=f"{dataset}-gaussian-{sigma}",
         seed=seed,
         settings=settings,
+        dtype="bfloat16",
     )
 
 

@@ -16,6 +16,7 @@ from rsviz.errors import UserError
 
 Loss = Callable[[nn.Module, Tensor, Tensor, Tensor, torch.Generator, int], Tensor]
 Report = Callable[[str], None]
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class TrainSpec:
 
     ``sigma`` is a number, or ``"uniform"``: drawn from U(0, 1) for each image and step. ``start``
     names the checkpoint whose weights training begins from; empty means from scratch. ``settings``
-    are changes to the loss's own preset at this sigma, as sorted (name, value) pairs.
+    are changes to the loss's own preset at this sigma, as sorted (name, value) pairs. ``dtype`` is
+    that of convolutions and matrix products; weights, losses and their gradients stay float32.
     """
 
     method: str
@@ -38,11 +40,14 @@ class TrainSpec:
     warm_up: float = 0.2
     seed: int = 0
     start: str = ""
-    settings: tuple[tuple[str, float], ...] = ()
+    settings: tuple[tuple[str, float | str], ...] = ()
+    dtype: str = "float32"
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch < 1:
             raise UserError("Training needs at least one epoch and one image a batch.")
+        if self.dtype not in DTYPES:
+            raise UserError(f"dtype must be one of {', '.join(DTYPES)}, but is {self.dtype!r}.")
         if self.sigma != "uniform" and not (
             isinstance(self.sigma, int | float) and 0 <= self.sigma <= 10
         ):
@@ -89,7 +94,7 @@ def train(
     killed run continues from there, with the same images and noise as if it had never stopped.
     """
     net.to(device).to(memory_format=torch.channels_last)
-    forward: nn.Module = torch.compile(net) if compiled else net  # type: ignore[assignment]
+    forward = _ready(net, spec.dtype, device, compiled)
     steps = len(data) // spec.batch
     optimiser = torch.optim.SGD(
         net.parameters(), lr=spec.lr, momentum=0.9, nesterov=True, weight_decay=spec.weight_decay
@@ -113,6 +118,27 @@ def train(
             f"{steps * spec.batch / spent:,.0f} images/s  {left:.1f} min left"
         )
     return seconds
+
+
+class _InDtype(nn.Module):
+    """A network whose convolutions and products run in a lower dtype; its outputs are float32."""
+
+    def __init__(self, net: nn.Module, dtype: torch.dtype, device: str) -> None:
+        super().__init__()
+        self.net, self.dtype, self.kind = net, dtype, torch.device(device).type
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        with torch.autocast(self.kind, self.dtype):
+            return self.net(*inputs).float()
+
+
+def _ready(net: nn.Module, dtype: str, device: str, compiled: bool) -> nn.Module:
+    """Return net, in a lower dtype and compiled if so wished; of a ModuleDict each network."""
+    if isinstance(net, nn.ModuleDict):
+        return nn.ModuleDict({k: _ready(v, dtype, device, compiled) for k, v in net.items()})
+    if dtype != "float32":
+        net = _InDtype(net, DTYPES[dtype], device)
+    return torch.compile(net) if compiled else net  # type: ignore[return-value]
 
 
 def _epoch(
@@ -180,7 +206,7 @@ def _restore(
     device: str,
 ) -> tuple[int, float]:
     state = torch.load(file, map_location=device, weights_only=True)
-    if {"settings": ()} | state["spec"] != asdict(spec):  # early states have no settings
+    if {"settings": (), "dtype": "float32"} | state["spec"] != asdict(spec):  # of early states
         raise UserError(
             f"{file} holds a training with other settings; delete it or choose another --out."
         )

@@ -57,6 +57,7 @@ def train_checkpoint(
         "seed": spec.seed,
         "start": spec.start,
         "epochs": spec.epochs,
+        "dtype": spec.dtype,
         "settings": settings,
         "command": command,
         "seconds": round(seconds),

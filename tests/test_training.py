@@ -130,3 +130,34 @@ def test_settings_survive_the_state_file(data, tmp_path):
     said = []
     train(data, tmp_path / "s.pt", spec, said.append)
     assert said == ["continuing after epoch 2 of 2"]
+
+
+def test_bfloat16_training_learns_as_float32_does_and_keeps_float32_weights(data, tmp_path):
+    losses = {}
+    for dtype in ("float32", "bfloat16"):
+        said = []
+        spec = replace(SPEC, epochs=4, sigma=0.1, dtype=dtype)
+        weights = train(data, tmp_path / f"{dtype}.pt", spec, said.append)
+        assert {w.dtype for w in weights.values() if w.is_floating_point()} == {torch.float32}
+        losses[dtype] = [float(line.split("loss ")[1].split()[0]) for line in said]
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.05)
+    assert losses["bfloat16"] != losses["float32"]
+
+
+def test_of_several_networks_each_is_trained_in_the_lower_dtype(data, tmp_path):
+    seen = []
+
+    def loss(nets, x_NCHW, y_N, sigma_N111, generator, step):
+        logits_NK = nets["a"](x_NCHW)
+        seen.append((logits_NK.dtype, torch.equal(logits_NK, logits_NK.bfloat16().float())))
+        return torch.nn.functional.cross_entropy(logits_NK, y_N)
+
+    nets = torch.nn.ModuleDict({"a": fresh()})
+    spec = replace(SPEC, epochs=1, dtype="bfloat16")
+    training.train(nets, data, loss, spec, tmp_path / "s.pt", compiled=False, report=lambda _: None)
+    assert set(seen) == {(torch.float32, True)}
+
+
+def test_an_unknown_dtype_is_refused():
+    with pytest.raises(UserError, match="dtype must be one of"):
+        replace(SPEC, dtype="int8")
