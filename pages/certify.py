@@ -37,13 +37,13 @@ with right:
 # The run: other votes asked for stop what runs; alpha and bound only read votes again.
 spec = run.make_spec(checkpoint, picture.x_CHW, image=picture.name, alpha=alpha, **chosen)
 key = shared.key_of(picture.x_CHW, spec, device)
-net = shared.network(checkpoint, device)
-copies, votes = shared.noisy(key, picture.x_CHW, net)
+nets = shared.networks(checkpoint, device)
+copies, votes = shared.noisy(key, picture.x_CHW, nets["classifier"])
 session = shared.session()
 if session.job is not None and session.job.key != key:
     session.stop()
 if pressed:
-    shared.start(key, picture.x_CHW, spec, net)
+    shared.start(key, picture.x_CHW, spec, nets)
 
 # What came of it.
 view = live.View(alpha, bound, CLASSES[dataset], picture.source.label, picture.x_CHW.numel())

@@ -25,7 +25,7 @@ def ask(name: str, sha256: str, index: int, sigma: float) -> tuple[NDArray[np.ui
     checkpoint = checkpoints.find(name)
     net = shared.network(checkpoint, "cpu")
     spec = run.make_spec(checkpoint, x_CHW, sigma, f"shapes/test/{index}", n=VOTES)
-    *_, last = run.watch(x_CHW, net, spec)
+    *_, last = run.watch(x_CHW, {"classifier": net}, spec)
     voter = voting.NoisyClassifier(net)
     copy_NCHW, class_N = voting.noisy_votes(voter, x_CHW, spec, ballot.COPIES)
     sheet = ballot.mosaic(

@@ -96,17 +96,30 @@ def _add_certify(commands: Any) -> None:
         choices=["centre", "whole"],
         help="what of a file that is not square the network sees (%(default)s)",
     )
+    _add_settings(command)
     command.add_argument("--json", action="store_true", help="print the whole certificate")
     _add_device(command)
 
 
+def _add_settings(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of a run that has any, say split=none of dual; may be repeated",
+    )
+
+
 def _add_train(commands: Any) -> None:
+    from rsviz.datasets import CLASSES
     from rsviz.methods import METHODS
     from rsviz.networks import NETWORKS
+    from rsviz.workshop import MAKERS
 
     command = _add(commands, "train", "train a network; killed, the same command resumes", do.train)
-    command.add_argument("method", choices=[m for m in METHODS if METHODS[m].loss])
-    command.add_argument("--dataset", required=True, choices=["cifar10", "shapes"])
+    command.add_argument("method", choices=[m for m in METHODS if METHODS[m].loss or m in MAKERS])
+    command.add_argument("--dataset", required=True, choices=list(CLASSES))
     command.add_argument("--sigma", required=True, help="a number, or uniform: U(0, 1) per image")
     command.add_argument("--network", default="compact", choices=list(NETWORKS))
     command.add_argument("--epochs", type=int, required=True)
@@ -190,6 +203,7 @@ def _add_evaluate(commands: Any) -> None:
     command.add_argument("--checkpoint", required=True)
     command.add_argument("--sigma", type=float, help="noise level (default: the one trained at)")
     _add_images(command)
+    _add_settings(command)
     command.add_argument("--out", type=Path, required=True, help="the log, a CSV file")
     _add_device(command)
 

@@ -5,7 +5,8 @@ checkpoints/NAME/card.json              what, how trained, by which command, wha
 checkpoints/NAME/certified.csv          the measured log
 
 An ensemble has no weights of its own: its card names its members, folders beside it, with their
-hashes, and how they are weighed.
+hashes, and how they are weighed. The card of a method of several networks describes its ``parts``
+by name: weights of its own, or another checkpoint beside it, with its hash.
 """
 
 import hashlib
@@ -24,6 +25,7 @@ from torch import Tensor, nn
 
 from rsviz.errors import UserError
 from rsviz.networks import WeightedSum, WidestMargin, build, fold
+from rsviz.parts import build_part
 
 WEIGHTS, CARD = "weights.safetensors", "card.json"
 REQUIRED = ("name", "method", "dataset", "network", "sigma", "sha256")
@@ -75,17 +77,39 @@ def inspect(folder: Path) -> Checkpoint:
         missing = [key for key in REQUIRED if key not in card]
         if missing:
             raise UserError(f"its card lacks {', '.join(missing)}")
-        sha256 = _members_hash(folder, card) if "members" in card else _weights_hash(folder)
+        sha256 = _hash(folder, card)
         wrong = sha256 != card["sha256"]
         problem = "its weights are not those its card names (sha256 differs)" if wrong else None
         return Checkpoint(folder.name, folder, card, sha256, problem)
     except FileNotFoundError:
         problem = f"it has no {CARD}"
-    except (json.JSONDecodeError, UnicodeDecodeError, TypeError, KeyError):
-        problem = f"its {CARD} is not a JSON object that describes a network"
     except UserError as error:
         problem = str(error)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        problem = f"its {CARD} is not a JSON object that describes a network"
     return Checkpoint(folder.name, folder, {}, "", problem)
+
+
+def _hash(folder: Path, card: Mapping[str, Any]) -> str:
+    """Return the hash of all weights that a card stands for; UserError says what is amiss."""
+    if "members" in card:
+        _check_others(folder, {str(m["name"]): m["sha256"] for m in card["members"]})
+        return ensemble_sha256(card["members"], card["weights"])
+    if "parts" in card:
+        _check_others(folder, _others(card["parts"]))
+        own = any("checkpoint" not in part for part in card["parts"].values())
+        return parts_sha256(card["parts"], _weights_hash(folder) if own else "")
+    return _weights_hash(folder)
+
+
+def _others(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Return the hash of each other checkpoint among the parts, by name."""
+    return {str(p["checkpoint"]): p["sha256"] for p in parts.values() if "checkpoint" in p}
+
+
+def parts_sha256(parts: Mapping[str, Mapping[str, Any]], own: str) -> str:
+    """Return the hash of several networks: of the weights of its own and of what else it names."""
+    return hashlib.sha256(json.dumps([own, parts], sort_keys=True).encode()).hexdigest()
 
 
 def _weights_hash(folder: Path) -> str:
@@ -96,17 +120,15 @@ def _weights_hash(folder: Path) -> str:
     return _sha256(weights, stat.st_mtime_ns, stat.st_size)
 
 
-def _members_hash(folder: Path, card: Mapping[str, Any]) -> str:
-    """Return the hash of an ensemble; UserError names a member that is absent or another one."""
-    for member in card["members"]:
-        name = str(member["name"])
+def _check_others(folder: Path, wanted: Mapping[str, str]) -> None:
+    """Refuse, in words, a checkpoint beside this one that is absent or has other weights."""
+    for name, sha256 in wanted.items():
         try:
             found = _weights_hash(folder.parent / Path(name).name)
         except UserError:
             raise UserError(f"its member {name} is missing") from None
-        if found != member["sha256"]:
+        if found != sha256:
             raise UserError(f"its member {name} is another network now (sha256 differs)")
-    return ensemble_sha256(card["members"], card["weights"])
 
 
 def ensemble_sha256(members: Sequence[Mapping[str, str]], weights: Sequence[float] | None) -> str:
@@ -136,7 +158,42 @@ def load(checkpoint: Checkpoint, device: str = "cpu", ready: bool = True) -> nn.
         raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
     if "members" in checkpoint.card:
         return _load_ensemble(checkpoint, device, ready)
+    if "parts" in checkpoint.card:
+        raise UserError(f"{checkpoint.name} is made of several networks; choose a single one here.")
     net = build(checkpoint.card["network"], checkpoint.card["dataset"])
+    _fill(net, checkpoint)
+    return _settle(net, device, ready)
+
+
+def load_nets(
+    checkpoint: Checkpoint, device: str = "cpu", ready: bool = True
+) -> dict[str, nn.Module]:
+    """Load all networks of a verified checkpoint by name: ``classifier``, or its card's parts.
+
+    Parameters
+    ----------
+    ready : as in `load`.
+
+    Raises
+    ------
+    UserError
+        As `load`.
+    """
+    if "parts" not in checkpoint.card or checkpoint.problem:
+        return {"classifier": load(checkpoint, device, ready)}
+    parts, dataset = checkpoint.card["parts"], checkpoint.card["dataset"]
+    own = {n: build_part(p, dataset) for n, p in parts.items() if "checkpoint" not in p}
+    if own:
+        _fill(nn.ModuleDict(own), checkpoint)
+    nets = {name: _settle(net, device, ready) for name, net in own.items()}
+    for name, other in parts.items():
+        if "checkpoint" in other:
+            nets[name] = load(find(other["checkpoint"], checkpoint.folder.parent), device, ready)
+    return {name: nets[name] for name in parts}
+
+
+def _fill(net: nn.Module, checkpoint: Checkpoint) -> None:
+    """Read a checkpoint's weights into net; UserError says what does not fit."""
     try:
         load_state(net, load_file(checkpoint.folder / WEIGHTS))
     except (SafetensorError, RuntimeError, UserError) as error:
@@ -145,6 +202,9 @@ def load(checkpoint: Checkpoint, device: str = "cpu", ready: bool = True) -> nn.
             f"Checkpoint {checkpoint.name} cannot be used: its weights do not fit a "
             f"{checkpoint.card['network']} ({reason})."
         ) from None
+
+
+def _settle(net: nn.Module, device: str, ready: bool) -> nn.Module:
     net.eval()
     if ready:
         fold(net.requires_grad_(False))
@@ -190,6 +250,26 @@ def save(net: nn.Module, folder: Path, card: Mapping[str, Any]) -> Checkpoint:
     save_file(half, folder / WEIGHTS)
     sha256 = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
     write_card(folder, dict(card) | {"name": folder.name, "sha256": sha256})
+    return inspect(folder)
+
+
+def save_parts(nets: Mapping[str, nn.Module], folder: Path, card: Mapping[str, Any]) -> Checkpoint:
+    """Write networks under one card, which describes them all in ``parts``; as `save`.
+
+    Parameters
+    ----------
+    nets : by name, at least those parts that are no checkpoint of their own.
+    """
+    parts = card["parts"]
+    own = nn.ModuleDict({n: nets[n] for n, p in parts.items() if "checkpoint" not in p})
+    if not own:
+        folder.mkdir(parents=True, exist_ok=True)
+        sha256 = parts_sha256(parts, "")
+        write_card(folder, dict(card) | {"name": folder.name, "sha256": sha256})
+        return inspect(folder)
+    saved = save(own, folder, card)  # its card names the file's hash, not yet the parts'
+    sha256 = parts_sha256(parts, _weights_hash(folder))
+    write_card(folder, dict(card) | {"name": saved.name, "sha256": sha256})
     return inspect(folder)
 
 

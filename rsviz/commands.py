@@ -49,8 +49,11 @@ def markdown_table(rows: list[dict[str, Any]]) -> str:
     head = ["checkpoint", "sigma", "images", "n", "ACR", *(f"r = {r}" for r in radii)]
     lines = [" | ".join(head), " | ".join("---" for _ in head)]
     for row in rows:
-        for m in sorted(row["measured"], key=lambda m: (m["n"], m["sigma"])):
-            cells = [f"`{row['name']}`", f"{m['sigma']:g}", f"{m['images']}", f"{m['n']:,}"]
+        for m in sorted(row["measured"], key=lambda m: (m["n"], m["sigma"] or 0)):
+            if m["norm"] != "L2":
+                continue
+            sigma = "chosen" if m["sigma"] is None else f"{m['sigma']:g}"
+            cells = [f"`{row['name']}`", sigma, f"{m['images']}", f"{m['n']:,}"]
             cells += [f"{m['acr']:.3f}", *(f"{100 * m['accuracy'][r]:.1f}" for r in radii)]
             lines.append(" | ".join(cells))
     return "\n".join(f"| {line} |" for line in lines)
@@ -100,13 +103,16 @@ def certify(args: argparse.Namespace) -> None:
         alpha=args.alpha,
         seed=args.seed,
         bound=args.bound,
+        settings=_run_settings(checkpoint, args.set),
     )
     if args.json:
         print(certificate.to_json())
         return
     classes = CLASSES.get(dataset, ())
     c = certificate
-    assert c.predicted is not None
+    if c.predicted is None:
+        print(f"Abstains: {c.detail.get('why', 'no class was chosen.')}")
+        return
     label = classes[c.predicted] if classes else str(c.predicted)
     if c.abstained:
         print(
@@ -115,11 +121,31 @@ def certify(args: argparse.Namespace) -> None:
         )
     else:
         print(
-            f"{label}, certified within L2 radius {c.radius:.4f} "
+            f"{label}, certified within {c.norm} radius {_radius_in_words(c)} "
             f"(p_A > {c.p_a_lower:.4f}, sigma {c.sigma}, n {c.n:,}, alpha {c.alpha})."
         )
+    if "why" in c.detail:
+        print(c.detail["why"])
     print(c.guarantee)
     print(f"{c.seconds:.1f} s on {c.path}" + (f"; flags: {', '.join(c.flags)}" if c.flags else ""))
+
+
+def _radius_in_words(c: Any) -> str:
+    return f"{c.radius:.4f}" if c.norm == "L2" else f"{255 * c.radius:.3f}/255"
+
+
+def _run_settings(checkpoint: Any, words: list[str]) -> tuple[tuple[str, float | str], ...]:
+    """Return the settings of a run: those of the card, changed as the command line says."""
+    from rsviz.errors import UserError
+    from rsviz.methods import METHODS
+    from rsviz.settings import fill, parse
+
+    method, given = METHODS[checkpoint.card["method"]], parse(words)
+    if method.options is None and given:
+        raise UserError(f"There is no setting {given[0][0]!r}: {method.title} has none.")
+    if method.options is not None:
+        fill(method.options, given)
+    return tuple(sorted((dict(checkpoint.card.get("run", {})) | dict(given)).items()))
 
 
 def train(args: argparse.Namespace) -> None:
@@ -173,7 +199,8 @@ def evaluate(args: argparse.Namespace) -> None:
     checkpoint = checkpoints.find(args.checkpoint)
     if checkpoint.problem:
         raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
-    spec = spec_for(checkpoint, args.sigma, **_which_images(args))
+    settings = _run_settings(checkpoint, args.set)
+    spec = spec_for(checkpoint, args.sigma, settings=settings, **_which_images(args))
     curve = measure(checkpoint, spec, args.out, _device(args.device), _command(), _say)
     _print_curve(curve)
 

@@ -1,7 +1,8 @@
 """Certification over a data set: a log that grows a row an image and resumes where it stopped.
 
 Line 1 of a log is ``# `` and a JSON object with every setting and hash; then a CSV table with one
-row an image, in the order they finished. Shape suffixes: C channels, H height, W width, K classes.
+row an image, in the order they finished. Methods that decide more than a class keep it as JSON in a
+last column, ``detail``. Shape suffixes: C channels, H height, W width, K classes.
 """
 
 import csv
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +34,8 @@ COLUMNS = ("index", "label", "predicted", "radius", "correct", "counts0", "count
 class EvaluationSpec:
     """Which images are certified and how; the head of the log.
 
-    ``every`` k takes images 0, k, 2k, ...; ``first`` m takes images 0 to m-1; exactly one is set.
+    ``sigma`` is None where the method chooses it for each image. ``every`` k takes images 0, k, 2k,
+    ...; ``first`` m takes images 0 to m-1; exactly one is set.
     """
 
     name: str
@@ -40,7 +43,7 @@ class EvaluationSpec:
     method: str
     network: str
     checkpoint_sha256: str
-    sigma: float
+    sigma: float | None
     n0: int
     n: int
     alpha: float
@@ -50,6 +53,7 @@ class EvaluationSpec:
     first: int | None = None
     norm: str = Norm.L2
     bound: str = Bound.CLOPPER_PEARSON
+    settings: tuple[tuple[str, float | str], ...] = ()
 
     def __post_init__(self) -> None:
         if (self.every is None) == (self.first is None):
@@ -68,7 +72,7 @@ class EvaluationSpec:
         return RunSpec(
             image=data.image_name(index),
             checkpoint=self.name,
-            sigma=self.sigma,
+            sigma=self.sigma or 1.0,  # not used where the method chooses it
             method=self.method,
             checkpoint_sha256=self.checkpoint_sha256,
             n0=self.n0,
@@ -76,15 +80,24 @@ class EvaluationSpec:
             alpha=self.alpha,
             bound=Bound(self.bound),
             seed=self.seed,
+            settings=self.settings,
         )
 
 
-def spec_for(checkpoint: Checkpoint, sigma: float | None, **settings: object) -> EvaluationSpec:
-    """Return the EvaluationSpec of a checkpoint; sigma defaults to the one it was trained at."""
+def spec_for(checkpoint: Checkpoint, sigma: float | None, **settings: Any) -> EvaluationSpec:
+    """Return the EvaluationSpec of a checkpoint; sigma defaults to the one it was trained at.
+
+    Settings of the run not given are those its card states. A method that chooses the noise of each
+    image has no sigma of its own.
+    """
     card = checkpoint.card
+    method = METHODS[card["method"]]
+    given = dict(card.get("run", {})) | dict(settings.pop("settings", ()))
+    if method.chooses_sigma and sigma is not None:
+        raise UserError(f"{method.title} chooses the noise of each image; leave --sigma out.")
     if sigma is None:
         sigma = card["sigma"]
-    if sigma is None:
+    if sigma is None and not method.chooses_sigma:
         raise UserError(f"{checkpoint.name} was trained for many noise levels; give --sigma.")
     return EvaluationSpec(
         name=checkpoint.name,
@@ -93,7 +106,9 @@ def spec_for(checkpoint: Checkpoint, sigma: float | None, **settings: object) ->
         network=card["network"],
         checkpoint_sha256=checkpoint.sha256,
         sigma=sigma,
-        **settings,  # type: ignore[arg-type]
+        norm=method.norm,
+        settings=tuple(sorted(given.items())),
+        **settings,
     )
 
 
@@ -125,7 +140,8 @@ def evaluate(
         writer = csv.writer(file, lineterminator="\n")
         for task in drive(queue, device):
             if task.certificate:
-                writer.writerow(row(task, task.certificate, int(data.y_N[task.request.key])))
+                label = int(data.y_N[task.request.key])
+                writer.writerow(row(task, task.certificate, label, method.logged))
                 file.flush()
                 os.fsync(file.fileno())
                 progress.step()
@@ -145,21 +161,30 @@ def requests(
         yield Request(i, x_CHW, image_id(x_CHW), spec.seed, start)
 
 
-def row(task: Task, certificate: Certificate, label: int) -> Sequence[object]:
-    """Return one line of a log, in the order of `COLUMNS`."""
-    assert certificate.predicted is not None
-    predicted = -1 if certificate.abstained else certificate.predicted
+def row(
+    task: Task, certificate: Certificate, label: int, logged: Sequence[str] = ()
+) -> Sequence[object]:
+    """Return one line of a log, in the order of `COLUMNS`, and what is ``logged`` of its detail."""
+    decided = certificate.predicted is not None and not certificate.abstained
+    predicted = certificate.predicted if decided else -1
+    detail = {name: certificate.detail[name] for name in logged if name in certificate.detail}
     return (
         task.request.key,
         label,
         predicted,
-        f"{certificate.radius:.6f}",
+        _digits(certificate),
         int(predicted == label),
         " ".join(map(str, certificate.counts0)),
         " ".join(map(str, certificate.counts)),
         certificate.n,
         f"{time.perf_counter() - task.started:.3f}",
+        *([json.dumps(detail)] if logged else []),
     )
+
+
+def _digits(c: Certificate) -> str:
+    """Write a radius to six digits after the point; in Linf, where it is small, to nine."""
+    return f"{c.radius:.9f}" if c.norm is Norm.LINF else f"{c.radius:.6f}"
 
 
 def open_log(out: Path, spec: EvaluationSpec, device: str, command: str) -> set[int]:
@@ -169,7 +194,8 @@ def open_log(out: Path, spec: EvaluationSpec, device: str, command: str) -> set[
         place = {"device": device, "dtype": "float32", "path": where, "torch": torch.__version__}
         head = {"format": FORMAT, "spec": asdict(spec) | place | {"command": command}}
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(f"# {json.dumps(head)}\n{','.join(COLUMNS)}\n")
+        columns = COLUMNS + (("detail",) if METHODS[spec.method].logged else ())
+        out.write_text(f"# {json.dumps(head)}\n{','.join(columns)}\n")
         return set()
     text = out.read_text()
     whole = text[: text.rfind("\n") + 1]  # a kill may leave a torn last line
@@ -181,7 +207,8 @@ def open_log(out: Path, spec: EvaluationSpec, device: str, command: str) -> set[
         done = {int(line.split(",", 1)[0]) for line in lines[2:]}
     except (ValueError, KeyError, TypeError, IndexError):
         raise UserError(f"{out} is not a log of rsviz; choose another --out.") from None
-    new = asdict(spec) | {"path": where}
+    new = json.loads(json.dumps(asdict(spec))) | {"path": where}  # as a log holds it
+    old = {"settings": []} | old  # of early logs
     if unlike := [key for key, value in new.items() if old.get(key) != value]:
         raise UserError(
             f"{out} holds a run with another {', '.join(unlike)}; choose another --out or repeat "

@@ -46,6 +46,7 @@ def as_python(spec: RunSpec, device: str, file: str = "", crop: object = "centre
         f"    alpha={spec.alpha!r},",
         f"    bound={str(spec.bound)!r},",
         f"    seed={spec.seed!r},",
+        *([f"    settings={spec.settings!r},"] if spec.settings else []),
         ")",
         "print(certificate.predicted, certificate.radius, certificate.counts)",
     ]

@@ -147,13 +147,14 @@ NETWORKS: dict[str, Callable[[int], nn.Module]] = {
 }
 
 
-def build(network: str, dataset: str) -> nn.Sequential:
+def build(network: str, dataset: str, classes: int | None = None) -> nn.Sequential:
     """Return a fresh network for a data set: Sequential(Normalize, net), pixels in, logits out.
 
     Parameters
     ----------
     network : one of `NETWORKS`.
-    dataset : one of `STATISTICS`; fixes normalisation and the number of classes.
+    dataset : one of `STATISTICS`; fixes normalisation.
+    classes : number of outputs; None takes the data set's.
 
     Raises
     ------
@@ -164,7 +165,8 @@ def build(network: str, dataset: str) -> nn.Sequential:
         raise UserError(f"The network must be one of {', '.join(NETWORKS)}, but is {network!r}.")
     if dataset not in STATISTICS:
         raise UserError(f"The data set must be one of {', '.join(STATISTICS)}, not {dataset!r}.")
-    return nn.Sequential(Normalize(*STATISTICS[dataset]), NETWORKS[network](CLASS_COUNT[dataset]))
+    body = NETWORKS[network](classes or CLASS_COUNT[dataset])
+    return nn.Sequential(Normalize(*STATISTICS[dataset]), body)
 
 
 def fold(net: nn.Module) -> nn.Module:

@@ -5,7 +5,7 @@ Shape suffixes: N images, R rows, C channels, H height, W width, K classes, L no
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -16,6 +16,7 @@ from rsviz.bounds import clopper_pearson_lower
 from rsviz.certify import radius_l2
 from rsviz.errors import UserError
 from rsviz.networks import class_count
+from rsviz.settings import fill
 from rsviz.spec import SIGMA_MAX, RunSpec
 
 Risk = Literal["strong", "weak", "none"]
@@ -51,14 +52,7 @@ def from_spec(kind: type[T], spec: RunSpec) -> T:
     UserError
         A name is not one of its fields, or a value is a word where a number belongs.
     """
-    defaults = {f.name: f.default for f in fields(kind)}  # type: ignore[arg-type]
-    for name, value in spec.settings:
-        if name not in defaults:
-            raise UserError(f"There is no setting {name!r}; there are: {', '.join(defaults)}.")
-        word = isinstance(defaults[name], str)
-        if isinstance(value, str) != word:
-            raise UserError(f"{name} must be a {'word' if word else 'number'}, but is {value!r}.")
-    return kind(**dict(spec.settings))
+    return fill(kind, spec.settings)
 
 
 def network(nets: Mapping[str, nn.Module], name: str) -> nn.Module:

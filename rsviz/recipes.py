@@ -11,7 +11,8 @@ class Recipe:
     """One shipped checkpoint.
 
     ``start`` names the checkpoint it continues from, ``members`` those an ensemble is made of;
-    ``sigmas`` the noise levels it is measured at, the first one's log being ``certified.csv``, on
+    ``needs`` others that must be there; ``sigmas`` the noise levels it is measured at (None: the
+    method chooses), the first one's log being ``certified.csv``, on
     every ``every``-th test image. Minutes are of two CPU cores, training alone.
     """
 
@@ -22,7 +23,7 @@ class Recipe:
     sigma: float | str
     epochs: int
     lr: float
-    sigmas: tuple[float, ...]
+    sigmas: tuple[float | None, ...]
     minutes: float
     every: int = 20
     start: str = ""
@@ -30,11 +31,12 @@ class Recipe:
     settings: tuple[tuple[str, float], ...] = ()
     members: tuple[str, ...] = ()
     dtype: str = "float32"
+    needs: tuple[str, ...] = ()
 
     @property
     def parents(self) -> tuple[str, ...]:
         """The checkpoints that must be there first."""
-        return self.members or ((self.start,) if self.start else ())
+        return self.needs + (self.members or ((self.start,) if self.start else ()))
 
     def train_spec(self) -> TrainSpec:
         """Return the settings of its training."""
@@ -70,15 +72,16 @@ class Recipe:
             f"{changed} --out checkpoints/{self.name}{on}"
         )
 
-    def log(self, sigma: float) -> str:
+    def log(self, sigma: float | None) -> str:
         """Return the file name of the log at one noise level."""
         return "certified.csv" if sigma == self.sigmas[0] else f"certified-{sigma}.csv"
 
-    def evaluate_command(self, sigma: float, n: int, device: str = "cpu") -> str:
+    def evaluate_command(self, sigma: float | None, n: int, device: str = "cpu") -> str:
         """Return the command that measures it at one noise level."""
+        level = "" if sigma is None else f" --sigma {sigma}"
         on = "" if device == "cpu" else f" --device {device}"
         return (
-            f"python -m rsviz evaluate --checkpoint {self.name} --sigma {sigma} --split test"
+            f"python -m rsviz evaluate --checkpoint {self.name}{level} --split test"
             f" --every {self.every} --n0 100 --n {n} --alpha 0.001"
             f" --out checkpoints/{self.name}/{self.log(sigma)}{on}"
         )

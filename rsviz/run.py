@@ -4,15 +4,15 @@ Shape suffixes: C channels, H height, W width.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from torch import Tensor, nn
 
-from rsviz.checkpoints import Checkpoint, load
+from rsviz.checkpoints import Checkpoint, load_nets
 from rsviz.errors import UserError
 from rsviz.images import image_id
-from rsviz.methods import METHODS
+from rsviz.methods import METHODS, reader
 from rsviz.networks import INPUT_SIZE
 from rsviz.spec import Certificate, RunSpec
 from rsviz.voting import Progress
@@ -43,20 +43,26 @@ def make_spec(
 
 def watch(
     x_CHW: Tensor,
-    net: nn.Module,
+    nets: Mapping[str, nn.Module],
     spec: RunSpec,
     device: str = "cpu",
     cancel: threading.Event | None = None,
 ) -> Iterator[Progress]:
-    """Certify one image and yield a reading after every batch of votes; the last one is final."""
+    """Certify one image and yield a reading after every batch of votes; the last one is final.
+
+    Parameters
+    ----------
+    nets : the method's networks by name, as `checkpoints.load_nets` gives them.
+    """
     method = METHODS[spec.method]
     return watch_votes(
-        lambda: method.certify(x_CHW, {"classifier": net}, spec),
-        method.read,
+        lambda: method.certify(x_CHW, nets, spec),
+        reader(method, x_CHW),
         x_CHW,
         spec,
         device,
         cancel,
+        method.planned(spec),
     )
 
 
@@ -68,7 +74,7 @@ def certify(
     Parameters
     ----------
     x_CHW : the image in [0, 1], as large as the checkpoint's network takes it.
-    settings : of `make_spec`: sigma, n0, n, alpha, bound, seed, image.
+    settings : of `make_spec`: sigma, n0, n, alpha, bound, seed, image, settings.
 
     Raises
     ------
@@ -81,5 +87,5 @@ def certify(
     if tuple(x_CHW.shape) != (3, size, size):
         raise UserError(f"{checkpoint.name} takes images of 3x{size}x{size}; resize it first.")
     spec = make_spec(checkpoint, x_CHW, **settings)
-    *_, last = watch(x_CHW, load(checkpoint, device), spec, device)
+    *_, last = watch(x_CHW, load_nets(checkpoint, device), spec, device)
     return last.certificate

@@ -246,12 +246,17 @@ def watch(
     spec: RunSpec,
     device: str = "cpu",
     cancel: threading.Event | None = None,
+    planned: int | None = None,
 ) -> Iterator[Progress]:
     """Certify one image and yield a reading after every batch; the last one is final.
 
     Cancelled, the last reading says ``ended = "stopped"`` and holds under an anytime bound.
+
+    Parameters
+    ----------
+    planned : votes the run will count at least; None means n0 + n.
     """
-    planned = spec.n0 + spec.n
+    at_least = spec.n0 + spec.n if planned is None else planned
     request = Request(0, x_CHW, image_id(x_CHW), spec.seed, start)
     begun = time.perf_counter()
     votes: dict[str, Votes] = {}
@@ -260,7 +265,8 @@ def watch(
         seconds = time.perf_counter() - begun
         done = sum(v.total for v in votes.values())
         certificate = stamp(certificate, request.image, device, seconds)
-        return Progress(certificate, done, planned, seconds)
+        asked = sum(v.planned for v in votes.values())
+        return Progress(certificate, done, max(at_least, asked), seconds)
 
     final = False
     for task in drive([request], device, cancel=cancel):

@@ -1,11 +1,13 @@
 """Making checkpoints: train one, measure one, or run the recipes that are missing."""
 
+import importlib
 import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -14,9 +16,19 @@ from rsviz.checkpoints import Checkpoint
 from rsviz.errors import UserError
 from rsviz.methods import loss_for
 from rsviz.recipes import Recipe
-from rsviz.spec import Curve
+from rsviz.spec import Curve, Norm
 
+# Each has make(spec, out, device, command, compiled, report) -> Checkpoint.
+MAKERS = {
+    "dual": "rsviz.making_dual",
+    "routing": "rsviz.making_dual",
+    "variational": "rsviz.making_variational",
+    "adaptive": "rsviz.making_adaptive",
+    "static": "rsviz.making_adaptive",
+    "plain-linf": "rsviz.making_adaptive",
+}
 RADII = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
+RADII_LINF = tuple(k / 255 for k in (0, 0.5, 1, 1.5, 2, 3, 4, 6, 8))
 Report = Callable[[str], None]
 
 
@@ -33,7 +45,15 @@ def train_checkpoint(
     compiled: bool = True,
     report: Report = print,
 ) -> Checkpoint:
-    """Train a network as ``spec`` says and write it, with its card, into the folder ``out``."""
+    """Train a network as ``spec`` says and write it, with its card, into the folder ``out``.
+
+    Methods of several networks are made by a module of their own, one of `MAKERS`.
+    """
+    if spec.method in MAKERS:
+        maker = importlib.import_module(MAKERS[spec.method])  # it uses this module itself
+        made: Checkpoint = maker.make(spec, out, device, command, compiled, report)
+        report(f"wrote {out}")
+        return made
     loss, settings = loss_for(spec)
     data = datasets.load(spec.dataset, "train")
     net = seeded_network(spec)
@@ -47,7 +67,17 @@ def train_checkpoint(
         compiled,
         report,
     )
-    card: dict[str, object] = {
+    card = card_of(spec, out, device, command, seconds) | {"settings": settings}
+    made = checkpoints.save(net, out, card)
+    report(f"wrote {out}")
+    return made
+
+
+def card_of(
+    spec: training.TrainSpec, out: Path, device: str, command: str, seconds: float
+) -> dict[str, Any]:
+    """Return what every card says of how its networks were trained; nothing is measured yet."""
+    return {
         "name": out.name,
         "method": spec.method,
         "dataset": spec.dataset,
@@ -58,16 +88,12 @@ def train_checkpoint(
         "start": spec.start,
         "epochs": spec.epochs,
         "dtype": spec.dtype,
-        "settings": settings,
         "command": command,
         "seconds": round(seconds),
         "device": device_name(device),
         "torch": torch.__version__,
         "measured": [],
     }
-    made = checkpoints.save(net, out, card)
-    report(f"wrote {out}")
-    return made
 
 
 def seeded_network(spec: training.TrainSpec) -> torch.nn.Module:
@@ -96,9 +122,9 @@ def measure(
 ) -> Curve:
     """Evaluate a checkpoint into the log ``out``; in its own folder, also record it in its card."""
     data = datasets.load(spec.dataset, spec.split)
-    nets = {"classifier": checkpoints.load(checkpoint, device)}
+    nets = checkpoints.load_nets(checkpoint, device)
     evaluation.evaluate(spec, nets, data, out, device, command, report)
-    curve = curves.curve(curves.read_log(out), RADII)
+    curve = curves.curve(curves.read_log(out), RADII if spec.norm == Norm.L2 else RADII_LINF)
     if out.resolve().parent == checkpoint.folder.resolve():
         _record(checkpoint, spec, curve, out.name, command)
     return curve

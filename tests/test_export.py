@@ -24,7 +24,7 @@ def test_the_code_for_a_gallery_picture_repeats_the_run(checkpoint):
     spec = run.make_spec(
         checkpoint, x_CHW, 0.25, "shapes/test/8", n0=50, n=100, seed=3, bound=Bound.SPLIT
     )
-    *_, last = run.watch(x_CHW, checkpoints.load(checkpoint), spec)
+    *_, last = run.watch(x_CHW, checkpoints.load_nets(checkpoint), spec)
     repeated = repeat(as_python(spec, "cpu"))
     assert repeated.counts == last.certificate.counts
     assert repeated.radius == last.certificate.radius

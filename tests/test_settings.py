@@ -1,4 +1,4 @@
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 
 import pytest
 
@@ -57,8 +57,9 @@ def test_words_are_parsed_and_written_alike():
     pairs = settings.parse(["steps=2", "eps=0.25"])
     assert pairs == (("eps", 0.25), ("steps", 2.0))
     assert settings.as_words(pairs) == "--set eps=0.25 --set steps=2"
-    for bad in ("draws", "draws=two", "=3,4"):
-        with pytest.raises(UserError, match="name=number"):
+    assert settings.parse(["levels=.25,1"]) == (("levels", ".25,1"),)
+    for bad in ("draws", "draws=", "=3,4"):
+        with pytest.raises(UserError, match="name=value"):
             settings.parse([bad])
 
 
@@ -68,3 +69,29 @@ def test_every_recipe_names_known_settings_and_its_command_gives_them():
         words = recipe.train_command().split()
         pairs = [words[j + 1] for j, word in enumerate(words) if word == "--set"]
         assert settings.parse(pairs) == recipe.train_spec().settings
+
+
+def test_options_are_filled_and_refused_by_kind():
+    @dataclass(frozen=True)
+    class Options:
+        levels: str = "a"
+        draws: int = 3
+        q: float = 0.5
+
+    given = settings.parse(["levels=b", "draws=4", "q=1"])
+    assert settings.fill(Options, given) == Options("b", 4, 1.0)
+    assert isinstance(settings.fill(Options, given).draws, int)
+    assert settings.fill(Options, ()) == Options()
+    for name, value, words in (
+        ("levels", 1.0, "must be a word"),
+        ("q", "much", "must be a number"),
+        ("draws", 1.5, "must be a whole number"),
+        ("depth", 1.0, "no setting"),
+    ):
+        with pytest.raises(UserError, match=words):
+            settings.fill(Options, ((name, value),))
+
+
+def test_a_loss_takes_numbers_only():
+    with pytest.raises(UserError, match="must be a number"):
+        loss_for(replace(SPEC, settings=(("draws", "two"),)))

@@ -14,7 +14,6 @@ Shape suffixes: N votes, C channels, H height, W width, K queries; d = CHW entri
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +25,7 @@ from rsviz.images import image_id
 from rsviz.masks import OnesMask
 from rsviz.networks import class_count
 from rsviz.noise import CHUNK, chunk, chunk_seed
+from rsviz.noise_levels import from_spec, network
 from rsviz.queries import HALVES, Answer, ask, combine, noise_level
 from rsviz.spec import Certificate, Norm, RunSpec, Votes
 from rsviz.voting import Ask, MethodRun, NoisyClassifier, Voter
@@ -75,24 +75,30 @@ def static_query(x_NCHW: Tensor, sigma_N111: Tensor, e_NCHW: Tensor, mask: nn.Mo
     return w_N1HW * x_NCHW + noise_level(w_N1HW, sigma_N111, 1.0) * e_NCHW
 
 
-def voter_of(nets: Mapping[str, nn.Module], spec: RunSpec) -> AdaptiveVoter:
-    """Return the voter of a run.
+@dataclass(frozen=True)
+class Options:
+    """Settings of a run: ``f``, the first query's share of the budget, and ``kappa_max``.
 
-    Its setting ``f`` (1/2) is the first query's share of the budget, ``kappa_max`` (none) the bound
-    that `queries.noise_level` enforces.
-
-    Raises
-    ------
-    UserError
-        A setting is out of range.
+    ``kappa_max`` (none by default) is the bound that `queries.noise_level` enforces.
     """
-    chosen = {name: float(value) for name, value in spec.settings}
-    f, kappa_max = chosen.get("f", 0.5), chosen.get("kappa_max", math.inf)
-    if not 0 < f < 1:
-        raise UserError(f"f, the first query's share of the budget, must lie in (0, 1), not {f!r}.")
-    if not kappa_max >= 1:
-        raise UserError(f"kappa_max must be at least 1, but is {kappa_max!r}.")
-    return AdaptiveVoter(nets["classifier"], (nets["mask"],), (f, 1 - f), kappa_max)
+
+    f: float = 0.5
+    kappa_max: float = math.inf
+
+    def __post_init__(self) -> None:
+        if not 0 < self.f < 1:
+            raise UserError(
+                f"f, the first query's share of the budget, must lie in (0, 1), not {self.f!r}."
+            )
+        if not self.kappa_max >= 1:
+            raise UserError(f"kappa_max must be at least 1, but is {self.kappa_max!r}.")
+
+
+def voter_of(nets: Mapping[str, nn.Module], spec: RunSpec) -> AdaptiveVoter:
+    """Return the voter of a run; ``spec.settings`` fill `Options`, a bad one is refused."""
+    how = from_spec(Options, spec)
+    masks = (network(nets, "mask"),)
+    return AdaptiveVoter(nets["classifier"], masks, (how.f, 1 - how.f), how.kappa_max)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +142,7 @@ def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> Meth
     ----------
     x_CHW : the image, in [0, 1]; all of its d = CHW entries may be changed by an attacker.
     nets : ``classifier`` and ``mask``, networks in eval mode, fixed before the image is seen.
-    spec : its settings are those of `voter_of`.
+    spec : ``settings`` fill `Options`.
     """
     return _certify(voter_of(nets, spec), 2, x_CHW, nets["classifier"], spec)
 
@@ -174,11 +180,6 @@ def read(votes: Mapping[str, Votes], spec: RunSpec, d: int) -> Certificate:
     return reading.read(
         votes.get("select"), votes.get("bound"), spec, GUARANTEE, norm=Norm.LINF, d=d
     )
-
-
-def reader(d: int) -> partial[Certificate]:
-    """Return `read` for images of d entries, as `voting.watch` takes it."""
-    return partial(read, d=d)
 
 
 def loss(

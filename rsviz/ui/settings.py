@@ -9,6 +9,7 @@ from rsviz import checkpoints, examples
 from rsviz.checkpoints import Checkpoint
 from rsviz.datasets import CLASSES
 from rsviz.errors import UserError
+from rsviz.methods import METHODS
 from rsviz.spec import Bound
 from rsviz.ui.shared import devices
 
@@ -22,7 +23,11 @@ SEED_MAX = 2**31 - 1
 def usable(dataset: str) -> list[Checkpoint]:
     """Return the checkpoints for a data set (any, for a file), the best guess first."""
     found = [c for c in checkpoints.list_checkpoints() if c.verified]
-    known = [c for c in found if c.card["dataset"] in CLASSES]
+    known = [
+        c
+        for c in found
+        if c.card["dataset"] in CLASSES and METHODS[c.card["method"]].page == "certify"
+    ]
     fitting = [c for c in known if not dataset or c.card["dataset"] == dataset]
 
     def rank(c: Checkpoint) -> tuple[bool, bool, str]:

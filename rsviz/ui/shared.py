@@ -4,6 +4,7 @@ Shape suffixes: C channels, H height, W width.
 """
 
 import gc
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import streamlit as st
@@ -38,15 +39,20 @@ class Shown:
 
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the network")
-def _network(name: str, sha256: str, device: str) -> nn.Module:
-    net = checkpoints.load(checkpoints.find(name), device)
+def _networks(name: str, sha256: str, device: str) -> dict[str, nn.Module]:
+    nets = checkpoints.load_nets(checkpoints.find(name), device)
     gc.freeze()  # Streamlit collects garbage after every run; what stays need not be searched
-    return net
+    return nets
+
+
+def networks(checkpoint: Checkpoint, device: str) -> dict[str, nn.Module]:
+    """Return a checkpoint's networks by name, loaded once for all sessions and never changed."""
+    return _networks(checkpoint.name, checkpoint.sha256, device)
 
 
 def network(checkpoint: Checkpoint, device: str) -> nn.Module:
-    """Return a checkpoint's network, loaded once for all sessions and never changed."""
-    return _network(checkpoint.name, checkpoint.sha256, device)
+    """Return a checkpoint's classifier; see `networks`."""
+    return networks(checkpoint, device)["classifier"]
 
 
 @st.cache_resource(scope="session", on_release=lambda session: session.stop(), show_spinner=False)
@@ -81,7 +87,7 @@ def key_of(x_CHW: Tensor, spec: RunSpec, device: str) -> Key:
     return Key(images.image_id(x_CHW), replace(spec, alpha=0.001, bound=Bound.SPLIT), device)
 
 
-def start(key: Key, x_CHW: Tensor, spec: RunSpec, net: nn.Module) -> Job:
+def start(key: Key, x_CHW: Tensor, spec: RunSpec, nets: Mapping[str, nn.Module]) -> Job:
     """Queue a run for this session in place of what runs for it, unless that is the very run."""
     job = session().job
     if job is not None and job.key == key and job.active and not job.cancel.is_set():
@@ -91,7 +97,7 @@ def start(key: Key, x_CHW: Tensor, spec: RunSpec, net: nn.Module) -> Job:
         Job(
             key,
             key.device,
-            lambda cancel: running.watch(x_CHW, net, split, key.device, cancel),
+            lambda cancel: running.watch(x_CHW, nets, split, key.device, cancel),
         )
     )
 

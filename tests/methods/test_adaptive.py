@@ -1,5 +1,6 @@
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ def spec(**changes):
 
 def final(run, x_CHW, run_spec):
     *_, last = voting.watch(
-        lambda: run(x_CHW, run_spec), adaptive.reader(x_CHW.numel()), x_CHW, run_spec
+        lambda: run(x_CHW, run_spec), partial(adaptive.read, d=x_CHW.numel()), x_CHW, run_spec
     )
     return last.certificate
 
@@ -262,7 +263,7 @@ def test_cut_short_it_says_what_holds(case):
         p.certificate
         for p in voting.watch(
             lambda: adaptive.certify(x_CHW, {"classifier": net, "mask": Leaning()}, run_spec),
-            adaptive.reader(192),
+            partial(adaptive.read, d=192),
             x_CHW,
             run_spec,
         )

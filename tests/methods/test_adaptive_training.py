@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -39,6 +41,6 @@ def test_training_lowers_the_loss_and_moves_the_mask(canvases, tmp_path, kind):
     run = adaptive.certify if kind == "adaptive" else adaptive.certify_static
     x_CHW, run_spec = canvases.image(0), RunSpec("x", "c", 0.1, n=200)
     *_, last = voting.watch(
-        lambda: run(x_CHW, nets, run_spec), adaptive.reader(x_CHW.numel()), x_CHW, run_spec
+        lambda: run(x_CHW, nets, run_spec), partial(adaptive.read, d=x_CHW.numel()), x_CHW, run_spec
     )
     assert last.certificate.detail["d"] == 3 * 48 * 48

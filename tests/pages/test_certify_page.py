@@ -280,7 +280,7 @@ def test_an_unexpected_error_is_a_sentence_without_a_traceback(open_page, monkey
     def crash(*args):
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr(shared, "network", crash)
+    monkeypatch.setattr(shared, "networks", crash)
     app = open_page()
     assert not app.exception
     assert len(app.error) == 1
