@@ -139,7 +139,7 @@ def _resnet50(classes: int) -> nn.Module:
     return resnet50(num_classes=classes)
 
 
-NETWORKS: dict[str, Callable[[int], nn.Module]] = {
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "compact": Compact,
     "resnet20": lambda classes: CifarResNet(20, classes),
     "resnet110": lambda classes: CifarResNet(110, classes),
@@ -147,7 +147,7 @@ NETWORKS: dict[str, Callable[[int], nn.Module]] = {
 }
 
 
-def build(network: str, dataset: str, classes: int | None = None) -> nn.Sequential:
+def build(network: str, dataset: str, classes: int | None = None, **options: int) -> nn.Sequential:
     """Return a fresh network for a data set: Sequential(Normalize, net), pixels in, logits out.
 
     Parameters
@@ -155,6 +155,7 @@ def build(network: str, dataset: str, classes: int | None = None) -> nn.Sequenti
     network : one of `NETWORKS`.
     dataset : one of `STATISTICS`; fixes normalisation.
     classes : number of outputs; None takes the data set's.
+    options : of the network itself: ``width`` of ``compact``.
 
     Raises
     ------
@@ -165,7 +166,7 @@ def build(network: str, dataset: str, classes: int | None = None) -> nn.Sequenti
         raise UserError(f"The network must be one of {', '.join(NETWORKS)}, but is {network!r}.")
     if dataset not in STATISTICS:
         raise UserError(f"The data set must be one of {', '.join(STATISTICS)}, not {dataset!r}.")
-    body = NETWORKS[network](classes or CLASS_COUNT[dataset])
+    body = NETWORKS[network](classes or CLASS_COUNT[dataset], **options)
     return nn.Sequential(Normalize(*STATISTICS[dataset]), body)
 
 

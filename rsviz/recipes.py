@@ -210,6 +210,63 @@ RECIPES: tuple[Recipe, ...] = (
 )
 
 
+def _levels(dataset: str, images: int, every: int, minutes: float) -> tuple[Recipe, ...]:
+    """Return the recipes of the methods that choose the noise of each image."""
+    base, experts = f"{dataset}-gaussian-universal", f"{dataset}-gaussian"
+    some = (("images", images),)
+    bf16 = "bfloat16"
+    return (
+        Recipe(
+            f"{dataset}-dual",
+            "dual",
+            dataset,
+            "compact",
+            1.0,
+            8,
+            0.1,
+            (None,),
+            minutes,
+            every,
+            start=base,
+            settings=some,
+            dtype=bf16,
+        ),
+        Recipe(
+            f"{dataset}-routing",
+            "routing",
+            dataset,
+            "compact",
+            1.0,
+            8,
+            0.1,
+            (None,),
+            minutes,
+            every,
+            settings=(("experts", experts), *some),
+            dtype=bf16,
+            needs=tuple(f"{experts}-{s}" for s in (0.25, 0.5, 1.0)),
+        ),
+        Recipe(
+            f"{dataset}-variational",
+            "variational",
+            dataset,
+            "compact",
+            0.5,
+            4,
+            0.1,
+            (None,),
+            minutes,
+            every,
+            start=base,
+            settings=some,
+        ),
+    )
+
+
+RECIPES += _levels("shapes", images=4000, every=10, minutes=5)
+RECIPES += _levels("cifar10", images=20000, every=20, minutes=20)
+
+
 def find_recipe(name: str) -> Recipe | None:
     """Return the recipe of a checkpoint, None when it has none."""
     return next((r for r in RECIPES if r.name == name), None)

@@ -1,0 +1,278 @@
+"""Training for Dual RS: labels from radii, the estimator, then the classifier; or routing.
+
+A round labels training images with the radius that each level's own classifier gives them, teaches
+the estimator which level is best, and fine-tunes the classifier on the levels that it chooses.
+Routing stops after the estimator: the classifiers are shipped experts, one for each level.
+
+Shape suffixes: N images, C channels, H height, W width, L noise levels.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rsviz import checkpoints, datasets, noise_levels, settings, training, workshop
+from rsviz.checkpoints import Checkpoint
+from rsviz.datasets import Dataset
+from rsviz.errors import UserError
+from rsviz.methods import dual
+from rsviz.noise_levels import Risk, Targets
+from rsviz.parts import build_part
+from rsviz.training import DTYPES, TrainSpec
+
+Report = Callable[[str], None]
+BLOCK = 500  # images between two reports
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What this training knows besides a TrainSpec, whose sigma is the estimator's own noise.
+
+    ``levels`` to choose from; ``votes`` of a label and ``images`` labelled (0: all); ``width`` of
+    the estimator, a compact net (24 of 32 channels is .57 of the classifier's arithmetic).
+    ``draws``, ``lam`` and ``eta`` are of its loss, ``risk`` how its consistency is weighed,
+    ``temperature`` that of its targets. The classifier is fine-tuned for ``fine_epochs`` at
+    ``fine_lr``, in each of ``rounds``. ``experts``: of routing, the stem of their names.
+    """
+
+    levels: str = "0.25,0.5,1"
+    votes: int = 50
+    images: int = 0
+    width: int = 24
+    draws: int = 2
+    lam: float = 40.0
+    eta: float = 0.5
+    risk: str = "strong"
+    temperature: float = 1.0
+    fine_epochs: int = 3
+    fine_lr: float = 0.02
+    rounds: int = 1
+    experts: str = ""
+
+    def __post_init__(self) -> None:
+        noise_levels.parse(self.levels)
+        settings.check_counts(votes=(self.votes, 1), images=(self.images, 0))
+        settings.check_counts(width=(self.width, 1), rounds=(self.rounds, 1))
+        settings.check_counts(fine_epochs=(self.fine_epochs, 1))
+        if self.risk not in ("strong", "weak", "none"):
+            raise UserError(f"risk must be strong, weak or none, but is {self.risk!r}.")
+        if self.temperature <= 0:
+            raise UserError(f"temperature must be above 0, but is {self.temperature!r}.")
+
+    @property
+    def level_L(self) -> tuple[float, ...]:
+        """The noise levels, rising."""
+        return noise_levels.parse(self.levels)
+
+
+def make(
+    spec: TrainSpec,
+    out: Path,
+    device: str,
+    command: str,
+    compiled: bool = True,
+    report: Report = print,
+) -> Checkpoint:
+    """Train Dual RS (``dual``, the classifier from ``spec.start``) or an estimator for experts.
+
+    Raises
+    ------
+    UserError
+        A setting is not known or out of range, or a network it starts from is not there.
+    """
+    how = settings.fill(Settings, spec.settings)
+    if not isinstance(spec.sigma, int | float) or spec.sigma <= 0:
+        raise UserError("--sigma is the estimator's own noise; give a number, the largest level.")
+    parts, nets = _start(spec, how, device)
+    data = _first(datasets.load(spec.dataset, "train"), how.images)
+    begun = time.perf_counter()
+    for number in range(how.rounds if spec.method == "dual" else 1):
+        stem = f"{out.name}-round{number}" if number else out.name
+        radius_NL = label(nets, data, how, spec, stem, device, report)
+        report(f"best level of {best_shares(radius_NL, how.level_L)}")
+        nets["estimator"] = _estimator(radius_NL, data, how, spec, stem, device, compiled, report)
+        if spec.method == "dual":
+            nets["classifier"] = _classifier(nets, data, how, spec, stem, device, compiled, report)
+    seconds = time.perf_counter() - begun
+    card = workshop.card_of(spec, out, device, command, seconds) | {
+        "sigma": None,
+        "settings": asdict(how),
+        "run": {"levels": how.levels, "sigma_e": float(spec.sigma)},
+        "train_images": len(data),
+        "parts": parts,
+    }
+    return checkpoints.save_parts(nets, out, card)
+
+
+def _start(
+    spec: TrainSpec, how: Settings, device: str
+) -> tuple[dict[str, dict[str, Any]], dict[str, nn.Module]]:
+    """Return the parts of the card, and the classifiers there are to begin with."""
+    estimator = {"network": "compact", "classes": len(how.level_L), "width": how.width}
+    if spec.method == "dual":
+        if not spec.start:
+            raise UserError("Dual RS starts from a trained classifier; name one with --start.")
+        net = checkpoints.load(checkpoints.find(spec.start), device, ready=False)
+        return {"estimator": estimator, "classifier": {"network": spec.network}}, {
+            "classifier": net.eval()
+        }
+    if not how.experts:
+        raise UserError("Routing needs experts; name them with --set experts=cifar10-gaussian.")
+    parts, nets = {"estimator": estimator}, dict[str, nn.Module]()
+    for level in how.level_L:
+        expert = _expert(how.experts, level)
+        name = f"classifier-{level:g}"
+        parts[name] = {"checkpoint": expert.name, "sha256": expert.sha256}
+        nets[name] = checkpoints.load(expert, device)
+    return parts, nets
+
+
+def _expert(stem: str, level: float) -> Checkpoint:
+    """Return the checkpoint of one level: STEM-1.0 or STEM-1, whichever there is."""
+    names = {c.name for c in checkpoints.list_checkpoints()}
+    wanted = (f"{stem}-{level}", f"{stem}-{level:g}")
+    return checkpoints.find(next((name for name in wanted if name in names), wanted[0]))
+
+
+def _first(data: Dataset, images: int) -> Dataset:
+    rows = slice(0, images or len(data))
+    return replace(data, x_NCHW=data.x_NCHW[rows], y_N=data.y_N[rows])
+
+
+def label(
+    nets: Mapping[str, nn.Module],
+    data: Dataset,
+    how: Settings,
+    spec: TrainSpec,
+    stem: str,
+    device: str,
+    report: Report,
+) -> Tensor:
+    """Return radius_NL of the training images, kept on disk level by level as they are found."""
+    radii_L = []
+    for level in how.level_L:
+        net = noise_levels.classifier_at(nets, level).eval()
+        file = workshop.state_folder() / f"{stem}-labels-{level:g}.pt"
+        asked = _asked(net, data, level, how.votes, spec)
+        kept = torch.load(file, weights_only=True) if file.exists() else {}
+        if kept.get("asked") != asked:
+            kept = {"asked": asked, "radius_N": _radii(net, data, level, how, spec, device, report)}
+            file.parent.mkdir(parents=True, exist_ok=True)
+            torch.save(kept, file)
+        radii_L.append(kept["radius_N"])
+    return torch.stack(radii_L, 1)
+
+
+def _asked(net: nn.Module, data: Dataset, level: float, votes: int, spec: TrainSpec) -> str:
+    """Return a hash of all that decides the labels of one level."""
+    weights = hashlib.sha256()
+    for value in net.state_dict().values():
+        weights.update(value.cpu().contiguous().numpy().tobytes())
+    told = [weights.hexdigest(), data.name, len(data), level, votes, spec.seed, spec.dtype]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def _radii(
+    net: nn.Module,
+    data: Dataset,
+    level: float,
+    how: Settings,
+    spec: TrainSpec,
+    device: str,
+    report: Report,
+) -> Tensor:
+    """Vote on every image at one level, block by block, and return `noise_levels.label_radii`."""
+    generator = torch.Generator(device).manual_seed(spec.seed)
+    kind, dtype = torch.device(device).type, DTYPES[spec.dtype]
+    right_N, begun, said = [], time.perf_counter(), time.perf_counter()
+    for i in range(0, len(data), BLOCK):
+        x_NCHW = data.x_NCHW[i : i + BLOCK].to(device).float() / 255
+        with torch.autocast(kind, dtype, enabled=spec.dtype != "float32"):
+            counts_NK = noise_levels.count_votes(net, x_NCHW, level, how.votes, generator)
+        right_N.append(counts_NK.gather(1, data.y_N[i : i + BLOCK, None])[:, 0])
+        if time.perf_counter() - said > 10:
+            said, done = time.perf_counter(), i + len(x_NCHW)
+            rate = done / (said - begun)
+            left = (len(data) - done) / rate / 60
+            report(f"labels at {level:g}: {done:,}/{len(data):,}  {left:.1f} min left")
+    return noise_levels.label_radii(torch.cat(right_N), how.votes, level)
+
+
+def best_shares(radius_NL: Tensor, level_L: tuple[float, ...]) -> str:
+    """Say how many of the images with any radius do best at each level."""
+    best_N = radius_NL.argmax(1)[radius_NL.amax(1) > 0]
+    share_L = torch.bincount(best_N, minlength=len(level_L)).double() / max(len(best_N), 1)
+    each = zip(level_L, share_L.tolist(), strict=True)
+    return ", ".join(f"{s:g}: {100 * share:.0f} %" for s, share in each)
+
+
+def _estimator(
+    radius_NL: Tensor,
+    data: Dataset,
+    how: Settings,
+    spec: TrainSpec,
+    stem: str,
+    device: str,
+    compiled: bool,
+    report: Report,
+) -> nn.Module:
+    """Train the estimator on the labels, at its own noise."""
+    risk: Risk = "none" if how.risk == "none" else "weak" if how.risk == "weak" else "strong"
+    found = noise_levels.make_targets(radius_NL, risk, how.temperature)
+    targets = Targets(*(t.to(device) for t in (found.soft_NL, found.weight_N, found.risk_N)))
+    of_loss = dual.Settings(how.draws, how.lam, how.eta)
+    part = {"network": "compact", "classes": len(how.level_L), "width": how.width}
+    with torch.random.fork_rng(devices=[]):  # torch's initialisers take no generator
+        torch.manual_seed(spec.seed)
+        net = build_part(part, spec.dataset)
+    loss = partial(dual.loss, targets=targets, settings=of_loss)
+    state = workshop.state_folder() / f"{stem}-estimator.pt"
+    training.train(net, _rows(data), loss, spec, state, device, compiled, report)
+    return net.eval()
+
+
+def _classifier(
+    nets: Mapping[str, nn.Module],
+    data: Dataset,
+    how: Settings,
+    spec: TrainSpec,
+    stem: str,
+    device: str,
+    compiled: bool,
+    report: Report,
+) -> nn.Module:
+    """Fine-tune the classifier on the level that the estimator chooses for each image."""
+    generator = torch.Generator(device).manual_seed(spec.seed + 1)
+    assert isinstance(spec.sigma, int | float)
+    level_N = torch.cat(
+        [
+            noise_levels.choose_levels(
+                nets["estimator"],
+                x.to(device).float() / 255,
+                spec.sigma,
+                how.level_L,
+                10,
+                generator,
+            )
+            for x in data.x_NCHW.split(BLOCK)
+        ]
+    )
+    loss = partial(dual.classifier_loss, label_N=data.y_N.to(device), level_N=level_N.to(device))
+    fine = replace(spec, epochs=how.fine_epochs, lr=how.fine_lr)
+    state = workshop.state_folder() / f"{stem}-classifier.pt"
+    net = nets["classifier"].requires_grad_(True)
+    training.train(net, _rows(data), loss, fine, state, device, compiled, report)
+    return net.eval()
+
+
+def _rows(data: Dataset) -> Dataset:
+    """Return the data set with row numbers for labels, as the losses of `dual` take them."""
+    return replace(data, y_N=torch.arange(len(data)))
