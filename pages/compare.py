@@ -1,33 +1,52 @@
-"""Compare: certified accuracy against radius, of networks measured here, your logs, and papers."""
+"""Compare: curves of certified accuracy, one image by all networks, ensembles, claims."""
 
 import streamlit as st
 
 from rsviz import ui
-from rsviz.ui import behind, compare
+from rsviz.ui import claims, compare, evaluate, panorama, weighing
 
 ui.require()
 
+VIEWS = {
+    "curves": (
+        "Curves",
+        "How many test images keep a **certified, correct** answer at each distance. Curves are "
+        "alike only at the same norm, images, n and alpha: what differs from the first curve is "
+        "marked **≠**.",
+        compare.show,
+    ),
+    "image": (
+        "One image",
+        "One picture through **every network**: same seed, same number of votes, each at its own "
+        "noise.",
+        panorama.show,
+    ),
+    "ensembles": (
+        "Ensembles",
+        "Several networks voting as one: how far their margins vary **together**, and what each "
+        "way to weigh them certifies.",
+        weighing.show,
+    ),
+    "claims": ("Claims", "", claims.show),
+    "evaluate": (
+        "Evaluate",
+        "Certify many test images with a network here; its curve grows as they land.",
+        evaluate.show,
+    ),
+}
+
 st.title("Compare")
-st.markdown(
-    "How many test images keep a **certified, correct** answer at each distance. Curves are alike "
-    "only at the same norm, images, n and alpha: what differs from the first curve is marked **≠**."
+view = st.segmented_control(
+    "View",
+    list(VIEWS),
+    default="curves",
+    format_func=lambda v: VIEWS[v][0],
+    key="view",
+    bind="query-params",
+    required=True,
+    label_visibility="collapsed",
 )
-entries, bands = compare.pick_treatment(compare.pick_entries())
-if not entries:
-    st.info("Choose a curve above, or add your own log.", icon=":material/show_chart:")
-    st.stop()
-
-radius = compare.show_curves(entries, bands)
-logs = {entry.name: entry for entry in entries if entry.log is not None}
-if radius is not None and logs:
-    st.subheader("The images behind the curves")
-    behind.show_images(logs, radius)
-
-st.subheader("In numbers")
-compare.show_table(entries)
-compare.show_parts(entries)
-
-if logs:
-    st.subheader("Behind the average")
-    name = st.selectbox("Log", list(logs), key="spread", label_visibility="collapsed")
-    behind.show_spread(logs[name or next(iter(logs))])
+_, about, show = VIEWS[view or "curves"]
+if about:
+    st.markdown(about)
+show()

@@ -33,6 +33,8 @@ def parser() -> argparse.ArgumentParser:
     _add_ensemble(commands)
     _add_evaluate(commands)
     _add_curves(commands)
+    claims = _add(commands, "claims", "judge what papers claim by the logs here", do.claims)
+    claims.add_argument("--json", action="store_true")
     speed = _add(commands, "speed", "time voting beside the field's loop and matmul", do.speed)
     speed.add_argument("--checkpoint", required=True)
     speed.add_argument("--seconds", type=float, default=2, help="per timing (%(default)s)")

@@ -315,3 +315,16 @@ def _command() -> str:
 
 def _say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')}  {text}", file=sys.stderr, flush=True)
+
+
+def claims(args: argparse.Namespace) -> None:
+    """Run ``claims``."""
+    from rsviz import checkpoints
+    from rsviz import claims as claimed
+    from rsviz.recipes import commands_of
+
+    found = claimed.judge_all(checkpoints.root(), commands_of)
+    if args.json:
+        print(json.dumps([claimed.to_dict(f) for f in found], indent=1))
+    else:
+        print("\n".join(claimed.in_lines(found)))

@@ -108,9 +108,15 @@ def comparable(curves: Sequence[Curve]) -> list[str]:
 
 
 def paired_bootstrap(
-    log_a: Log, log_b: Log, generator: np.random.Generator, resamples: int = 2_000
+    log_a: Log,
+    log_b: Log,
+    generator: np.random.Generator,
+    resamples: int = 2_000,
+    radius: float | None = None,
 ) -> tuple[float, float, float]:
     """Return ACR(a) - ACR(b) and its 95 % bootstrap interval (low, high) over shared images.
+
+    With a ``radius`` it is the difference of certified accuracy there.
 
     Images are resampled with replacement, both logs at once (percentile bootstrap; approximate).
 
@@ -124,8 +130,15 @@ def paired_bootstrap(
             f"{log_a.name} ({images_of(log_a)}) and {log_b.name} ({images_of(log_b)}) are not of "
             "the same images; cut both to the same ones first."
         )
-    gap_N = log_a.radius_N * log_a.correct_N - log_b.radius_N * log_b.correct_N
+    gap_N = _won(log_a, radius) - _won(log_b, radius)
     size = len(gap_N)
     means = [gap_N[generator.integers(size, size=size)].mean() for _ in range(resamples)]
     low, high = np.quantile(means, (0.025, 0.975))
     return float(gap_N.mean()), float(low), float(high)
+
+
+def _won(log: Log, radius: float | None) -> np.ndarray:
+    """Return what each image adds to the ACR, or to certified accuracy at a radius."""
+    if radius is None:
+        return log.radius_N * log.correct_N
+    return (log.correct_N & (log.radius_N >= radius)).astype(float)

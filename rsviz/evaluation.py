@@ -8,6 +8,7 @@ last column, ``detail``. Shape suffixes: C channels, H height, W width, K classe
 import csv
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -112,6 +113,31 @@ def spec_for(checkpoint: Checkpoint, sigma: float | None, **settings: Any) -> Ev
     )
 
 
+@dataclass(frozen=True)
+class Standing:
+    """How far an evaluation is: images in the log, in all, and certified here in how long."""
+
+    done: int
+    planned: int
+    here: int
+    seconds: float
+
+    @property
+    def complete(self) -> bool:
+        """Whether the log holds every image."""
+        return self.done >= self.planned
+
+    @property
+    def rate(self) -> float:
+        """Images a second, of those certified here."""
+        return self.here / max(self.seconds, 1e-9)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds to go at this rate; None before there is one."""
+        return (self.planned - self.done) / self.rate if self.here else None
+
+
 def evaluate(
     spec: EvaluationSpec,
     nets: Mapping[str, nn.Module],
@@ -121,31 +147,60 @@ def evaluate(
     command: str = "",
     report: Callable[[str], None] = print,
 ) -> None:
-    """Certify every chosen image that ``out`` does not hold yet, appending one row for each.
-
-    Each row is flushed to disk as it is written, so that a kill loses at most the images in flight.
+    """Certify every chosen image that ``out`` does not hold yet; see `walk`.
 
     Raises
     ------
     UserError
         ``out`` holds a log of another run.
     """
-    indices = spec.indices(len(data))
-    done = open_log(out, spec, device, command)
-    todo = [i for i in indices if i not in done]
-    method = METHODS[spec.method]
+    progress = None
+    for standing in walk(spec, nets, data, out, device, command):
+        if progress is None:
+            progress = Progress(standing.planned, standing.done, report)
+        else:
+            progress.step()
+    if progress is not None:
+        progress.close()
+
+
+def walk(
+    spec: EvaluationSpec,
+    nets: Mapping[str, nn.Module],
+    data: Dataset,
+    out: Path,
+    device: str = "cpu",
+    command: str = "",
+    cancel: threading.Event | None = None,
+) -> Iterator[Standing]:
+    """Certify what ``out`` does not hold yet, appending a row an image; yield after each.
+
+    Each row is flushed to disk as it is written, so that a kill loses at most the images in flight;
+    cancelled, images in flight are left out, and the same call goes on from there. The first
+    standing is that of the log as it was found.
+
+    Raises
+    ------
+    UserError
+        ``out`` holds a log of another run.
+    """
+    indices, begun = spec.indices(len(data)), time.perf_counter()
+    held = open_log(out, spec, device, command)
+    todo = [i for i in indices if i not in held]
+    done, method = len(indices) - len(todo), METHODS[spec.method]
+    yield Standing(done, len(indices), 0, 0.0)
     queue = requests(spec, data, todo, lambda x_CHW, run: method.certify(x_CHW, nets, run))
-    progress = Progress(len(indices), len(indices) - len(todo), report)
+    here = 0
     with out.open("a", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        for task in drive(queue, device):
+        for task in drive(queue, device, cancel=cancel):
             if task.certificate:
                 label = int(data.y_N[task.request.key])
                 writer.writerow(row(task, task.certificate, label, method.logged))
                 file.flush()
                 os.fsync(file.fileno())
-                progress.step()
-    progress.close()
+                here += 1
+                yield Standing(done + here, len(indices), here, time.perf_counter() - begun)
 
 
 def requests(

@@ -33,7 +33,7 @@ def accuracy_curves(
     gives a radius and not which curve. Published curves have open markers. A click on a legend
     entry shows it alone, a double click hides it.
     """
-    figure = _empty(460)
+    figure = empty(460)
     for i, entry in enumerate(entries):
         colour, group = COLOURS[i % len(COLOURS)], entry.name
         if bands and not all(map(math.isnan, entry.curve.low_R)):
@@ -166,7 +166,7 @@ def _ceiling(curve: Curve, colour: str, group: str) -> go.Scatter:
 def _bars(
     value_N: np.ndarray, correct_N: np.ndarray, stands_N: np.ndarray, edge_B: np.ndarray, name: str
 ) -> go.Figure:
-    figure = _empty(280)
+    figure = empty(280)
     looks = (
         ("right", correct_N & stands_N, COLOURS[0], ""),
         ("wrong", ~correct_N & stands_N, COLOURS[1], "/"),
@@ -190,7 +190,7 @@ def _bars(
     return figure
 
 
-def _empty(height: int) -> go.Figure:
+def empty(height: int) -> go.Figure:
     """Return an empty figure: transparent, legend below, no zoom, so that a phone can scroll."""
     figure = go.Figure()
     figure.update_layout(

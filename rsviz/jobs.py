@@ -7,17 +7,25 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from rsviz.errors import UserError
 
-if TYPE_CHECKING:  # it imports torch, which this file can do without
-    from rsviz.voting import Progress
-
 State = Literal["queued", "running", "done", "cancelled", "failed"]
 READINGS_MAX = 400
-Steps = Callable[[threading.Event], Iterator["Progress"]]
 _order = itertools.count()
+
+
+class Reading(Protocol):
+    """Where a run stands: of one image `voting.Progress`, of many something like it."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that was planned is done."""
+        ...
+
+
+Steps = Callable[[threading.Event], Iterator[Any]]  # of some kind of Reading
 
 
 @dataclass(eq=False)
@@ -27,13 +35,15 @@ class Job:
     ``key`` says what is computed, so that a page can tell whether it is still what it shows.
     ``readings`` holds readings so far, the newest last, at most `READINGS_MAX`; each is valid at
     its time. Only the worker writes state and readings, only ``stop`` is called from elsewhere.
+    ``lane`` names a queue of its own on the device, for long work that no live page may wait for.
     """
 
     key: Any
     device: str
     steps: Steps
     state: State = "queued"
-    readings: list["Progress"] = field(default_factory=list)
+    lane: str = ""
+    readings: list[Any] = field(default_factory=list)
     error: str = ""
     cancel: threading.Event = field(default_factory=threading.Event)
     number: int = field(default_factory=lambda: next(_order))
@@ -44,7 +54,12 @@ class Job:
         return self.state in ("queued", "running")
 
     @property
-    def latest(self) -> "Progress | None":
+    def line(self) -> str:
+        """The name of the queue it waits in."""
+        return f"{self.device} {self.lane}".strip()
+
+    @property
+    def latest(self) -> Any:
         """The newest reading, None before the first."""
         return self.readings[-1] if self.readings else None
 
@@ -59,12 +74,11 @@ class Job:
             return
         self.state = "running"
         try:
-            for progress in self.steps(self.cancel):
+            latest: Reading | None = None
+            for latest in self.steps(self.cancel):
                 thin = self.readings[1::2] if len(self.readings) >= READINGS_MAX else self.readings
-                self.readings = [*thin, progress]
-            latest = self.latest
-            complete = latest is not None and latest.certificate.ended == "complete"
-            self.state = "done" if complete else "cancelled"
+                self.readings = [*thin, latest]
+            self.state = "done" if latest is not None and latest.complete else "cancelled"
         except UserError as error:
             self.error, self.state = str(error), "failed"
         except Exception:
@@ -122,9 +136,9 @@ class Queue:
 
 
 @lru_cache(maxsize=16)
-def queue(device: str) -> Queue:
-    """Return the queue of a device; all sessions share it."""
-    return Queue(Worker(f"rsviz-{device}"))
+def queue(line: str) -> Queue:
+    """Return the queue of a device, or of a lane of it; all sessions share it."""
+    return Queue(Worker(f"rsviz-{line}"))
 
 
 @dataclass(eq=False)
@@ -139,7 +153,7 @@ class Session:
         self.stop()
         self.job = job
         self.history.append(job)
-        return queue(job.device).submit(job)
+        return queue(job.line).submit(job)
 
     def stop(self) -> None:
         """Stop this tab's job; nobody else's is touched."""

@@ -270,3 +270,15 @@ RECIPES += _levels("cifar10", images=20000, every=20, minutes=20)
 def find_recipe(name: str) -> Recipe | None:
     """Return the recipe of a checkpoint, None when it has none."""
     return next((r for r in RECIPES if r.name == name), None)
+
+
+def commands_of(side: str) -> tuple[str, ...]:
+    """Return the commands that make and measure one side of a claim, none without a recipe."""
+    name, _, log = side.partition("/")
+    if (recipe := find_recipe(name)) is None:
+        return ()
+    if log:
+        score = f"python -m rsviz ensemble score {name} --every {recipe.every} --n 2000"
+        folder = f"checkpoints/{name}/{log.rpartition('/')[0]}"
+        return recipe.train_command(), f"{score} --out {folder}"
+    return recipe.train_command(), recipe.evaluate_command(recipe.sigmas[0], 2000)

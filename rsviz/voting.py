@@ -231,6 +231,11 @@ class Progress:
     seconds: float
 
     @property
+    def complete(self) -> bool:
+        """Whether every planned vote was counted."""
+        return self.certificate.ended == "complete"
+
+    @property
     def votes_per_second(self) -> float:
         """Votes of both draws a second since the start."""
         return self.done / max(self.seconds, 1e-9)

@@ -1,6 +1,7 @@
 """The pieces of Compare: which curves, made alike how, their plot and their table."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from rsviz.compare import Entry
 from rsviz.errors import UserError
 from rsviz.logs import read_log
 from rsviz.spec import Norm
-from rsviz.ui import uploads
+from rsviz.ui import behind, uploads
 from rsviz.ui.behind import CONFIG, clicked
+from rsviz.ui.evaluate import log_folder
 
 RADII = tuple(i / 4 for i in range(13))
 BESIDE = "Gaussian, Cohen et al. 2019, σ 0.5"
@@ -47,7 +49,21 @@ def measured() -> tuple[dict[str, Entry], list[str]]:
             if entry.name in found:
                 entry = compare.renamed(entry, f"{entry.name} ({path.stem})")
             found[entry.name] = entry
-    return found, refused
+    return found | _evaluated(), refused
+
+
+def _evaluated() -> dict[str, Entry]:
+    """Return the logs of evaluations started in the app, finished or not."""
+    found = {}
+    for path in sorted(log_folder().glob("*.csv")):
+        with suppress(UserError, OSError):  # one that holds no image yet
+            stat = path.stat()
+            name, _, digest = path.stem.rpartition("-")
+            entry = _read(str(path), name, stat.st_mtime_ns, stat.st_size)
+            log = replace(entry.log, source=path.name) if entry.log else None
+            n = f", n {entry.curve.n:,}, evaluated here ({digest[:4]})"
+            found[entry.name + n] = compare.renamed(replace(entry, log=log), entry.name + n)
+    return found
 
 
 def default_names(found: dict[str, Entry]) -> list[str]:
@@ -58,6 +74,7 @@ def default_names(found: dict[str, Entry]) -> list[str]:
     def rank(name: str) -> tuple[bool, bool, bool]:
         c = found[name].curve
         own = c.sigma is not None and found[name].checkpoint.endswith(f"-{c.sigma}")
+        own = own and "evaluated here" not in name
         return (c.dataset != "cifar10", c.method != "gaussian", not own)
 
     ranked = sorted(found, key=rank)
@@ -273,3 +290,23 @@ def show_parts(entries: Sequence[Entry]) -> None:
 def _plain(text: str) -> str:
     """Return text that Markdown shows as it is, for names that a file brought."""
     return "".join(f"\\{c}" if c in "\\`*_[]<>$~:#|" else c for c in text)
+
+
+def show() -> None:
+    """Show the view of curves: which, made alike how, their plot, images, table and spread."""
+    entries, bands = pick_treatment(pick_entries())
+    if not entries:
+        st.info("Choose a curve above, or add your own log.", icon=":material/show_chart:")
+        return
+    radius = show_curves(entries, bands)
+    logs = {entry.name: entry for entry in entries if entry.log is not None}
+    if radius is not None and logs:
+        st.subheader("The images behind the curves")
+        behind.show_images(logs, radius)
+    st.subheader("In numbers")
+    show_table(entries)
+    show_parts(entries)
+    if logs:
+        st.subheader("Behind the average")
+        name = st.selectbox("Log", list(logs), key="spread", label_visibility="collapsed")
+        behind.show_spread(logs[name or next(iter(logs))])

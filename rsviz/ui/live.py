@@ -57,7 +57,7 @@ def show_running(job: Job, view: View, resampled: bool) -> None:
 
 
 def _progress(job: Job) -> tuple[float, str]:
-    latest, ahead = job.latest, jobs.queue(job.device).position(job)
+    latest, ahead = job.latest, jobs.queue(job.line).position(job)
     if latest is None:
         return 0.0, f"Waiting: {ahead} before you on {job.device}" if ahead else "Starting"
     speed = latest.votes_per_second

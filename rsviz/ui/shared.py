@@ -61,6 +61,12 @@ def session() -> Session:
     return Session()
 
 
+@st.cache_resource(scope="session", on_release=lambda session: session.stop(), show_spinner=False)
+def desk(name: str) -> Session:
+    """Return this browser tab's jobs of another kind than certificates; closing it stops them."""
+    return Session()
+
+
 def class_names(checkpoint: str) -> tuple[str, ...]:
     """Return the names of the classes that a checkpoint knows."""
     return CLASSES[checkpoints.find(checkpoint).card["dataset"]]

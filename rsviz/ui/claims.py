@@ -1,0 +1,113 @@
+"""Claims of papers beside what the logs here say, and ACR against training minutes."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from rsviz import checkpoints, claims
+from rsviz import figures_claims as figures
+from rsviz.claims import Finding
+from rsviz.recipes import commands_of
+from rsviz.ui.behind import CONFIG
+
+COLOURS = {"holds": "green", "contradicted": "red", "undecided": "orange"}
+ICONS = {
+    "holds": ":material/check_circle:",
+    "contradicted": ":material/cancel:",
+    "undecided": ":material/balance:",
+}
+
+
+@st.cache_data(max_entries=4, show_spinner="Reading the logs")
+def _judged(state: tuple[tuple[str, int, int], ...]) -> list[Finding]:
+    return claims.judge_all(checkpoints.root(), commands_of)
+
+
+def findings() -> list[Finding]:
+    """Return the verdict on every claim, computed anew when a log or a card changes."""
+    root = checkpoints.root()
+    files = sorted([*root.glob("*/*.csv"), *root.glob("*/*/*.csv"), *root.glob("*/card.json")])
+    return _judged(tuple((str(f), f.stat().st_mtime_ns, f.stat().st_size) for f in files))
+
+
+def show() -> None:
+    """Show every claim with its verdict, whatever it is."""
+    found = findings()
+    decided = [f for f in found if f.gap is not None]
+    st.markdown(
+        "What papers claim, beside what the logs of the networks here say. The interval is a "
+        "**paired bootstrap over the same images** (10,000 resamples, 95 %); a claim holds or is "
+        "contradicted only where it excludes zero. These networks are small and trained for "
+        "minutes: a verdict is about them, not about the paper's own."
+    )
+    counts = {
+        v: sum(f.verdict == v for f in found) for v in dict.fromkeys(f.verdict for f in found)
+    }
+    with st.container(horizontal=True, gap="small"):
+        for verdict, count in counts.items():
+            st.badge(f"{count} {verdict}", color=COLOURS.get(verdict, "gray"))  # type: ignore[arg-type]
+    if decided:
+        st.plotly_chart(
+            figures.forest(decided),
+            key="forest",
+            config=CONFIG,
+            alt=" ".join(claims.in_lines(decided)),
+        )
+    for system in dict.fromkeys(f.claim.system for f in found):
+        st.subheader(system)
+        for finding in found:
+            if finding.claim.system == system:
+                _show_one(finding)
+    _show_minutes()
+
+
+def _show_one(f: Finding) -> None:
+    with st.container(border=True, gap="xsmall"):
+        st.badge(
+            f.verdict,
+            icon=ICONS.get(f.verdict, ":material/hourglass_empty:"),
+            color=COLOURS.get(f.verdict, "gray"),  # type: ignore[arg-type]
+        )
+        st.markdown(f"**{f.claim.text}**")
+        paper = _pair(f.claim.paper_a, f.claim.paper_b) or "no numbers of its own for this"
+        st.markdown(f"Paper: {paper} ({f.claim.source})")
+        if f.gap is not None:
+            gain = "" if f.gain is None else f" ({f.gain:+.1%})"
+            st.markdown(
+                f"Here: {_pair(f.ours_a, f.ours_b)} in {f.claim.measure}, difference "
+                f"**{f.gap:+.3f}**{gain}, 95 % interval {f.low:+.3f} to {f.high:+.3f} "
+                f"({f.images}, n {f.n:,})"
+            )
+        if f.minutes_a is not None and f.minutes_b is not None:
+            st.caption(f"Training minutes, all in all: {f.minutes_a:.0f} and {f.minutes_b:.0f}.")
+        if f.note:
+            st.caption(f.note)
+        if f.commands:
+            with st.expander("Commands", icon=":material/terminal:"):
+                st.code("\n".join(f.commands), language="bash", wrap_lines=True)
+
+
+def _pair(a: float | None, b: float | None) -> str:
+    return "" if a is None or b is None else f"{a:.3f} against {b:.3f}"
+
+
+def _show_minutes() -> None:
+    points = figures.minute_points(checkpoints.root(), checkpoints.list_checkpoints())
+    if not points:
+        return
+    st.subheader("ACR against training minutes")
+    st.caption(
+        "All minutes of a network count, also those of the networks it starts from or is made of. "
+        "Minutes compare only on one device; hover for it. Filled: CIFAR-10, open: Shapes."
+    )
+    st.plotly_chart(
+        figures.minutes(points),
+        key="minutes",
+        config=CONFIG,
+        alt=_minutes_in_words(points),
+    )
+
+
+def _minutes_in_words(points: Sequence[figures.Point]) -> str:
+    told = [f"{p.name}: ACR {p.acr:.3f} after {p.minutes:.0f} minutes" for p in points]
+    return "; ".join(told) + "."
