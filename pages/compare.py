@@ -8,28 +8,24 @@ from rsviz.ui import claims, compare, evaluate, panorama, weighing
 ui.require()
 
 VIEWS = {
-    "curves": (
-        "Curves",
+    "Curves": (
         "How many test images keep a **certified, correct** answer at each distance. Curves are "
         "alike only at the same norm, images, n and alpha: what differs from the first curve is "
         "marked **≠**.",
         compare.show,
     ),
-    "image": (
-        "One image",
+    "One image": (
         "One picture through **every network**: same seed, same number of votes, each at its own "
         "noise.",
         panorama.show,
     ),
-    "ensembles": (
-        "Ensembles",
+    "Ensembles": (
         "Several networks voting as one: how far their margins vary **together**, and what each "
         "way to weigh them certifies.",
         weighing.show,
     ),
-    "claims": ("Claims", "", claims.show),
-    "evaluate": (
-        "Evaluate",
+    "Claims": ("", claims.show),
+    "Evaluate": (
         "Certify many test images with a network here; its curve grows as they land.",
         evaluate.show,
     ),
@@ -39,14 +35,13 @@ st.title("Compare")
 view = st.segmented_control(
     "View",
     list(VIEWS),
-    default="curves",
-    format_func=lambda v: VIEWS[v][0],
+    default="Curves",
     key="view",
     bind="query-params",
     required=True,
     label_visibility="collapsed",
 )
-_, about, show = VIEWS[view or "curves"]
+about, show = VIEWS[view or "Curves"]
 if about:
     st.markdown(about)
 show()

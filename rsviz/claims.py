@@ -227,7 +227,8 @@ def judge(
         high,
         images_of(a),
         a.n,
-        *minutes,
+        minutes[0],
+        minutes[1],
         _minutes_note(minutes),
         how,
     )

@@ -99,7 +99,6 @@ def _dataset(found: Sequence[Checkpoint]) -> str:
         default=names[0],
         format_func=picker.TITLES.__getitem__,
         key="among",
-        bind="query-params",
         required=True,
     )
     return chosen or names[0]

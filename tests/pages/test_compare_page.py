@@ -26,6 +26,7 @@ def folder(monkeypatch, tmp_path):
         net.mkdir()
         (net / "certified.csv").write_text(log)
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
+    monkeypatch.setenv("RSVIZ_LOGS", str(tmp_path / "logs"))
     return tmp_path
 
 

@@ -1,0 +1,123 @@
+"""The views of Compare beside its curves: one image, ensembles, claims, evaluation."""
+
+import json
+
+import pytest
+import streamlit as st
+
+from rsviz import checkpoints, networks
+from rsviz.jobs import Session
+from rsviz.ui import evaluate, panorama, weighing
+from tests.constant import ALWAYS, constant_network
+
+
+def _own_desk(name):
+    return st.session_state.setdefault(f"_desk_{name}", Session())
+
+
+@pytest.fixture
+def opened(open_page, monkeypatch, tmp_path):
+    """Return a function that opens a view; jobs run where they are started."""
+    monkeypatch.setenv("RSVIZ_LOGS", str(tmp_path / "logs"))
+    for module in (evaluate, panorama, weighing):
+        monkeypatch.setattr(module, "desk", _own_desk)
+    monkeypatch.setattr(panorama, "_default", lambda: "shapes/test/5")
+
+    def open_view(view, **query):
+        at = open_page("compare", view=view, **query)
+        assert not at.exception and not at.error
+        return at
+
+    return open_view
+
+
+def board(at):
+    return " ".join(e.proto.body for e in at.get("html"))
+
+
+def press(at, key):
+    at = at.button(key=key).click().run()
+    assert not at.exception and not at.error
+    return at
+
+
+def test_one_image_lands_by_every_network_and_a_pin_tells_differences(opened):
+    at = opened("One image", each="100")
+    assert "waiting" in board(at)
+    at = press(at, "all")
+    assert "100 of" not in board(at) and "200 of 200 votes" in board(at)
+    assert not any(b.key == "all" for b in at.button)  # all have landed
+    assert any("certify a class" in m.value for m in at.markdown)
+    row = at.dataframe[0].value.iloc[0]
+    assert row["network"] == "shapes-constant" and row["votes"] == 200 and row["radius"] > 0
+    at.selectbox(key="pin").set_value("shapes-constant").run()
+    assert "📌" in board(at) and not at.exception
+    at.select_slider(key="each").set_value(500).run()
+    assert any(b.key == "all" for b in at.button)  # other votes are another run
+
+
+def test_an_evaluation_forms_a_curve_and_is_not_made_twice(opened, made):
+    at = opened("Evaluate", network="shapes-constant", votes="100", which="first")
+    at.number_input(key="number-first").set_value(4).run()
+    at = press(at, "evaluate")
+    assert not any(b.key == "evaluate" for b in at.button)
+    (log,) = evaluate.log_folder().glob("shapes-constant-*.csv")
+    assert len(log.read_text().splitlines()) == 2 + 4
+    figure = json.loads(at.get("plotly_chart")[0].proto.spec)
+    assert any("shapes-constant, here" in t.get("name", "") for t in figure["data"])
+    whole = log.read_text()
+    log.write_text("\n".join(whole.splitlines()[:4]) + "\n")  # as a Stop after two leaves it
+    at.run()
+    assert "2 of 4 images" in " ".join(c.value for c in at.caption)
+    press(at, "evaluate")
+
+    def rows(text):
+        return [line.rsplit(",", 1)[0] for line in text.splitlines()[2:]]
+
+    assert rows(log.read_text()) == rows(whole)
+
+
+def test_claims_without_logs_are_not_measured(opened):
+    at = opened("Claims")
+    assert any("not measured yet" in m.value for m in at.markdown)
+    assert not any("Here:" in m.value for m in at.markdown)
+
+
+def test_two_networks_are_weighed_and_the_heuristic_is_named(opened, tmp_path, monkeypatch):
+    for i, name in enumerate(("a", "b")):
+        constant_network(tmp_path / "two" / name)
+        _shake(tmp_path / "two" / name, i)
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path / "two"))
+    at = opened("Ensembles")
+    at.select_slider(key="ballots").set_value(100).run()
+    at = press(at, "weigh")
+    assert len(at.get("plotly_chart")) == 3
+    table = at.dataframe[0].value
+    assert list(table["weighting"])[:4] == [
+        "optimal",
+        "average",
+        "max-margin",
+        "printed in the paper",
+    ]
+    assert list(table["certified"]) == ["yes"] * 4 + ["no, heuristic"]
+    assert table["variance"][0] <= table["variance"][1] + 1e-12
+    assert set(table["class"]) <= {*datasets_classes(), "abstains"}
+
+
+def _shake(folder, seed):
+    """Give a constant network answers that depend on the noise a little."""
+    import torch
+
+    net = checkpoints.load(checkpoints.inspect(folder), ready=False)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        net[1].fc.weight.add_(0.3 * torch.randn(net[1].fc.weight.shape, generator=generator))
+    card = dict(checkpoints.inspect(folder).card)
+    checkpoints.save(net, folder, card)
+
+
+def datasets_classes():
+    assert 0 <= ALWAYS < networks.CLASS_COUNT["shapes"]
+    from rsviz.datasets import CLASSES
+
+    return CLASSES["shapes"]
