@@ -50,6 +50,8 @@ def forest(findings: Sequence[Finding]) -> go.Figure:
             hovertemplate=f"%{{x:+.3f}} ({f.low:+.3f} to {f.high:+.3f})<extra></extra>",
             showlegend=False,
         )
+        zero = {"dash": "dot", "color": COLOURS[-1], "width": 2}
+        figure.add_shape(type="line", x0=0, x1=0, y0=-i - 0.22, y1=-i + 0.16, line=zero)
         figure.add_annotation(
             x=0,
             xref="paper",
@@ -61,7 +63,6 @@ def forest(findings: Sequence[Finding]) -> go.Figure:
             align="left",
             font={"size": 12},
         )
-    figure.add_vline(x=0, line={"dash": "dash", "color": COLOURS[-1]})
     figure.update_yaxes(visible=False, range=[-len(findings) + 0.4, 0.9])
     figure.update_xaxes(title="difference: claimed better minus claimed worse")
     return figure
@@ -90,7 +91,7 @@ def minute_points(root: Path, checkpoints: Iterable[Any]) -> list[Point]:
 
 
 def minutes(points: Sequence[Point]) -> go.Figure:
-    """Draw ACR against training minutes: a colour a method, filled markers for CIFAR-10."""
+    """Draw ACR against training minutes: a colour a method, a size a sigma; CIFAR-10 is filled."""
     figure = empty(400)
     groups = dict.fromkeys((p.method, p.dataset) for p in points)
     methods = list(dict.fromkeys(p.method for p in points))
@@ -100,12 +101,10 @@ def minutes(points: Sequence[Point]) -> go.Figure:
         figure.add_scatter(
             x=[p.minutes for p in mine],
             y=[p.acr for p in mine],
-            mode="markers+text",
-            text=[f"σ {p.sigma:g}" for p in mine],
-            textposition="middle right",
+            mode="markers",
             name=f"{method}, {dataset}",
             marker={
-                "size": 11,
+                "size": [8 + 8 * min(p.sigma, 1) for p in mine],
                 "color": COLOURS[k % len(COLOURS)],
                 "symbol": SYMBOLS[k % len(SYMBOLS)] + ("" if dataset == "cifar10" else "-open"),
             },

@@ -12,6 +12,8 @@ from typing import Literal
 from torch import Tensor, nn
 
 from rsviz import canvas, run
+from rsviz.bounds import ANYTIME_SHARE
+from rsviz.certify import ceiling
 from rsviz.checkpoints import Checkpoint, list_checkpoints
 from rsviz.datasets import from_pixels
 from rsviz.errors import UserError
@@ -31,7 +33,8 @@ class Row:
     """One network's line: what it is, and what may be said of the image at this moment.
 
     ``certificate`` is None before the first votes; ``error`` is a sentence where the run failed.
-    A row is ``measured`` where it is read from the log of a past evaluation.
+    A row is ``measured`` where it is read from the log of a past evaluation. ``top`` is the largest
+    radius that its votes could certify, 0 where that is not known beforehand.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Row:
     seconds: float = 0.0
     certificate: Certificate | None = None
     error: str = ""
+    top: float = 0.0
 
     @property
     def stands(self) -> bool:
@@ -83,7 +87,13 @@ class Contender:
         sigma = None if method.chooses_sigma else self.spec.sigma
         planned = method.planned(self.spec)
         row = Row(
-            self.checkpoint.name, title(self.checkpoint), "waiting", sigma, method.norm, planned
+            self.checkpoint.name,
+            title(self.checkpoint),
+            "waiting",
+            sigma,
+            method.norm,
+            planned,
+            top=_top(sigma, method.norm, self.spec.n, (1 - ANYTIME_SHARE) * self.spec.alpha),
         )
         object.__setattr__(self, "row", row)
 
@@ -236,6 +246,7 @@ def from_log(checkpoint: Checkpoint, log: Log, index: int) -> Row | None:
         planned=(log.n0 or 0) + log.n,
         done=(log.n0 or 0) + log.n,
         certificate=certificate,
+        top=_top(log.sigma, log.norm, log.n, log.alpha),
     )
 
 
@@ -268,6 +279,10 @@ def summary(rows: Sequence[Row], classes: Sequence[str], label: int | None) -> s
         kind = "" if label is None else " for the right class"
         told += f" Farthest in L2{kind}: {best.title}, {down(best.radius, 3)}."
     return told
+
+
+def _top(sigma: float | None, norm: Norm, n: int, alpha: float) -> float:
+    return ceiling(sigma, n, alpha) if sigma is not None and norm is Norm.L2 else 0.0
 
 
 def _class(row: Row) -> int:

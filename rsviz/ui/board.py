@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from html import escape
 
-from rsviz import certify
-from rsviz.bounds import ANYTIME_SHARE
 from rsviz.figures import BLUE, GREY, ORANGE, SKY
 from rsviz.panorama import Row, against
-from rsviz.spec import Bound, Norm
+from rsviz.spec import Norm
 from rsviz.trace import down
 
 TRACK = "color-mix(in srgb, currentColor 12%, transparent)"
@@ -24,7 +22,7 @@ def html(rows: Sequence[Row], classes: Sequence[str], label: int | None, pinned:
         mine = [r for r in rows if r.norm is norm]
         if not mine:
             continue
-        scale = max([reach(r) for r in mine] + [r.radius for r in mine] + [1e-9])
+        scale = max(1e-9, *(max(r.top, r.radius) for r in mine))
         parts.append(
             f'<div style="display:flex;justify-content:space-between;font-size:.8rem;opacity:.7;'
             f'margin-top:.6rem"><span>{UNITS[norm]} →</span>'
@@ -32,17 +30,6 @@ def html(rows: Sequence[Row], classes: Sequence[str], label: int | None, pinned:
         )
         parts += [_card(r, classes, label, pinned, scale) for r in mine]
     return f'<div role="list" style="max-width:56rem">{"".join(parts)}</div>'
-
-
-def reach(row: Row) -> float:
-    """Return the largest radius that the row's votes could certify, 0 where it is not known."""
-    c = row.certificate
-    if row.sigma is None or row.norm is not Norm.L2:
-        return 0.0
-    if c is None:
-        return 0.0
-    share = 1 - ANYTIME_SHARE if c.bound is Bound.SPLIT else 1.0
-    return certify.ceiling(row.sigma, c.n, share * c.alpha)
 
 
 def _card(
@@ -83,8 +70,8 @@ def _bar(row: Row, label: int | None, pinned: Row | None, scale: float) -> str:
         colour = ORANGE if wrong else SKY
         fill = f"repeating-linear-gradient(90deg,{colour} 0 6px,transparent 6px 9px)"
     marks = ""
-    if (top := reach(row)) > 0:
-        marks += _mark(top / scale, f"2px dotted {GREY}", "the most these votes could certify")
+    if row.top > 0:
+        marks += _mark(row.top / scale, f"2px dotted {GREY}", "the most these votes could certify")
     if pinned is not None and pinned.norm is row.norm and pinned.radius:
         marks += _mark(pinned.radius / scale, "2px solid currentColor", "the pinned radius")
     width = 100 * min(row.radius / scale, 1)
