@@ -98,7 +98,8 @@ def _show_minutes() -> None:
     st.subheader("ACR against training minutes")
     st.caption(
         "All minutes of a network count, also those of the networks it starts from or is made of. "
-        "Minutes compare only on one device; hover for it. Filled: CIFAR-10, open: Shapes; larger: more noise."
+        "Minutes compare only on one device; hover for it. Filled: CIFAR-10, open: Shapes; the "
+        "larger a marker, the more noise."
     )
     st.plotly_chart(
         figures.minutes(points),

@@ -12,9 +12,9 @@ expect.set_options(timeout=60_000)
 
 
 @pytest.fixture
-def measured(server, monkeypatch, tmp_path_factory):
+def measured(server, tmp_path_factory):
     """Measure the network of the server on three images, into its own folder."""
-    root = next(tmp_path_factory.getbasetemp().glob("server*/checkpoints"))
+    (root,) = tmp_path_factory.getbasetemp().glob("server*/checkpoints")
     net = checkpoints.find("shapes-constant", root)
     settings = {"n0": 10, "n": 100, "alpha": 0.001, "seed": 0, "first": 3}
     spec = evaluation.spec_for(net, 0.5, **settings)
