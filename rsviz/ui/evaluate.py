@@ -136,7 +136,7 @@ def _press(
 def start(checkpoint: Checkpoint, spec: EvaluationSpec, device: str, out: Path) -> None:
     """Queue a run for this tab in place of what it evaluates now."""
 
-    def steps(cancel):  # type: ignore[no-untyped-def]
+    def steps(cancel):
         nets = checkpoints.load_nets(checkpoint, device)
         data = datasets.load(spec.dataset, spec.split)
         return evaluation.walk(spec, nets, data, out, device, command(spec, out, device), cancel)

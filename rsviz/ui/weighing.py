@@ -127,7 +127,7 @@ def _pick(fitting: Sequence[Checkpoint]) -> tuple[list[Checkpoint], float, int]:
 
 
 def _start(chosen, dataset, x_CHW, spec, device, key) -> None:  # type: ignore[no-untyped-def]
-    def steps(cancel):  # type: ignore[no-untyped-def]
+    def steps(cancel):
         def loaded(ready: bool) -> list[nn.Module]:
             return [checkpoints.load(c, device, ready) for c in chosen]
 
