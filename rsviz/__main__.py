@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rsviz import commands as do
+from rsviz import commands_check as check
 from rsviz.errors import UserError
 
 DESCRIPTION = """\
@@ -15,6 +16,7 @@ Certify images by randomized smoothing, train and measure the networks, read acc
   python -m rsviz checkpoints
   python -m rsviz certify shapes/test/3 --checkpoint shapes-gaussian-0.5
   python -m rsviz certify photo.jpg --checkpoint cifar10-gaussian-0.5 --n 10000 --json
+  python -m rsviz verify certificate.json photo.jpg
   python -m rsviz evaluate --checkpoint cifar10-gaussian-0.5 --every 20 --n 10000 --out log.csv
   python -m rsviz curves log.csv
 """
@@ -28,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_checkpoints(commands)
     _add_certify(commands)
+    _add_verify(commands)
     _add_train(commands)
     _add_recipes(commands)
     _add_ensemble(commands)
@@ -98,6 +101,23 @@ def _add_certify(commands: Any) -> None:
     )
     _add_settings(command)
     command.add_argument("--json", action="store_true", help="print the whole certificate")
+    _add_device(command)
+
+
+def _add_verify(commands: Any) -> None:
+    about = "check a certificate: count its votes again, with its seed and with a fresh one"
+    command = _add(commands, "verify", about, check.verify)
+    command.add_argument("certificate", type=Path, help="the certificate, a JSON file")
+    command.add_argument("image", help="the image file, or an image of a data set")
+    command.add_argument("--checkpoint", help="the weights (default: those the certificate names)")
+    command.add_argument(
+        "--crop", default="centre", help="centre, whole, or left,top,right,bottom (%(default)s)"
+    )
+    command.add_argument("--fresh-seed", type=int, help="the other seed (default: drawn at random)")
+    command.add_argument(
+        "--fresh-n", type=int, default=10_000, help="votes with it, at least (%(default)s)"
+    )
+    command.add_argument("--json", action="store_true", help="print every check")
     _add_device(command)
 
 
@@ -243,14 +263,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     args = parser().parse_args(arguments)
     try:
-        args.do(args)
+        return args.do(args) or 0
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("Stopped; the same command goes on from here.", file=sys.stderr)
         return 130
-    return 0
 
 
 if __name__ == "__main__":
