@@ -14,7 +14,7 @@ from typing import Any
 from scipy.stats import fisher_exact
 from torch import Tensor, nn
 
-from rsviz import datasets
+from rsviz import datasets, run
 from rsviz.bounds import anytime_upper
 from rsviz.certify import two_sided
 from rsviz.checkpoints import Checkpoint, load_nets
@@ -22,7 +22,7 @@ from rsviz.errors import UserError
 from rsviz.images import image_id
 from rsviz.methods import METHODS, Method, reader
 from rsviz.spec import N_MAX, Bound, Certificate, RunSpec, Votes
-from rsviz.voting import Ask, MethodRun, Request, default_chunks, drive, path
+from rsviz.voting import default_chunks, path
 
 LEVEL = 0.001  # of each statistical comparison: how often it refuses an honest certificate
 FRESH = 10_000  # votes of the fresh seed at least: few votes could not tell a hunted seed
@@ -189,21 +189,21 @@ def _replay(
     stated = {"select": c.counts0, "bound": c.counts} | dict(c.stages)
     votes: dict[str, Votes] = {}
     recounts = []
-    run = method.certify(x_CHW, nets, spec)
-    ask = next(run)
+    votes_of = method.certify(x_CHW, nets, spec)
+    ask = next(votes_of)
     while (n := sum(stated.get(ask.stage, ()))) > 0:
         counts_K = tuple(stated[ask.stage])
         if len(counts_K) != ask.classes:
             raise UserError(f"{len(counts_K)} counts where {ask.classes} classes are voted for.")
-        again = _count(ask, n, x_CHW, spec.seed, device)
-        new = _count(ask, max(n, fresh[1]), x_CHW, fresh[0], device)
+        again = run.count(ask, n, x_CHW, spec.seed, device)
+        new = run.count(ask, max(n, fresh[1]), x_CHW, fresh[0], device)
         recounts.append(Recount(ask.stage, counts_K, again, new))
         ended = "complete" if n == ask.n else c.ended if c.ended != "complete" else "stopped"
         votes[ask.stage] = Votes(ask.stage, counts_K, ask.n, ended)
         if n != ask.n:
             break
         try:
-            ask = run.send(votes[ask.stage])
+            ask = votes_of.send(votes[ask.stage])
         except StopIteration as end:
             return _as_read(end.value, c), recounts
     read = reader(method, x_CHW)(votes, spec)
@@ -214,17 +214,6 @@ def _replay(
 def _as_read(read: Certificate, c: Certificate) -> Certificate:
     """Return the reading in the two-class form where the certificate is in it."""
     return two_sided(read) if "p_b_upper" in c.detail else read
-
-
-def _count(ask: Ask, n: int, x_CHW: Tensor, seed: int, device: str) -> tuple[int, ...]:
-    """Return counts_K of the first n votes of one ask, by the driver every run uses."""
-
-    def start() -> MethodRun:
-        yield replace(ask, n=n)
-        return None  # type: ignore[return-value]  # no certificate: only the votes are wanted
-
-    *_, task = drive([Request(0, x_CHW, image_id(x_CHW), seed, start)], device)
-    return task.votes[ask.stage].counts_K
 
 
 def _reading(c: Certificate, read: Certificate) -> Check:
