@@ -4,13 +4,13 @@ import json
 
 import pytest
 import torch
-from torch import nn
 
 from rsviz import attacking, checkpoints, datasets, images, run
 from rsviz.__main__ import main
 from rsviz.attacking import AttackSpec
 from rsviz.errors import UserError
 from rsviz.spec import Norm, RunSpec
+from tests.conftest import HalfSpace
 
 SIGMA = 0.3
 
@@ -40,8 +40,9 @@ def test_a_half_space_breaks_where_geometry_says(half_space, norm):
     far = 1.5 * least / radius
     how = AttackSpec((0.99, far), norm, draws=4, n=500)
     inside, outside = attacking.attack(x_CHW, nets, spec, c, how)
-    assert (inside.verdict, outside.verdict) == ("holds", "broken")
-    assert inside.predicted == c.predicted == 1
+    assert c.predicted == 1
+    assert inside.predicted in (1, None)  # close to the plane PREDICT may abstain
+    assert (inside.verdict != "broken", outside.verdict) == (True, "broken")
     assert outside.predicted == 0
     assert sum(outside.counts_K) == 500
     for a in (inside, outside):
@@ -70,12 +71,8 @@ def test_an_image_at_the_boundary_is_undecided(half_space):
 
 def test_the_selector_can_be_attacked_and_the_whole_method_is_judged(half_space):
     net, x_CHW, distance = half_space
-    away = nn.Sequential(nn.Flatten(), nn.Linear(x_CHW.numel(), 2))
-    with torch.no_grad():  # always class 1, whatever the level
-        away[1].weight.zero_()
-        away[1].bias.copy_(torch.tensor([0.0, 9.0]))
-    away.fc = away[1]
-    nets = {"estimator": net, "classifier": away.eval().requires_grad_(False)}
+    always = HalfSpace(torch.zeros_like(x_CHW), -9.0)  # class 1, whatever the level
+    nets = {"estimator": net, "classifier": always.eval().requires_grad_(False)}
     settings = (("levels", "0.25,0.5"), ("sigma_e", SIGMA))
     spec, c = certified(nets, x_CHW, "dual", settings)
     assert not c.abstained

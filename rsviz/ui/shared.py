@@ -4,6 +4,7 @@ Shape suffixes: C channels, H height, W width.
 """
 
 import gc
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -64,6 +65,12 @@ def session() -> Session:
 def class_names(checkpoint: str) -> tuple[str, ...]:
     """Return the names of the classes that a checkpoint knows."""
     return CLASSES[checkpoints.find(checkpoint).card["dataset"]]
+
+
+def plain(text: str, most: int = 60) -> str:
+    """Return foreign text, cut short, that Markdown shows as it is: no link, picture or formula."""
+    short = text if len(text) <= most else text[:most] + "..."
+    return re.sub(r"([^\w\s,/=-])", r"\\\1", " ".join(short.split()))
 
 
 def devices() -> list[str]:
