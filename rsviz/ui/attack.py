@@ -16,12 +16,11 @@ from rsviz.attacking import AttackSpec, Attempt
 from rsviz.jobs import Job
 from rsviz.spec import Bound, Certificate, Norm, RunSpec
 from rsviz.trace import down
-from rsviz.ui import shared
+from rsviz.ui import share, shared
 from rsviz.voting import Progress
 
 BUDGETS = (0.5, 0.99, 1.5, 2.0, 3.0, 4.0, 6.0)
 POLL_SECONDS = 0.5
-CONFIG = {"displaylogo": False, "toImageButtonOptions": {"format": "png", "filename": "rsviz"}}
 
 
 @dataclass(frozen=True)
@@ -153,9 +152,13 @@ def show_result(reading: Reading, budget: float, x_CHW: Tensor, classes: tuple[s
     st.plotly_chart(
         figure,
         key="attack_curve",
-        config=CONFIG,
+        config=share.CONFIG,
         alt=figures_attack.in_words(lengths, verdicts, radius),
     )
+    if reading.done == reading.planned:
+        share.offer_csv(figure, "attack")
+        titled = (("How the votes give way to attacks", figure),)
+        share.offer_certificate(c, x_CHW, classes, (c,), titled)
 
 
 def _norm(reading: Reading) -> Norm:

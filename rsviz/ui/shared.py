@@ -70,7 +70,7 @@ def class_names(checkpoint: str) -> tuple[str, ...]:
 def plain(text: str, most: int = 60) -> str:
     """Return foreign text, cut short, that Markdown shows as it is: no link, picture or formula."""
     short = text if len(text) <= most else text[:most] + "..."
-    return re.sub(r"([^\w\s,/=-])", r"\\\1", " ".join(short.split()))
+    return re.sub(r"([\\`*_\[\]<>$~:#|!&@]|(?<=www)\.)", r"\\\1", " ".join(short.split()))
 
 
 def devices() -> list[str]:
