@@ -47,7 +47,13 @@ def _networks(name: str, sha256: str, device: str) -> dict[str, nn.Module]:
 
 
 def networks(checkpoint: Checkpoint, device: str) -> dict[str, nn.Module]:
-    """Return a checkpoint's networks by name, loaded once for all sessions and never changed."""
+    """Return a checkpoint's networks by name, loaded once for all sessions and never changed.
+
+    A visitor's own network stays in the session it was brought to.
+    """
+    own = st.session_state.get("_own")
+    if own is not None and own.checkpoint is checkpoint:
+        return {name: net.to(device) for name, net in own.nets.items()}
     return _networks(checkpoint.name, checkpoint.sha256, device)
 
 
@@ -64,6 +70,9 @@ def session() -> Session:
 
 def class_names(checkpoint: str) -> tuple[str, ...]:
     """Return the names of the classes that a checkpoint knows."""
+    own = st.session_state.get("_own_classes", {})
+    if checkpoint in own:
+        return own[checkpoint]
     return CLASSES[checkpoints.find(checkpoint).card["dataset"]]
 
 
@@ -86,6 +95,9 @@ def _noisy(key: Key, first: int, _x_CHW: Tensor, _net: nn.Module) -> tuple[Tenso
 
 def noisy(key: Key, x_CHW: Tensor, net: nn.Module, first: int = 9) -> tuple[Tensor, Tensor]:
     """Return the first noisy copies (N, C, H, W) that a run counts, and their votes class_N."""
+    if key.spec.checkpoint in st.session_state.get("_own_classes", {}):  # kept in no shared cache
+        voter = voting.NoisyClassifier(net)
+        return voting.noisy_votes(voter, x_CHW, key.spec, first, key.device)
     return _noisy(key, first, x_CHW, net)
 
 
