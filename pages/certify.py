@@ -5,7 +5,7 @@ import streamlit as st
 from rsviz import images, run, ui
 from rsviz.datasets import CLASSES
 from rsviz.networks import INPUT_SIZE
-from rsviz.ui import live, meaning, picker, settings, shared
+from rsviz.ui import live, meaning, own, picker, settings, shared
 
 ui.require()
 settings.adopt_address()
@@ -22,7 +22,7 @@ left, right = st.columns([2, 3], gap="large")
 with left:
     source = picker.pick(settings.default_image())
     pictures = st.container()
-    checkpoint = settings.pick_checkpoint(source.dataset)
+    checkpoint = own.pick(source.dataset) or settings.pick_checkpoint(source.dataset)
     chosen, device = settings.pick_settings(checkpoint)
     pressed = settings.press_certify(device)
 with presets:

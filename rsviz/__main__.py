@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rsviz import commands as do
+from rsviz import commands_check as check
 from rsviz.errors import UserError
 
 DESCRIPTION = """\
@@ -15,6 +16,8 @@ Certify images by randomized smoothing, train and measure the networks, read acc
   python -m rsviz checkpoints
   python -m rsviz certify shapes/test/3 --checkpoint shapes-gaussian-0.5
   python -m rsviz certify photo.jpg --checkpoint cifar10-gaussian-0.5 --n 10000 --json
+  python -m rsviz verify certificate.json photo.jpg
+  python -m rsviz attack --split test --every 100 --checkpoint shapes-gaussian-0.5
   python -m rsviz evaluate --checkpoint cifar10-gaussian-0.5 --every 20 --n 10000 --out log.csv
   python -m rsviz curves log.csv
 """
@@ -28,6 +31,8 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_checkpoints(commands)
     _add_certify(commands)
+    _add_verify(commands)
+    _add_attack(commands)
     _add_train(commands)
     _add_recipes(commands)
     _add_ensemble(commands)
@@ -48,7 +53,7 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
 
 def _add(
-    commands: Any, name: str, about: str, action: Callable[..., None]
+    commands: Any, name: str, about: str, action: Callable[..., int | None]
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=about, description=about)
     command.set_defaults(do=action)
@@ -100,6 +105,45 @@ def _add_certify(commands: Any) -> None:
     )
     _add_settings(command)
     command.add_argument("--json", action="store_true", help="print the whole certificate")
+    _add_device(command)
+
+
+def _add_verify(commands: Any) -> None:
+    about = "check a certificate: count its votes again, with its seed and with a fresh one"
+    command = _add(commands, "verify", about, check.verify)
+    command.add_argument("certificate", type=Path, help="the certificate, a JSON file")
+    command.add_argument("image", help="the image file, or an image of a data set")
+    command.add_argument("--checkpoint", help="the weights (default: those the certificate names)")
+    command.add_argument(
+        "--crop", default="centre", help="centre, whole, or left,top,right,bottom (%(default)s)"
+    )
+    command.add_argument("--fresh-seed", type=int, help="the other seed (default: drawn at random)")
+    command.add_argument(
+        "--fresh-n", type=int, default=10_000, help="votes with it, at least (%(default)s)"
+    )
+    command.add_argument("--json", action="store_true", help="print every check")
+    _add_device(command)
+
+
+def _add_attack(commands: Any) -> None:
+    about = "attack certified images at multiples of their radius, judged by PREDICT"
+    command = _add(commands, "attack", about, check.attack)
+    command.add_argument("image", nargs="?", help="an image; or give --split and --every")
+    command.add_argument("--checkpoint", required=True)
+    command.add_argument("--sigma", type=float, help="noise level (default: the one trained at)")
+    command.add_argument("--split", default="test", choices=["train", "test"])
+    command.add_argument("--every", type=int, help="attack images 0, K, 2K, ... instead of one")
+    command.add_argument("--budgets", default="0.99,1.5,2,3,4", help="multiples (%(default)s)")
+    command.add_argument("--norm", default="L2", choices=["L2", "Linf"])
+    command.add_argument("--target", default="classifier", choices=["classifier", "selector"])
+    command.add_argument("--steps", type=int, default=20, help="of the ascent (%(default)s)")
+    command.add_argument("--draws", type=int, default=16, help="noise per step (%(default)s)")
+    command.add_argument("--n", type=int, default=2_000, help="votes to certify (%(default)s)")
+    command.add_argument("--n-predict", type=int, default=1_000, help="to judge (%(default)s)")
+    command.add_argument("--alpha", type=float, default=0.001, help="of each (%(default)s)")
+    command.add_argument("--seed", type=int, default=0)
+    _add_settings(command)
+    command.add_argument("--json", action="store_true", help="print every image's verdicts")
     _add_device(command)
 
 
@@ -245,14 +289,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     args = parser().parse_args(arguments)
     try:
-        args.do(args)
+        return args.do(args) or 0
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("Stopped; the same command goes on from here.", file=sys.stderr)
         return 130
-    return 0
 
 
 if __name__ == "__main__":

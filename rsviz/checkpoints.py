@@ -162,7 +162,7 @@ def load(checkpoint: Checkpoint, device: str = "cpu", ready: bool = True) -> nn.
         raise UserError(f"{checkpoint.name} is made of several networks; choose a single one here.")
     net = build(checkpoint.card["network"], checkpoint.card["dataset"])
     _fill(net, checkpoint)
-    return _settle(net, device, ready)
+    return settle(net, device, ready)
 
 
 def load_nets(
@@ -185,7 +185,7 @@ def load_nets(
     own = {n: build_part(p, dataset) for n, p in parts.items() if "checkpoint" not in p}
     if own:
         _fill(nn.ModuleDict(own), checkpoint)
-    nets = {name: _settle(net, device, ready) for name, net in own.items()}
+    nets = {name: settle(net, device, ready) for name, net in own.items()}
     for name, other in parts.items():
         if "checkpoint" in other:
             nets[name] = load(find(other["checkpoint"], checkpoint.folder.parent), device, ready)
@@ -204,7 +204,8 @@ def _fill(net: nn.Module, checkpoint: Checkpoint) -> None:
         ) from None
 
 
-def _settle(net: nn.Module, device: str, ready: bool) -> nn.Module:
+def settle(net: nn.Module, device: str, ready: bool) -> nn.Module:
+    """Return a network in eval mode on a device; ``ready`` as in `load`."""
     net.eval()
     if ready:
         fold(net.requires_grad_(False))

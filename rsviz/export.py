@@ -1,8 +1,14 @@
 """A run, written so that somebody else can repeat it (no torch here)."""
 
+import csv
+import io
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from rsviz.spec import RunSpec
+
+if TYPE_CHECKING:  # plotly is slow to import, and only a figure's owner has one
+    import plotly.graph_objects as go
 
 
 def as_python(spec: RunSpec, device: str, file: str = "", crop: object = "centre") -> str:
@@ -51,3 +57,23 @@ def as_python(spec: RunSpec, device: str, file: str = "", crop: object = "centre
         "print(certificate.predicted, certificate.radius, certificate.counts)",
     ]
     return "\n".join(lines)
+
+
+def figure_csv(figure: "go.Figure") -> str:
+    """Return the points of every curve and bar of a figure as CSV: curve, x, y.
+
+    A name that a spreadsheet would take for a formula gets a quote in front.
+    """
+    out = io.StringIO()
+    write = csv.writer(out, lineterminator="\n").writerow
+    write(["curve", "x", "y"])
+    for trace in figure.data:
+        if trace.x is None or trace.y is None:
+            continue
+        for x, y in zip(trace.x, trace.y, strict=False):
+            write([_inert(trace.name or ""), _inert(x), _inert(y)])
+    return out.getvalue()
+
+
+def _inert(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value

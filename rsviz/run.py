@@ -5,6 +5,7 @@ Shape suffixes: C channels, H height, W width.
 
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from rsviz.images import image_id
 from rsviz.methods import METHODS, reader
 from rsviz.networks import INPUT_SIZE
 from rsviz.spec import Certificate, RunSpec
-from rsviz.voting import Progress
+from rsviz.voting import Ask, MethodRun, Progress, Request, drive
 from rsviz.voting import watch as watch_votes
 
 
@@ -89,3 +90,14 @@ def certify(
     spec = make_spec(checkpoint, x_CHW, **settings)
     *_, last = watch(x_CHW, load_nets(checkpoint, device), spec, device)
     return last.certificate
+
+
+def count(ask: Ask, n: int, x_CHW: Tensor, seed: int, device: str = "cpu") -> tuple[int, ...]:
+    """Return counts_K of the first n votes of one ask, by the driver that every run uses."""
+
+    def start() -> MethodRun:
+        yield replace(ask, n=n)
+        return None  # type: ignore[return-value]  # no certificate: only the votes are wanted
+
+    *_, task = drive([Request(0, x_CHW, image_id(x_CHW), seed, start)], device)
+    return task.votes[ask.stage].counts_K

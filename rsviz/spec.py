@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
@@ -142,7 +142,8 @@ class Certificate:
     ``predicted`` is the class chosen on the n0 votes (None before there is one); when
     ``abstained`` is true nothing is certified for it and ``radius`` is 0.0. ``n`` is the planned
     number of votes, ``sum(counts)`` the number behind this reading. ``alpha_split`` says how alpha
-    was shared among events, ``path`` on which arithmetic the votes were counted.
+    was shared among events, ``path`` on which arithmetic the votes were counted. ``settings`` are
+    the run's, ``stages`` the counts of what a method votes on beside the class.
     """
 
     predicted: int | None
@@ -172,6 +173,8 @@ class Certificate:
     path: str = ""
     seconds: float = 0.0
     detail: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, float | int | str] = field(default_factory=dict)
+    stages: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Serialise to JSON; `from_json` is its inverse."""

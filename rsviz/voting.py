@@ -269,7 +269,11 @@ def watch(
     def progress(certificate: Certificate) -> Progress:
         seconds = time.perf_counter() - begun
         done = sum(v.total for v in votes.values())
-        certificate = stamp(certificate, request.image, device, seconds)
+        certificate = replace(
+            stamp(certificate, request.image, device, seconds),
+            settings=dict(spec.settings),
+            stages={s: v.counts_K for s, v in votes.items() if s not in ("select", "bound")},
+        )
         asked = sum(v.planned for v in votes.values())
         return Progress(certificate, done, max(at_least, asked), seconds)
 

@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = (  # file, title, icon
     ("home", "Home", ":material/home:"),
     ("certify", "Certify", ":material/verified:"),
+    ("attack", "Attack", ":material/bolt:"),
     ("compare", "Compare", ":material/show_chart:"),
     ("learn", "Learn", ":material/school:"),
 )

@@ -13,6 +13,7 @@ from rsviz import certify, export, images, perturb
 from rsviz.jobs import Job
 from rsviz.spec import Certificate, RunSpec
 from rsviz.trace import down
+from rsviz.ui import share
 from rsviz.ui.live import View, read
 from rsviz.ui.picker import Picture
 from rsviz.ui.shared import Shown, class_names
@@ -112,13 +113,6 @@ def show_exports(
         spec = replace(spec, bound=view.bound)
         st.code(export.as_python(spec, device, file, picture.crop), language="python")
     if shown is not None:
-        st.download_button(
-            "Certificate (JSON)",
-            read(view, shown).to_json(),
-            "certificate.json",
-            "application/json",
-            on_click="ignore",
-            icon=":material/download:",
-        )
+        share.offer_certificate(read(view, shown), picture.x_CHW, view.classes, shown.readings)
     if picture.crop is not None:
-        st.caption("The address of this page repeats a gallery picture only, not an upload.")
+        share.say_upload(picture.x_CHW)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from rsviz import datasets, images
 from rsviz.errors import UserError
+from rsviz.ui.shared import plain
 
 SOURCES = {"gallery": "Gallery", "upload": "Upload", "camera": "Camera"}
 TITLES = {"shapes": "Shapes (drawn by rsviz)", "cifar10": "CIFAR-10 (small photographs)"}
@@ -100,7 +101,7 @@ def _gallery(default: str) -> Source:
     try:
         source = find(str(name).strip())
     except UserError as error:
-        st.warning(f"{error} Showing {default} instead.")
+        st.warning(f"{plain(str(error), 300)} Showing {default} instead.")
         source = find(default)
     with st.expander("More pictures", icon=":material/grid_view:"):
         _thumbnails(source.dataset)

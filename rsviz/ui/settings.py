@@ -11,7 +11,7 @@ from rsviz.datasets import CLASSES
 from rsviz.errors import UserError
 from rsviz.methods import METHODS
 from rsviz.spec import Bound
-from rsviz.ui.shared import devices
+from rsviz.ui.shared import devices, plain
 
 SIGMAS = (0.12, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
 VOTES = (100, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000)
@@ -47,7 +47,7 @@ def adopt_address() -> None:
     names = [c.name for c in checkpoints.list_checkpoints()]
     address = st.query_params.to_dict()
     for key, options in _offered(names).items():
-        if found := [o for o in options if str(o) == address.get(key)]:
+        if found := [o for o in options if _is(o, address.get(key))]:
             st.session_state[key] = found[0]
     if _is_seed(address.get("seed", "")):
         st.session_state["seed"] = int(address["seed"])
@@ -68,8 +68,18 @@ def _offered(names: list[str]) -> dict[str, Sequence[Any]]:
     }
 
 
+def _is(option: object, given: str | None) -> bool:
+    """Whether an address means this option: by its name, or by its value, as 1 means 1.0."""
+    if given is None or len(given) > 200:
+        return False
+    try:
+        return (isinstance(option, int | float) and float(given) == option) or str(option) == given
+    except ValueError:
+        return str(option) == given
+
+
 def _is_seed(given: str) -> bool:
-    return given.isdecimal() and int(given) <= SEED_MAX
+    return given.isascii() and given.isdecimal() and len(given) < 11 and int(given) <= SEED_MAX
 
 
 def complaints(names: Mapping[str, Sequence[Any]]) -> list[str]:
@@ -77,9 +87,9 @@ def complaints(names: Mapping[str, Sequence[Any]]) -> list[str]:
     found = []
     for key, options in names.items():
         given = st.query_params.get(key)
-        if given is not None and given not in [str(o) for o in options]:
+        if given is not None and not any(_is(o, given) for o in options):
             offered = ", ".join(str(o) for o in options) or "none"
-            found.append(f"The address asks for {key}={given}, but {key} can be {offered}.")
+            found.append(f"The address asks for {key}={plain(given)}, but {key} can be {offered}.")
     return found
 
 
@@ -88,7 +98,9 @@ def check_address(names: list[str]) -> None:
     told = complaints(_offered(names))
     seed = st.query_params.get("seed", "0")
     if not _is_seed(seed):
-        told.append(f"The address asks for seed={seed}, but a seed is a whole number below 2^31.")
+        told.append(
+            f"The address asks for seed={plain(seed)}, but a seed is a whole number below 2^31."
+        )
     if told:
         st.session_state["_complaints"] = told
     for sentence in st.session_state.get("_complaints", ()):

@@ -4,6 +4,7 @@ Shape suffixes: C channels, H height, W width.
 """
 
 import gc
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -46,7 +47,13 @@ def _networks(name: str, sha256: str, device: str) -> dict[str, nn.Module]:
 
 
 def networks(checkpoint: Checkpoint, device: str) -> dict[str, nn.Module]:
-    """Return a checkpoint's networks by name, loaded once for all sessions and never changed."""
+    """Return a checkpoint's networks by name, loaded once for all sessions and never changed.
+
+    A visitor's own network stays in the session it was brought to.
+    """
+    own = st.session_state.get("_own")
+    if own is not None and own.checkpoint is checkpoint:
+        return {name: net.to(device) for name, net in own.nets.items()}
     return _networks(checkpoint.name, checkpoint.sha256, device)
 
 
@@ -69,7 +76,16 @@ def desk(name: str) -> Session:
 
 def class_names(checkpoint: str) -> tuple[str, ...]:
     """Return the names of the classes that a checkpoint knows."""
+    own = st.session_state.get("_own_classes", {})
+    if checkpoint in own:
+        return own[checkpoint]
     return CLASSES[checkpoints.find(checkpoint).card["dataset"]]
+
+
+def plain(text: str, most: int = 60) -> str:
+    """Return foreign text, cut short, that Markdown shows as it is: no link, picture or formula."""
+    short = text if len(text) <= most else text[:most] + "..."
+    return re.sub(r"([\\`*_\[\]<>$~:#|!&@]|(?<=www)\.)", r"\\\1", " ".join(short.split()))
 
 
 def devices() -> list[str]:
@@ -85,6 +101,9 @@ def _noisy(key: Key, first: int, _x_CHW: Tensor, _net: nn.Module) -> tuple[Tenso
 
 def noisy(key: Key, x_CHW: Tensor, net: nn.Module, first: int = 9) -> tuple[Tensor, Tensor]:
     """Return the first noisy copies (N, C, H, W) that a run counts, and their votes class_N."""
+    if key.spec.checkpoint in st.session_state.get("_own_classes", {}):  # kept in no shared cache
+        voter = voting.NoisyClassifier(net)
+        return voting.noisy_votes(voter, x_CHW, key.spec, first, key.device)
     return _noisy(key, first, x_CHW, net)
 
 

@@ -1,0 +1,252 @@
+"""The parts of the Attack page: its settings, its job, and what came of it.
+
+Shape suffixes: C channels, H height, W width.
+"""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import streamlit as st
+from torch import Tensor, nn
+
+from rsviz import attacking, figures_attack, images, run
+from rsviz.attacking import AttackSpec, Attempt
+from rsviz.jobs import Job
+from rsviz.spec import Bound, Certificate, Norm, RunSpec
+from rsviz.trace import down
+from rsviz.ui import share, shared
+from rsviz.voting import Progress
+
+BUDGETS = (0.5, 0.99, 1.5, 2.0, 3.0, 4.0, 6.0)
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Key:
+    """What decides an attack: the image, the run that certifies it, the attack, the device."""
+
+    image: str
+    spec: RunSpec
+    how: AttackSpec
+    device: str
+
+
+@dataclass(frozen=True, eq=False)
+class Reading(Progress):
+    """An attack under way: the certificate, what PREDICT says of the clean image, the attempts."""
+
+    clean_K: tuple[int, ...] = ()
+    clean: int | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+
+def pick_attack(alpha: float, seed: int) -> tuple[AttackSpec, float]:
+    """Show norm and budget; return the attack, at every budget, and the one shown."""
+    norm = st.segmented_control(
+        "Length measured in",
+        [str(n) for n in Norm],
+        default=str(Norm.L2),
+        key="attack_norm",
+        bind="query-params",
+        required=True,
+        help="L2: the Euclidean length over all pixels and colours. Linf: the largest change of "
+        "any one value; every L2 radius R holds an Linf radius of R / sqrt(d).",
+    )
+    budget = st.select_slider(
+        "Attack budget, times the certified radius",
+        BUDGETS,
+        3.0,
+        key="budget",
+        bind="query-params",
+        help="How far the attacker may move the picture. Below 1 it is inside the certified ball.",
+    )
+    return AttackSpec(BUDGETS, Norm(norm or "L2"), alpha=alpha, seed=seed), float(budget)
+
+
+def start(key: Key, x_CHW: Tensor, nets: Mapping[str, nn.Module]) -> Job:
+    """Queue an attack for this session in place of what runs for it."""
+    return shared.session().start(
+        Job(key, key.device, lambda cancel: steps(key, x_CHW, nets, cancel))
+    )
+
+
+def steps(
+    key: Key, x_CHW: Tensor, nets: Mapping[str, nn.Module], cancel: threading.Event
+) -> Iterator[Reading]:
+    """Certify, judge the clean image, then attack at every budget; yield a reading after each."""
+    begun = time.perf_counter()
+    spec, how, total = replace(key.spec, bound=Bound.SPLIT), key.how, len(key.how.budgets) + 2
+    c: Certificate | None = None
+    for progress in run.watch(x_CHW, nets, spec, key.device, cancel):
+        c = progress.certificate
+        yield Reading(c, 0, total, progress.seconds)
+    if c is None or c.abstained or cancel.is_set():
+        return
+    clean, clean_K = attacking.judge(x_CHW, nets, spec, how, key.device)
+    attempts: tuple[Attempt, ...] = ()
+    found = attacking.attack(x_CHW, nets, spec, c, how, key.device, cancel)
+    yield Reading(c, 2, total, time.perf_counter() - begun, clean_K, clean)
+    for attempt in found:
+        attempts += (attempt,)
+        seconds = time.perf_counter() - begun
+        yield Reading(c, 2 + len(attempts), total, seconds, clean_K, clean, attempts)
+
+
+def latest(job: Job) -> Reading | None:
+    """Return what an attack has found so far."""
+    return job.latest if isinstance(job.latest, Reading) else None
+
+
+def show_running(job: Job, budget: float, x_CHW: Tensor, classes: tuple[str, ...]) -> None:
+    """Show an attack until it ends, with Stop."""
+
+    @st.fragment(run_every=POLL_SECONDS)
+    def panel() -> None:
+        if not job.active:
+            st.rerun()
+        left, right = st.columns([4, 1], vertical_alignment="center")
+        reading = latest(job)
+        done = 0.0 if reading is None else reading.done / reading.planned
+        attacks = 0 if reading is None else len(reading.attempts)
+        told = "certifying first" if not done else f"{attacks} attacks done and judged"
+        left.progress(done, f"{told} · on {job.device}")
+        right.button("Stop", key="stop", on_click=job.stop, icon=":material/stop:", width="stretch")
+        if reading is not None and reading.attempts:
+            show_result(reading, budget, x_CHW, classes)
+
+    panel()
+
+
+def show_result(reading: Reading, budget: float, x_CHW: Tensor, classes: tuple[str, ...]) -> None:
+    """Show the attack at one budget, then all of them as a curve."""
+    c = reading.certificate
+    if c.abstained or c.predicted is None:
+        st.info(
+            "**Nothing is certified for this picture, so there is no radius to attack at.** "
+            "Choose a clearer picture, less noise, or more votes.",
+            icon=":material/do_not_disturb_on:",
+        )
+        return
+    if not reading.attempts:
+        st.caption("The attack was stopped before its first result.")
+        return
+    attempt = min(reading.attempts, key=lambda a: abs(a.budget - budget))
+    _verdict(attempt, c, classes)
+    _pictures(attempt, x_CHW)
+    _counts(attempt, reading, classes)
+    st.markdown("**How the votes give way**")
+    shares = [a.counts_K[c.predicted] / sum(a.counts_K) for a in reading.attempts]
+    lengths, verdicts = [a.length for a in reading.attempts], [a.verdict for a in reading.attempts]
+    clean = reading.clean_K[c.predicted] / sum(reading.clean_K)
+    radius = attempt.eps / attempt.budget
+    norm = _norm(reading)
+    figure = figures_attack.votes_by_length(
+        [0.0, *lengths],
+        [clean, *shares],
+        ["holds" if reading.clean == c.predicted else "undecided", *verdicts],
+        radius,
+        norm,
+    )
+    st.plotly_chart(
+        figure,
+        key="attack_curve",
+        config=share.CONFIG,
+        alt=figures_attack.in_words(lengths, verdicts, radius),
+    )
+    if reading.done == reading.planned:
+        share.offer_csv(figure, "attack")
+        titled = (("How the votes give way to attacks", figure),)
+        share.offer_certificate(c, x_CHW, classes, (c,), titled)
+
+
+def _norm(reading: Reading) -> Norm:
+    """Return the norm the attack was measured in, from its radius: Linf radii are far smaller."""
+    a = reading.attempts[0]
+    same = abs(a.eps / a.budget - reading.certificate.radius) < 1e-9
+    return Norm.L2 if same else Norm.LINF
+
+
+def _verdict(a: Attempt, c: Certificate, classes: tuple[str, ...]) -> None:
+    assert c.predicted is not None
+    name = classes[c.predicted]
+    inside = a.budget < 1
+    if a.verdict == "broken" and a.predicted is not None:
+        st.subheader(f"{name.capitalize()} became {classes[a.predicted]}")
+        if inside:
+            st.error(
+                "This contradicts the certificate. It may happen with probability at most alpha "
+                "for the certificate and again for PREDICT; another seed will tell."
+            )
+        else:
+            st.markdown(
+                f"At **{a.budget:g} times** the certified radius the attack changed the answer. "
+                "That is allowed: the certificate speaks of nothing beyond its radius."
+            )
+        return
+    said = "keeps its answer" if a.verdict == "holds" else "is undecided, but not another class"
+    st.subheader(f"{name.capitalize()} {said}")
+    st.markdown(
+        f"At **{a.budget:g} times** the certified radius the attack failed. "
+        + (
+            "It had to: the radius is proved against every change, not only this attack's."
+            if inside
+            else "**That proves nothing**: this attack did not find a way; a better one may."
+        )
+    )
+
+
+def _pictures(a: Attempt, x_CHW: Tensor) -> None:
+    """Show clean, attacked and the difference, pixel by pixel."""
+    delta_CHW = a.x_CHW - x_CHW
+    gain = 0.5 / max(float(delta_CHW.abs().max()), 1e-9)
+    scale = max(1, 256 // x_CHW.shape[2])
+    shown = (
+        (x_CHW, "As it is"),
+        (a.x_CHW, f"Attacked: moved by {down(a.length, 4)}"),
+        (0.5 + gain * delta_CHW, f"The difference, {gain:.0f} times as strong; grey is none"),
+    )
+    with st.container(horizontal=True, gap="small"):
+        for picture_CHW, caption in shown:
+            with st.container(width=176, gap="xsmall"):
+                st.image(images.to_pil(picture_CHW, scale), width=172, alt=caption)
+                st.caption(caption)
+
+
+def _counts(a: Attempt, reading: Reading, classes: tuple[str, ...]) -> None:
+    """Write PREDICT's verdict on both pictures, with the counts it rests on."""
+    st.markdown("**PREDICT on both, with fresh noise**")
+    rows = []
+    for what, counts_K, predicted in (
+        ("as it is", reading.clean_K, reading.clean),
+        ("attacked", a.counts_K, a.predicted),
+    ):
+        top = sorted(range(len(counts_K)), key=lambda i: -counts_K[i])[:2]
+        rows.append(
+            {
+                "picture": what,
+                "PREDICT says": "abstains" if predicted is None else classes[predicted],
+                "most votes": f"{classes[top[0]]} {counts_K[top[0]]:,} of {sum(counts_K):,}",
+                "next": f"{classes[top[1]]} {counts_K[top[1]]:,}",
+            }
+        )
+    st.dataframe(rows, hide_index=True)
+
+
+def explain(alpha: float) -> None:
+    """Say for a newcomer what an attack can and cannot show."""
+    with st.expander("Why must it fail inside, and prove nothing outside?", expanded=True):
+        st.markdown(
+            "- **The attacker** follows the gradient of the network, averaged over noise, to the "
+            "picture that takes most votes away, and stays within its budget and between black "
+            "and white.\n"
+            "- **Inside the radius it must fail.** The certificate is a proof about *every* change "
+            "shorter than the radius, and the attack is one of them. It rests on votes, so it may "
+            f"be wrong with probability alpha = {alpha:g}; the judge, PREDICT, with as much "
+            "again.\n"
+            "- **Outside, a success shows where the answer ends**; a failure shows only that this "
+            "attack found nothing. Trust grows from proofs, not from failed attacks. That is why "
+            "the same attack should break the answer at three times the radius: one that never "
+            "succeeds has tested nothing."
+        )

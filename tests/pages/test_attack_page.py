@@ -1,0 +1,82 @@
+"""The Attack page: what it finds on a network whose answer never changes, and its address."""
+
+import json
+
+import pytest
+
+from rsviz.ui import attack as parts
+from tests.pages.test_certify_page import Never, words
+
+
+def open_quick(open_page, monkeypatch, **query):
+    """Open the page with attacks cheap enough for a test."""
+    quick = parts.AttackSpec
+    monkeypatch.setattr(parts, "BUDGETS", (0.99, 3.0))
+    monkeypatch.setattr(
+        parts, "AttackSpec", lambda *a, **k: quick(*a, **k, steps=1, draws=1, n=100)
+    )
+    return open_page("attack", n=100, **query)
+
+
+def test_an_attack_shows_verdict_counts_pictures_and_curve(open_page, monkeypatch):
+    app = open_quick(open_page, monkeypatch, image="shapes/test/8")
+    assert not app.exception
+    assert "Press **Attack**" in words(app)
+    app.button(key="attack").click().run()
+    assert not app.exception
+    assert "keeps its answer" in words(app)
+    assert "That proves nothing" in words(app)  # three times is the default
+    table = app.dataframe[0].value
+    assert list(table["picture"]) == ["as it is", "attacked"]
+    assert "100 of 100" in table["most votes"][1]
+    figure = json.loads(app.get("plotly_chart")[0].proto.spec)
+    assert any(t.get("name") == "answer kept" for t in figure["data"])
+    app.select_slider(key="budget").set_value(0.99).run()
+    assert "It had to" in words(app)
+
+
+def test_the_address_sets_the_attack(open_page, monkeypatch):
+    app = open_quick(open_page, monkeypatch, attack_norm="Linf", budget="0.99", sigma="1")
+    assert app.segmented_control(key="attack_norm").value == "Linf"
+    assert app.select_slider(key="budget").value == 0.99
+    assert app.select_slider(key="sigma").value == 1.0
+    assert not app.warning
+    app.button(key="attack").click().run()
+    assert not app.exception
+    figure = json.loads(app.get("plotly_chart")[0].proto.spec)
+    assert "Linf" in figure["layout"]["xaxis"]["title"]["text"]
+
+
+def test_a_waiting_attack_can_be_stopped(open_page, monkeypatch, line):
+    app = open_quick(open_page, monkeypatch)
+    line.executor = Never()
+    app.button(key="attack").click().run()
+    assert not app.exception
+    app.button(key="stop").click().run()
+    assert line.jobs[0].cancel.is_set()
+
+
+@pytest.mark.parametrize("page", ["attack", "certify"])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("n", "abc"),
+        ("checkpoint", "../../etc"),
+        ("checkpoint", "x" * 5000),
+        ("seed", "٣"),
+        ("seed", "9" * 6000),
+        ("sigma", "nan"),
+        ("alpha", "<script>alert(1)</script>"),
+        ("image", "<script>alert(1)</script>"),
+        ("image", "![](http://example.org/x.png)"),
+        ("image", "../../etc/passwd"),
+    ],
+)
+def test_a_hostile_address_gets_a_sentence_and_defaults(open_page, page, key, value):
+    app = open_page(page, **{key: value})
+    assert not app.exception
+    told = "\n".join(w.value for w in app.warning)
+    assert told
+    assert len(told) < 1500
+    for raw in ("<script>", "![](http"):
+        assert raw not in told

@@ -1,0 +1,26 @@
+"""A network dropped in on Certify is used at once, and by nobody else."""
+
+from tests.pages.test_certify_page import press, words
+from tests.test_own import field_file
+
+
+def test_it_is_checked_named_used_and_private(open_page):
+    app = open_page(n=100, image="shapes/test/8")
+    _, data = field_file("compact")
+    app.file_uploader(key="own").set_value(("mine.pth.tar", data, "application/octet-stream")).run()
+    assert not app.exception
+    assert "mine.pth.tar is used: a compact" in words(app)
+    app = press(app)
+    assert not app.exception
+    assert app.dataframe[0].value["network"][0] == "yours: mine.pth.tar"
+    other = open_page(n=100, image="shapes/test/8")
+    assert "mine" not in words(other)
+    assert "yours: mine.pth.tar" not in other.selectbox(key="checkpoint").options
+
+
+def test_a_file_that_is_no_network_is_refused_and_the_page_goes_on(open_page):
+    app = open_page(n=100)
+    app.file_uploader(key="own").set_value(("x.pt", b"nothing", "application/octet-stream")).run()
+    assert not app.exception
+    assert "torch.save" in app.error[0].value
+    assert app.selectbox(key="checkpoint").value == "shapes-constant"
