@@ -1,0 +1,98 @@
+"""What a mask does, as numbers and maps to be shown: no part of any certificate.
+
+Shape suffixes: N draws, C channels, H height, W width, K queries; d = CHW entries.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from scipy.stats import rankdata
+from torch import Tensor, nn
+
+from rsviz.attacks import log_mean_softmax
+from rsviz.canvas import Canvas
+from rsviz.images import image_id
+from rsviz.methods import adaptive
+from rsviz.noise import chunk, chunk_seed
+from rsviz.queries import ask, combine, kept
+from rsviz.spec import RunSpec
+
+
+def spread(w_N1HW: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean mask and its standard deviation over draws, each (H, W)."""
+    return w_N1HW.mean((0, 1)), w_N1HW[:, 0].std(0, correction=0)
+
+
+def separation(w_N1HW: Tensor, object_HW: Tensor) -> Tensor:
+    """Return, for each mask, how often a pixel of the object weighs more than one beside it, (N,).
+
+    P(w_in > w_out) + P(w_in = w_out)/2 over all pairs of one pixel in the object and one outside:
+    1 for a mask that finds the object, 1/2 by chance (Mann and Whitney's U over its maximum).
+    """
+    inside, outside = int(object_HW.sum()), int((~object_HW).sum())
+    rank_NHW = torch.from_numpy(rankdata(w_N1HW[:, 0].flatten(1).cpu().numpy(), axis=1))
+    total_N = rank_NHW[:, object_HW.flatten()].sum(1)
+    return (total_N - inside * (inside + 1) / 2) / (inside * outside)
+
+
+def visible(radius: float, variance_1HW: Tensor) -> Tensor:
+    """Return r/sd_HW: by how many standard deviations a change of size r moves a pixel.
+
+    sd is that of the combined input, a mask held fixed; a change of x moves its mean one to one.
+    """
+    return radius / variance_1HW[0].sqrt()
+
+
+def pull(
+    x_CHW: Tensor,
+    nets: Mapping[str, nn.Module],
+    spec: RunSpec,
+    label: int,
+    draws: int = 16,
+    device: str = "cpu",
+) -> Tensor:
+    """Return how strongly each pixel pulls on the class: sum_c |d log zhat_label / d x_c|, (H, W).
+
+    zhat is the mean softmax over ``draws`` votes with noise of their own, as an attacker would
+    estimate it; the gradient goes through both queries and the mask. To first order a change of
+    size r in Linf moves log zhat by at most r times the sum of this map. A picture of one
+    attacker's view: neither an attack nor a bound.
+    """
+    voter = adaptive.voter_of(nets, spec)
+    C, H, W = x_CHW.shape
+    hashed = image_id(x_CHW)
+    x_CHW = x_CHW.to(device).detach().requires_grad_(True)
+    with torch.enable_grad():
+        seeds = [chunk_seed(spec.seed, hashed, "pull", query, 0) for query in range(2)]
+        noise = [chunk((C, H, W), seed, device)[:draws] for seed in seeds]
+        x_NCHW = x_CHW.expand(draws, C, H, W)
+        sigma_N111 = torch.full((draws, 1, 1, 1), spec.sigma, device=device)
+        answers = ask(x_NCHW, sigma_N111, noise, voter.masks, voter.shares_K, voter.kappa_max)
+        logits_N1K = voter.classifier(combine(answers)[0])[:, None]
+        (grad_CHW,) = torch.autograd.grad(log_mean_softmax(logits_N1K)[0, label], x_CHW)
+    return grad_CHW.abs().sum(0).cpu()
+
+
+def kept_on(
+    canvases: Sequence[Canvas], nets: Mapping[str, nn.Module], spec: RunSpec, draws: int = 16
+) -> list[tuple[float, float]]:
+    """Return (`queries.kept`, `separation`) on each canvas, the mean over draws of the mask."""
+    found = []
+    for c in canvases:
+        x_CHW, object_HW = torch.from_numpy(c.x_CHW).float() / 255, torch.from_numpy(c.object_HW)
+        w_N1HW = adaptive.first_votes(x_CHW, nets, spec, draws).answers[1].w_N1HW.cpu()
+        found.append(
+            (float(kept(w_N1HW, object_HW).mean()), float(separation(w_N1HW, object_HW).mean()))
+        )
+    return found
+
+
+def budget(radius: float, sigma: float, d: int, f: float) -> tuple[float, float, float]:
+    """Return (mu_1, mu_2, mu): how far an Linf change of size r moves each query, and both.
+
+    In standard deviations of the query's noise, the largest there can be: mu = r sqrt(d)/sigma,
+    mu_1 = sqrt(f) mu, mu_2 = sqrt(1 - f) mu, whatever the mask.
+    """
+    mu = radius * math.sqrt(d) / sigma
+    return math.sqrt(f) * mu, math.sqrt(1 - f) * mu, mu
