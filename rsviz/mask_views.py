@@ -15,7 +15,7 @@ from rsviz.canvas import Canvas
 from rsviz.images import image_id
 from rsviz.methods import adaptive
 from rsviz.noise import chunk, chunk_seed
-from rsviz.queries import ask, combine, kept
+from rsviz.queries import Answer, ask, combine, kept
 from rsviz.spec import RunSpec
 
 
@@ -60,17 +60,10 @@ def pull(
     attacker's view: neither an attack nor a bound.
     """
     voter = adaptive.voter_of(nets, spec)
-    C, H, W = x_CHW.shape
-    hashed = image_id(x_CHW)
-    x_CHW = x_CHW.to(device).detach().requires_grad_(True)
+    leaf_CHW = x_CHW.to(device).detach().requires_grad_(True)
     with torch.enable_grad():
-        seeds = [chunk_seed(spec.seed, hashed, "pull", query, 0) for query in range(2)]
-        noise = [chunk((C, H, W), seed, device)[:draws] for seed in seeds]
-        x_NCHW = x_CHW.expand(draws, C, H, W)
-        sigma_N111 = torch.full((draws, 1, 1, 1), spec.sigma, device=device)
-        answers = ask(x_NCHW, sigma_N111, noise, voter.masks, voter.shares_K, voter.kappa_max)
-        logits_N1K = voter.classifier(combine(answers)[0])[:, None]
-        (grad_CHW,) = torch.autograd.grad(log_mean_softmax(logits_N1K)[0, label], x_CHW)
+        logits_N1K = voter.classifier(combine(_answers(leaf_CHW, voter, spec, draws))[0])[:, None]
+        (grad_CHW,) = torch.autograd.grad(log_mean_softmax(logits_N1K)[0, label], leaf_CHW)
     return grad_CHW.abs().sum(0).cpu()
 
 
@@ -78,14 +71,27 @@ def kept_on(
     canvases: Sequence[Canvas], nets: Mapping[str, nn.Module], spec: RunSpec, draws: int = 16
 ) -> list[tuple[float, float]]:
     """Return (`queries.kept`, `separation`) on each canvas, the mean over draws of the mask."""
-    found = []
+    voter, found = adaptive.voter_of(nets, spec), []
     for c in canvases:
         x_CHW, object_HW = torch.from_numpy(c.x_CHW).float() / 255, torch.from_numpy(c.object_HW)
-        w_N1HW = adaptive.first_votes(x_CHW, nets, spec, draws).answers[1].w_N1HW.cpu()
+        with torch.inference_mode():
+            w_N1HW = _answers(x_CHW, voter, spec, draws)[1].w_N1HW
         found.append(
             (float(kept(w_N1HW, object_HW).mean()), float(separation(w_N1HW, object_HW).mean()))
         )
     return found
+
+
+def _answers(
+    x_CHW: Tensor, voter: adaptive.AdaptiveVoter, spec: RunSpec, draws: int
+) -> list[Answer]:
+    """Return what a few votes are answered, on noise that no certificate counts."""
+    (C, H, W), device, hashed = x_CHW.shape, str(x_CHW.device), image_id(x_CHW)
+    seeds = [chunk_seed(spec.seed, hashed, "view", query, 0) for query in range(2)]
+    noise = [chunk((C, H, W), seed, device)[:draws] for seed in seeds]
+    sigma_N111 = torch.full((draws, 1, 1, 1), spec.sigma, device=x_CHW.device)
+    x_NCHW = x_CHW.expand(draws, C, H, W)
+    return ask(x_NCHW, sigma_N111, noise, voter.masks, voter.shares_K, voter.kappa_max)
 
 
 def budget(radius: float, sigma: float, d: int, f: float) -> tuple[float, float, float]:

@@ -13,6 +13,7 @@ PAGES = (  # file, title, icon
     ("home", "Home", ":material/home:"),
     ("certify", "Certify", ":material/verified:"),
     ("compare", "Compare", ":material/show_chart:"),
+    ("masks", "Masks", ":material/visibility:"),
     ("learn", "Learn", ":material/school:"),
 )
 
