@@ -119,6 +119,7 @@ def make(
     nets = fresh_nets(spec, chosen)
     data = first_images(datasets.load(spec.dataset, "train"), chosen.images)
     state = workshop.state_folder() / f"{out.name}.pt"
+    compiled &= device != "cpu"  # there it gains nothing for these networks and takes two minutes
     seconds = training.train(nets, data, loss, spec, state, device, compiled, report)
     card = workshop.card_of(spec, out, device, command, seconds)
     card |= {"settings": asdict(chosen), "train_images": len(data)}
