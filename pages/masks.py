@@ -1,5 +1,7 @@
 """Masks: what ARS looks at, vote by vote, and the Linf certificate that forms beside its rivals."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from rsviz import race, run, ui
@@ -7,7 +9,7 @@ from rsviz.datasets import CLASSES
 from rsviz.images import image_id
 from rsviz.networks import INPUT_SIZE
 from rsviz.spec import Bound
-from rsviz.ui import canvases, mask_controls, masks, races, shared
+from rsviz.ui import canvases, mask_controls, masks, masks_budget, races, shared
 
 ui.require()
 
@@ -40,10 +42,10 @@ specs = {
     )
     for name, rival in rivals.items()
 }
-spec = specs["adaptive"]
-key = shared.Key(image_id(chosen.x_CHW), spec, "cpu")
+# What the first votes see does not depend on how many are planned.
+key = shared.Key(image_id(chosen.x_CHW), replace(specs["adaptive"], n=1), "cpu")
 nets = shared.networks(checkpoint, "cpu")
-sight = masks.Sight(chosen, spec, masks.first_votes(key, chosen.x_CHW, nets), classes, f)
+sight = masks.Sight(chosen, key, masks.first_votes(key, chosen.x_CHW, nets), classes, f)
 
 with left:
     if chosen.label is None:
@@ -73,10 +75,10 @@ else:
 certificate = races.best(job)
 radius = certificate.radius if certificate is not None and certificate.radius > 0 else 8 / 255
 masks.show_many(sight, nets, masks.sizes_for(chosen))
-masks.show_budget(sight, radius)
+masks_budget.show_budget(sight, radius)
 answer = (
     int(sight.seen.class_N.mode().values)
     if certificate is None
     else int(certificate.predicted or 0)
 )
-masks.show_attacker(sight, nets, answer, radius, certificate is not None)
+masks_budget.show_attacker(sight, nets, answer, radius, certificate is not None)

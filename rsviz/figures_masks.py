@@ -159,7 +159,7 @@ def over_sizes(
         name="a mask that does not look",
         hoverinfo="skip",
     )
-    figure.update_xaxes(title="canvas size k, pixels a side")
+    figure.update_xaxes(title="canvas size k, pixels a side", type="category")
     figure.update_yaxes(title=title, rangemode="tozero")
     return figure
 

@@ -10,13 +10,13 @@ import torch
 from scipy.stats import rankdata
 from torch import Tensor, nn
 
-from rsviz.attacks import log_mean_softmax
+from rsviz.attacks import ascend, log_mean_softmax
 from rsviz.canvas import Canvas
 from rsviz.images import image_id
 from rsviz.methods import adaptive
 from rsviz.noise import chunk, chunk_seed
 from rsviz.queries import Answer, ask, combine, kept
-from rsviz.spec import RunSpec
+from rsviz.spec import Norm, RunSpec
 
 
 def spread(w_N1HW: Tensor) -> tuple[Tensor, Tensor]:
@@ -62,9 +62,34 @@ def pull(
     voter = adaptive.voter_of(nets, spec)
     leaf_CHW = x_CHW.to(device).detach().requires_grad_(True)
     with torch.enable_grad():
-        logits_N1K = voter.classifier(combine(_answers(leaf_CHW, voter, spec, draws))[0])[:, None]
+        answers = _asked(leaf_CHW, voter, spec, _noise(x_CHW, spec, draws))
+        logits_N1K = voter.classifier(combine(answers)[0])[:, None]
         (grad_CHW,) = torch.autograd.grad(log_mean_softmax(logits_N1K)[0, label], leaf_CHW)
     return grad_CHW.abs().sum(0).cpu()
+
+
+def attack(
+    x_CHW: Tensor,
+    nets: Mapping[str, nn.Module],
+    spec: RunSpec,
+    label: int,
+    eps: float,
+    steps: int = 20,
+    draws: int = 32,
+) -> Tensor:
+    """Return an image within eps in Linf that leads away from a class: PGD through both queries.
+
+    Each step sees the same noise, not that of any certificate (`rsviz.attacks.ascend`).
+    """
+    voter = adaptive.voter_of(nets, spec)
+    noise = _noise(x_CHW, spec, draws)
+
+    def logits_of(y_1CHW: Tensor) -> Tensor:
+        answers = _asked(y_1CHW[0], voter, spec, noise)
+        return voter.classifier(combine(answers)[0])[:, None]
+
+    y_N = torch.tensor([label], device=x_CHW.device)
+    return ascend(logits_of, x_CHW[None], y_N, eps, steps, Norm.LINF)[0]
 
 
 def kept_on(
@@ -75,22 +100,26 @@ def kept_on(
     for c in canvases:
         x_CHW, object_HW = torch.from_numpy(c.x_CHW).float() / 255, torch.from_numpy(c.object_HW)
         with torch.inference_mode():
-            w_N1HW = _answers(x_CHW, voter, spec, draws)[1].w_N1HW
+            w_N1HW = _asked(x_CHW, voter, spec, _noise(x_CHW, spec, draws))[1].w_N1HW
         found.append(
             (float(kept(w_N1HW, object_HW).mean()), float(separation(w_N1HW, object_HW).mean()))
         )
     return found
 
 
-def _answers(
-    x_CHW: Tensor, voter: adaptive.AdaptiveVoter, spec: RunSpec, draws: int
-) -> list[Answer]:
-    """Return what a few votes are answered, on noise that no certificate counts."""
+def _noise(x_CHW: Tensor, spec: RunSpec, draws: int) -> list[Tensor]:
+    """Return noise for a few votes that no certificate counts."""
     (C, H, W), device, hashed = x_CHW.shape, str(x_CHW.device), image_id(x_CHW)
     seeds = [chunk_seed(spec.seed, hashed, "view", query, 0) for query in range(2)]
-    noise = [chunk((C, H, W), seed, device)[:draws] for seed in seeds]
-    sigma_N111 = torch.full((draws, 1, 1, 1), spec.sigma, device=x_CHW.device)
-    x_NCHW = x_CHW.expand(draws, C, H, W)
+    return [chunk((C, H, W), seed, device)[:draws] for seed in seeds]
+
+
+def _asked(
+    x_CHW: Tensor, voter: adaptive.AdaptiveVoter, spec: RunSpec, noise: Sequence[Tensor]
+) -> list[Answer]:
+    """Return what a few votes are answered."""
+    x_NCHW = x_CHW.expand(len(noise[0]), *x_CHW.shape)
+    sigma_N111 = torch.full((len(x_NCHW), 1, 1, 1), spec.sigma, device=x_CHW.device)
     return ask(x_NCHW, sigma_N111, noise, voter.masks, voter.shares_K, voter.kappa_max)
 
 

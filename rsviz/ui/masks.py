@@ -1,14 +1,13 @@
-"""The sections of the Masks page: one vote step by step, many masks, the budget, the attacker.
+"""The Masks page: one vote step by step, and the masks of many votes.
 
 Shape suffixes: N draws, C channels, H height, W width.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
-import torch
 from PIL import Image
 from torch import Tensor, nn
 
@@ -19,7 +18,7 @@ from rsviz.ui.canvases import Chosen
 from rsviz.ui.shared import Key
 
 DRAWS = 48
-WIDTH = 176  # of one picture on the page; two fit beside each other on a phone
+WIDTH = 152  # of one picture on the page; two fit beside each other on a phone
 PLAIN = {"displayModeBar": False}
 
 
@@ -28,10 +27,15 @@ class Sight:
     """All that the sections show: the canvas, the run, and what its first votes saw."""
 
     chosen: Chosen
-    spec: RunSpec
+    key: Key
     seen: adaptive.Seen
     classes: tuple[str, ...]
     f: float
+
+    @property
+    def spec(self) -> RunSpec:
+        """The run."""
+        return self.key.spec
 
     @property
     def masks_N1HW(self) -> Tensor:
@@ -99,23 +103,29 @@ def _steps(sight: Sight, i: int, opacity: float) -> list[tuple[Image.Image, str,
     w_HW = sight.masks_N1HW[i, 0].numpy()
     sd_HW = seen.variance_N1HW[i, 0].sqrt().numpy()
     first = sight.spec.sigma / sight.f**0.5
+    plain_CHW = x_CHW + sight.f**0.5 * (seen.answers[0].m_NCHW[i] - x_CHW)  # the first noise
     over = figures_masks.overlay(x_CHW.numpy(), w_HW, 0, 1, opacity, scale)
     return [
         (images.to_pil(x_CHW, scale), "The canvas", ""),
-        (images.to_pil(seen.answers[0].m_NCHW[i], scale), "1. First look, noisy", ""),
-        (figures_masks.heat(w_HW, 0, 1, scale), "2. Its mask", "0 hides to 1 keeps"),
+        (images.to_pil(seen.answers[0].m_NCHW[i], scale), "First look, noisy", ""),
+        (figures_masks.heat(w_HW, 0, 1, scale), "The mask it leads to", "0 hides to 1 keeps"),
         (
             figures_masks.outline(sight.chosen.canvas.object_HW, over),
             "The mask, the object outlined",
             "",
         ),
-        (images.to_pil(seen.answers[1].m_NCHW[i], scale), "3. Second look: masked, less noise", ""),
+        (images.to_pil(seen.answers[1].m_NCHW[i], scale), "Second look: masked, less noise", ""),
         (
             figures_masks.heat(sd_HW, 0, first, scale),
-            "Noise left in each pixel, both looks combined",
+            "Noise left in each pixel",
             f"0 to {first:.2f}",
         ),
-        (images.to_pil(seen.estimate_NCHW[i], scale), "4. What the classifier gets", ""),
+        (
+            images.to_pil(seen.estimate_NCHW[i], scale),
+            "What the classifier gets: both looks combined",
+            "",
+        ),
+        (images.to_pil(plain_CHW, scale), "What it would get from plain smoothing", ""),
     ]
 
 
@@ -170,8 +180,7 @@ def _show_kept(sight: Sight, nets: Mapping[str, nn.Module], sizes: Sequence[int]
         f"**{100 * found:.0f} %** of all pairs (a mask that does not look: 50 %), and on average "
         f"**{ratio:.2f} times** the weight."
     )
-    key = Key(images.image_id(sight.chosen.x_CHW), sight.spec, "cpu")
-    kept = _kept_on(key, tuple(sizes), sight.chosen, nets)
+    kept = _kept_on(sight.key, tuple(sizes), sight.chosen, nets)
     st.plotly_chart(
         figures_masks.over_sizes(
             sizes,
@@ -186,8 +195,8 @@ def _show_kept(sight: Sight, nets: Mapping[str, nn.Module], sizes: Sequence[int]
         + ", ".join(f"k = {k}: {r:.2f}" for k, (r, _) in zip(sizes, kept, strict=True)),
     )
     st.caption(
-        "The same picture on canvases of other sizes, seen by this same network. The larger the "
-        "canvas, the more there is to mask and the more noise a mask can save."
+        "The same picture on canvases of other sizes, seen by this same network, which was trained "
+        "for one of them."
     )
 
 
@@ -196,7 +205,7 @@ def _kept_on(
     key: Key, sizes: tuple[int, ...], _chosen: Chosen, _nets: Mapping[str, nn.Module]
 ) -> list[tuple[float, float]]:
     canvases = [_chosen.at_size(k) for k in sizes]
-    return mask_views.kept_on(canvases, _nets, replace(key.spec, seed=key.spec.seed))
+    return mask_views.kept_on(canvases, _nets, key.spec)
 
 
 def sizes_for(chosen: Chosen) -> list[int]:
@@ -210,93 +219,3 @@ def sizes_for(chosen: Chosen) -> list[int]:
 def _fills(chosen: Chosen, size: int) -> bool:
     _, _, height, width = chosen.canvas.box
     return size < max(height, width) or bool(chosen.at_size(size).object_HW.all())
-
-
-def show_budget(sight: Sight, radius: float) -> None:
-    """Show what each query gives away, and that both together give away what plain RS does."""
-    st.subheader("The budget: noise moves, what is given away does not")
-    d = sight.chosen.x_CHW.numel()
-    levels = st.slider(
-        "How large a change, in grey levels of 255",
-        0.5,
-        32.0,
-        max(0.5, min(32.0, round(2 * 255 * radius) / 2 or 8.0)),
-        0.5,
-        key="change",
-        help="The largest change of any single value of the canvas (Linf). The default is the "
-        "certified one, where there is a certificate.",
-    )
-    r = levels / 255
-    mu_1, mu_2, mu = mask_views.budget(r, sight.spec.sigma, d, sight.f)
-    left, right = st.columns([3, 2], gap="large")
-    left.plotly_chart(
-        figures_masks.budget_curves(mu_1, mu_2, mu),
-        key="budget",
-        config=PLAIN,
-        alt=f"Trade-off curves: the queries shift by {mu_1:.2f} and {mu_2:.2f}, both by {mu:.2f}.",
-    )
-    mu_KN = queries.shifts(r, sight.seen.answers)
-    both_N = queries.compose(mu_KN)
-    with right:
-        st.markdown(
-            "How well could anybody, from the answers alone, tell the canvas from one changed by "
-            "this much? The lower a curve, the better. **Both looks together tell exactly as much "
-            "as one look of plain smoothing**, so the certificate is the same."
-        )
-        st.latex(
-            r"\begin{aligned}\mu_1 &= \tfrac{r\sqrt d}{\sigma}\sqrt{f} = " + f"{mu_1:.3f}"
-            r" \\ \mu_2 &= \tfrac{r\sqrt d}{\sigma}\sqrt{1-f} = " + f"{mu_2:.3f}"
-            r" \\ \mu &= \sqrt{\mu_1^2+\mu_2^2} = " + f"{mu:.3f}" + r"\end{aligned}"
-        )
-        st.markdown(
-            f"Measured on the {DRAWS} masks drawn: second noise level {min(sight.levels_N):.2f} to "
-            f"{max(sight.levels_N):.2f}, yet the shift of both is **{both_N.min():.4f} to "
-            f"{both_N.max():.4f}**."
-        )
-
-
-def show_attacker(
-    sight: Sight, nets: Mapping[str, nn.Module], label: int, radius: float, certified: bool
-) -> None:
-    """Show where a change of some size still shows after masking, and where the class listens."""
-    st.subheader("Where can an attacker still act?")
-    key = Key(images.image_id(sight.chosen.x_CHW), sight.spec, "cpu")
-    pull_HW = _pull(key, label, sight.chosen.x_CHW, nets)
-    visible_HW = torch.stack(
-        [mask_views.visible(radius, v_1HW) for v_1HW in sight.seen.variance_N1HW]
-    ).mean(0)
-    scale = max(1, 2 * WIDTH // visible_HW.shape[-1])
-    top, strongest = float(visible_HW.max()), float(pull_HW.max())
-    of = "the certified" if certified else "this"
-    show_pictures(
-        [
-            (
-                figures_masks.heat(visible_HW.numpy(), 0, top, scale),
-                f"How visible a change of {of} size is: in standard deviations of the noise",
-                f"0 to {top:.3f}",
-            ),
-            (
-                figures_masks.heat(pull_HW.numpy() / max(strongest, 1e-12), 0, 1, scale),
-                f"Where the answer '{sight.classes[label]}' listens: size of the gradient",
-                "0 to strongest",
-            ),
-            (
-                figures_masks.overlay(
-                    sight.chosen.x_CHW.numpy(), pull_HW.numpy(), 0, strongest, 0.6, scale
-                ),
-                "The same over the canvas",
-                "",
-            ),
-        ]
-    )
-    st.info(
-        f"The change is {255 * radius:.1f} of 255 grey levels in every value. **These maps are "
-        "pictures, not a guarantee**: they show one attacker's view to first order. The guarantee "
-        "needs none of them: inside the certified distance no change anywhere alters the answer.",
-        icon=":material/visibility:",
-    )
-
-
-@st.cache_resource(max_entries=32, show_spinner=False)
-def _pull(key: Key, label: int, _x_CHW: Tensor, _nets: Mapping[str, nn.Module]) -> Tensor:
-    return mask_views.pull(_x_CHW, _nets, key.spec, label)

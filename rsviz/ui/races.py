@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 import streamlit as st
-from torch import Tensor, nn
+from torch import Tensor
 
 from rsviz import certify, figures_masks, jobs, race, trace
-from rsviz.checkpoints import Checkpoint
 from rsviz.jobs import Job, Session
-from rsviz.spec import Bound, Certificate, RunSpec
+from rsviz.spec import Bound, Certificate
 from rsviz.trace import down
 from rsviz.ui.live import POLL_SECONDS
 
@@ -17,7 +16,6 @@ TITLES = {
     "static": "One static mask",
     "plain-linf": "No mask: plain smoothing",
 }
-VOTES = (500, 1000, 2000, 5000, 10000)
 
 
 @st.cache_resource(scope="session", on_release=lambda races: races.stop(), show_spinner=False)
@@ -114,13 +112,6 @@ def _show_one(title: str, c: Certificate, classes: Sequence[str], label: int | N
     )
 
 
-def specs(
-    chosen: Mapping[str, Checkpoint], make: Mapping[str, RunSpec], nets: Mapping[str, Mapping]
-) -> list[race.Entrant]:
-    """Return what runs in a race: each checkpoint's networks and its run."""
-    return [(nets[name], make[name]) for name in chosen]
-
-
 def best(job: Job | None) -> Certificate | None:
     """Return ARS's own last reading, None before there is a certified radius."""
     runs = {} if job is None else race.by_method(job.readings)
@@ -128,6 +119,3 @@ def best(job: Job | None) -> Certificate | None:
         return None
     last = runs["adaptive"][-1]
     return None if last.abstained else certify.reread(last)
-
-
-Nets = Mapping[str, nn.Module]
