@@ -21,7 +21,7 @@ st.markdown(
 )
 
 # What is looked at, and how.
-left, right = st.columns([2, 3], gap="large")
+left, right = st.columns([3, 5], gap="medium")
 with left:
     checkpoint = mask_controls.pick_network()
     dataset = checkpoint.card["dataset"]

@@ -85,8 +85,10 @@ def show_one_vote(sight: Sight) -> None:
         "certificate. The classifier gets the best combination of both looks."
     )
     left, right = st.columns(2, gap="large")
-    draw = left.slider("Which vote (each has noise and a mask of its own)", 1, DRAWS, 1, key="draw")
-    opacity = right.slider("Opacity of the mask over the canvas", 0.0, 1.0, 0.6, 0.1, key="opacity")
+    draw = left.slider("Which vote", 1, DRAWS, 1, key="draw")
+    opacity = right.slider(
+        "Opacity of the mask, laid over the canvas", 0.0, 1.0, 0.6, 0.1, key="opacity"
+    )
     show_pictures(_steps(sight, draw - 1, opacity))
     vote = sight.classes[int(sight.seen.class_N[draw - 1])]
     level, first = sight.levels_N[draw - 1], sight.spec.sigma / sight.f**0.5
