@@ -71,6 +71,8 @@ if job is None:
 else:
     races.show(job, classes, chosen.label, chosen.x_CHW.numel())
 
+races.show_measured(race.on_canvases())
+
 # What the masks do, and what they do not change.
 certificate = races.best(job)
 radius = certificate.radius if certificate is not None and certificate.radius > 0 else 8 / 255

@@ -177,7 +177,7 @@ def radii(
     shown = [titles[name] for name in METHOD_STYLE]
     colours = [colour for colour, _ in METHOD_STYLE.values()]
     dashes = [dash or [1, 0] for _, dash in METHOD_STYLE.values()]
-    legend = alt.Legend(orient="bottom", title=None, symbolType="stroke", labelLimit=260)
+    legend = alt.Legend(orient="bottom", title=None, symbolType="stroke", labelLimit=260, columns=1)
     return (
         alt.Chart(alt.Data(values=rows))
         .mark_line(strokeWidth=3, point={"size": 30})

@@ -122,7 +122,8 @@ def make(
     compiled &= device != "cpu"  # there it gains nothing for these networks and takes two minutes
     seconds = training.train(nets, data, loss, spec, state, device, compiled, report)
     card = workshop.card_of(spec, out, device, command, seconds)
-    card |= {"settings": asdict(chosen), "train_images": len(data)}
+    told = asdict(chosen) if spec.method == "adaptive" else {"images": chosen.images}
+    card |= {"settings": told, "train_images": len(data)}
     if spec.method == "plain-linf":  # a single network, as of any other method
         return checkpoints.save(nets["classifier"], out, card)
     return checkpoints.save_parts(dict(nets.items()), out, card | {"parts": parts(spec, chosen)})

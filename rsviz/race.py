@@ -6,11 +6,13 @@ Shape suffixes: C channels, H height, W width.
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 from torch import Tensor, nn
 
 from rsviz import run
 from rsviz.checkpoints import Checkpoint, list_checkpoints
+from rsviz.networks import INPUT_SIZE
 from rsviz.spec import Certificate, RunSpec
 from rsviz.voting import Progress
 
@@ -18,15 +20,27 @@ ON_CANVASES = ("adaptive", "static", "plain-linf")
 Entrant = tuple[Mapping[str, nn.Module], RunSpec]
 
 
+def on_canvases(folder: Path | None = None) -> list[Checkpoint]:
+    """Return the usable checkpoints of these methods, by size of canvas, noise and method."""
+    found = [c for c in list_checkpoints(folder) if c.verified and c.card["method"] in ON_CANVASES]
+    return sorted(
+        found,
+        key=lambda c: (
+            INPUT_SIZE[c.card["dataset"]],
+            c.card["dataset"],
+            c.card["sigma"],
+            ON_CANVASES.index(c.card["method"]),
+        ),
+    )
+
+
 def partners(checkpoint: Checkpoint) -> dict[str, Checkpoint]:
     """Return a checkpoint and those trained for the same canvases and noise, one a method."""
     card = checkpoint.card
     found = {
         c.card["method"]: c
-        for c in list_checkpoints(checkpoint.folder.parent)
-        if c.verified
-        and c.card["method"] in ON_CANVASES
-        and (c.card["dataset"], c.card["sigma"]) == (card["dataset"], card["sigma"])
+        for c in on_canvases(checkpoint.folder.parent)
+        if (c.card["dataset"], c.card["sigma"]) == (card["dataset"], card["sigma"])
     }
     found |= {card["method"]: checkpoint}
     return {name: found[name] for name in ON_CANVASES if name in found}

@@ -2,40 +2,17 @@ import io
 
 import pytest
 import streamlit as st
-import torch
 from PIL import Image
 
 from rsviz import certify, checkpoints, networks
 from rsviz.datasets import CLASSES
 from rsviz.jobs import Session
-from rsviz.parts import build_part
 from rsviz.trace import down
 from rsviz.ui import races
-from tests.constant import ALWAYS, constant_network
+from tests.constant import ALWAYS, make_rivals
 
 N, D = 500, 3 * 48 * 48
 NAME = CLASSES["shapes"][ALWAYS]
-PARTS = {
-    "adaptive": {"network": "mask-unet", "channels": 2, "half": True},
-    "static": {"network": "static-mask", "size": 48},
-}
-
-
-def make_rivals(root):
-    """ARS, a static mask and plain smoothing for canvases of 48, all answering class ALWAYS."""
-    plain = constant_network(root / "shapes-k48-plain", "shapes-k48", 1.0)
-    classifier = checkpoints.load(plain, ready=False)
-    card = dict(plain.card) | {"method": "plain-linf"}
-    checkpoints.write_card(plain.folder, card)
-    for method, part in PARTS.items():
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            mask = build_part(part, "shapes-k48")
-        own = {"classifier": {"network": "compact"}, "mask": part}
-        described = card | {"method": method, "parts": own}
-        nets = {"classifier": classifier, "mask": mask}
-        checkpoints.save_parts(nets, root / f"shapes-k48-{method}", described)
-    return root
 
 
 @pytest.fixture(scope="module")
