@@ -78,6 +78,7 @@ certificate = races.best(job)
 radius = certificate.radius if certificate is not None and certificate.radius > 0 else 8 / 255
 masks.show_many(sight, nets, masks.sizes_for(chosen))
 masks_budget.show_budget(sight, radius)
+masks_budget.show_l2(sight, certificate)
 answer = (
     int(sight.seen.class_N.mode().values)
     if certificate is None

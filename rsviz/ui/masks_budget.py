@@ -7,7 +7,9 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from rsviz import figures_masks, mask_views, queries
+from rsviz import certify, figures_masks, mask_views, queries
+from rsviz.spec import Certificate
+from rsviz.trace import down
 from rsviz.ui.masks import DRAWS, PLAIN, WIDTH, Sight, show_pictures
 from rsviz.ui.shared import Key
 
@@ -59,6 +61,31 @@ def _explain_budget(sight: Sight, r: float, shifts: tuple[float, float, float]) 
         f"{max(sight.levels_N):.2f}, yet the shift of both is **{both_N.min():.4f} to "
         f"{both_N.max():.4f}**."
     )
+
+
+def show_l2(sight: Sight, certificate: Certificate | None) -> None:
+    """Say what the same votes prove in L2, which is little, and why not more."""
+    _, H, W = sight.chosen.x_CHW.shape
+    limit, drawn = queries.kappa_limit(H, W), float(queries.kappa(sight.masks_N1HW).max())
+    with st.expander("And in L2?", icon=":material/straighten:"):
+        st.markdown(
+            "Little. A change of L2 length r may sit where the mask is largest, and the second "
+            r"look then shows $\kappa$ times more of it than of one spread evenly, with $\kappa = "
+            r"\lVert w\rVert_\infty \sqrt d/\lVert w\rVert_2$. What counts is not the masks drawn "
+            f"(here at most {drawn:.2f}) but every mask the network could draw; all that is known "
+            rf"of those is $\kappa \le \sqrt{{HW}} = {limit:g}$."
+        )
+        radius = r"R_2 = \frac{\sigma\,\Phi^{-1}(\underline{p_A})}{\sqrt{f + (1-f)\,\kappa^2}}"
+        if certificate is None:
+            st.latex(radius)
+            return
+        sigma, p = sight.spec.sigma, certificate.p_a_lower
+        proved = queries.radius_l2(sigma, p, sight.f, limit)
+        st.latex(rf"{radius} = {down(proved, 4)}")
+        st.markdown(
+            f"Plain smoothing with the same p_A would have {down(certify.radius_l2(sigma, p), 4)}; "
+            "to claim that for masks would be wrong."
+        )
 
 
 def show_attacker(

@@ -1,4 +1,5 @@
 import io
+import math
 
 import pytest
 import streamlit as st
@@ -80,6 +81,9 @@ def test_all_three_certify_the_same_canvas_in_linf(open_masks):
     for title in races.TITLES.values():
         assert f"**{title}**" in told
     assert f"Radius {down(radius, 5)} on [0, 1]" in told
+    # In L2 the same votes prove 2.4 times the Linf radius, no more.
+    in_l2 = certify.radius_l2(1.0, p_a) / math.sqrt(0.5 + 0.5 * 48 * 48)
+    assert any(f"= {down(in_l2, 4)}" in formula.value for formula in app.latex)
 
 
 def test_another_canvas_or_split_asks_again(open_masks):
