@@ -71,6 +71,7 @@ if job is None:
 else:
     races.show(job, classes, chosen.label, chosen.x_CHW.numel())
 
+races.show_history()
 races.show_measured(race.on_canvases())
 
 # What the masks do, and what they do not change.

@@ -91,10 +91,13 @@ def show_readings(
     traces = {name: line for name, line in traces.items() if line.votes_T}
     if traces:
         planned = max(certificates[-1].n for certificates in runs.values())
+        alpha = max(certificates[-1].alpha for certificates in runs.values())
         st.altair_chart(figures_masks.radii(traces, TITLES, planned, d), key="race")
         st.caption(
             "The lines are anytime bounds: each holds whenever you look. At the planned number of "
-            "votes the boxes also use Clopper-Pearson, which is larger."
+            "votes the boxes also use Clopper-Pearson, which is larger. Each certificate is wrong "
+            f"with probability at most {alpha:g}; to pick one of them by its radius spends "
+            "the sum."
         )
 
 
@@ -115,6 +118,34 @@ def _show_one(title: str, c: Certificate, classes: Sequence[str], label: int | N
         f"{name}{right}. Radius {down(c.radius, 5)} on [0, 1]; p_A ≥ {down(c.p_a_lower, 4)}; "
         f"{sum(c.counts):,} votes."
     )
+
+
+def show_history() -> None:
+    """List every race of this tab, the newest last; a new seed adds a row."""
+    ended = [job for job in races().history if job.readings]
+    if len(ended) < 2:
+        return
+    st.markdown("**Races of this session**, radii in 1/255")
+    st.dataframe([_history_row(race.by_method(job.readings)) for job in ended], hide_index=True)
+    st.caption(
+        "A new seed is added, never put in place of an old result: the best of several tries is "
+        "wrong more often than alpha."
+    )
+
+
+def _history_row(runs: Mapping[str, Sequence[Certificate]]) -> dict[str, object]:
+    last = {name: certificates[-1] for name, certificates in runs.items()}
+    c = next(iter(last.values()))
+    return {
+        "canvas": "composed" if c.image.startswith("sha256") else c.image,
+        "sigma": c.sigma,
+        "seed": c.seed,
+        "votes": f"{sum(c.counts):,} of {c.n:,}",
+        **{
+            TITLES[name]: None if r.abstained else float(down(255 * r.radius, 2))
+            for name, r in last.items()
+        },
+    }
 
 
 def show_measured(checkpoints: Sequence[Checkpoint]) -> None:

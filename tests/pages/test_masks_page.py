@@ -97,6 +97,15 @@ def test_another_canvas_or_split_asks_again(open_masks):
     assert not app.exception
 
 
+def test_a_new_seed_is_added_to_the_history(open_masks):
+    app = open_masks(mask_n=N).button(key="race_button").click().run()
+    assert not app.dataframe
+    app.number_input(key="mask_seed").set_value(1).run()
+    app.button(key="race_button").click().run()
+    assert list(app.dataframe[0].value["seed"]) == [0, 1]
+    assert not app.exception
+
+
 def test_a_race_of_other_settings_is_stopped(open_masks, line):
     line.executor = Never()
     app = open_masks(mask_n=N).button(key="race_button").click().run()
