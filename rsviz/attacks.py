@@ -5,7 +5,7 @@ C channels, H height, W width, K classes.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -78,13 +78,27 @@ def pgd(
     noise_RCHW : of `draw_noise`; it may serve again to train on the result.
     eps : radius of the ball in ``norm``; steps 0 or eps 0 return the images unchanged.
     """
+    with frozen(net):
+        return ascend(
+            lambda x: noisy_logits(net, x, sigma_N111, noise_RCHW), x_NCHW, y_N, eps, steps, norm
+        )
+
+
+def ascend(
+    logits_of: Callable[[Tensor], Tensor],
+    x_NCHW: Tensor,
+    y_N: Tensor,
+    eps: float,
+    steps: int,
+    norm: Norm = Norm.L2,
+) -> Tensor:
+    """Return adversarial images as `pgd` does, for any x_NCHW -> logits_MNK of M draws each."""
     x_NCHW = x_NCHW.detach()
     delta_NCHW = torch.zeros_like(x_NCHW)
-    with frozen(net), torch.enable_grad():
+    with torch.enable_grad():
         for _ in range(steps if eps > 0 else 0):
             delta_NCHW.requires_grad_(True)
-            logits_MNK = noisy_logits(net, x_NCHW + delta_NCHW, sigma_N111, noise_RCHW)
-            loss = -log_mean_softmax(logits_MNK).gather(1, y_N[:, None]).sum()
+            loss = -log_mean_softmax(logits_of(x_NCHW + delta_NCHW)).gather(1, y_N[:, None]).sum()
             (grad_NCHW,) = torch.autograd.grad(loss, delta_NCHW)
             moved_NCHW = delta_NCHW.detach() + 2 * eps / steps * _direction(grad_NCHW, norm)
             delta_NCHW = _into_ball((x_NCHW + moved_NCHW).clamp(0, 1) - x_NCHW, eps, norm)

@@ -258,10 +258,12 @@ def curves(args: argparse.Namespace) -> None:
 
 
 def _print_curve(curve: Any) -> None:
-    print(f"{curve.name}: {curve.images} images, ACR {curve.acr:.3f}")
+    digits = 3 if curve.norm == "L2" else 5
+    print(f"{curve.name}: {curve.images} images, ACR {curve.acr:.{digits}f}")
     rows = zip(curve.radius_R, curve.accuracy_R, curve.low_R, curve.high_R, strict=True)
     for r, accuracy, low, high in rows:
-        print(f"  r {r:5.2f}  {100 * accuracy:5.1f} %   ({100 * low:.1f} to {100 * high:.1f})")
+        at = f"{r:5.2f}" if curve.norm == "L2" else f"{255 * r:4.1f}/255"
+        print(f"  r {at}  {100 * accuracy:5.1f} %   ({100 * low:.1f} to {100 * high:.1f})")
 
 
 def speed(args: argparse.Namespace) -> None:

@@ -193,10 +193,41 @@ def _ensemble(name: str, sigma: float, *members: str) -> Recipe:
     )
 
 
+def _on_canvases(
+    base: str, size: int, sigma: float, epochs: int, images: int, minutes: float
+) -> tuple[Recipe, ...]:
+    """Return ARS, plain smoothing and one static mask on the same canvases, equally trained."""
+    return tuple(
+        Recipe(
+            f"{base}-k{size}-{name}-{sigma}",
+            method,
+            base if size == 32 else f"{base}-k{size}",
+            "compact",
+            sigma,
+            epochs,
+            0.1,
+            (sigma,),
+            minutes * share,
+            start=f"{base}-gaussian-{sigma}",
+            settings=(("images", images),) if images else (),
+            dtype="bfloat16",
+        )
+        for name, method, share in (
+            ("adaptive", "adaptive", 1.0),
+            ("plain", "plain-linf", 0.6),
+            ("static", "static", 0.7),
+        )
+    )
+
+
 # In order of priority: what is missing is made from the top.
 RECIPES: tuple[Recipe, ...] = (
     *_gaussian("shapes", epochs=15, tuned=(8, 8, 8), minutes=4, every=10),
     *_gaussian("cifar10", epochs=40, tuned=(20, 14, 14), minutes=25, every=20),
+    *_on_canvases("shapes", 48, 1.0, epochs=8, images=10_000, minutes=3),
+    *_on_canvases("shapes", 64, 1.0, epochs=8, images=10_000, minutes=5),
+    *_on_canvases("shapes", 32, 1.0, epochs=8, images=10_000, minutes=2),
+    *_on_canvases("cifar10", 48, 0.5, epochs=6, images=0, minutes=10),
     *(
         _tuned("cifar10", method, sigma, minutes=6, every=20)
         for sigma in (0.5, 0.25, 1.0)

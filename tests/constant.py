@@ -7,6 +7,7 @@ import torch
 from rsviz import certify, checkpoints, datasets, examples, networks
 from rsviz.images import image_id
 from rsviz.methods.gaussian import GUARANTEE
+from rsviz.parts import build_part
 from rsviz.run import make_spec
 from rsviz.spec import Bound, Votes
 
@@ -47,4 +48,27 @@ def make_checkpoints(root):
         row = json.loads(c.to_json()) | {"image_sha256": image_id(x_CHW)}
         rows.append({"preset": preset, "certificate": row})
     (checkpoint.folder / examples.FILE).write_text(json.dumps(rows))
+    return root
+
+
+PARTS = {
+    "adaptive": {"network": "mask-unet", "channels": 2, "half": True},
+    "static": {"network": "static-mask", "size": 48},
+}
+
+
+def make_rivals(root):
+    """ARS, a static mask and plain smoothing for canvases of 48, all answering class ALWAYS."""
+    plain = constant_network(root / "shapes-k48-plain", "shapes-k48", 1.0)
+    classifier = checkpoints.load(plain, ready=False)
+    card = dict(plain.card) | {"method": "plain-linf"}
+    checkpoints.write_card(plain.folder, card)
+    for method, part in PARTS.items():
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            mask = build_part(part, "shapes-k48")
+        own = {"classifier": {"network": "compact"}, "mask": part}
+        described = card | {"method": method, "parts": own}
+        nets = {"classifier": classifier, "mask": mask}
+        checkpoints.save_parts(nets, root / f"shapes-k48-{method}", described)
     return root

@@ -219,5 +219,19 @@ def loss_static(
     return cross_entropy(nets["classifier"](seen_NCHW), y_N)
 
 
+def loss_plain(
+    nets: nn.Module,
+    x_NCHW: Tensor,
+    y_N: Tensor,
+    sigma_N111: Tensor,
+    generator: torch.Generator,
+    step: int,
+) -> Tensor:
+    """Return the cross-entropy of plain smoothing's one query; as `loss` otherwise."""
+    assert isinstance(nets, nn.ModuleDict)
+    noisy_NCHW = torch.addcmul(x_NCHW, sigma_N111, _normal(x_NCHW, generator))
+    return cross_entropy(nets["classifier"](noisy_NCHW), y_N)
+
+
 def _normal(x_NCHW: Tensor, generator: torch.Generator) -> Tensor:
     return torch.randn(x_NCHW.shape, generator=generator, device=x_NCHW.device, dtype=x_NCHW.dtype)

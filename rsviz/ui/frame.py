@@ -14,6 +14,7 @@ PAGES = (  # file, title, icon
     ("certify", "Certify", ":material/verified:"),
     ("attack", "Attack", ":material/bolt:"),
     ("compare", "Compare", ":material/show_chart:"),
+    ("masks", "Masks", ":material/visibility:"),
     ("learn", "Learn", ":material/school:"),
 )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.constant import make_checkpoints
+from tests.constant import make_checkpoints, make_rivals
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUIRED = "browser" in os.environ.get("RSVIZ_REQUIRE", "").split(",")
@@ -43,7 +43,7 @@ def server(tmp_path_factory, browser):
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
     folder = tmp_path_factory.mktemp("server")
-    checkpoints = make_checkpoints(folder / "checkpoints")
+    checkpoints = make_rivals(make_checkpoints(folder / "checkpoints"))
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
     environment = os.environ | {"RSVIZ_CHECKPOINTS": str(checkpoints), "OMP_NUM_THREADS": "1"}
     with (folder / "log").open("w") as log:

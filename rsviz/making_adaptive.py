@@ -1,0 +1,129 @@
+"""Training for canvases: a classifier with its mask, and the two baselines of the same budget.
+
+All three go through the one training loop, with the same sigma, epochs and images; they differ in
+their loss and in the mask they train beside the classifier. Shape suffixes: N images.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from rsviz import checkpoints, datasets, settings, training, workshop
+from rsviz.checkpoints import Checkpoint
+from rsviz.errors import UserError
+from rsviz.methods import adaptive
+from rsviz.networks import INPUT_SIZE
+from rsviz.parts import build_part
+from rsviz.training import Loss, TrainSpec
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What these trainings know besides a TrainSpec.
+
+    ``f`` is the first query's share of the budget; ``channels`` and ``half`` are those of
+    `masks.MaskUNet`, ``dropout`` its share of channels dropped; ``images`` the number of training
+    images used, from the first (0: all of them).
+    """
+
+    f: float = 0.5
+    channels: int = 8
+    half: int = 1
+    dropout: float = 0.0
+    images: int = 0
+
+    def __post_init__(self) -> None:
+        settings.check_counts(channels=(self.channels, 1), half=(self.half, 0))
+        settings.check_counts(images=(self.images, 0))
+        if not 0 < self.f < 1:
+            raise UserError(f"f, the first query's share of the budget, must lie in (0, 1), {self}")
+        if not 0 <= self.dropout < 1:
+            raise UserError(f"dropout must lie in [0, 1), not {self.dropout!r}.")
+
+
+Parts = dict[str, dict[str, Any]]
+
+
+def parts(spec: TrainSpec, chosen: Settings) -> Parts:
+    """Return the networks a training makes, as a card names them."""
+    classifier: Parts = {"classifier": {"network": spec.network}}
+    if spec.method == "adaptive":
+        mask = {"network": "mask-unet", "channels": chosen.channels, "half": bool(chosen.half)}
+        return classifier | {"mask": mask}
+    if spec.method == "static":
+        return classifier | {"mask": {"network": "static-mask", "size": INPUT_SIZE[spec.dataset]}}
+    return classifier
+
+
+def fresh_nets(spec: TrainSpec, chosen: Settings) -> nn.ModuleDict:
+    """Return the networks to train: new by the seed, the classifier from ``spec.start`` if given.
+
+    Networks without a fully connected size, such as ``compact``, start from any size of image.
+    """
+    with torch.random.fork_rng(devices=[]):  # torch's initialisers take no generator
+        torch.manual_seed(spec.seed)
+        made = {name: build_part(p, spec.dataset) for name, p in parts(spec, chosen).items()}
+    if spec.start:
+        start = checkpoints.find(spec.start)
+        checkpoints.load_state(
+            made["classifier"], checkpoints.load(start, ready=False).state_dict()
+        )
+    nets = nn.ModuleDict(made)
+    for module in nets.modules():
+        if isinstance(module, nn.Dropout2d):
+            module.p = chosen.dropout
+    return nets
+
+
+def loss_of(method: str, chosen: Settings) -> Loss:
+    """Return the loss of ``adaptive``, ``static`` or ``plain-linf``, on a ModuleDict."""
+    losses: Mapping[str, Callable[..., torch.Tensor]] = {
+        "adaptive": partial(adaptive.loss, f=chosen.f),
+        "static": adaptive.loss_static,
+        "plain-linf": adaptive.loss_plain,
+    }
+    if method not in losses:
+        raise UserError(f"The method must be one of {', '.join(losses)}, not {method!r}.")
+    return losses[method]
+
+
+def first_images(data: datasets.Dataset, images: int) -> datasets.Dataset:
+    """Return the first images of a data set, all of them for 0."""
+    if not images:
+        return data
+    return replace(data, x_NCHW=data.x_NCHW[:images], y_N=data.y_N[:images])
+
+
+def make(
+    spec: TrainSpec,
+    out: Path,
+    device: str,
+    command: str,
+    compiled: bool = True,
+    report: Callable[[str], None] = print,
+) -> Checkpoint:
+    """Train a classifier (and its mask) as ``spec`` says; write both and their card into ``out``.
+
+    Raises
+    ------
+    UserError
+        A setting is not known or out of range, or the starting network does not fit.
+    """
+    chosen = settings.choose({0.5: Settings()}, spec.sigma, spec.settings)
+    loss = loss_of(spec.method, chosen)
+    nets = fresh_nets(spec, chosen)
+    data = first_images(datasets.load(spec.dataset, "train"), chosen.images)
+    state = workshop.state_folder() / f"{out.name}.pt"
+    compiled &= device != "cpu"  # there it gains nothing for these networks and takes two minutes
+    seconds = training.train(nets, data, loss, spec, state, device, compiled, report)
+    card = workshop.card_of(spec, out, device, command, seconds)
+    told = asdict(chosen) if spec.method == "adaptive" else {"images": chosen.images}
+    card |= {"settings": told, "train_images": len(data)}
+    if spec.method == "plain-linf":  # a single network, as of any other method
+        return checkpoints.save(nets["classifier"], out, card)
+    return checkpoints.save_parts(dict(nets.items()), out, card | {"parts": parts(spec, chosen)})

@@ -1,0 +1,185 @@
+import io
+import math
+
+import pytest
+import streamlit as st
+from PIL import Image
+
+from rsviz import certify, checkpoints, networks
+from rsviz.datasets import CLASSES
+from rsviz.jobs import Session
+from rsviz.trace import down
+from rsviz.ui import races
+from tests.constant import ALWAYS, make_rivals
+
+N, D = 500, 3 * 48 * 48
+NAME = CLASSES["shapes"][ALWAYS]
+
+
+@pytest.fixture(scope="module")
+def rivals(tmp_path_factory):
+    return make_rivals(tmp_path_factory.mktemp("rivals"))
+
+
+def _own_races():
+    if "_test_races" not in st.session_state:
+        st.session_state["_test_races"] = Session()
+    return st.session_state["_test_races"]
+
+
+@pytest.fixture
+def open_masks(open_page, rivals, monkeypatch):
+    """Return a function that opens Masks with an address."""
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(rivals))
+    monkeypatch.setattr(races, "races", _own_races)
+    return lambda **query: open_page("masks", **query)
+
+
+class Never:
+    """An executor that leaves every job waiting."""
+
+    def submit(self, work):
+        pass
+
+
+def words(app):
+    kinds = ("title", "subheader", "markdown", "caption", "info", "warning", "error")
+    return "\n".join(element.value for kind in kinds for element in getattr(app, kind))
+
+
+def pictures(app):
+    """The address of every picture, which follows from its bytes."""
+    return [image.url for shown in app.get("image") for image in shown.proto.imgs]
+
+
+def compose(app):
+    return app.segmented_control(key="canvas_source").set_value("compose").run()
+
+
+def metrics(app):
+    return [m.value for m in app.metric]
+
+
+def test_the_first_paint_shows_one_vote_and_computes_no_certificate(open_masks, line):
+    app = open_masks()
+    assert not app.exception
+    assert line.jobs == []
+    told = words(app)
+    assert f"This vote: **{NAME}**" in told
+    assert "1,000 votes of each method" in told
+    assert "pictures, not a guarantee" in told
+    assert not app.metric
+
+
+def test_all_three_certify_the_same_canvas_in_linf(open_masks):
+    app = open_masks(mask_n=N).button(key="race_button").click().run()
+    assert not app.exception
+    p_a = (0.8 * 0.001) ** (1 / N)
+    radius = certify.radius_linf(certify.radius_l2(1.0, p_a), D)
+    assert metrics(app) == [down(255 * radius, 2)] * 3
+    told = words(app)
+    for title in races.TITLES.values():
+        assert f"**{title}**" in told
+    assert f"Radius {down(radius, 5)} on [0, 1]" in told
+    # In L2 the same votes prove 2.4 times the Linf radius, no more.
+    in_l2 = certify.radius_l2(1.0, p_a) / math.sqrt(0.5 + 0.5 * 48 * 48)
+    assert any(f"= {down(in_l2, 4)}" in formula.value for formula in app.latex)
+
+
+def test_another_canvas_or_split_asks_again(open_masks):
+    app = open_masks(mask_n=N).button(key="race_button").click().run()
+    app.slider(key="f").set_value(0.3).run()
+    assert not app.metric
+    app.slider(key="f").set_value(0.5).run()
+    assert len(app.metric) == 3
+    app.number_input(key="canvas").set_value(11).run()
+    assert not app.metric
+    assert not app.exception
+
+
+def test_a_new_seed_is_added_to_the_history(open_masks):
+    app = open_masks(mask_n=N).button(key="race_button").click().run()
+    assert not app.dataframe
+    app.number_input(key="mask_seed").set_value(1).run()
+    app.button(key="race_button").click().run()
+    assert list(app.dataframe[0].value["seed"]) == [0, 1]
+    assert not app.exception
+
+
+def test_a_race_of_other_settings_is_stopped(open_masks, line):
+    line.executor = Never()
+    app = open_masks(mask_n=N).button(key="race_button").click().run()
+    (job,) = line.jobs
+    assert not job.cancel.is_set()
+    app.number_input(key="mask_seed").set_value(4).run()
+    assert job.cancel.is_set()
+
+
+def test_stopping_leaves_nothing_certified_by_clopper_pearson(open_masks, line):
+    line.executor = Never()
+    app = open_masks(mask_n=N).button(key="race_button").click().run()
+    app.button(key="stop_race").click().run()
+    assert line.jobs[0].cancel.is_set()
+    assert not app.exception
+
+
+def test_the_scrubber_and_the_split_change_the_noise(open_masks):
+    app = open_masks()
+    before = pictures(app)
+    app.slider(key="draw").set_value(9).run()
+    after = pictures(app)
+    assert len(after) == len(before) >= 8
+    assert after[0] == before[0]  # the canvas itself
+    assert after[1] != before[1]  # the first look
+    app.slider(key="f").set_value(0.8).run()
+    assert "Noise of the first look 1.12" in words(app)  # 1 / sqrt(.8)
+    assert not app.exception
+
+
+def test_composing_places_a_shape_where_one_says(open_masks):
+    app = compose(open_masks())
+    app.segmented_control(key="background").set_value("gradient").run()
+    assert not app.exception
+    app.slider(key="From the top 16").set_value(0).run()
+    app.slider(key="From the left 16").set_value(16).run()
+    assert not app.exception
+    assert "True label: **" in words(app)
+    assert "Does it find the object?" in words(app)
+
+
+def test_an_upload_has_no_label_and_its_box_is_its_object(open_masks):
+    app = compose(open_masks())
+    app.segmented_control(key="pasted").set_value("upload").run()
+    out = io.BytesIO()
+    Image.new("RGB", (60, 40), (200, 30, 30)).save(out, "PNG")
+    app.file_uploader[0].set_value(("red.png", out.getvalue(), "image/png")).run()
+    assert not app.exception
+    told = words(app)
+    assert "The network knows only" in told
+    assert "the pasted picture (its object is not known)" in told
+    app.file_uploader[0].set_value(("red.png", b"no picture", "image/png")).run()
+    assert "red.png" in app.error[0].value
+    assert not app.exception
+
+
+def test_without_a_network_with_a_mask_the_page_says_what_to_do(open_page):
+    app = open_page("masks")
+    assert "no network with a mask" in app.error[0].value
+    assert not app.exception
+
+
+def test_rivals_that_are_missing_are_named(open_masks, rivals, tmp_path, monkeypatch):
+    (tmp_path / "shapes-k48-adaptive").symlink_to(rivals / "shapes-k48-adaptive")
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
+    app = open_masks(mask_n=N)
+    told = words(app)
+    assert "One static mask: no network for these canvases is here." in told
+    assert "No mask: plain smoothing: no network for these canvases is here." in told
+    app.button(key="race_button").click().run()
+    assert len(app.metric) == 1
+
+
+def test_the_networks_of_a_card_are_those_loaded(rivals):
+    nets = checkpoints.load_nets(checkpoints.find("shapes-k48-adaptive", rivals))
+    assert set(nets) == {"classifier", "mask"}
+    assert networks.class_count(nets["classifier"]) == 10

@@ -1,0 +1,58 @@
+import threading
+from dataclasses import replace
+
+import pytest
+import torch
+
+from rsviz import checkpoints, race, run
+from tests.constant import make_rivals
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return make_rivals(tmp_path_factory.mktemp("rivals"))
+
+
+@pytest.fixture
+def entrants(root):
+    x_CHW = torch.rand(3, 48, 48, generator=torch.Generator().manual_seed(0))
+    found = race.partners(checkpoints.find("shapes-k48-adaptive", root))
+    return x_CHW, [
+        (checkpoints.load_nets(c), run.make_spec(c, x_CHW, n=300, n0=100)) for c in found.values()
+    ]
+
+
+def test_partners_are_of_the_same_canvases_and_noise(root):
+    own = checkpoints.find("shapes-k48-adaptive", root)
+    assert list(race.partners(own)) == ["adaptive", "static", "plain-linf"]
+    other = replace(own, card=dict(own.card) | {"sigma": 0.5})
+    assert list(race.partners(other)) == ["adaptive"]
+    assert race.partners(other)["adaptive"] is other
+
+
+def test_a_race_gives_each_method_the_certificate_it_has_alone(entrants):
+    x_CHW, runs = entrants
+    readings = race.by_method(race.race(x_CHW, runs, "cpu", threading.Event()))
+    assert list(readings) == ["adaptive", "static", "plain-linf"]
+    for (nets, spec), told in zip(runs, readings.values(), strict=True):
+        *_, alone = run.watch(x_CHW, nets, spec)
+        assert told[-1].counts == alone.certificate.counts
+        assert told[-1].radius == alone.certificate.radius > 0
+        assert told[-1].norm == "Linf"
+
+
+def test_methods_take_turns(entrants):
+    x_CHW, runs = entrants
+    order = [p.certificate.method for p in race.race(x_CHW, runs, "cpu", threading.Event())]
+    assert order[:6] == ["adaptive", "static", "plain-linf"] * 2
+
+
+def test_cancelled_each_ends_as_it_stands(entrants):
+    x_CHW, runs = entrants
+    cancel, last = threading.Event(), {}
+    for i, progress in enumerate(race.race(x_CHW, runs, "cpu", cancel)):
+        last[progress.certificate.method] = progress.certificate
+        if i == 5:
+            cancel.set()
+    assert {c.ended for c in last.values()} == {"stopped"}
+    assert all(0 < sum(c.counts) < 300 for c in last.values())
