@@ -101,7 +101,8 @@ def _advmacer() -> tuple[Claim, ...]:
     )
 
 
-_PAIR, _MIXED, _THREE = (f"cifar10-ensemble-{n}-0.5" for n in ("advmacer-2", "mixed-2", "mixed-3"))
+_NAMES = ("advmacer-2", "mixed-2", "mixed-3")
+_PAIR, _MIXED, _THREE = (f"cifar10-ensemble-{n}-0.5/weightings/optimal.csv" for n in _NAMES)
 _ESBRS = (
     Claim(
         "EsbRS",
@@ -134,8 +135,8 @@ _ESBRS = (
         "EsbRS",
         "Optimal weights are above the average (two networks; the paper's are at σ 0.25).",
         _ICDM,
-        f"{_PAIR}/weightings/optimal.csv",
-        f"{_PAIR}/weightings/average.csv",
+        _PAIR,
+        _PAIR.replace("optimal", "average"),
         paper_a=0.576,
         paper_b=0.572,
     ),
@@ -143,8 +144,8 @@ _ESBRS = (
         "EsbRS",
         "Optimal weights are above max-margin (two networks; the paper's are at σ 0.25).",
         _ICDM,
-        f"{_PAIR}/weightings/optimal.csv",
-        f"{_PAIR}/weightings/max-margin.csv",
+        _PAIR,
+        _PAIR.replace("optimal", "max-margin"),
         paper_a=0.576,
         paper_b=0.567,
     ),

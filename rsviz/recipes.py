@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from rsviz.settings import as_words
 from rsviz.training import TrainSpec
 
+WEIGHTINGS = "weightings"  # the folder of an ensemble's logs, one for each way to weigh it
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -74,17 +76,20 @@ class Recipe:
 
     def log(self, sigma: float | None) -> str:
         """Return the file name of the log at one noise level."""
+        if self.members:
+            return f"{WEIGHTINGS}/optimal.csv"
         return "certified.csv" if sigma == self.sigmas[0] else f"certified-{sigma}.csv"
 
     def evaluate_command(self, sigma: float | None, n: int, device: str = "cpu") -> str:
-        """Return the command that measures it at one noise level."""
+        """Return the command that measures it at one noise level (every weighting, if several)."""
         level = "" if sigma is None else f" --sigma {sigma}"
         on = "" if device == "cpu" else f" --device {device}"
-        return (
-            f"python -m rsviz evaluate --checkpoint {self.name}{level} --split test"
-            f" --every {self.every} --n0 100 --n {n} --alpha 0.001"
-            f" --out checkpoints/{self.name}/{self.log(sigma)}{on}"
-        )
+        how = f"{level} --split test --every {self.every} --n0 100 --n {n} --alpha 0.001"
+        if self.members:
+            out = f"checkpoints/{self.name}/{WEIGHTINGS}"
+            return f"python -m rsviz ensemble score {self.name}{how} --out {out}{on}"
+        out = f"checkpoints/{self.name}/{self.log(sigma)}"
+        return f"python -m rsviz evaluate --checkpoint {self.name}{how} --out {out}{on}"
 
 
 def _gaussian(
@@ -305,11 +310,7 @@ def find_recipe(name: str) -> Recipe | None:
 
 def commands_of(side: str) -> tuple[str, ...]:
     """Return the commands that make and measure one side of a claim, none without a recipe."""
-    name, _, log = side.partition("/")
+    name = side.partition("/")[0]
     if (recipe := find_recipe(name)) is None:
         return ()
-    if log:
-        score = f"python -m rsviz ensemble score {name} --every {recipe.every} --n 2000"
-        folder = f"checkpoints/{name}/{log.rpartition('/')[0]}"
-        return recipe.train_command(), f"{score} --out {folder}"
     return recipe.train_command(), recipe.evaluate_command(recipe.sigmas[0], 2000)

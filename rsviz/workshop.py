@@ -179,6 +179,22 @@ def _make(recipe: Recipe, folder: Path, device: str, report: Report) -> None:
     fit(FitSpec(recipe.members, seed=recipe.seed), folder, device, command, report)
 
 
+def _score(
+    checkpoint: Checkpoint,
+    spec: evaluation.EvaluationSpec,
+    out: Path,
+    device: str,
+    command: str,
+    report: Report,
+) -> None:
+    """Measure every weighting of an ensemble, and record its own, whose log is ``out``."""
+    from rsviz.ensembles import score  # which itself uses this module
+
+    score(checkpoint, spec, out.parent, device, command, report)
+    curve = curves.curve(curves.read_log(out), RADII)
+    _record(checkpoint, spec, curve, str(out.relative_to(checkpoint.folder)), command)
+
+
 def _missing(
     recipe: Recipe, n: int, device: str, report: Report
 ) -> Iterator[tuple[str, Callable[[], object]]]:
@@ -191,6 +207,7 @@ def _missing(
         yield f"making {recipe.name}", partial(_make, recipe, folder, device, report)
     checkpoint = checkpoints.find(recipe.name)
     logs = {m["log"] for m in checkpoint.card.get("measured", [])}
+    step = _score if recipe.members else measure
     for sigma in recipe.sigmas:
         if recipe.log(sigma) not in logs:
             how = evaluation.spec_for(
@@ -202,5 +219,5 @@ def _missing(
             )
             yield (
                 f"measuring {recipe.name} at sigma {sigma}",
-                partial(measure, checkpoint, how, out, device, command, report),
+                partial(step, checkpoint, how, out, device, command, report),
             )

@@ -19,7 +19,7 @@ def test_every_command_is_one_the_command_line_takes(recipe):
     assert args.out.name == recipe.name
     for sigma in recipe.sigmas:
         args = parser().parse_args(shlex.split(recipe.evaluate_command(sigma, 2000))[3:])
-        assert args.checkpoint == recipe.name
+        assert (args.name if recipe.members else args.checkpoint) == recipe.name
         assert args.sigma == sigma
         assert args.n == 2000
 
