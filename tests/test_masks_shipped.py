@@ -110,7 +110,10 @@ def certificate(x_CHW, nets, checkpoint, n, seed):
     return last.certificate
 
 
+# At k = 64 none of 10 broke at .99 of the radius either, but this attack broke only 3 at three times:
+# too weak there to test anything.
 @pytest.mark.slow
+@pytest.mark.parametrize("shipped", ["shapes-k48-adaptive-1.0"], indirect=True)
 def test_attacks_inside_the_radius_fail_and_three_times_as_far_half_succeed(shipped):
     checkpoint, nets, at = shipped
     attacked = broken = 0
