@@ -110,7 +110,7 @@ def certificate(x_CHW, nets, checkpoint, n, seed):
     return last.certificate
 
 
-# At k = 64 none of 10 broke at .99 of the radius either, but this attack broke only 3 at three times:
+# At k = 64 none of 10 broke at .99 of the radius either, but only 3 at three times: this attack is
 # too weak there to test anything.
 @pytest.mark.slow
 @pytest.mark.parametrize("shipped", ["shapes-k48-adaptive-1.0"], indirect=True)
