@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from rsviz import certify, checkpoints, datasets, lessons, run, shapes, toy, ui, voting
+from rsviz import certify, checkpoints, datasets, glossary, lessons, run, shapes, toy, ui, voting
 from rsviz.checkpoints import Checkpoint
 from rsviz.figures_learn import PICTURES, ballot
 from rsviz.spec import Certificate
@@ -53,7 +53,7 @@ def show_votes(checkpoint: Checkpoint) -> None:
             "Noise, sigma",
             SIGMAS,
             0.5,
-            help=lessons.help_text("sigma"),
+            help=glossary.help_text("sigma"),
             key="noise",
             bind="query-params",
         )
@@ -102,7 +102,7 @@ def show_radius(winner: str, found: Certificate) -> None:
 
 def show_plane() -> None:
     """Show the two-pixel world, for as long as there is no trained network."""
-    sigma = st.select_slider("Noise, sigma", toy.SIGMAS, 0.08, help=lessons.help_text("sigma"))
+    sigma = st.select_slider("Noise, sigma", toy.SIGMAS, 0.08, help=glossary.help_text("sigma"))
     picture = PICTURES["votes"](left=0.75, right=0.45, noise=sigma, votes=1000)
     st.caption(
         "An image of two pixels is a point on this map; each dot is a noisy copy, and votes."

@@ -4,7 +4,7 @@ from functools import partial
 
 import streamlit as st
 
-from rsviz import lessons, ui
+from rsviz import glossary, lessons, ui
 from rsviz.figures_learn import PICTURES
 
 ui.require()
@@ -26,8 +26,8 @@ def show_controls(scene: lessons.Scene) -> dict[str, float | int]:
             control.label,
             control.options,
             control.default,
-            format_func=control.format.format,
-            help=lessons.help_text(control.term) if control.term else None,
+            format_func=control.show,
+            help=glossary.help_text(control.term) if control.term else None,
             key=f"{scene.key}_{control.key}",
             bind="query-params",
         )
@@ -113,4 +113,4 @@ for following in [c for c in lessons.CHAPTERS if c.number == chapter.number + 1]
         type="primary",
     )
 with st.expander("Glossary", icon=":material/menu_book:"):
-    st.markdown("\n\n".join(f"**{term}**: {text}" for term, text in lessons.GLOSSARY.items()))
+    st.markdown("\n\n".join(f"**{term}**: {text}" for term, text in glossary.TERMS.items()))

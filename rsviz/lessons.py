@@ -1,16 +1,16 @@
-"""What Learn teaches, as data: the chapters with their scenes, and the glossary.
+"""What Learn teaches, as data: the chapters with their scenes.
 
 A scene is one idea: one picture to play with, three sentences, a formula, a question asked before
 its answer, and a link into the live pages. Its picture is the function of the same key in
 `rsviz.figures_learn.PICTURES`, called with the values of the scene's controls by name.
 """
 
-from collections.abc import Mapping
-
 from rsviz import toy
 from rsviz.scenes.base import Chapter, Control, Link, Question, Scene
 from rsviz.scenes.levels import CHOSEN, ENVELOPE
 from rsviz.scenes.limits import HUNT, WRONG
+from rsviz.scenes.masks import BUDGET, MASK, ROOT
+from rsviz.scenes.training import PAIR, PUSH
 from rsviz.scenes.worst_case import SLIDE
 
 BRIGHTNESS = tuple(round(i / 40, 3) for i in range(41))
@@ -110,60 +110,11 @@ _CHAPTERS = (
     ("bound", "From votes to a bound", (PRICE, PEEK)),
     ("radius", "Why the radius is sigma times PhiInv(p_A)", (SLIDE,)),
     ("levels", "One noise level is not enough", (ENVELOPE, CHOSEN)),
+    ("masks", "Masks and budgets", (BUDGET, MASK, ROOT)),
+    ("training", "Training for the radius, and averaging", (PUSH, PAIR)),
     ("limits", "What a certificate does not say", (WRONG, HUNT)),
 )
 CHAPTERS = tuple(Chapter(number, *entry) for number, entry in enumerate(_CHAPTERS, start=1))
-
-GLOSSARY: Mapping[str, str] = {
-    "base classifier": "The network itself, asked once. A tiny change of its input can flip it.",
-    "smoothed classifier": "Answers with the class the base classifier gives most often when "
-    "Gaussian noise is added to the input. It is what a certificate speaks of, not the network "
-    "itself.",
-    "sigma": "Standard deviation of the noise, in units where black is 0 and white is 1. More "
-    "noise reaches farther, but costs accuracy.",
-    "n0": "Votes that choose the class. They are not used again, so that the bound stays honest.",
-    "n": "Fresh votes that bound how probable the chosen class is. More votes allow a larger "
-    "radius, slowly.",
-    "alpha": "Probability, over the draw of the noise, that a certificate is wrong. Chosen "
-    "beforehand; 0.001 is the custom.",
-    "p_A": "True probability that the base classifier gives the chosen class to a noisy copy. "
-    "Nobody sees it; votes only estimate it.",
-    "p_a_lower": "Lower bound on p_A: at or below it except with probability alpha. The radius is "
-    "computed from this, not from the share of votes.",
-    "radius": "R = sigma PhiInv(p_a_lower): no change of the image shorter than this can change "
-    "the smoothed classifier's answer.",
-    "PhiInv": "Turns a probability into a number of standard deviations of the bell curve: "
-    "0.5 gives 0, 0.84 gives 1, 0.977 gives 2, 0.9987 gives 3.",
-    "certificate": "The statement that within the radius the smoothed classifier's answer is "
-    "constant, with everything needed to check it. It says nothing on whether the answer is "
-    "correct.",
-    "abstain": "The votes leave open whether the class has a majority, so no answer is given. "
-    "This is an outcome of its own, not a radius of 0 and not a mistake.",
-    "Clopper-Pearson": "The exact lower bound from k of n votes: the p at which k or more votes "
-    "have probability alpha. It holds at a number of votes fixed beforehand, read once.",
-    "anytime-valid bound": "A lower bound that is right at every number of votes at once, except "
-    "with probability alpha. One may watch it and stop whenever one likes.",
-    "ceiling": "sigma PhiInv(alpha^(1/n)): the largest radius n votes can certify, reached when "
-    "all of them agree.",
-    "L2": "The length of a change: the square root of the sum of the squares over all pixels and "
-    "colours, brightness from 0 to 1.",
-    "Linf": "The largest change of any one pixel's colour value. An L2 radius R contains the Linf "
-    "radius R / sqrt(d), for d values.",
-    "certified accuracy": "Share of all test images that are classified correctly with a radius "
-    "of at least r; abstentions count as not.",
-    "ACR": "Average certified radius over all test images, counting 0 where the answer is wrong "
-    "or withheld.",
-    "seed": "Fixes the noise, so that a run can be repeated vote for vote. Trying seeds until the "
-    "radius pleases makes the certificate worthless.",
-    "heuristic": "A number without a proof. A radius read at a noise level that was chosen for "
-    "this image alone is one.",
-    "min rule": "If the noise level stays the same within R_s and the class at that level within "
-    "R_c, the class stays the same within the smaller of the two.",
-    "median smoothing": "Takes the median of what a selector names on noisy copies. It bounds how "
-    "far the noise level can move nearby; it does not by itself keep it the same.",
-    "flag": "A short warning beside a certificate: what to know before quoting it.",
-}
-
 
 INTRODUCTION = """
 Change a picture so slightly that nobody would notice, and a neural network may call it something
@@ -180,11 +131,6 @@ See how many test pictures keep a certified, correct answer at each distance, fo
 shipped here, published results and your own logs; what must not be compared is marked.
 """
 LEARN_CARD = "Short chapters, each one picture to play with and a question to guess at first."
-
-
-def help_text(term: str) -> str:
-    """Return the glossary's sentence on a term, for a widget's help; KeyError if it has none."""
-    return GLOSSARY[term]
 
 
 def nearest_step(scene: Scene, name: str, value: float) -> float | int:

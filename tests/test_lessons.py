@@ -2,7 +2,7 @@ import inspect
 
 import pytest
 
-from rsviz import lessons
+from rsviz import glossary, lessons
 from rsviz.figures_learn import PICTURES
 
 SCENES = [scene for chapter in lessons.CHAPTERS for scene in chapter.scenes]
@@ -24,16 +24,16 @@ def test_each_scene_has_a_picture_of_its_controls(scene):
 def test_each_control_starts_on_one_of_its_steps_and_reads_apart(scene):
     for control in scene.controls:
         assert control.default in control.options
-        shown = [control.format.format(option) for option in control.options]
+        shown = [control.show(option) for option in control.options]
         assert len(set(shown)) == len(shown)
-        assert not control.term or lessons.help_text(control.term)
+        assert not control.term or glossary.help_text(control.term)
 
 
 def test_what_certificates_are_made_of_is_explained():
     for term in ("sigma", "n0", "n", "alpha", "p_A", "p_a_lower", "radius", "abstain", "ACR"):
-        assert len(lessons.help_text(term)) > 30
+        assert len(glossary.help_text(term)) > 30
     with pytest.raises(KeyError):
-        lessons.help_text("no such term")
+        glossary.help_text("no such term")
 
 
 def test_an_unknown_chapter_is_the_first():

@@ -6,6 +6,8 @@ from rsviz.figures_learn.base import Picture
 from rsviz.figures_learn.bound import peek, price
 from rsviz.figures_learn.levels import chosen, envelope
 from rsviz.figures_learn.limits import hunt, wrong
+from rsviz.figures_learn.masks import budget_picture, mask, root
+from rsviz.figures_learn.training import pair, push
 from rsviz.figures_learn.votes import votes
 from rsviz.figures_learn.worst_case import slide
 
@@ -17,6 +19,11 @@ PICTURES: dict[str, Callable[..., Picture]] = {
     "slide": slide,
     "envelope": envelope,
     "chosen": chosen,
+    "budget": budget_picture,
+    "mask": mask,
+    "root": root,
+    "push": push,
+    "pair": pair,
     "wrong": wrong,
     "hunt": hunt,
 }

@@ -14,6 +14,13 @@ class Control:
     default: float | int
     format: str = "{:g}"
     term: str = ""
+    names: tuple[str, ...] = ()  # shown in place of the steps, one for each
+
+    def show(self, option: float | int) -> str:
+        """Return what the slider says at a step."""
+        if self.names:
+            return self.names[self.options.index(option)]
+        return self.format.format(option)
 
 
 @dataclass(frozen=True)

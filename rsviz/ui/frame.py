@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from rsviz.errors import UserError
+from rsviz.ui.terms import show_words
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = (  # file, title, icon
@@ -42,6 +43,7 @@ def run() -> None:
     st.session_state["_page"] = page.url_path
     try:
         page.run()
+        show_words(page.url_path or PAGES[0][0])
     except UserError as error:
         st.error(str(error))
     except Exception:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from rsviz import lessons
+from rsviz import glossary, lessons
 from rsviz.ui import compare
 
 APP = str(Path(__file__).parents[2] / "app.py")
@@ -72,7 +72,7 @@ def test_an_unknown_chapter_opens_the_first():
 
 def test_the_glossary_is_there(learn):
     text = " ".join(m.value for m in learn.markdown)
-    assert all(f"**{term}**" in text for term in lessons.GLOSSARY)
+    assert all(f"**{term}**" in text for term in glossary.TERMS)
 
 
 def test_next_turns_the_page(learn):
