@@ -4,12 +4,11 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from rsviz import certify, checkpoints, datasets, glossary, lessons, run, shapes, toy, ui, voting
+from rsviz import checkpoints, datasets, glossary, lessons, run, shapes, ui, voting
 from rsviz.checkpoints import Checkpoint
-from rsviz.figures_learn import PICTURES, ballot
+from rsviz.figures_learn import ballot
 from rsviz.spec import Certificate
-from rsviz.trace import down
-from rsviz.ui import settings, shared
+from rsviz.ui import home, settings, shared
 
 ui.require()
 
@@ -72,7 +71,7 @@ def show_votes(checkpoint: Checkpoint) -> None:
         alt = f"{max(found.counts)} of {sum(found.counts)} copies are called '{winner}'."
         st.plotly_chart(figure, key="tally", alt=alt, config={"displayModeBar": False})
         st.markdown("**3. Read off what is proved**")
-        show_radius(winner, found)
+        home.show_radius(winner, found)
         st.page_link(
             ui.page_path("certify"),
             label="The same in full, with 10,000 votes",
@@ -81,56 +80,12 @@ def show_votes(checkpoint: Checkpoint) -> None:
         )
 
 
-def show_radius(winner: str, found: Certificate) -> None:
-    """Say in words what the votes prove."""
-    if found.abstained:
-        st.warning(
-            "Too few copies agree to prove that any answer has a majority, so none is given. Turn "
-            "the noise down.",
-            icon=":material/front_hand:",
-        )
-        return
-    grey = certify.in_grey_levels(found.radius, 3 * 32 * 32)
-    radius = down(found.radius, 2)
-    st.success(
-        f"No change of the picture smaller than **R = {radius}** can take the majority from "
-        f"**{winner}**. To shift every colour value by {down(grey, 1)} of 255 levels is a change "
-        f"of that size. The risk that this proof is wrong is {found.alpha:g} at most.",
-        icon=":material/verified:",
-    )
-
-
-def show_plane() -> None:
-    """Show the two-pixel world, for as long as there is no trained network."""
-    sigma = st.select_slider("Noise, sigma", toy.SIGMAS, 0.08, help=glossary.help_text("sigma"))
-    picture = PICTURES["votes"](left=0.75, right=0.45, noise=sigma, votes=1000)
-    st.caption(
-        "An image of two pixels is a point on this map; each dot is a noisy copy, and votes."
-    )
-    st.plotly_chart(picture.figure, alt=picture.alt, config={"displayModeBar": False}, key="plane")
-
-
 st.title("How robust is an answer?")
 st.markdown(lessons.INTRODUCTION)
 trained = [c for c in settings.usable("shapes") if c.card["method"] == "gaussian"]
 if trained:
     show_votes(trained[0])
 else:
-    show_plane()
+    home.show_plane()
 
-certify_card, compare_card, learn_card = st.columns(3)
-with certify_card.container(border=True, height="stretch"):
-    st.page_link(ui.page_path("certify"), label="**Certify**", icon=":material/verified:")
-    st.markdown(lessons.CERTIFY_CARD)
-with compare_card.container(border=True, height="stretch"):
-    st.page_link(ui.page_path("compare"), label="**Compare**", icon=":material/show_chart:")
-    st.markdown(lessons.COMPARE_CARD)
-with learn_card.container(border=True, height="stretch"):
-    st.page_link(ui.page_path("learn"), label="**Learn**", icon=":material/school:")
-    st.markdown(lessons.LEARN_CARD)
-    for chapter in lessons.CHAPTERS:
-        st.page_link(
-            ui.page_path("learn"),
-            label=f"{chapter.number}. {chapter.title}",
-            query_params={"chapter": chapter.slug},
-        )
+home.show_cards()

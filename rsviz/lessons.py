@@ -122,15 +122,20 @@ else. **Randomized smoothing** asks the network not once but about many noisy co
 counts the answers as votes, and **proves** from them that no change smaller than a certain
 radius can turn the result.
 """
-CERTIFY_CARD = """
-Take a picture of your own or one from the gallery, and watch its certificate form vote by vote:
-the noisy copies, the count, the radius, and what each of them means.
-"""
-COMPARE_CARD = """
-See how many test pictures keep a certified, correct answer at each distance, for the networks
-shipped here, published results and your own logs; what must not be compared is marked.
-"""
-LEARN_CARD = "Short chapters, each one picture to play with and a question to guess at first."
+CARDS = {  # of Home: what one does on each page
+    "certify": "Take a picture of your own or one from the gallery, and watch its certificate form "
+    "vote by vote: the noisy copies, the count, the radius, and what each of them means.",
+    "attack": "Let an attacker who knows the network try to change the answer: inside the radius "
+    "it must fail, beyond it you see how far it gets.",
+    "compare": "See how many test pictures keep a certified, correct answer at each distance, for "
+    "the networks shipped here, published results and your own logs; or send one picture through "
+    "all of them.",
+    "levels": "Networks that choose the noise for each picture: what they choose, what it "
+    "certifies, and what every fixed level would have.",
+    "masks": "A network that looks twice and hides what does not matter: its masks, vote by vote, "
+    "and the certificate they buy.",
+    "learn": "Short chapters, each one picture to play with and a question to guess at first.",
+}
 
 
 def nearest_step(scene: Scene, name: str, value: float) -> float | int:

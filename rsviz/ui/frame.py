@@ -1,28 +1,16 @@
 """The frame every page runs in: navigation, title, and errors as sentences."""
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from rsviz.errors import UserError
+from rsviz.ui.pages import PAGES, page_path
 from rsviz.ui.terms import show_words
+from rsviz.ui.tour import show_bar
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-PAGES = (  # file, title, icon
-    ("home", "Home", ":material/home:"),
-    ("certify", "Certify", ":material/verified:"),
-    ("attack", "Attack", ":material/bolt:"),
-    ("compare", "Compare", ":material/show_chart:"),
-    ("masks", "Masks", ":material/visibility:"),
-    ("learn", "Learn", ":material/school:"),
-)
-
-
-def page_path(name: str) -> Path:
-    """Return the file of a page, for links to it."""
-    return ROOT / "pages" / f"{name}.py"
+__all__ = ["PAGES", "page_path", "require", "run"]
 
 
 def _pages() -> list[Any]:
@@ -42,6 +30,7 @@ def run() -> None:
     st.session_state["_entered"] = st.session_state.get("_page") != page.url_path
     st.session_state["_page"] = page.url_path
     try:
+        show_bar()
         page.run()
         show_words(page.url_path or PAGES[0][0])
     except UserError as error:

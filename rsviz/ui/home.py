@@ -1,0 +1,61 @@
+"""Parts of Home: what the votes prove, in words; a stand-in without networks; the other pages."""
+
+import streamlit as st
+
+from rsviz import certify, glossary, lessons, toy
+from rsviz.figures_learn import PICTURES
+from rsviz.spec import Certificate
+from rsviz.trace import down
+from rsviz.ui.pages import PAGES, page_path
+from rsviz.ui.tour import show_start
+
+COLUMNS = 3
+
+
+def show_radius(winner: str, found: Certificate) -> None:
+    """Say in words what the votes prove."""
+    if found.abstained:
+        st.warning(
+            "Too few copies agree to prove that any answer has a majority, so none is given. Turn "
+            "the noise down.",
+            icon=":material/front_hand:",
+        )
+        return
+    grey = certify.in_grey_levels(found.radius, 3 * 32 * 32)
+    radius = down(found.radius, 2)
+    st.success(
+        f"No change of the picture smaller than **R = {radius}** can take the majority from "
+        f"**{winner}**. To shift every colour value by {down(grey, 1)} of 255 levels is a change "
+        f"of that size. The risk that this proof is wrong is {found.alpha:g} at most.",
+        icon=":material/verified:",
+    )
+
+
+def show_plane() -> None:
+    """Show the two-pixel world, for as long as there is no trained network."""
+    sigma = st.select_slider("Noise, sigma", toy.SIGMAS, 0.08, help=glossary.help_text("sigma"))
+    picture = PICTURES["votes"](left=0.75, right=0.45, noise=sigma, votes=1000)
+    st.caption(
+        "An image of two pixels is a point on this map; each dot is a noisy copy, and votes."
+    )
+    st.plotly_chart(picture.figure, alt=picture.alt, config={"displayModeBar": False}, key="plane")
+
+
+def show_cards() -> None:
+    """Show the way into the tour, to each page, and to each chapter of Learn."""
+    show_start()
+    others = [entry for entry in PAGES[1:] if page_path(entry[0]).exists()]
+    for i in range(0, len(others), COLUMNS):
+        row = zip(st.columns(COLUMNS), others[i : i + COLUMNS], strict=False)
+        for column, (name, title, icon) in row:
+            with column.container(border=True, height="stretch"):
+                st.page_link(page_path(name), label=f"**{title}**", icon=icon)
+                st.markdown(lessons.CARDS[name])
+    with st.container(border=True):
+        st.markdown("**The chapters of Learn**")
+        for chapter in lessons.CHAPTERS:
+            st.page_link(
+                page_path("learn"),
+                label=f"{chapter.number}. {chapter.title}",
+                query_params={"chapter": chapter.slug},
+            )

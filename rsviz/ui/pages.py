@@ -1,0 +1,18 @@
+"""The pages there are, and where their files lie."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PAGES = (  # file, title, icon
+    ("home", "Home", ":material/home:"),
+    ("certify", "Certify", ":material/verified:"),
+    ("attack", "Attack", ":material/bolt:"),
+    ("compare", "Compare", ":material/show_chart:"),
+    ("masks", "Masks", ":material/visibility:"),
+    ("learn", "Learn", ":material/school:"),
+)
+
+
+def page_path(name: str) -> Path:
+    """Return the file of a page, for links to it."""
+    return ROOT / "pages" / f"{name}.py"
