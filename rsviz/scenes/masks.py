@@ -32,7 +32,7 @@ BUDGET = Scene(
         "Drag the share from one end to the other. What does the curve of both looks together do?",
         ("It moves away from the corner", "It comes closer to the corner", "It does not move"),
     ),
-    link=Link("compare", "Curves of measured networks", {}),
+    link=Link("masks", "Two looks at a real canvas, and their budget", {}),
 )
 
 MASK = Scene(
@@ -57,11 +57,7 @@ MASK = Scene(
         "Both looks together, inside the mask: how noisy is a pixel beside one look with sigma?",
         ("Less noisy", "Just as noisy", "Noisier"),
     ),
-    link=Link(
-        "certify",
-        "One look at a real picture",
-        {"image": "shapes/test/3", "sigma": "0.5"},
-    ),
+    link=Link("masks", "A mask that a network draws, vote by vote", {}),
 )
 
 ROOT = Scene(

@@ -31,7 +31,7 @@ PUSH = Scene(
         "Beside training with noise alone, what does this do to the average radius of the points?",
         ("It grows", "It shrinks", "It changes by less than one per cent"),
     ),
-    link=Link("compare", "What the methods reach on real pictures", {}),
+    link=Link("compare", "What the methods reach on real pictures", {"view": "Claims"}),
 )
 
 PAIR = Scene(
@@ -63,5 +63,5 @@ PAIR = Scene(
         "Is there a mix of both that wavers less than the steadier network alone?",
         ("Yes", "No"),
     ),
-    link=Link("compare", "Ensembles among the published curves", {}),
+    link=Link("compare", "Weigh real networks, and see their margins", {"view": "Ensembles"}),
 )
