@@ -15,36 +15,13 @@ from typing import Any, Literal
 import numpy as np
 
 from rsviz import curves
+from rsviz.claims_data import CLAIMS, Claim
 from rsviz.errors import UserError
 from rsviz.logs import Log, images_of, read_log
 
 Verdict = Literal["holds", "contradicted", "undecided", "not comparable", "not measured yet"]
 RESAMPLES, SEED = 10_000, 0
 EQUAL = 1.1  # training times within a tenth of each other count as equal
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A statement that ``a`` is above ``b``.
-
-    ``a`` and ``b`` name a checkpoint, or a log in its folder as ``NAME/FILE.csv``. ``radius`` None
-    compares ACR, else certified accuracy there. ``paper_a`` and ``paper_b`` are the paper's own
-    numbers for the two, None where it prints none.
-    """
-
-    system: str
-    text: str
-    source: str
-    a: str
-    b: str
-    radius: float | None = None
-    paper_a: float | None = None
-    paper_b: float | None = None
-
-    @property
-    def measure(self) -> str:
-        """What is compared, in words."""
-        return "ACR" if self.radius is None else f"certified accuracy at {self.radius:g}"
 
 
 @dataclass(frozen=True)
@@ -74,113 +51,6 @@ class Finding:
         """The difference relative to b, None where b is nothing."""
         return None if self.gap is None or not self.ours_b else self.gap / self.ours_b
 
-
-_ICDM = "arXiv 2310.07780, ICDM 2023, first 500 test images, n 100,000"
-_ACR = {  # of its table, by sigma
-    "advmacer": {0.25: 0.554, 0.5: 0.742, 1.0: 0.794},
-    "smoothadv": {0.25: 0.541, 0.5: 0.735, 1.0: 0.758},
-    "macer": {0.25: 0.518, 0.5: 0.682, 1.0: 0.768},
-}
-_TITLES = {"smoothadv": "SmoothAdv", "macer": "MACER"}
-
-
-def _advmacer() -> tuple[Claim, ...]:
-    return tuple(
-        Claim(
-            "AdvMacer",
-            f"AdvMacer's ACR is above {_TITLES[other]}'s at σ {sigma:g}.",
-            _ICDM,
-            f"cifar10-advmacer-{sigma}",
-            f"cifar10-{other}-{sigma}",
-            None,
-            _ACR["advmacer"][sigma],
-            _ACR[other][sigma],
-        )
-        for sigma in (0.5, 0.25, 1.0)
-        for other in ("macer", "smoothadv")
-    )
-
-
-_NAMES = ("advmacer-2", "mixed-2", "mixed-3")
-_PAIR, _MIXED, _THREE = (f"cifar10-ensemble-{n}-0.5/weightings/optimal.csv" for n in _NAMES)
-_ESBRS = (
-    Claim(
-        "EsbRS",
-        "An ensemble adds about 8 % to SmoothAdv's ACR (three networks, σ 0.5).",
-        _ICDM,
-        _THREE,
-        "cifar10-smoothadv-0.5",
-        paper_a=0.783,
-        paper_b=0.735,
-    ),
-    Claim(
-        "EsbRS",
-        "An ensemble adds about 15 % to MACER's ACR (three networks, σ 0.5).",
-        _ICDM,
-        _THREE,
-        "cifar10-macer-0.5",
-        paper_a=0.783,
-        paper_b=0.682,
-    ),
-    Claim(
-        "EsbRS",
-        "Two AdvMacer networks together are above one (σ 0.5; the paper's pair is at σ 0.25).",
-        _ICDM,
-        _PAIR,
-        "cifar10-advmacer-0.5",
-        paper_a=0.576,
-        paper_b=0.554,
-    ),
-    Claim(
-        "EsbRS",
-        "Optimal weights are above the average (two networks; the paper's are at σ 0.25).",
-        _ICDM,
-        _PAIR,
-        _PAIR.replace("optimal", "average"),
-        paper_a=0.576,
-        paper_b=0.572,
-    ),
-    Claim(
-        "EsbRS",
-        "Optimal weights are above max-margin (two networks; the paper's are at σ 0.25).",
-        _ICDM,
-        _PAIR,
-        _PAIR.replace("optimal", "max-margin"),
-        paper_a=0.576,
-        paper_b=0.567,
-    ),
-    Claim(
-        "EsbRS",
-        "Networks of unlike methods make a better ensemble than those of one (σ 0.5; the paper's "
-        "own table, with three networks, goes both ways).",
-        _ICDM,
-        _MIXED,
-        _PAIR,
-        paper_a=0.783,
-        paper_b=0.772,
-    ),
-)
-
-_COHEN = "arXiv 1902.02918, ICML 2019, every 20th test image, n 100,000"
-_NOISE = (
-    Claim(
-        "Gaussian",
-        "Less noise in training and test keeps more images right: σ 0.25 above σ 1 at radius 0.",
-        _COHEN,
-        "cifar10-gaussian-0.25",
-        "cifar10-gaussian-1.0",
-        0.0,
-    ),
-    Claim(
-        "Gaussian",
-        "More noise certifies more images far away: σ 1 above σ 0.5 at radius 1.",
-        _COHEN,
-        "cifar10-gaussian-1.0",
-        "cifar10-gaussian-0.5",
-        1.0,
-    ),
-)
-CLAIMS: tuple[Claim, ...] = (*_advmacer(), *_ESBRS, *_NOISE)
 
 Commands = Callable[[str], Sequence[str]]
 

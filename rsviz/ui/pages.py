@@ -8,6 +8,7 @@ PAGES = (  # file, title, icon
     ("certify", "Certify", ":material/verified:"),
     ("attack", "Attack", ":material/bolt:"),
     ("compare", "Compare", ":material/show_chart:"),
+    ("levels", "Noise levels", ":material/tune:"),
     ("masks", "Masks", ":material/visibility:"),
     ("learn", "Learn", ":material/school:"),
 )

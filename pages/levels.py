@@ -1,0 +1,77 @@
+"""Noise levels: each picture gets the noise it can bear, and the certificate allows for that."""
+
+import streamlit as st
+
+from rsviz import choosing, run, ui
+from rsviz.datasets import CLASSES
+from rsviz.images import image_id
+from rsviz.ui import levels, levels_logs, levels_run, shared
+from rsviz.ui.pages import page_path
+
+ui.require()
+
+st.title("Noise levels")
+st.markdown(
+    "Much noise certifies far, but hides what is small or faint. **So let each picture have its "
+    "own level**, and prove that the level, too, stays the same nearby."
+)
+
+# Which picture, who chooses its level, and how it is run.
+left, right = st.columns([2, 3], gap="large")
+with left:
+    picked, dataset = levels.pick_picture()
+    checkpoint = levels.pick_method(dataset)
+    chosen, device = levels.pick_settings(checkpoint)
+    pressed = st.button(
+        "Choose and certify",
+        type="primary",
+        icon=":material/play_arrow:",
+        key="choose",
+        width="stretch",
+        shortcut="Ctrl+Enter",
+    )
+classes = CLASSES[checkpoint.card["dataset"]]
+spec = run.make_spec(checkpoint, picked.x_CHW, image=picked.name, **chosen)
+nets = shared.networks(checkpoint, device)
+key = (image_id(picked.x_CHW), spec, device)
+
+# The level at a glance, then the run.
+with right:
+    levels.show_glance(picked, shared.networks(checkpoint, "cpu"), spec)
+    levels.show_follow(picked, shared.networks(checkpoint, "cpu"), spec, classes)
+    if pressed:
+        levels.start(key, picked, nets, spec, device)
+    job = levels.find(key)
+    if job is None:
+        st.info(
+            "Press **Choose and certify**: noisy copies vote for the level, others for the class "
+            "at that level; then every level is tried fixed, to compare.",
+            icon=":material/play_arrow:",
+        )
+    else:
+        levels_run.show_run(job, spec, classes, picked.label)
+    if picked.label is not None:
+        st.caption(f"True label: **{classes[picked.label]}**.")
+
+# Why the level needs a proof of its own.
+with st.container(border=True):
+    st.markdown(
+        "**Why not just take the best level for each picture?** Then a neighbour of the picture "
+        "might get another level, and with it another answer, inside the ball that was claimed. "
+        "Learn has a small example in which an attack finds such a neighbour, live."
+    )
+    st.page_link(
+        page_path("learn"),
+        label="See the counter-example",
+        icon=":material/school:",
+        query_params={"chapter": "levels"},
+    )
+
+# The whole test set, from shipped logs.
+levels_logs.show_curves(checkpoint.card["dataset"], choosing.selectors(checkpoint.card["dataset"]))
+found = levels_logs.chosen(checkpoint)
+if found is None:
+    st.caption("No log of this network over the test images is shipped yet.")
+else:
+    levels_logs.show_scatter(checkpoint, found)
+    levels_logs.show_gallery(checkpoint, found)

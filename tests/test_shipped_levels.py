@@ -1,0 +1,117 @@
+"""The shipped networks that choose noise levels for Shapes: what a faked selector would fail."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from rsviz import checkpoints, choosing, curves, datasets, noise_levels, run, voting
+from rsviz.attacks import draw_noise, pgd
+from rsviz.images import image_id
+from rsviz.methods import dual, variational
+
+SHIPPED = {c.name for c in checkpoints.list_checkpoints() if c.card.get("measured")}
+METHODS = tuple(m for m in ("dual", "routing", "variational") if f"shapes-{m}" in SHIPPED)
+PREDICT = {"dual": dual.predict, "routing": dual.predict, "variational": variational.predict}
+IMAGES = 12
+
+
+def shipped(method):
+    return checkpoints.find(f"shapes-{method}")
+
+
+def logged(method):
+    """The levels a shipped log chose beside those held fixed: of the experts, or the universal."""
+    checkpoint = shipped(method)
+    file = checkpoint.folder / checkpoint.card["measured"][0]["log"]
+    base = ("0.25", "0.5", "1.0") if method == "routing" else ("universal",)
+    fixed = {}
+    for card_of in (checkpoints.find(f"shapes-gaussian-{end}") for end in base):
+        for row in card_of.card["measured"]:
+            fixed[row["sigma"]] = curves.read_log(card_of.folder / row["log"])
+    return choosing.compare(curves.read_log(file), choosing.levels_of(file), fixed)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_it_does_not_choose_one_level_for_all(method):
+    level_N = logged(method).level_N
+    _, count = np.unique(level_N[~np.isnan(level_N)], return_counts=True)
+    assert len(count) > 1 and count.max() < 0.95 * count.sum()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_its_choices_go_with_the_best_levels(method):
+    found = logged(method)
+    rank, images = choosing.correlation(found), int(found.worth_N.sum())
+    assert rank > 3 / math.sqrt(images)  # three standard errors of no correlation
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_its_choices_dealt_out_at_random_do_worse(method):
+    _, low, _ = choosing.against_shuffled(logged(method), np.random.default_rng(0))
+    assert low > 0
+
+
+@pytest.mark.skipif("variational" not in METHODS, reason="there is no shapes-variational")
+def test_a_larger_lambda_moves_levels_towards_the_target():
+    checkpoint = shipped("variational")
+    nets, data = checkpoints.load_nets(checkpoint), datasets.load("shapes", "test")
+    x_NCHW = torch.stack([data.image(i) for i in range(0, 600, 20)])
+    target = float(checkpoint.card["sigma_training"])
+    away = []
+    for lam in (0.0, 0.5, 1.0):
+        lam_N = torch.full((len(x_NCHW),), lam)
+        with torch.inference_mode():
+            sigma_N = nets["selector"](x_NCHW, lam_N)
+        away.append(float((sigma_N / target).log().abs().mean()))
+    assert away[0] > away[1] > away[2]
+
+
+def predict(method, x_CHW, nets, spec):
+    request = voting.Request(
+        0, x_CHW, image_id(x_CHW), spec.seed, lambda: PREDICT[method](x_CHW, nets, spec)
+    )
+    *_, last = voting.drive([request])
+    return last.certificate  # the class that the method's own prediction returned, or None
+
+
+def broken(method, factor, steps=20, draws=16):
+    """Of certified images attacked at ``factor`` times the radius, how many change class."""
+    checkpoint, data = shipped(method), datasets.load("shapes", "test")
+    nets, changed, tried = checkpoints.load_nets(checkpoint), 0, 0
+    settings = tuple(sorted(checkpoint.card.get("run", {}).items()))
+    for i in range(1, 2000, 37):
+        x_CHW = data.image(i)
+        spec = run.make_spec(checkpoint, x_CHW, n=1000, seed=1, settings=settings)
+        *_, last = run.watch(x_CHW, nets, spec)
+        c = last.certificate
+        if c.radius < 0.05 or c.predicted is None:
+            continue
+        generator = torch.Generator().manual_seed(i)
+        x_1CHW, y_1 = x_CHW[None], torch.tensor([c.predicted])
+        moved_1CHW = pgd(
+            noise_levels.classifier_at(nets, c.sigma),
+            x_1CHW,
+            y_1,
+            torch.full((1, 1, 1, 1), c.sigma),
+            draw_noise(x_1CHW, draws, generator),
+            factor * c.radius,
+            steps,
+        )
+        assert (moved_1CHW - x_1CHW).norm() <= factor * c.radius * 1.0001
+        fresh = run.make_spec(checkpoint, moved_1CHW[0], n=1000, seed=2, settings=settings)
+        answer = predict(method, moved_1CHW[0], nets, fresh)
+        changed += answer is not None and answer != c.predicted
+        tried += 1
+        if tried == IMAGES:
+            break
+    assert tried == IMAGES
+    return changed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", METHODS)
+def test_no_certificate_breaks_inside_and_most_break_far_outside(method):
+    assert broken(method, 0.99) == 0
+    assert broken(method, 3.0) >= IMAGES / 2
