@@ -291,8 +291,8 @@ def _levels(dataset: str, images: int, every: int, minutes: float) -> tuple[Reci
             dataset,
             "compact",
             1.0,  # the KL's target: at .5 the selector names .5 for every image of Shapes
-            4,
-            0.1,
+            12,
+            0.3,
             (None,),
             minutes,
             every,
