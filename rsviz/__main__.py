@@ -33,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
     _add_certify(commands)
     _add_verify(commands)
     _add_attack(commands)
+    _add_under_attack(commands)
     _add_train(commands)
     _add_recipes(commands)
     _add_ensemble(commands)
@@ -144,6 +145,23 @@ def _add_attack(commands: Any) -> None:
     command.add_argument("--seed", type=int, default=0)
     _add_settings(command)
     command.add_argument("--json", action="store_true", help="print every image's verdicts")
+    _add_device(command)
+
+
+def _add_under_attack(commands: Any) -> None:
+    about = "attack chosen and fixed noise levels alike: what stays right (no certificate)"
+    command = _add(commands, "under-attack", about, check.under_attack)
+    command.add_argument("--checkpoint", required=True, help="one of Variational RS")
+    command.add_argument("--split", default="test", choices=["train", "test"])
+    command.add_argument("--every", type=int, required=True, help="images 0, K, 2K, ...")
+    command.add_argument("--sigmas", default="0.12,0.25,0.5,1", help="fixed (%(default)s)")
+    command.add_argument("--lams", default="0,0.2,0.5,1", help="of the selector (%(default)s)")
+    command.add_argument("--eps", type=float, default=0.5, help="L2 length (%(default)s)")
+    command.add_argument("--steps", type=int, default=20, help="of the ascent (%(default)s)")
+    command.add_argument("--draws", type=int, default=16, help="noise per step (%(default)s)")
+    command.add_argument("--n", type=int, default=200, help="votes to judge (%(default)s)")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--out", type=Path, required=True, help="the table; resumed if there")
     _add_device(command)
 
 

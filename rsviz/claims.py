@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rsviz import curves
-from rsviz.claims_data import CLAIMS, Claim
+from rsviz import attack_logs, curves
+from rsviz.claims_data import CLAIMS, VRS, Claim
 from rsviz.errors import UserError
 from rsviz.logs import Log, images_of, read_log
 
@@ -106,8 +106,61 @@ def judge(
 
 
 def judge_all(root: Path, commands: Commands = lambda name: ()) -> list[Finding]:
-    """Return what the logs say of every claim."""
-    return [judge(claim, root, commands) for claim in CLAIMS]
+    """Return what the logs and the tables of attacked images say of every claim."""
+    return [judge(claim, root, commands) for claim in CLAIMS] + judge_attacked(root)
+
+
+ATTACKED, LAMBDA = "cifar10-variational", "lambda 0.2"
+_UNDER = {
+    "none": ("on clean images", "accuracy, clean"),
+    "f": ("under attack on f alone", "accuracy, attacked through f"),
+    "f and h": ("under attack on f and h together", "accuracy, attacked through f and h"),
+}
+
+
+def judge_attacked(root: Path, name: str = ATTACKED) -> list[Finding]:
+    """Return whether the selector is right more often than the best fixed level, attacked or not.
+
+    The best fixed level is found on the same images, which favours it a little.
+    """
+    found, missing = None, f"There is no table {name}/{attack_logs.FILE}."
+    try:
+        if (file := root / name / attack_logs.FILE).is_file():
+            found = attack_logs.read(file)
+    except UserError as error:
+        missing = str(error)
+    findings = []
+    for attack, (where, what) in _UNDER.items():
+        text = f"A level for each image is right more often than any fixed one {where} (λ 0.2)."
+        if found is None:
+            claim = Claim("Variational RS", text, VRS, name, "the best fixed level", what=what)
+            findings.append(Finding(claim, "not measured yet", note=missing))
+            continue
+        best = found.best_fixed(attack)
+        a_N, b_N = found.of(LAMBDA, attack), found.of(best, attack)
+        claim = Claim(
+            "Variational RS", text, VRS, f"{name}, {LAMBDA}", f"{best} for all", what=what
+        )
+        rng = np.random.default_rng(SEED)
+        gap, low, high = attack_logs.paired_gap(a_N, b_N, rng, RESAMPLES)
+        eps, n = found.head["spec"]["eps"], found.head["spec"]["n"]
+        findings.append(
+            Finding(
+                claim,
+                verdict(low, high),
+                float(a_N.mean()),
+                float(b_N.mean()),
+                gap,
+                low,
+                high,
+                f"{len(a_N)} test images",
+                n,
+                note=f"Not certified: attacks of L2 length {eps:g}, {found.head['spec']['steps']} "
+                "steps, through noise.",
+                commands=(found.head["command"],),
+            )
+        )
+    return findings
 
 
 def verdict(low: float, high: float) -> Verdict:

@@ -9,7 +9,7 @@ class Claim:
 
     ``a`` and ``b`` name a checkpoint, or a log in its folder as ``NAME/FILE.csv``. ``radius`` None
     compares ACR, else certified accuracy there. ``paper_a`` and ``paper_b`` are the paper's own
-    numbers for the two, None where it prints none.
+    numbers for the two, None where it prints none. ``what`` names a measure other than these two.
     """
 
     system: str
@@ -20,10 +20,13 @@ class Claim:
     radius: float | None = None
     paper_a: float | None = None
     paper_b: float | None = None
+    what: str = ""
 
     @property
     def measure(self) -> str:
         """What is compared, in words."""
+        if self.what:
+            return self.what
         return "ACR" if self.radius is None else f"certified accuracy at {self.radius:g}"
 
 
@@ -134,7 +137,7 @@ _NOISE = (
 )
 
 _DUAL = "arXiv 2512.01782, ICLR 2026, CIFAR-10 with a diffusion denoiser, n 10,000"
-_VRS = "arXiv 2407.11844, CIFAR-10"
+VRS = "arXiv 2407.11844, CIFAR-10"
 
 
 def _levels() -> tuple[Claim, ...]:
@@ -170,7 +173,7 @@ def _levels() -> tuple[Claim, ...]:
         "Variational RS",
         "A level for each image keeps more images right than one for all (σ 0.5; the bound is "
         "rsviz's sound one, not the paper's).",
-        _VRS,
+        VRS,
         "cifar10-variational",
         "cifar10-gaussian-universal",
         0.0,
@@ -179,7 +182,7 @@ def _levels() -> tuple[Claim, ...]:
         "Variational RS",
         "Training with every noise level (universal) keeps more images right than with one, "
         "both smoothed at σ 0.5. (The paper's numbers, known from a summary, are of its selector.)",
-        _VRS,
+        VRS,
         "cifar10-gaussian-universal",
         "cifar10-gaussian-0.5",
         0.0,

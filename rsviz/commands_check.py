@@ -106,12 +106,8 @@ def _attack_spec(args: argparse.Namespace) -> Any:
     from rsviz.attacking import AttackSpec
     from rsviz.spec import Norm
 
-    try:
-        budgets = tuple(float(b) for b in args.budgets.split(","))
-    except ValueError:
-        raise UserError(f"--budgets must be numbers with commas, not {args.budgets!r}.") from None
     return AttackSpec(
-        budgets,
+        _numbers("--budgets", args.budgets),
         Norm(args.norm),
         args.steps,
         args.draws,
@@ -163,3 +159,44 @@ def _report(args: argparse.Namespace, how: Any, done: list[Any]) -> int:
     if surprising:
         print("REFUTED: more broke inside the radius than chance allows; something is wrong.")
     return 1 if surprising else 0
+
+
+def under_attack(args: argparse.Namespace) -> None:
+    """Run ``under-attack``."""
+    from rsviz import attack_logs, checkpoints, datasets
+    from rsviz.commands import _command
+    from rsviz.under_attack import AttackedSpec, measure_to
+
+    checkpoint = checkpoints.find(args.checkpoint)
+    if checkpoint.problem:
+        raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
+    if checkpoint.card["method"] != "variational":
+        raise UserError("under-attack needs a checkpoint of Variational RS.")
+    if args.every < 1:
+        raise UserError("--every must be at least 1.")
+    spec = AttackedSpec(
+        _numbers("--sigmas", args.sigmas),
+        _numbers("--lams", args.lams),
+        args.eps,
+        args.steps,
+        args.draws,
+        args.n,
+        args.seed,
+    )
+    data = datasets.load(checkpoint.card["dataset"], args.split)
+    head = {"checkpoint_sha256": checkpoint.sha256, "split": args.split, "command": _command()}
+    nets = checkpoints.load_nets(checkpoint, _device(args.device))
+    images = range(0, len(data), args.every)
+    measure_to(nets, data, images, spec, head, args.out, _say)
+    found = attack_logs.read(args.out)
+    print(f"{len(images)} images, L2 attacks of length {spec.eps:g}; right, per cent:")
+    for setting in (*found.fixed, *found.chosen):
+        shares = [f"{a} {100 * found.of(setting, a).mean():.1f}" for a in attack_logs.ATTACKS]
+        print(f"  {setting:12} level {found.sigma[setting]:<5g} {', '.join(shares)}")
+
+
+def _numbers(option: str, text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(word) for word in text.split(","))
+    except ValueError:
+        raise UserError(f"{option} must be numbers with commas, not {text!r}.") from None

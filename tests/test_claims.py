@@ -109,10 +109,11 @@ def test_the_command_prints_every_claim_as_json(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
     assert main(["claims", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert [r["claim"]["text"] for r in rows] == [c.text for c in CLAIMS]
+    attacked = [f.claim.text for f in claims.judge_attacked(tmp_path)]
+    assert [r["claim"]["text"] for r in rows] == [c.text for c in CLAIMS] + attacked
     assert {r["verdict"] for r in rows} == {"not measured yet"}
     assert main(["claims"]) == 0
-    assert capsys.readouterr().out.count("NOT MEASURED YET") == len(CLAIMS)
+    assert capsys.readouterr().out.count("NOT MEASURED YET") == len(rows)
 
 
 def test_the_bootstrap_reads_accuracy_too():
