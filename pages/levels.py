@@ -5,7 +5,7 @@ import streamlit as st
 from rsviz import choosing, run, ui
 from rsviz.datasets import CLASSES
 from rsviz.images import image_id
-from rsviz.ui import levels, levels_logs, levels_run, shared
+from rsviz.ui import levels, levels_claims, levels_logs, levels_run, shared
 from rsviz.ui.pages import page_path
 
 ui.require()
@@ -68,10 +68,14 @@ with st.container(border=True):
     )
 
 # The whole test set, from shipped logs.
-levels_logs.show_curves(checkpoint.card["dataset"], choosing.selectors(checkpoint.card["dataset"]))
+selectors = choosing.selectors(checkpoint.card["dataset"])
+levels_logs.show_curves(checkpoint.card["dataset"], selectors)
 found = levels_logs.chosen(checkpoint)
 if found is None:
     st.caption("No log of this network over the test images is shipped yet.")
 else:
     levels_logs.show_scatter(checkpoint, found)
     levels_logs.show_gallery(checkpoint, found)
+levels_claims.show_costs(selectors)
+if "variational" in selectors:
+    levels_claims.show_attacked(selectors["variational"])

@@ -71,6 +71,17 @@ def _kind(i: int, level: float, chosen: int | None, possible: tuple[float, float
 
 
 @dataclass(frozen=True)
+class Attacked:
+    """Shares of images right, clean and attacked, with 95 % intervals, of one setting."""
+
+    label: str
+    clean: float
+    attacked: float
+    clean_interval: tuple[float, float]
+    attacked_interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Fixed:
     """What one fixed level gave: its radius, and how it ended, one of `FIXED`."""
 
@@ -217,3 +228,43 @@ def _empty(height: int) -> go.Figure:
     figure.update_xaxes(fixedrange=True)
     figure.update_yaxes(fixedrange=True)
     return figure
+
+
+def clean_against_attacked(lines: Mapping[str, Sequence[Attacked]]) -> go.Figure:
+    """Draw each setting's share right on clean against attacked images, a line for each kind.
+
+    Further up and to the right is better; the pale cross is the 95 % interval of each share.
+    """
+    figure = _empty(380)
+    for (name, points), colour, symbol in zip(
+        lines.items(), (GREY, BLUE, ORANGE), ("circle", "square", "diamond"), strict=False
+    ):
+        figure.add_scatter(
+            x=[100 * p.clean for p in points],
+            y=[100 * p.attacked for p in points],
+            error_x=_error([p.clean_interval for p in points], [p.clean for p in points]),
+            error_y=_error([p.attacked_interval for p in points], [p.attacked for p in points]),
+            name=name,
+            mode="lines+markers+text",
+            text=[p.label for p in points],
+            textposition="bottom left" if name == "fixed level" else "top right",
+            line={"color": colour, "dash": "dot" if name == "fixed level" else "solid"},
+            marker={"symbol": symbol, "size": 9},
+            hovertemplate="%{text}: clean %{x:.1f} %, attacked %{y:.1f} %<extra></extra>",
+        )
+    figure.update_xaxes(title="clean images right, %")
+    figure.update_yaxes(title="attacked images right, %")
+    return figure
+
+
+def _error(interval: Sequence[tuple[float, float]], value: Sequence[float]) -> dict[str, Any]:
+    pairs = list(zip(interval, value, strict=True))
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [100 * (high - v) for (_, high), v in pairs],
+        "arrayminus": [100 * (v - low) for (low, _), v in pairs],
+        "thickness": 1,
+        "width": 0,
+        "color": "rgba(128, 128, 128, 0.5)",
+    }

@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pytest
 
 from rsviz import figures_noise as figures
 from rsviz.figures_noise import Fixed
@@ -55,3 +56,13 @@ def test_shares_leave_out_images_without_a_level():
 def test_following_a_knob_marks_where_it_is():
     figure = figures.follow([0, 1], [0.3, 0.6], 0.4, "size", [0.25, 1.0])
     assert list(figure.data[0].y) == [0.3, 0.6] and figure.layout.shapes[0].x0 == 0.4
+
+
+def test_clean_against_attacked_draws_a_line_a_kind_with_its_intervals():
+    at = figures.Attacked("λ 0.2", 0.6, 0.4, (0.5, 0.7), (0.35, 0.45))
+    figure = figures.clean_against_attacked({"fixed level": [at], "chosen, attack on f": [at, at]})
+    assert [len(trace.x) for trace in figure.data] == [1, 2]
+    first = figure.data[0]
+    assert (first.x[0], first.y[0]) == (60, 40)
+    assert first.error_y.array[0] == pytest.approx(5)
+    assert first.error_x.arrayminus[0] == pytest.approx(10)

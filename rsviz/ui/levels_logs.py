@@ -86,6 +86,14 @@ def show_curves(dataset: str, selectors: Mapping[str, Checkpoint]) -> None:
         config=CONFIG,
         alt=figures.in_words(entries),
     )
+    best = max(fixed, key=lambda e: e.curve.acr)
+    above = [e.name for e in entries if e.curve.acr > best.curve.acr and e.name in SHORT.values()]
+    told = "above it: " + ", ".join(above) if above else "no chooser is above it"
+    st.markdown(
+        f"By mean radius (ACR) the best single level is **{best.name}**, {best.curve.acr:.3f}; "
+        f"{told}. A chooser must prove its level as well as its class, and gets the smaller of the "
+        "two radii; what it wins is that images too faint for much noise stay certified."
+    )
     st.caption(
         "The best fixed level is another one at each radius and known only afterwards: no single "
         "network reaches that curve. "
