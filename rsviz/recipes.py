@@ -1,6 +1,6 @@
 """How each shipped checkpoint is made and measured, as data: the README's table and the plan."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rsviz.settings import as_words
 from rsviz.training import TrainSpec
@@ -95,6 +95,7 @@ class Recipe:
 def _gaussian(
     dataset: str, epochs: int, tuned: tuple[int, int, int], minutes: float, every: int
 ) -> tuple[Recipe, ...]:
+    """Return the universal network and those tuned to one level; CIFAR-10's .5 is tried at all."""
     universal = f"{dataset}-gaussian-universal"
     return (
         Recipe(
@@ -118,7 +119,7 @@ def _gaussian(
                 sigma,
                 more,
                 0.2,
-                (sigma,),
+                (0.5, 0.25, 1.0) if (dataset, sigma) == ("cifar10", 0.5) else (sigma,),
                 minutes * more / epochs,
                 every,
                 start=universal,
@@ -304,6 +305,11 @@ def _levels(dataset: str, images: int, every: int, minutes: float) -> tuple[Reci
 
 RECIPES += _levels("shapes", images=4000, every=10, minutes=5)
 RECIPES += _levels("cifar10", images=20000, every=20, minutes=20)
+RECIPES += tuple(  # one selector for every lambda beside one trained at .2 alone
+    replace(r, name=f"{r.name}-lam0.2", settings=(*r.settings, ("lam", 0.2)))
+    for r in RECIPES
+    if r.name == "shapes-variational"
+)
 
 
 def find_recipe(name: str) -> Recipe | None:

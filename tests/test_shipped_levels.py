@@ -29,6 +29,8 @@ def logged(method):
     fixed = {}
     for card_of in (checkpoints.find(f"shapes-gaussian-{end}") for end in base):
         for row in card_of.card["measured"]:
+            if card_of.card["sigma"] not in (None, row["sigma"]):
+                continue
             fixed[row["sigma"]] = curves.read_log(card_of.folder / row["log"])
     return choosing.compare(curves.read_log(file), choosing.levels_of(file), fixed)
 

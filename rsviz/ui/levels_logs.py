@@ -34,6 +34,8 @@ def fixed_logs(dataset: str, method: str) -> dict[float, Log]:
         if (card["sigma"] is None) == (method == "routing"):
             continue
         for m in card.get("measured", []):
+            if card["sigma"] not in (None, m["sigma"]):
+                continue  # a network at a level it was not trained for
             found[float(m["sigma"])] = _log(c.name, c.sha256, m["log"])
     return dict(sorted(found.items()))
 
