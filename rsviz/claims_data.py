@@ -207,7 +207,14 @@ def _levels() -> tuple[Claim, ...]:
         "shapes-variational",
         "shapes-variational-lam0.2",
     )
-    return near, far, *routed, chosen, trained, *elsewhere, conditional
+    again = Claim(
+        "Dual RS",
+        "A second round of training, labels from the tuned classifier, raises ACR (Shapes).",
+        _DUAL,
+        "shapes-dual-rounds2",
+        "shapes-dual",
+    )
+    return near, far, *routed, again, chosen, trained, *elsewhere, conditional
 
 
 CLAIMS: tuple[Claim, ...] = (*_advmacer(), *_ESBRS, *_NOISE, *_levels())

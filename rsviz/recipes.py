@@ -305,10 +305,14 @@ def _levels(dataset: str, images: int, every: int, minutes: float) -> tuple[Reci
 
 RECIPES += _levels("shapes", images=4000, every=10, minutes=5)
 RECIPES += _levels("cifar10", images=20000, every=20, minutes=20)
-RECIPES += tuple(  # one selector for every lambda beside one trained at .2 alone
-    replace(r, name=f"{r.name}-lam0.2", settings=(*r.settings, ("lam", 0.2)))
+RECIPES += tuple(  # one selector for every lambda beside one of .2 alone; one round beside two
+    replace(r, name=f"{r.name}-{name}", settings=tuple(sorted((*r.settings, changed))))
     for r in RECIPES
-    if r.name == "shapes-variational"
+    for of, name, changed in (
+        ("shapes-variational", "lam0.2", ("lam", 0.2)),
+        ("shapes-dual", "rounds2", ("rounds", 2)),
+    )
+    if r.name == of
 )
 
 
