@@ -3,7 +3,7 @@
 import argparse
 import json
 import secrets
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from rsviz.commands import _device, _load_image, _run_settings, _say
@@ -165,7 +165,7 @@ def under_attack(args: argparse.Namespace) -> None:
     """Run ``under-attack``."""
     from rsviz import attack_logs, checkpoints, datasets
     from rsviz.commands import _command
-    from rsviz.under_attack import AttackedSpec, measure_to
+    from rsviz.under_attack import SELECTOR, AttackedSpec, measure_to
 
     checkpoint = checkpoints.find(args.checkpoint)
     if checkpoint.problem:
@@ -187,7 +187,8 @@ def under_attack(args: argparse.Namespace) -> None:
     head = {"checkpoint_sha256": checkpoint.sha256, "split": args.split, "command": _command()}
     nets = checkpoints.load_nets(checkpoint, _device(args.device))
     images = range(0, len(data), args.every)
-    measure_to(nets, data, images, spec, head, args.out, _say)
+    settings = replace(SELECTOR, q=float(checkpoint.card.get("run", {}).get("q", SELECTOR.q)))
+    measure_to(nets, data, images, spec, head, args.out, _say, settings)
     found = attack_logs.read(args.out)
     print(f"{len(images)} images, L2 attacks of length {spec.eps:g}; right, per cent:")
     for setting in (*found.fixed, *found.chosen):

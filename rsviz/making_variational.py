@@ -21,7 +21,8 @@ class Settings:
     The selector's levels lie in (``low``, ``high``), its trunk is a compact net of ``width``
     channels (16 of 32 is about a quarter of the arithmetic). ``draws``, ``spread`` and ``lam`` are
     of `selector.Settings`: lam below 0 is drawn from U(0, 1) at each step, so that it can be turned
-    afterwards. ``images``: how many training images are used, from the first (0: all).
+    afterwards. ``q`` is the noise on the selector's input, while trained and when run (the paper's
+    choice is not known here). ``images``: how many training images are used, the first (0: all).
     """
 
     low: float = 0.1
@@ -30,6 +31,7 @@ class Settings:
     draws: int = 4
     spread: float = 0.0
     lam: float = -1.0
+    q: float = 0.25
     images: int = 0
 
     def __post_init__(self) -> None:
@@ -64,16 +66,16 @@ def make(
     data = datasets.load(spec.dataset, "train")
     rows = slice(0, how.images or len(data))
     data = replace(data, x_NCHW=data.x_NCHW[rows], y_N=data.y_N[rows])
-    of_loss = selector.Settings(how.draws, float(spec.sigma), how.spread, how.lam)
+    of_loss = selector.Settings(how.draws, float(spec.sigma), how.spread, how.lam, how.q)
     state = workshop.state_folder() / f"{out.name}.pt"
-    # Not compiled: the loss reaches into the pair, and there is no one forward pass to compile.
     loss = partial(selector.loss, settings=of_loss)
-    seconds = training.train(pair, data, loss, spec, state, device, compiled=False, report=report)
+    seconds = training.train(pair, data, loss, spec, state, device, compiled, report=report)
     part = {"network": "selector", "low": how.low, "high": how.high, "width": how.width}
     card = workshop.card_of(spec, out, device, command, seconds) | {
         "sigma": None,
         "settings": asdict(how),
+        "run": {"q": how.q},
         "train_images": len(data),
         "parts": {"selector": part, "classifier": {"checkpoint": base.name, "sha256": base.sha256}},
     }
-    return checkpoints.save_parts({"selector": pair.selector}, out, card)
+    return checkpoints.save_parts({"selector": pair["selector"]}, out, card)

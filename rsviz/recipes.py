@@ -292,13 +292,19 @@ def _levels(dataset: str, images: int, every: int, minutes: float) -> tuple[Reci
             dataset,
             "compact",
             1.0,  # the KL's target: at .5 the selector names .5 for every image of Shapes
-            12,
+            12 if dataset == "shapes" else 8,
             0.3,
             (None,),
             minutes,
             every,
             start=base,
-            settings=some,
+            # The sound radius ends near 3 q, so q follows the radii of the data set.
+            settings=(
+                ("draws", 2),
+                ("images", min(images, 10_000)),
+                ("q", 0.5 if dataset == "shapes" else 0.25),
+            ),
+            dtype=bf16,
         ),
     )
 

@@ -35,18 +35,17 @@ class Selector(nn.Module):
         return self.low * (self.high / self.low) ** raw_N.sigmoid()
 
 
-class Pair(nn.Module):
+class Pair(nn.ModuleDict):
     """A classifier and the selector trained for it; the classifier stays as it is, in eval mode."""
 
     def __init__(self, classifier: nn.Module, selector: Selector) -> None:
-        super().__init__()
-        self.classifier = classifier.eval().requires_grad_(False)
-        self.selector = selector
+        held = classifier.eval().requires_grad_(False)
+        super().__init__({"classifier": held, "selector": selector})
 
     def train(self, mode: bool = True) -> "Pair":
         """Set the selector's mode only."""
         super().train(mode)
-        self.classifier.eval()
+        self["classifier"].eval()
         return self
 
 
@@ -72,17 +71,19 @@ class Settings:
 
     ``draws`` m of noise; ``target`` t of the KL term; ``spread`` 0 takes the KL of each image, a
     number w > 0 that of a Gaussian fitted to the batch; ``lam`` its weight, below 0 drawn from
-    U(0, 1) at each step (universal).
+    U(0, 1) at each step (universal). ``q`` is the noise on the selector's own input, as when its
+    median is taken.
     """
 
     draws: int = 4
     target: float = 0.5
     spread: float = 0.0
     lam: float = -1.0
+    q: float = 0.0
 
     def __post_init__(self) -> None:
         check_counts(draws=(self.draws, 1))
-        check_numbers(target=self.target, spread=self.spread, lam=max(self.lam, 0.0))
+        check_numbers(target=self.target, spread=self.spread, lam=max(self.lam, 0.0), q=self.q)
         if self.target == 0:
             raise UserError("target must be a number above 0.")
 
@@ -96,7 +97,7 @@ def loss(
     step: int,
     settings: Settings = Settings(),
 ) -> Tensor:
-    """Return -log mean_m softmax f(x + s e_m)_y + lambda KL, s = h(x, lambda), mean over images.
+    """Return -log mean_m softmax f(x + s e_m)_y + lambda KL, s = h(x + q e', lambda), image mean.
 
     The noise is reparametrised as s e, so the gradient reaches h through s.
 
@@ -109,7 +110,10 @@ def loss(
     if lam < 0:
         lam = float(torch.rand((), generator=generator, device=generator.device))
     assert isinstance(net.selector, nn.Module) and isinstance(net.classifier, nn.Module)
-    s_N = net.selector(x_NCHW, torch.full((len(x_NCHW),), lam).to(x_NCHW))
+    seen_NCHW = x_NCHW
+    if settings.q > 0:
+        seen_NCHW = x_NCHW + settings.q * draw_noise(x_NCHW, 1, generator)
+    s_N = net.selector(seen_NCHW, torch.full((len(x_NCHW),), lam).to(x_NCHW))
     noise_RCHW = draw_noise(x_NCHW, settings.draws, generator)
     logits_MNK = noisy_logits(net.classifier, x_NCHW, s_N.view(-1, 1, 1, 1), noise_RCHW)
     classed = nll_loss(log_mean_softmax(logits_MNK), y_N)

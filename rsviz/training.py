@@ -3,6 +3,7 @@
 Shape suffixes: N images, C channels, H height, W width.
 """
 
+import copy
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -135,7 +136,9 @@ class _InDtype(nn.Module):
 def _ready(net: nn.Module, dtype: str, device: str, compiled: bool) -> nn.Module:
     """Return net, in a lower dtype and compiled if so wished; of a ModuleDict each network."""
     if isinstance(net, nn.ModuleDict):
-        return nn.ModuleDict({k: _ready(v, dtype, device, compiled) for k, v in net.items()})
+        each = copy.copy(net)  # of the same class: it may hold a network in eval mode
+        each._modules = {k: _ready(v, dtype, device, compiled) for k, v in net.items()}
+        return each
     if dtype != "float32":
         net = _InDtype(net, DTYPES[dtype], device)
     return torch.compile(net) if compiled else net  # type: ignore[return-value]

@@ -191,6 +191,7 @@ def measure_to(
     head: Mapping[str, Any],
     out: Path,
     report: Callable[[str], None],
+    settings: Options = SELECTOR,
 ) -> None:
     """Measure images a batch at a time into a table that a killed run continues.
 
@@ -207,7 +208,7 @@ def measure_to(
         if done.issuperset(batch):
             continue
         x_NCHW = torch.stack([data.image(i) for i in batch])
-        rows = list(measure(nets, x_NCHW, data.y_N[list(batch)], batch, spec))
+        rows = list(measure(nets, x_NCHW, data.y_N[list(batch)], batch, spec, settings))
         with out.open("a", newline="") as file:
             table = csv.writer(file, lineterminator="\n")
             table.writerows([getattr(row, column) for column in COLUMNS] for row in rows)

@@ -105,7 +105,7 @@ def pick_settings(checkpoint: Checkpoint) -> tuple[dict[str, Any], str]:
         )
         given["budget"] = st.slider(
             "D: within this distance, every level possible is certified",
-            *(0.05, 0.5, 0.25, 0.05),
+            *(0.05, 1.0, 0.25, 0.05),
             key="budget",
         )
         given["draws"] = float(

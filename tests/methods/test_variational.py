@@ -408,3 +408,20 @@ def test_the_selector_is_trained_in_the_shared_loop(tmp_path):
     assert "selector.head.0.weight" in moved
     assert "selector.trunk.1.fc.weight" in moved
     assert not any(k.startswith("classifier") for k in moved)
+
+
+def test_the_selector_is_trained_on_noise_of_its_own():
+    class Recording(nn.Module):
+        def forward(self, x_NCHW, lam_N):
+            self.seen_NCHW = x_NCHW
+            return torch.full((len(x_NCHW),), 0.5)
+
+    selector_ = Recording()
+    pair = Pair(nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 4)), selector_)
+    x_NCHW, y_N = torch.rand(32, 3, 16, 16), torch.zeros(32, dtype=torch.int64)
+    sigma = torch.ones(32, 1, 1, 1)
+    for q in (0.0, 0.4):
+        how = selector.Settings(draws=1, q=q)
+        selector.loss(pair, x_NCHW, y_N, sigma, torch.Generator().manual_seed(0), 0, how)
+        noise = selector_.seen_NCHW - x_NCHW
+        assert float(noise.std()) == pytest.approx(q, rel=0.02)
