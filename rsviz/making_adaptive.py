@@ -17,7 +17,7 @@ from rsviz import checkpoints, datasets, settings, training, workshop
 from rsviz.checkpoints import Checkpoint
 from rsviz.errors import UserError
 from rsviz.methods import adaptive
-from rsviz.networks import INPUT_SIZE
+from rsviz.networks import CLASS_COUNT, INPUT_SIZE
 from rsviz.parts import build_part
 from rsviz.training import Loss, TrainSpec
 
@@ -63,21 +63,29 @@ def parts(spec: TrainSpec, chosen: Settings) -> Parts:
 def fresh_nets(spec: TrainSpec, chosen: Settings) -> nn.ModuleDict:
     """Return the networks to train: new by the seed, the classifier from ``spec.start`` if given.
 
-    Networks without a fully connected size, such as ``compact``, start from any size of image.
+    Networks without a fully connected size, such as ``compact``, start from any size of image. The
+    last layer stays new where the classes are others.
     """
     with torch.random.fork_rng(devices=[]):  # torch's initialisers take no generator
         torch.manual_seed(spec.seed)
         made = {name: build_part(p, spec.dataset) for name, p in parts(spec, chosen).items()}
     if spec.start:
-        start = checkpoints.find(spec.start)
-        checkpoints.load_state(
-            made["classifier"], checkpoints.load(start, ready=False).state_dict()
-        )
+        _continue_from(made["classifier"], checkpoints.find(spec.start), spec.dataset)
     nets = nn.ModuleDict(made)
     for module in nets.modules():
         if isinstance(module, nn.Dropout2d):
             module.p = chosen.dropout
     return nets
+
+
+def _continue_from(net: nn.Module, start: Checkpoint, dataset: str) -> None:
+    """Copy the weights of a checkpoint into net, but for a last layer of other classes."""
+    state = checkpoints.load(start, ready=False).state_dict()
+    if CLASS_COUNT[dataset] != CLASS_COUNT[start.card["dataset"]]:
+        own = net.state_dict()
+        last = [k for k, v in own.items() if k in state and v.shape != state[k].shape]
+        state |= {key: own[key] for key in last}
+    checkpoints.load_state(net, state)
 
 
 def loss_of(method: str, chosen: Settings) -> Loss:

@@ -91,6 +91,21 @@ def test_all_three_start_from_the_same_classifier(few):
     assert begun[1]["mask"].w_1HW.shape == (1, 48, 48)
 
 
+def test_a_start_of_other_classes_gives_all_but_the_last_layer(few):
+    root, _ = few
+    constant_network(root / "start")
+    given = checkpoints.load(checkpoints.find("start"), ready=False).state_dict()
+    attribute = spec("adaptive", dataset="shapes-attribute-k64")
+    fresh, begun = (
+        fresh_nets(replace(attribute, start=start), Settings())["classifier"].state_dict()
+        for start in ("", "start")
+    )
+    assert begun["1.fc.bias"].shape == (2,)
+    for key, value in begun.items():
+        assert torch.equal(value, (fresh if key.startswith("1.fc.") else given)[key]), key
+    assert not torch.equal(begun["1.fc.weight"], given["1.fc.weight"][:2])
+
+
 def test_settings_reach_the_networks_and_the_images(few):
     root, data = few
     nets = fresh_nets(spec("adaptive"), Settings(channels=4, half=0, dropout=0.2))
