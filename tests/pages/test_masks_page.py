@@ -5,12 +5,12 @@ import pytest
 import streamlit as st
 from PIL import Image
 
-from rsviz import certify, checkpoints, networks
+from rsviz import attributes, certify, checkpoints, networks
 from rsviz.datasets import CLASSES
 from rsviz.jobs import Session
 from rsviz.trace import down
 from rsviz.ui import races
-from tests.constant import ALWAYS, make_rivals
+from tests.constant import ALWAYS, make_attribute, make_rivals
 
 N, D = 500, 3 * 48 * 48
 NAME = CLASSES["shapes"][ALWAYS]
@@ -145,6 +145,32 @@ def test_composing_places_a_shape_where_one_says(open_masks):
     assert not app.exception
     assert "True label: **" in words(app)
     assert "Does it find the object?" in words(app)
+
+
+def test_the_mark_of_an_attribute_can_be_looked_at_and_composed(open_masks, tmp_path, monkeypatch):
+    make_attribute(tmp_path / "attribute")
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
+    app = open_masks()
+    assert not app.exception
+    label = attributes.CLASSES[attributes.label_of(attributes.SEEDS["test"], 680)]
+    assert f"True label: **{label}**" in words(app)
+    app = compose(app)
+    app.segmented_control(key="mark").set_value(1).run()
+    assert "True label: **closed**" in words(app)
+    open_one = pictures(app)[0]
+    app.segmented_control(key="mark").set_value(0).run()
+    assert "True label: **open**" in words(app)
+    assert pictures(app)[0] != open_one
+    assert not app.exception
+
+
+def test_a_network_brings_the_split_it_was_trained_for(open_masks, tmp_path, monkeypatch):
+    make_attribute(tmp_path / "attribute", f=0.3721)
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
+    app = open_masks()
+    assert app.slider(key="f").value == pytest.approx(0.37)
+    assert "Noise of the first look 1.64" in words(app)  # 1 / sqrt(.37)
+    assert not app.exception
 
 
 def test_an_upload_has_no_label_and_its_box_is_its_object(open_masks):
