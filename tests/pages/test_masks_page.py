@@ -86,6 +86,17 @@ def test_all_three_certify_the_same_canvas_in_linf(open_masks):
     assert any(f"= {down(in_l2, 4)}" in formula.value for formula in app.latex)
 
 
+def test_the_change_asked_about_is_the_certified_one(open_masks):
+    app = open_masks(mask_n=N)
+    (change,) = [s for s in app.slider if s.label.startswith("How large")]
+    assert change.value == 8
+    app.button(key="race_button").click().run()
+    (change,) = [s for s in app.slider if s.label.startswith("How large")]
+    radius = certify.radius_linf(certify.radius_l2(1.0, (0.8 * 0.001) ** (1 / N)), D)
+    assert change.value == round(2 * 255 * radius) / 2 != 8
+    assert not app.exception
+
+
 def test_another_canvas_or_split_asks_again(open_masks):
     app = open_masks(mask_n=N).button(key="race_button").click().run()
     app.slider(key="f").set_value(0.3).run()
