@@ -27,10 +27,10 @@ from rsviz.training import Loss, TrainSpec
 class Settings:
     """What these trainings know besides a TrainSpec.
 
-    ``f`` is the first query's share of the budget, unless ``learn_split`` is 1: then it starts at
-    1/2 and is trained beside the networks. What results is what runs use. ``channels`` and ``half``
-    are those of `masks.MaskUNet`, ``dropout`` its share of channels dropped; ``images`` the number
-    of training images used, from the first (0: all of them).
+    ``f`` is the first query's share of the budget; with ``learn_split`` 1 it is where the share
+    starts, which is then trained beside the networks. What results is what runs use. ``channels``
+    and ``half`` are those of `masks.MaskUNet`, ``dropout`` its share of channels dropped;
+    ``images`` is the number of training images used, from the first (0: all of them).
     """
 
     f: float = 0.5
@@ -73,7 +73,7 @@ def fresh_nets(spec: TrainSpec, chosen: Settings) -> nn.ModuleDict:
         torch.manual_seed(spec.seed)
         made = {name: build_part(p, spec.dataset) for name, p in parts(spec, chosen).items()}
     if chosen.learn_split and spec.method == "adaptive":
-        made["split"] = Split()
+        made["split"] = Split(chosen.f)
     if spec.start:
         _continue_from(made["classifier"], checkpoints.find(spec.start), spec.dataset)
     nets = nn.ModuleDict(made)

@@ -76,14 +76,14 @@ class OnesMask(nn.Module):
 
 
 class Split(nn.Module):
-    """The first query's share f of the budget, learned in training and then frozen; 1/2 at first.
+    """The first query's share f of the budget, learned in training and then frozen.
 
     It sees no image: one number for all, without which there would be no fixed budget.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, f: float = 0.5) -> None:
         super().__init__()
-        self.logit = nn.Parameter(torch.zeros(()))
+        self.logit = nn.Parameter(torch.tensor(f).logit())
 
     def forward(self) -> Tensor:
         """Return f, in (0, 1), a tensor without dimensions."""

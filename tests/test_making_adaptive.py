@@ -147,6 +147,13 @@ def test_a_learned_split_moves_is_recorded_and_is_what_a_certificate_spends(few)
     assert dict(run.make_spec(made, x_CHW, settings=(("f", 0.5),)).settings) == {"f": 0.5}
 
 
+def test_a_learned_split_starts_where_it_is_told(few):
+    nets = fresh_nets(spec("adaptive"), Settings(f=0.3, learn_split=1))
+    assert nets["split"]().item() == pytest.approx(0.3)
+    for method, learn in (("adaptive", 0), ("static", 1)):
+        assert "split" not in fresh_nets(spec(method), Settings(learn_split=learn))
+
+
 def test_a_chosen_split_is_what_runs_use(few):
     root, data = few
     settings = (("channels", 4.0), ("f", 0.3))
