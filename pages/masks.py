@@ -16,8 +16,9 @@ ui.require()
 st.title("Masks")
 st.markdown(
     "A small object lies somewhere on a busy canvas. **Adaptive Randomized Smoothing** looks once, "
-    "hides what does not matter, and looks again with less noise, **for the same certificate in "
-    "Linf**: no value of the canvas may change by more than the radius."
+    "hides what does not matter, and looks again with less noise, **for the same certificate**: "
+    "the answer stays while no colour value of any pixel changes by more than the radius (that is, "
+    "in Linf)."
 )
 
 # What is looked at, and how.

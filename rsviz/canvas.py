@@ -65,10 +65,6 @@ def place(
             f"A canvas for this image must be {max(height, width)} to {LARGEST} pixels wide, "
             f"not {size}."
         )
-    if background is not None and background not in _DRAW:
-        raise UserError(
-            f"The background must be one of {', '.join(BACKGROUNDS)}, not {background!r}."
-        )
     # Everything is drawn, used or not: giving one choice leaves the others as they were.
     rng = np.random.default_rng([seed, index, size])
     drawn = (int(rng.integers(size - height + 1)), int(rng.integers(size - width + 1)))
@@ -77,13 +73,20 @@ def place(
     if not (0 <= top <= size - height and 0 <= left <= size - width):
         raise UserError(f"At ({top}, {left}) the image would not lie wholly on the canvas.")
     kind = background or kind
-    x_HWC = np.clip(_DRAW[kind](rng, size), 0, 1)
+    x_HWC = draw_background(rng, size, kind)
     x_CHW = np.round(255 * x_HWC).astype(np.uint8).transpose(2, 0, 1).copy()
     rows, columns = slice(top, top + height), slice(left, left + width)
     x_CHW[:, rows, columns] = image_CHW
     object_canvas_HW = np.zeros((size, size), bool)
     object_canvas_HW[rows, columns] = True if object_HW is None else object_HW
     return Canvas(x_CHW, (top, left, height, width), object_canvas_HW, kind)
+
+
+def draw_background(rng: np.random.Generator, size: int, kind: str) -> Array:
+    """Return a background of one of `BACKGROUNDS`, (H, W, C) in [0, 1]."""
+    if kind not in _DRAW:
+        raise UserError(f"The background must be one of {', '.join(_DRAW)}, not {kind!r}.")
+    return np.clip(_DRAW[kind](rng, size), 0, 1)
 
 
 def place_all(x_NCHW: NDArray[np.uint8], size: int, seed: int) -> NDArray[np.uint8]:

@@ -1,7 +1,8 @@
 """Labelled images: CIFAR-10 through torchvision, and Shapes, which rsviz draws itself.
 
 Either also lies on distractor canvases: ``cifar10-k48`` is CIFAR-10, each image at a random place
-on a canvas of 48x48 (`rsviz.canvas`).
+on a canvas of 48x48 (`rsviz.canvas`). ``shapes-attribute-k64`` is drawn for canvases alone
+(`rsviz.attributes`).
 
 Shape suffixes: N images, C channels, H height, W width.
 """
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rsviz import canvas, shapes
+from rsviz import attributes, canvas, shapes
 from rsviz.errors import UserError
 
 CIFAR10_CLASSES = (
@@ -33,6 +34,7 @@ CIFAR10_CLASSES = (
 )
 CLASSES = {"cifar10": CIFAR10_CLASSES, "shapes": shapes.CLASSES}
 CLASSES |= {f"{base}-k{k}": CLASSES[base] for base in tuple(CLASSES) for k in canvas.SIZES}
+CLASSES |= {f"{attributes.BASE}-k{k}": attributes.CLASSES for k in canvas.SIZES}
 SPLITS = ("train", "test")
 
 
@@ -70,12 +72,13 @@ def data_folder() -> Path:
 def available(name: str) -> bool:
     """Return whether a data set can be loaded now, without any download."""
     base, _, _ = name.partition("-k")
-    return base == "shapes" or (data_folder() / "cifar-10-batches-py" / "test_batch").is_file()
+    drawn = base in ("shapes", attributes.BASE)
+    return drawn or (data_folder() / "cifar-10-batches-py" / "test_batch").is_file()
 
 
 @lru_cache(maxsize=4)
 def load(name: str, split: str) -> Dataset:
-    """Return one split of ``cifar10`` or ``shapes``, or of either on canvases, as ``shapes-k64``.
+    """Return one split of ``cifar10`` or ``shapes``, or of one on canvases, as ``shapes-k64``.
 
     Raises
     ------
@@ -85,7 +88,8 @@ def load(name: str, split: str) -> Dataset:
     if name not in CLASSES or split not in SPLITS:
         raise UserError(
             f"There is no data set {name}/{split}; use cifar10 or shapes, train or test, or "
-            f"either on canvases: -k{', -k'.join(map(str, canvas.SIZES))} after the name."
+            f"either, or {attributes.BASE}, on canvases: "
+            f"-k{', -k'.join(map(str, canvas.SIZES))} after the name."
         )
     if not available(name):
         raise UserError(
@@ -93,6 +97,9 @@ def load(name: str, split: str) -> Dataset:
             "cifar-10-batches-py, or run 'python -m rsviz download'."
         )
     base, _, size = name.partition("-k")
+    if base == attributes.BASE:
+        x, y = attributes.split(split, int(size))
+        return Dataset(name, split, CLASSES[name], torch.from_numpy(x), torch.from_numpy(y))
     if size:
         data = load(base, split)
         x = canvas.place_all(data.x_NCHW.numpy(), int(size), canvas.SEEDS[split])
@@ -125,13 +132,16 @@ def find_image(name: str) -> tuple[Tensor, int]:
 def find_canvas(name: str) -> canvas.Canvas:
     """Return the canvas of an image named like ``shapes-k48/test/17``: its box and true object.
 
-    The object of a shape is the shape; of any other image nothing but its box is known.
+    The object of a shape is the shape, of `rsviz.attributes` its mark; of any other image nothing
+    but its box is known.
     """
     find_image(name)
     dataset, split, index = name.split("/")
     base, _, size = dataset.partition("-k")
     if not size:
         raise UserError(f"{name} lies on no canvas; name one such as {base}-k48/{split}/{index}.")
+    if base == attributes.BASE:
+        return attributes.place(int(size), attributes.SEEDS[split], int(index))
     i, image_CHW = int(index), load(base, split).x_NCHW[int(index)].numpy()
     object_HW = shapes.draw(shapes.SEEDS[split], i).mask_HW if base == "shapes" else None
     return canvas.place(image_CHW, int(size), canvas.SEEDS[split], i, object_HW=object_HW)

@@ -87,12 +87,12 @@ def noise_histogram(s_N: Sequence[float], first: float, sigma: float) -> go.Figu
         x=list(s_N),
         nbinsx=24,
         marker={"color": BLUE},
-        name="second query, one value a vote",
+        name="second look, one value a vote",
         hovertemplate="noise %{x}: %{y} votes<extra></extra>",
     )
     for level, name, dash, colour in (
         (sigma, "plain smoothing", "dash", ORANGE),
-        (first, "first query", "dot", GREY),
+        (first, "first look", "dot", GREY),
     ):
         figure.add_scatter(
             x=[level, level],
@@ -116,10 +116,15 @@ def budget_curves(mu_1: float, mu_2: float, mu: float) -> go.Figure:
     """Draw what a test can tell from each query, and from both: the f-DP trade-off curves."""
     figure = _empty(340)
     alarm_P = np.linspace(1e-6, 1 - 1e-6, 161)
+    alone = [
+        (mu_1, "first look alone", ORANGE, "dash", 2.5),
+        (mu_2, "second look alone", GREEN, "dashdot", 2.5),
+    ]
+    if abs(mu_1 - mu_2) < 0.005:  # one line would hide the other
+        alone = [(mu_1, "either look alone", GREEN, "dashdot", 2.5)]
     lines = (
         (0.0, "nothing to tell: a coin", GREY, "dot", 1.5),
-        (mu_1, "first query alone", ORANGE, "dash", 2.5),
-        (mu_2, "second query alone", GREEN, "dashdot", 2.5),
+        *alone,
         (mu, "both together = plain smoothing", BLUE, "solid", 3.5),
     )
     for shift, name, colour, dash, width in lines:
@@ -174,16 +179,25 @@ def radii(
         for name, trace in traces.items()
         for n, r in zip(trace.votes_T, trace.low_T, strict=True)
     ]
-    shown = [titles[name] for name in METHOD_STYLE]
-    colours = [colour for colour, _ in METHOD_STYLE.values()]
-    dashes = [dash or [1, 0] for _, dash in METHOD_STYLE.values()]
-    legend = alt.Legend(orient="bottom", title=None, symbolType="stroke", labelLimit=260, columns=1)
+    there = [name for name in METHOD_STYLE if name in traces]
+    shown = [titles[name] for name in there]
+    colours = [METHOD_STYLE[name][0] for name in there]
+    dashes = [METHOD_STYLE[name][1] or [1, 0] for name in there]
+    legend = alt.Legend(
+        orient="bottom",
+        title=None,
+        symbolType="stroke",
+        symbolSize=900,
+        symbolStrokeWidth=3,
+        labelLimit=260,
+        columns=1,
+    )
     return (
         alt.Chart(alt.Data(values=rows))
         .mark_line(strokeWidth=3, point={"size": 30})
         .encode(
             x=alt.X("votes:Q", scale=alt.Scale(domain=[0, planned]), title="votes"),
-            y=alt.Y("radius:Q", title="certified Linf radius, in 1/255"),
+            y=alt.Y("radius:Q", title="certified radius"),
             color=alt.Color(
                 "method:N", scale=alt.Scale(domain=shown, range=colours), legend=legend
             ),
@@ -196,7 +210,7 @@ def radii(
                 alt.Tooltip("radius:Q", format=".3f"),
             ],
         )
-        .properties(height=300)
+        .properties(height=380)
     )
 
 

@@ -16,8 +16,9 @@ from torch import nn
 from rsviz import checkpoints, datasets, settings, training, workshop
 from rsviz.checkpoints import Checkpoint
 from rsviz.errors import UserError
+from rsviz.masks import Split
 from rsviz.methods import adaptive
-from rsviz.networks import INPUT_SIZE
+from rsviz.networks import CLASS_COUNT, INPUT_SIZE
 from rsviz.parts import build_part
 from rsviz.training import Loss, TrainSpec
 
@@ -26,12 +27,14 @@ from rsviz.training import Loss, TrainSpec
 class Settings:
     """What these trainings know besides a TrainSpec.
 
-    ``f`` is the first query's share of the budget; ``channels`` and ``half`` are those of
-    `masks.MaskUNet`, ``dropout`` its share of channels dropped; ``images`` the number of training
-    images used, from the first (0: all of them).
+    ``f`` is the first query's share of the budget; with ``learn_split`` 1 it is where the share
+    starts, which is then trained beside the networks. What results is what runs use. ``channels``
+    and ``half`` are those of `masks.MaskUNet`, ``dropout`` its share of channels dropped;
+    ``images`` is the number of training images used, from the first (0: all of them).
     """
 
     f: float = 0.5
+    learn_split: int = 0
     channels: int = 8
     half: int = 1
     dropout: float = 0.0
@@ -39,7 +42,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         settings.check_counts(channels=(self.channels, 1), half=(self.half, 0))
-        settings.check_counts(images=(self.images, 0))
+        settings.check_counts(images=(self.images, 0), learn_split=(self.learn_split, 0))
         if not 0 < self.f < 1:
             raise UserError(f"f, the first query's share of the budget, must lie in (0, 1), {self}")
         if not 0 <= self.dropout < 1:
@@ -63,21 +66,31 @@ def parts(spec: TrainSpec, chosen: Settings) -> Parts:
 def fresh_nets(spec: TrainSpec, chosen: Settings) -> nn.ModuleDict:
     """Return the networks to train: new by the seed, the classifier from ``spec.start`` if given.
 
-    Networks without a fully connected size, such as ``compact``, start from any size of image.
+    Networks without a fully connected size, such as ``compact``, start from any size of image. The
+    last layer stays new where the classes are others.
     """
     with torch.random.fork_rng(devices=[]):  # torch's initialisers take no generator
         torch.manual_seed(spec.seed)
         made = {name: build_part(p, spec.dataset) for name, p in parts(spec, chosen).items()}
+    if chosen.learn_split and spec.method == "adaptive":
+        made["split"] = Split(chosen.f)
     if spec.start:
-        start = checkpoints.find(spec.start)
-        checkpoints.load_state(
-            made["classifier"], checkpoints.load(start, ready=False).state_dict()
-        )
+        _continue_from(made["classifier"], checkpoints.find(spec.start), spec.dataset)
     nets = nn.ModuleDict(made)
     for module in nets.modules():
         if isinstance(module, nn.Dropout2d):
             module.p = chosen.dropout
     return nets
+
+
+def _continue_from(net: nn.Module, start: Checkpoint, dataset: str) -> None:
+    """Copy the weights of a checkpoint into net, but for a last layer of other classes."""
+    state = checkpoints.load(start, ready=False).state_dict()
+    if CLASS_COUNT[dataset] != CLASS_COUNT[start.card["dataset"]]:
+        own = net.state_dict()
+        last = [k for k, v in own.items() if k in state and v.shape != state[k].shape]
+        state |= {key: own[key] for key in last}
+    checkpoints.load_state(net, state)
 
 
 def loss_of(method: str, chosen: Settings) -> Loss:
@@ -124,6 +137,8 @@ def make(
     card = workshop.card_of(spec, out, device, command, seconds)
     told = asdict(chosen) if spec.method == "adaptive" else {"images": chosen.images}
     card |= {"settings": told, "train_images": len(data)}
+    if spec.method == "adaptive":
+        card |= {"run": {"f": round(nets["split"]().item(), 4) if "split" in nets else chosen.f}}
     if spec.method == "plain-linf":  # a single network, as of any other method
         return checkpoints.save(nets["classifier"], out, card)
     return checkpoints.save_parts(dict(nets.items()), out, card | {"parts": parts(spec, chosen)})

@@ -75,6 +75,21 @@ class OnesMask(nn.Module):
         return m_NCHW.new_ones(len(m_NCHW), 1, *m_NCHW.shape[-2:])
 
 
+class Split(nn.Module):
+    """The first query's share f of the budget, learned in training and then frozen.
+
+    It sees no image: one number for all, without which there would be no fixed budget.
+    """
+
+    def __init__(self, f: float = 0.5) -> None:
+        super().__init__()
+        self.logit = nn.Parameter(torch.tensor(f).logit())
+
+    def forward(self) -> Tensor:
+        """Return f, in (0, 1), a tensor without dimensions."""
+        return torch.sigmoid(self.logit)
+
+
 def build_mask(dataset: str, channels: int = 8, half: bool = True) -> nn.Sequential:
     """Return a fresh mask network for a data set: Sequential(Normalize, MaskUNet).
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from rsviz import canvas
+from rsviz import attributes, canvas
 from rsviz.errors import UserError
 
 # Channel means and standard deviations of the pixels each data set's networks expect.
@@ -26,6 +26,10 @@ for _base in ("cifar10", "shapes"):  # on canvases: same classes and statistics,
         STATISTICS[f"{_base}-k{_size}"] = STATISTICS[_base]
         CLASS_COUNT[f"{_base}-k{_size}"] = CLASS_COUNT[_base]
         INPUT_SIZE[f"{_base}-k{_size}"] = _size
+for _size in canvas.SIZES:  # Shapes with an attribute, drawn for canvases alone
+    STATISTICS[f"{attributes.BASE}-k{_size}"] = STATISTICS["shapes"]
+    CLASS_COUNT[f"{attributes.BASE}-k{_size}"] = len(attributes.CLASSES)
+    INPUT_SIZE[f"{attributes.BASE}-k{_size}"] = _size
 
 
 class Normalize(nn.Module):

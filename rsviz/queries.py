@@ -35,7 +35,7 @@ class Answer:
 def noise_level(
     w_N1HW: Tensor,
     sigma_N111: Tensor,
-    share: float,
+    share: float | Tensor,
     kappa_max: float = math.inf,
 ) -> Tensor:
     """Return s_N111, the noise with which a query of mask w spends its share of the budget.
@@ -46,14 +46,15 @@ def noise_level(
 
     Parameters
     ----------
-    share : f, in (0, 1].
+    share : f, in (0, 1]; a tensor where training learns it.
     kappa_max : the largest ||w||_inf sqrt(d)/||w||_2 allowed, for `radius_l2`; at least 1.
     """
     norm_N111 = torch.linalg.vector_norm(w_N1HW, dim=(1, 2, 3), keepdim=True)
     level_N111 = norm_N111 / math.sqrt(w_N1HW[0].numel())
     if kappa_max < math.inf:
         level_N111 = torch.maximum(level_N111, w_N1HW.amax((1, 2, 3), keepdim=True) / kappa_max)
-    return (sigma_N111 / math.sqrt(share) * level_N111).clamp_min(LEAST_NOISE)
+    root = share.sqrt() if isinstance(share, Tensor) else math.sqrt(share)
+    return (sigma_N111 / root * level_N111).clamp_min(LEAST_NOISE)
 
 
 def combine(answers: Sequence[Answer]) -> tuple[Tensor, Tensor]:
@@ -74,7 +75,7 @@ def ask(
     sigma_N111: Tensor,
     noise_KNCHW: Sequence[Tensor],
     masks: Sequence[nn.Module],
-    shares_K: Sequence[float] = HALVES,
+    shares_K: Sequence[float | Tensor] = HALVES,
     kappa_max: float = math.inf,
 ) -> list[Answer]:
     """Ask K queries about each image; mask j looks at the combined answers before it.
@@ -105,10 +106,13 @@ def ask(
     return answers
 
 
-def check_shares(shares_K: Sequence[float]) -> None:
+def check_shares(shares_K: Sequence[float | Tensor]) -> None:
     """Refuse, in words, shares that are not positive or do not add up to 1."""
-    if not all(share > 0 for share in shares_K) or not math.isclose(math.fsum(shares_K), 1):
-        raise UserError(f"The queries' shares of the budget must add up to 1, not {shares_K}.")
+    # A learned share is float32, and so adds up less exactly.
+    close = 1e-6 if any(isinstance(f, Tensor) for f in shares_K) else 1e-9
+    values = [f.item() if isinstance(f, Tensor) else f for f in shares_K]
+    if not all(f > 0 for f in values) or not math.isclose(math.fsum(values), 1, rel_tol=close):
+        raise UserError(f"The queries' shares of the budget must add up to 1, not {values}.")
 
 
 def shifts(radius: float, answers: Sequence[Answer]) -> Tensor:

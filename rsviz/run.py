@@ -29,15 +29,17 @@ def make_spec(
     ----------
     sigma : noise level; None takes the one trained at, or .5 for a universal network.
     image : the image's name; empty takes the hash of its tensor.
-    rest : n0, n, alpha, bound, seed, settings of `RunSpec`.
+    rest : n0, n, alpha, bound, seed, settings of `RunSpec`; settings change those of the card.
     """
     trained = checkpoint.card.get("sigma")
+    settings = dict(checkpoint.card.get("run", {})) | dict(rest.pop("settings", ()))
     return RunSpec(
         image=image or image_id(x_CHW),
         checkpoint=checkpoint.name,
         sigma=sigma if sigma is not None else (trained if trained is not None else 0.5),
         method=checkpoint.card["method"],
         checkpoint_sha256=checkpoint.sha256,
+        settings=tuple(sorted(settings.items())),
         **rest,
     )
 

@@ -121,7 +121,7 @@ def draw(seed: int, index: int, knobs: Knobs | None = None, canvas: int = 32) ->
     ]
     used = Knobs(*values)
     size, contrast, texture, clutter = values
-    back_C, front_C = _colours(rng, contrast)
+    back_C, front_C = colours(rng, contrast)
     x_HWC = back_C + _texture(rng, canvas, 0.22 * texture)[..., None] * rng.uniform(0.6, 1.4, 3)
     _add_clutter(rng, x_HWC, round(7 * clutter), back_C, front_C)
     cover_HW = _cover(rng, CLASSES[label], 6 + 8 * size, canvas)[..., None]
@@ -142,7 +142,7 @@ def split(name: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     return np.ascontiguousarray(x_NHWC.transpose(0, 3, 1, 2)), y_N
 
 
-def _colours(rng: np.random.Generator, contrast: float) -> tuple[Array, Array]:
+def colours(rng: np.random.Generator, contrast: float) -> tuple[Array, Array]:
     """Return background and object colour: their lightness differs by .15 to .75 with contrast."""
     step = 0.15 + 0.6 * contrast
     low = rng.uniform(0.08, max(0.92 - step, 0.09))

@@ -72,3 +72,15 @@ def make_rivals(root):
         nets = {"classifier": classifier, "mask": mask}
         checkpoints.save_parts(nets, root / f"shapes-k48-{method}", described)
     return root
+
+
+def make_attribute(folder, f=0.5):
+    """A fresh ARS of Shapes with an attribute, trained (as its card says) at budget split f."""
+    dataset = "shapes-attribute-k48"
+    parts = {"classifier": {"network": "compact"}, "mask": PARTS["adaptive"]}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        nets = {name: build_part(part, dataset) for name, part in parts.items()}
+    card = {"method": "adaptive", "dataset": dataset, "network": "compact", "sigma": 1.0}
+    card |= {"seed": 0, "command": "none", "measured": [], "parts": parts, "run": {"f": f}}
+    return checkpoints.save_parts(nets, folder, card)

@@ -3,10 +3,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from rsviz import canvas, checkpoints, datasets, evaluation, shapes, training, workshop
+from rsviz import canvas, checkpoints, datasets, evaluation, run, shapes, training, workshop
 from rsviz.errors import UserError
 from rsviz.making_adaptive import Settings, fresh_nets, make
 from rsviz.masks import StaticMask
+from rsviz.methods import adaptive
 from tests.constant import constant_network
 
 
@@ -91,6 +92,21 @@ def test_all_three_start_from_the_same_classifier(few):
     assert begun[1]["mask"].w_1HW.shape == (1, 48, 48)
 
 
+def test_a_start_of_other_classes_gives_all_but_the_last_layer(few):
+    root, _ = few
+    constant_network(root / "start")
+    given = checkpoints.load(checkpoints.find("start"), ready=False).state_dict()
+    attribute = spec("adaptive", dataset="shapes-attribute-k64")
+    fresh, begun = (
+        fresh_nets(replace(attribute, start=start), Settings())["classifier"].state_dict()
+        for start in ("", "start")
+    )
+    assert begun["1.fc.bias"].shape == (2,)
+    for key, value in begun.items():
+        assert torch.equal(value, (fresh if key.startswith("1.fc.") else given)[key]), key
+    assert not torch.equal(begun["1.fc.weight"], given["1.fc.weight"][:2])
+
+
 def test_settings_reach_the_networks_and_the_images(few):
     root, data = few
     nets = fresh_nets(spec("adaptive"), Settings(channels=4, half=0, dropout=0.2))
@@ -102,6 +118,49 @@ def test_settings_reach_the_networks_and_the_images(few):
     assert made.card["train_images"] == 24
     assert made.card["parts"]["mask"] == {"network": "mask-unet", "channels": 4, "half": True}
     assert len(data) == 32
+
+
+def test_a_learned_split_moves_is_recorded_and_is_what_a_certificate_spends(few):
+    root, data = few
+    settings = (("channels", 4.0), ("learn_split", 1.0))
+    made = make(
+        spec("adaptive", settings=settings, lr=0.5, epochs=2),
+        *(root / "s", "cpu", ""),
+        report=lambda _: None,
+    )
+    f = made.card["run"]["f"]
+    state = torch.load(workshop.state_folder() / "s.pt", weights_only=True)["net"]
+    assert f == pytest.approx(float(torch.sigmoid(state["split.logit"])), abs=5e-5)
+    assert 0 < f < 1
+    assert f != 0.5  # where it began: a gradient reached it
+    nets = checkpoints.load_nets(made)
+    assert set(nets) == {"classifier", "mask"}  # frozen: a number on the card, no network
+    x_CHW = data.image(0)
+    run_spec = run.make_spec(made, x_CHW, n=100, n0=10)
+    assert adaptive.voter_of(nets, run_spec).shares_K == (f, 1 - f)
+    first, second = adaptive.first_votes(x_CHW, nets, run_spec, 4).answers
+    assert first.s_N111.flatten().tolist() == pytest.approx([made.card["sigma"] / f**0.5] * 4)
+    level = second.w_N1HW.square().mean((1, 2, 3)).sqrt() * (1 / (1 - f)) ** 0.5
+    assert torch.allclose(second.s_N111.flatten(), level, rtol=1e-5)
+    assert dict(run.certify(x_CHW, made, n=100, n0=10).settings) == {"f": f}
+    # Another split can still be asked for.
+    assert dict(run.make_spec(made, x_CHW, settings=(("f", 0.5),)).settings) == {"f": 0.5}
+
+
+def test_a_learned_split_starts_where_it_is_told(few):
+    nets = fresh_nets(spec("adaptive"), Settings(f=0.3, learn_split=1))
+    assert nets["split"]().item() == pytest.approx(0.3)
+    for method, learn in (("adaptive", 0), ("static", 1)):
+        assert "split" not in fresh_nets(spec(method), Settings(learn_split=learn))
+
+
+def test_a_chosen_split_is_what_runs_use(few):
+    root, data = few
+    settings = (("channels", 4.0), ("f", 0.3))
+    made = make(spec("adaptive", settings=settings), root / "f", "cpu", "", report=lambda _: None)
+    assert dict(run.make_spec(made, data.image(0)).settings) == {"f": 0.3}
+    how = evaluation.spec_for(made, None, first=2, n0=10, n=100, alpha=0.001, seed=0)
+    assert dict(how.settings) == {"f": 0.3}
 
 
 @pytest.mark.parametrize("bad", [("f", 1.0), ("channels", 0.5), ("dropout", 1.0), ("speed", 1.0)])

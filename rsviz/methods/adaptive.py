@@ -195,13 +195,14 @@ def loss(
 
     Parameters
     ----------
-    nets : a ModuleDict with ``classifier`` and ``mask``.
+    nets : a ModuleDict with ``classifier`` and ``mask``; ``split``, if there, gives f instead.
     sigma_N111 : the budget's noise level for each image, in pixel units.
     generator : of the noise. step is not used by this loss.
     """
     assert isinstance(nets, nn.ModuleDict)
     noise = [_normal(x_NCHW, generator) for _ in range(2)]
-    answers = ask(x_NCHW, sigma_N111, noise, [nets["mask"]], (f, 1 - f))
+    share = nets["split"]() if "split" in nets else f
+    answers = ask(x_NCHW, sigma_N111, noise, [nets["mask"]], (share, 1 - share))
     return cross_entropy(nets["classifier"](combine(answers)[0]), y_N)
 
 

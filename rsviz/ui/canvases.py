@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rsviz import canvas, datasets, images, shapes
+from rsviz import attributes, canvas, datasets, images, shapes
 from rsviz.canvas import Canvas
 from rsviz.errors import UserError
 
@@ -69,7 +69,11 @@ def pick(dataset: str, size: int) -> Chosen:
         required=True,
         label_visibility="collapsed",
     )
-    return _compose(dataset, size) if source == "compose" else _of_test(dataset, size)
+    if source != "compose":
+        return _of_test(dataset, size)
+    if dataset.partition("-k")[0] == attributes.BASE:
+        return _compose_attribute(size)
+    return _compose(dataset, size)
 
 
 def _of_test(dataset: str, size: int) -> Chosen:
@@ -87,6 +91,10 @@ def _of_test(dataset: str, size: int) -> Chosen:
             "shown is one where a mask helps much; others gain less, and some nothing.",
         )
     )
+    if base == attributes.BASE:
+        again = partial(attributes.place, seed=attributes.SEEDS["test"], index=index)
+        label = attributes.label_of(attributes.SEEDS["test"], index)
+        return Chosen(again(size), f"{dataset}/test/{index}", label, True, again)
     pasted = _of_dataset(base, index, dataset)
     again = partial(_place, pasted, seed=canvas.SEEDS["test"], index=index)
     name = f"{dataset}/test/{index}"
@@ -95,7 +103,42 @@ def _of_test(dataset: str, size: int) -> Chosen:
 
 def _compose(dataset: str, size: int) -> Chosen:
     pasted = _pick_pasted(dataset, size)
-    kind = st.segmented_control(
+    kind = _pick_background()
+    _, height, width = pasted.x_CHW.shape
+    corner = _pick_place(size, height, width)
+    number = st.number_input("Background number", 0, 9999, 0, key="background_number")
+    again = partial(
+        _place, pasted, seed=COMPOSED, index=int(number), background=kind, corner=corner
+    )
+    return Chosen(again(size), "", pasted.label, pasted.object_HW is not None, again)
+
+
+def _compose_attribute(size: int) -> Chosen:
+    """Ask for the mark, its place and what lies behind it."""
+    label = st.segmented_control(
+        "The mark",
+        range(len(attributes.CLASSES)),
+        default=0,
+        format_func=lambda i: attributes.CLASSES[i].capitalize(),
+        key="mark",
+        required=True,
+    )
+    kind = _pick_background()
+    index = int(st.number_input("Number of the body", 0, 9999, 0, key="background_number"))
+    _, _, height, width = attributes.place(size, COMPOSED, index).box
+    corner = _pick_place(size, height, width)
+
+    def again(k: int) -> Canvas:
+        """Draw it on another size of canvas, a place beyond a smaller one moved inside."""
+        _, _, height, width = attributes.place(k, COMPOSED, index).box
+        inside = min(corner[0], k - height), min(corner[1], k - width)
+        return attributes.place(k, COMPOSED, index, int(label or 0), kind, inside)
+
+    return Chosen(again(size), "", int(label or 0), True, again)
+
+
+def _pick_background() -> str | None:
+    return st.segmented_control(
         "Background",
         canvas.BACKGROUNDS,
         default="clutter",
@@ -104,16 +147,15 @@ def _compose(dataset: str, size: int) -> Chosen:
         bind="query-params",
         required=True,
     )
-    _, height, width = pasted.x_CHW.shape
+
+
+def _pick_place(size: int, height: int, width: int) -> tuple[int, int]:
+    """Ask for the (top, left) corner of a picture on a canvas."""
     top, left = (
         _place_slider(name, size - side)
         for name, side in (("From the top", height), ("From the left", width))
     )
-    number = st.number_input("Background number", 0, 9999, 0, key="background_number")
-    again = partial(
-        _place, pasted, seed=COMPOSED, index=int(number), background=kind, corner=(top, left)
-    )
-    return Chosen(again(size), "", pasted.label, pasted.object_HW is not None, again)
+    return top, left
 
 
 def _place_slider(name: str, room: int) -> int:
@@ -155,8 +197,9 @@ def _pick_pasted(dataset: str, size: int) -> _Pasted:
 
 
 def _count(base: str) -> int:
-    """Return how many test images there are; Shapes need not be drawn to be counted."""
-    return shapes.SIZES["test"] if base == "shapes" else len(datasets.load(base, "test"))
+    """Return how many test images there are; what rsviz draws is counted undrawn."""
+    drawn = {"shapes": shapes.SIZES, attributes.BASE: attributes.SIZES}
+    return drawn[base]["test"] if base in drawn else len(datasets.load(base, "test"))
 
 
 def _of_dataset(base: str, index: int, dataset: str) -> _Pasted:

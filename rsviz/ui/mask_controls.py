@@ -33,8 +33,14 @@ def pick_network() -> Checkpoint:
     checkpoint = found[name or next(iter(found))]
     if st.session_state.get("_mask_network") not in (None, checkpoint.name):
         st.session_state["mask_sigma"] = trained_sigma(checkpoint)
+        st.session_state["f"] = trained_split(checkpoint)
     st.session_state["_mask_network"] = checkpoint.name
     return checkpoint
+
+
+def trained_split(checkpoint: Checkpoint) -> float:
+    """Return the budget split a network was trained for, chosen or learned, in hundredths."""
+    return min(max(round(float(checkpoint.card.get("run", {}).get("f", 0.5)), 2), 0.05), 0.95)
 
 
 def pick_settings(checkpoint: Checkpoint) -> tuple[float, float, int, int, str]:
@@ -50,15 +56,15 @@ def pick_settings(checkpoint: Checkpoint) -> tuple[float, float, int, int, str]:
     )
     f = st.slider(
         "Budget of the first look, f",
-        0.1,
-        0.9,
-        0.5,
         0.05,
+        0.95,
+        trained_split(checkpoint),
+        0.01,
         key="f",
         bind="query-params",
         help="The share of the budget spent on the first look; the second gets the rest. More for "
-        "the first makes a better mask, more for the second a better look through it. The networks "
-        "were trained at one half.",
+        "the first makes a better mask, more for the second a better look through it. This "
+        f"network was trained at {trained_split(checkpoint):g}.",
     )
     with st.expander("Votes, seed, device", icon=":material/tune:"):
         n = st.select_slider("Votes, n", VOTES, 1000, key="mask_n", bind="query-params")

@@ -84,17 +84,20 @@ def show_one_vote(sight: Sight) -> None:
         "mask. The second look keeps what the mask keeps, so it needs **less noise** for the same "
         "certificate. The classifier gets the best combination of both looks."
     )
-    left, right = st.columns(2, gap="large")
-    draw = left.slider("Which vote", 1, DRAWS, 1, key="draw")
+    left, right = st.columns(2, gap="medium")
+    draw = left.slider(f"Which vote, of the first {DRAWS}", 1, DRAWS, 1, key="draw")
     opacity = right.slider(
         "Opacity of the mask, laid over the canvas", 0.0, 1.0, 0.6, 0.1, key="opacity"
     )
     show_pictures(_steps(sight, draw - 1, opacity))
     vote = sight.classes[int(sight.seen.class_N[draw - 1])]
     level, first = sight.levels_N[draw - 1], sight.spec.sigma / sight.f**0.5
+    sd_HW = sight.seen.variance_N1HW[draw - 1, 0].sqrt()
+    left_over = float(sd_HW[sight.chosen.object_HW].mean())
     st.markdown(
-        f"This vote: **{vote}**. Noise of the first look {first:.2f}, of the second "
-        f"**{level:.2f}**; plain smoothing would add {sight.spec.sigma:.2f} once."
+        f"This vote: **{vote}**. Noise of the first look {first:.2f}, of the second {level:.2f}. "
+        f"Of both combined, **{left_over:.2f}** is left on the object; plain smoothing leaves "
+        f"{sight.spec.sigma:.2f} everywhere. (To the eye the last two pictures look much alike.)"
     )
 
 
@@ -188,7 +191,7 @@ def _show_kept(sight: Sight, nets: Mapping[str, nn.Module], sizes: Sequence[int]
             sizes,
             [ratio for ratio, _ in kept],
             sight.chosen.x_CHW.shape[-1],
-            "weight on it / weight beside it",
+            "weight on / beside it",
             1.0,
         ),
         key="kept",

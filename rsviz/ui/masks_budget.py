@@ -17,13 +17,14 @@ from rsviz.ui.shared import Key
 def show_budget(sight: Sight, radius: float) -> None:
     """Show what each query gives away, and that both together give away what plain RS does."""
     st.subheader("The budget: noise moves, what is given away does not")
+    default = max(0.5, min(32.0, round(2 * 255 * radius) / 2))
     levels = st.slider(
         "How large a change, in grey levels of 255",
         0.5,
         32.0,
-        max(0.5, min(32.0, round(2 * 255 * radius) / 2)),
+        default,
         0.5,
-        key="change",
+        key=f"change {default:g}",  # a new certificate starts it anew
         help="The largest change of any single value of the canvas (Linf). The default is the "
         "certified one, where there is a certificate.",
     )

@@ -9,7 +9,6 @@ from torch import Tensor
 from rsviz import figures_masks, jobs, race, trace
 from rsviz.checkpoints import Checkpoint
 from rsviz.jobs import Job, Session
-from rsviz.networks import INPUT_SIZE
 from rsviz.spec import Bound, Certificate
 from rsviz.trace import down
 from rsviz.ui.live import POLL_SECONDS
@@ -94,8 +93,9 @@ def show_readings(
         alpha = max(certificates[-1].alpha for certificates in runs.values())
         st.altair_chart(figures_masks.radii(traces, TITLES, planned, d), key="race")
         st.caption(
-            "The lines are anytime bounds: each holds whenever you look. At the planned number of "
-            "votes the boxes also use Clopper-Pearson, which is larger. Each certificate is wrong "
+            "Certified Linf radius, in grey levels of 255. The lines are anytime bounds: each "
+            "holds whenever you look. At the planned number of votes the boxes also use "
+            "Clopper-Pearson, which is larger. Each certificate is wrong "
             f"with probability at most {alpha:g}; to pick one of them by its radius spends "
             "the sum."
         )
@@ -160,21 +160,21 @@ def show_measured(checkpoints: Sequence[Checkpoint]) -> None:
     st.caption(
         "Right and certified at least as far as the radius, in grey levels of 255, over all images "
         "measured; ACR is the mean certified radius, wrong answers counting 0. Rows compare only "
-        "at equal k, sigma, n and images; of 100 images, a share is certain to about 10 points."
+        "at equal canvases (k is their size), sigma, n and images; of 100 images, a share is "
+        "certain to about 10 points."
     )
 
 
 def _measured_row(c: Checkpoint, m: Mapping[str, Any]) -> dict[str, object]:
     far = {round(255 * float(r), 1): a for r, a in m["accuracy"].items()}
     return {
-        "k": INPUT_SIZE[c.card["dataset"]],
-        "data": c.card["dataset"].partition("-k")[0],
         "method": TITLES[c.card["method"]],
+        "canvases": c.card["dataset"],
+        "ACR": float(down(255 * m["acr"], 2)),
+        **{f"r = {r:g}": round(100 * far[r], 1) for r in AT if r in far},
         "sigma": m["sigma"],
         "n": m["n"],
         "images": m["images"],
-        "ACR": float(down(255 * m["acr"], 2)),
-        **{f"r = {r:g}": round(100 * far[r], 1) for r in AT if r in far},
     }
 
 

@@ -292,3 +292,33 @@ def test_the_loss_is_that_of_the_voters_own_input(case):
     voted = adaptive.AdaptiveVoter(net, (nets["mask"],), (0.3, 0.7))(x_NCHW, sigma, *noise)
     assert torch.equal(voted, net(seen).argmax(1))
     assert not torch.equal(noise[0], noise[1])
+
+
+def test_the_gradient_of_a_learned_split_is_that_of_the_loss(case):
+    x_CHW, net = case
+    nets = nn.ModuleDict({"classifier": net, "mask": Leaning(), "split": masks.Split()})
+    x_NCHW, y_N = x_CHW.expand(6, -1, -1, -1), torch.arange(6) % 4
+    sigma = torch.full((6, 1, 1, 1), 0.5)
+
+    def loss(f=0.5, **others):
+        given = nn.ModuleDict({"classifier": net, "mask": Leaning(), **others})
+        return adaptive.loss(given, x_NCHW, y_N, sigma, torch.Generator().manual_seed(4), 0, f=f)
+
+    assert loss(split=nets["split"]).item() == pytest.approx(loss(0.5).item())
+    loss(split=nets["split"]).backward()
+    slope = float(nets["split"].logit.grad)
+    assert abs(slope) > 1e-3
+    h = 1e-2  # df/dlogit = f (1 - f) = 1/4
+    assert slope == pytest.approx(float(loss(0.5 + h) - loss(0.5 - h)) / (2 * h) / 4, rel=0.05)
+
+
+@pytest.mark.parametrize("logit", [-3.0, -0.4, 0.0, 1.7])
+def test_a_learned_split_spends_the_budget_exactly(logit):
+    split = masks.Split().double()
+    with torch.no_grad():
+        split.logit.fill_(logit)
+    f, sigma_N111 = split(), torch.full((1, 1, 1, 1), 0.37, dtype=torch.float64)
+    ones = torch.ones(1, 1, 4, 4, dtype=torch.float64)
+    s_1, s_2 = (queries.noise_level(ones, sigma_N111, share).item() for share in (f, 1 - f))
+    assert 1 / s_1**2 + 1 / s_2**2 == pytest.approx(1 / 0.37**2, rel=1e-12)
+    assert s_1 == pytest.approx(0.37 / math.sqrt(1 / (1 + math.exp(-logit))), rel=1e-12)

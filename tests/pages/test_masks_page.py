@@ -5,12 +5,12 @@ import pytest
 import streamlit as st
 from PIL import Image
 
-from rsviz import certify, checkpoints, networks
+from rsviz import attributes, certify, checkpoints, networks
 from rsviz.datasets import CLASSES
 from rsviz.jobs import Session
 from rsviz.trace import down
 from rsviz.ui import races
-from tests.constant import ALWAYS, make_rivals
+from tests.constant import ALWAYS, make_attribute, make_rivals
 
 N, D = 500, 3 * 48 * 48
 NAME = CLASSES["shapes"][ALWAYS]
@@ -86,6 +86,17 @@ def test_all_three_certify_the_same_canvas_in_linf(open_masks):
     assert any(f"= {down(in_l2, 4)}" in formula.value for formula in app.latex)
 
 
+def test_the_change_asked_about_is_the_certified_one(open_masks):
+    app = open_masks(mask_n=N)
+    (change,) = [s for s in app.slider if s.label.startswith("How large")]
+    assert change.value == 8
+    app.button(key="race_button").click().run()
+    (change,) = [s for s in app.slider if s.label.startswith("How large")]
+    radius = certify.radius_linf(certify.radius_l2(1.0, (0.8 * 0.001) ** (1 / N)), D)
+    assert change.value == round(2 * 255 * radius) / 2 != 8
+    assert not app.exception
+
+
 def test_another_canvas_or_split_asks_again(open_masks):
     app = open_masks(mask_n=N).button(key="race_button").click().run()
     app.slider(key="f").set_value(0.3).run()
@@ -145,6 +156,32 @@ def test_composing_places_a_shape_where_one_says(open_masks):
     assert not app.exception
     assert "True label: **" in words(app)
     assert "Does it find the object?" in words(app)
+
+
+def test_the_mark_of_an_attribute_can_be_looked_at_and_composed(open_masks, tmp_path, monkeypatch):
+    make_attribute(tmp_path / "attribute")
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
+    app = open_masks()
+    assert not app.exception
+    label = attributes.CLASSES[attributes.label_of(attributes.SEEDS["test"], 680)]
+    assert f"True label: **{label}**" in words(app)
+    app = compose(app)
+    app.segmented_control(key="mark").set_value(1).run()
+    assert "True label: **closed**" in words(app)
+    open_one = pictures(app)[0]
+    app.segmented_control(key="mark").set_value(0).run()
+    assert "True label: **open**" in words(app)
+    assert pictures(app)[0] != open_one
+    assert not app.exception
+
+
+def test_a_network_brings_the_split_it_was_trained_for(open_masks, tmp_path, monkeypatch):
+    make_attribute(tmp_path / "attribute", f=0.3721)
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
+    app = open_masks()
+    assert app.slider(key="f").value == pytest.approx(0.37)
+    assert "Noise of the first look 1.64" in words(app)  # 1 / sqrt(.37)
+    assert not app.exception
 
 
 def test_an_upload_has_no_label_and_its_box_is_its_object(open_masks):
