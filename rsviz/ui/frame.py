@@ -32,7 +32,6 @@ def run() -> None:
     try:
         show_bar()
         page.run()
-        show_words(page.url_path or PAGES[0][0])
     except UserError as error:
         st.error(str(error))
     except Exception:
@@ -40,6 +39,7 @@ def run() -> None:
         st.error("This page failed unexpectedly; reload it. The log of the server says why.")
     finally:
         st.session_state["_framed"] = False
+    show_words(page.url_path or PAGES[0][0])
 
 
 def require() -> None:
