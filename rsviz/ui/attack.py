@@ -16,7 +16,7 @@ from rsviz.attacking import AttackSpec, Attempt
 from rsviz.jobs import Job
 from rsviz.spec import Bound, Certificate, Norm, RunSpec
 from rsviz.trace import down
-from rsviz.ui import share, shared
+from rsviz.ui import charts, share, shared
 from rsviz.ui.strip import show_strip
 from rsviz.voting import Progress
 
@@ -151,14 +151,10 @@ def show_result(reading: Reading, budget: float, x_CHW: Tensor, classes: tuple[s
         radius,
         norm,
     )
-    st.plotly_chart(
-        figure,
-        key="attack_curve",
-        config=share.CONFIG,
-        alt=figures_attack.in_words(lengths, verdicts, radius),
-    )
-    if reading.done == reading.planned:
-        share.offer_csv(figure, "attack")
+    ended = reading.done == reading.planned
+    told = figures_attack.in_words(lengths, verdicts, radius)
+    charts.show_figure(figure, "attack_curve", told, offered=ended)
+    if ended:
         titled = (("How the votes give way to attacks", figure),)
         share.offer_certificate(c, x_CHW, classes, (c,), titled)
 

@@ -16,14 +16,13 @@ from rsviz.errors import UserError
 from rsviz.images import image_id
 from rsviz.jobs import Job, Session
 from rsviz.spec import Bound, RunSpec
-from rsviz.ui import picker
+from rsviz.ui import charts, picker
 from rsviz.ui.shared import devices
 
 VOTES = (500, 1000, 2000, 5000, 10000)
 DRAWS = (30, 100, 300, 1000, 3000)  # Nh
 N, NH = 1000, 1000
 KNOBS = ("size", "contrast", "texture", "clutter")
-PLAIN = {"displayModeBar": False}
 GLANCE = 100  # noisy copies that show a level before anything is certified
 SHORT = {"dual": "Dual RS", "routing": "Routing", "variational": "Variational RS"}
 HOW = {
@@ -195,11 +194,10 @@ def show_follow(
         level_P.append(
             sum(k * s for k, s in zip(counts_L, how.level_L, strict=True)) / sum(counts_L)
         )
-    st.plotly_chart(
+    charts.show_figure(
         figures_noise.follow(at_P, level_P, getattr(picked.knobs, knob), knob, how.level_L),
-        key="follow",
-        config=PLAIN,
-        alt=f"Mean level voted for as {knob} goes from 0 to 1: "
+        "follow",
+        f"Mean level voted for as {knob} goes from 0 to 1: "
         + ", ".join(f"{s:.2f}" for s in level_P),
     )
 
