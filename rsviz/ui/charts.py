@@ -8,12 +8,18 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from rsviz import export
+from rsviz.figures import BLUE, GREY
 
 # The camera above a figure saves it as PNG, three times as fine as the screen.
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "displaylogo": False,
     "toImageButtonOptions": {"format": "png", "filename": "rsviz", "scale": 3},
 }
+MODEBAR = {"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": BLUE}
+
+
+def _file(key: str) -> str:
+    return f"rsviz-{key.removesuffix('_chart')}"
 
 
 def show_figure(figure: go.Figure, key: str, alt: str, offered: bool = True, **options: Any) -> Any:
@@ -24,7 +30,10 @@ def show_figure(figure: go.Figure, key: str, alt: str, offered: bool = True, **o
     offered : whether the numbers are offered: not while they still change.
     options : of `st.plotly_chart`.
     """
-    event = st.plotly_chart(figure, key=key, config=CONFIG, alt=alt, **options)
+    figure.update_layout(modebar=MODEBAR)
+    named = CONFIG["toImageButtonOptions"] | {"filename": _file(key)}
+    config = CONFIG | {"toImageButtonOptions": named}
+    event = st.plotly_chart(figure, key=key, config=config, alt=alt, **options)
     if offered:
         _offer(lambda: export.figure_csv(figure), key)
     return event
@@ -43,7 +52,7 @@ def _offer(numbers: Callable[[], str], key: str) -> None:
     st.download_button(
         "These numbers as CSV",
         numbers,
-        f"rsviz-{key}.csv",
+        f"{_file(key)}.csv",
         "text/csv",
         key=f"csv-{key}",
         on_click="ignore",
