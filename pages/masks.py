@@ -20,6 +20,8 @@ st.markdown(
     "Linf**: no value of the canvas may change by more than the radius."
 )
 
+mask_controls.adopt_address()
+
 # What is looked at, and how.
 left, right = st.columns([3, 5], gap="medium")
 with left:

@@ -16,7 +16,7 @@ from rsviz.attacking import AttackSpec, Attempt
 from rsviz.jobs import Job
 from rsviz.spec import Bound, Certificate, Norm, RunSpec
 from rsviz.trace import down
-from rsviz.ui import charts, share, shared
+from rsviz.ui import address, charts, share, shared
 from rsviz.ui.strip import show_strip
 from rsviz.voting import Progress
 
@@ -41,6 +41,11 @@ class Reading(Progress):
     clean_K: tuple[int, ...] = ()
     clean: int | None = None
     attempts: tuple[Attempt, ...] = ()
+
+
+def adopt_address() -> None:
+    """Let the address set norm and budget, or say why it cannot."""
+    address.adopt({"attack_norm": [str(n) for n in Norm], "budget": BUDGETS})
 
 
 def pick_attack(alpha: float, seed: int) -> tuple[AttackSpec, float]:

@@ -170,7 +170,7 @@ def _open_clicked() -> None:
 
 def open_image(name: str) -> None:
     """Let the picture above be this one of a data set."""
-    st.session_state.update(draw=False, source="gallery", image=name)
+    st.session_state.update(drawn=False, source="gallery", image=name)
 
 
 def show_gallery(checkpoint: Checkpoint, found: Chosen) -> None:
