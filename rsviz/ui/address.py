@@ -99,6 +99,8 @@ def adopt(controls: Mapping[str, Takes], also: Mapping[str, str] | None = None) 
                 told.append(_refusal(name, given, controls[key]))
             if name != key:
                 del st.query_params[name]
+                if found and not key.startswith("_"):
+                    st.query_params[key] = str(found[0])
         st.session_state.update(adopted)
         st.session_state["_refused"] = told
     for sentence in st.session_state.get("_refused", ()):

@@ -79,7 +79,7 @@ def adopt_address() -> None:
         {"checkpoint": "_selector_named", "n": "noise_n", "seed": "noise_seed"},
     )
     if name := adopted.get("_selector_named"):
-        st.session_state["selector"] = methods[name]
+        st.session_state["selector"] = st.query_params["selector"] = methods[name]
     if "image" in st.query_params and st.session_state.get("_entered"):
         st.session_state["image"] = st.query_params["image"]
 

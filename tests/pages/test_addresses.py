@@ -102,6 +102,14 @@ def test_the_names_of_certify_are_understood_elsewhere(opened):
     assert not app.warning
 
 
+def test_another_page_that_has_such_a_control_open_is_no_hindrance(opened):
+    app = opened("certify", sigma="1.0", seed="2")
+    app.query_params.update(sigma="0.5", seed="1e999")
+    app.switch_page("pages/masks.py").run()
+    assert not app.exception and [e.value for e in app.error] == []
+    assert "mask_sigma" in controls(app)
+
+
 @pytest.mark.parametrize("page", ["certify", *SET])
 def test_nonsense_gets_a_sentence_each_and_defaults(opened, page):
     usual = {key: c.value for key, c in controls(opened(page)).items()}
