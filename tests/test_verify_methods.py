@@ -144,6 +144,8 @@ def say(home, c, x_name, *words):
 SHIPS = {
     "cifar10-ensemble-advmacer-2-0.5": "shapes/test/3",  # any picture of its size will do
     "shapes-k48-adaptive-1.0": "shapes-k48/test/0",
+    "shapes-dual": "shapes/test/3",
+    "shapes-variational": "shapes/test/3",
 }
 
 
@@ -158,12 +160,15 @@ def test_a_shipped_checkpoint_verifies_and_its_altered_weights_do_not(
     assert verify.holds(checks), [check.says for check in checks]
     assert say(tmp_path, c, SHIPS[name]) == 0
     assert say(tmp_path, replace(c, radius=c.radius + 0.01), SHIPS[name]) == 1
-    own = [m["name"] for m in checkpoint.card.get("members", ())]
-    for folder in (name, *own):
+    others = [m["name"] for m in checkpoint.card.get("members", ())]
+    parts = checkpoint.card.get("parts", {}).values()
+    others += [part["checkpoint"] for part in parts if "checkpoint" in part]
+    for folder in (name, *others):
         shutil.copytree(SHIPPED / folder, tmp_path / "there" / folder)
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path / "there"))
     assert say(tmp_path, c, SHIPS[name]) == 0
-    weights = tmp_path / "there" / (own[0] if own else name) / "weights.safetensors"
+    folder = others[0] if others else name  # what another checkpoint lends counts as well
+    weights = tmp_path / "there" / folder / "weights.safetensors"
     data = bytearray(weights.read_bytes())
     data[-1] ^= 1
     weights.write_bytes(data)
