@@ -15,6 +15,7 @@ st.markdown(
     "A certificate says: **no change shorter than the radius alters the answer**. Here an attacker "
     "who knows the network tries, inside the radius and beyond it."
 )
+attack.adopt_address()
 left, right = st.columns([2, 3], gap="large")
 with left:
     source = picker.pick(settings.default_image())

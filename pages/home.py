@@ -8,7 +8,7 @@ from rsviz import checkpoints, datasets, glossary, lessons, run, shapes, ui, vot
 from rsviz.checkpoints import Checkpoint
 from rsviz.figures_learn import ballot
 from rsviz.spec import Certificate
-from rsviz.ui import home, settings, shared
+from rsviz.ui import charts, home, settings, shared
 
 ui.require()
 
@@ -69,7 +69,7 @@ def show_votes(checkpoint: Checkpoint) -> None:
         st.markdown("**2. Count the votes**")
         figure = ballot.tally(found.counts, shapes.CLASSES, found.predicted or 0, found.p_a_lower)
         alt = f"{max(found.counts)} of {sum(found.counts)} copies are called '{winner}'."
-        st.plotly_chart(figure, key="tally", alt=alt, config={"displayModeBar": False})
+        charts.show_figure(figure, "tally", alt)
         st.markdown("**3. Read off what is proved**")
         home.show_radius(winner, found)
         st.page_link(

@@ -6,6 +6,7 @@ import streamlit as st
 
 from rsviz import glossary, lessons, ui
 from rsviz.figures_learn import PICTURES
+from rsviz.ui import charts
 
 ui.require()
 
@@ -64,13 +65,12 @@ def show_scene(scene: lessons.Scene) -> None:
     picture = PICTURES[scene.key](**values)
     answered = st.session_state.get(f"{scene.key}_guess") is not None
     with left:
-        st.plotly_chart(
+        charts.show_figure(
             picture.figure if answered or picture.teaser is None else picture.teaser,
-            key=f"{scene.key}_chart",
+            f"{scene.key}_chart",
+            picture.alt,
             on_select=partial(move, scene, picture.click) if picture.click else "ignore",
             selection_mode="points",
-            alt=picture.alt,
-            config={"displayModeBar": False},
         )
     with right:
         st.latex(picture.formula)

@@ -16,6 +16,8 @@ st.markdown(
     "own level**, and prove that the level, too, stays the same nearby."
 )
 
+levels.adopt_address()
+
 # Which picture, who chooses its level, and how it is run.
 left, right = st.columns([2, 3], gap="large")
 with left:

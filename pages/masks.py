@@ -21,6 +21,8 @@ st.markdown(
     "in Linf)."
 )
 
+mask_controls.adopt_address()
+
 # What is looked at, and how.
 left, right = st.columns([3, 5], gap="medium")
 with left:

@@ -214,6 +214,16 @@ def radii(
     )
 
 
+def radii_in_words(traces: Mapping[str, Trace], titles: Mapping[str, str], d: int) -> str:
+    """Say for a screen reader where each line of `radii` ends."""
+    grey = 255 / np.sqrt(d)
+    told = [
+        f"{titles[name]}: {grey * trace.low_T[-1]:.2f}/255 after {trace.votes_T[-1]:,} votes"
+        for name, trace in traces.items()
+    ]
+    return "Certified Linf radii. " + "; ".join(told) + "."
+
+
 def _empty(height: int) -> go.Figure:
     """Return an empty figure: transparent, legend below, no zoom, so that a phone can scroll."""
     figure = go.Figure()

@@ -103,7 +103,7 @@ def measure(
             moved_NCHW = x_NCHW
             if attack != "none":
                 level_N = level_of(x_NCHW, generator)
-                moved_NCHW = _move(
+                moved_NCHW = move(
                     net, through, x_NCHW, y_N, level_N, spec, settings.q, lam or 0.0, generator
                 )
             level_N = level_of(moved_NCHW, generator)
@@ -144,7 +144,7 @@ def _chosen(selector: nn.Module, settings: Options, lam: float) -> Levels:
     return level_of
 
 
-def _move(
+def move(
     net: nn.Module,
     selector: nn.Module | None,
     x_NCHW: Tensor,

@@ -7,48 +7,27 @@ Shape suffixes: C channels, H height, W width, K classes.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import asdict, replace
 from typing import Any
 
-from scipy.stats import fisher_exact
 from torch import Tensor, nn
 
 from rsviz import datasets, run
-from rsviz.bounds import anytime_upper
 from rsviz.certify import two_sided
 from rsviz.checkpoints import Checkpoint, load_nets
 from rsviz.errors import UserError
 from rsviz.images import image_id
 from rsviz.methods import METHODS, Method, reader
+from rsviz.recount import Check, Recount, check_fresh, compare_again, short
 from rsviz.spec import N_MAX, Bound, Certificate, RunSpec, Votes
 from rsviz.voting import default_chunks, path
 
-LEVEL = 0.001  # of each statistical comparison: how often it refuses an honest certificate
 FRESH = 10_000  # votes of the fresh seed at least: few votes could not tell a hunted seed
 READ = (
     "predicted abstained norm radius p_a_lower sigma counts counts0 n0 n alpha bound ended "
     "alpha_split guarantee detail"
 ).split()
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was checked, whether it holds, and a sentence that says so."""
-
-    name: str
-    holds: bool
-    says: str
-
-
-@dataclass(frozen=True)
-class Recount:
-    """The votes a certificate states for one stage, and those counted with its seed and afresh."""
-
-    stage: str
-    stated_K: tuple[int, ...]
-    again_K: tuple[int, ...]
-    fresh_K: tuple[int, ...]
 
 
 def holds(checks: Sequence[Check]) -> bool:
@@ -66,7 +45,7 @@ def verify(
 ) -> list[Check]:
     """Check a certificate against the image and the weights; votes are counted last.
 
-    An honest one is refused with probability at most alpha + 3 `LEVEL` for each stage of votes.
+    An honest one is refused with probability at most alpha, and 3 `recount.LEVEL` for each stage.
 
     Parameters
     ----------
@@ -101,13 +80,13 @@ def recheck(
         read, recounts = _replay(c, x_CHW, nets, spec, method, (fresh_seed, fresh), device)
     except UserError as error:
         return [Check("reading", False, f"Its votes do not fit its own settings: {error}")]
-    checks = [_reading(c, read)]
+    checks = [_reading(c, read, {r.stage for r in recounts})]
     if not recounts:
         said = "It has no votes yet and claims nothing, so there is nothing to count again."
         return [*checks, Check("same seed", True, said)]
     here = path(device, default_chunks(device))
-    checks += [_again(r, here == c.path, c.path, here) for r in recounts]
-    return checks + [_fresh(r, c, fresh_seed) for r in recounts if r.stage != "select"]
+    checks += [compare_again(r, c.path, here) for r in recounts]
+    return checks + check_fresh(recounts, read, fresh_seed)
 
 
 def spec_of(c: Certificate) -> RunSpec:
@@ -173,6 +152,8 @@ def _settings(c: Certificate, checkpoint: Checkpoint) -> Check:
     if method != c.method:
         said = f"It says method {c.method}, but {checkpoint.name} is {method}."
         return Check("settings", False, said)
+    if c.settings and METHODS[c.method].options is None:
+        return Check("settings", False, f"It states settings, but method {c.method} has none.")
     return Check("settings", True, "Method and settings are ones a run can have.")
 
 
@@ -216,17 +197,22 @@ def _as_read(read: Certificate, c: Certificate) -> Certificate:
     return two_sided(read) if "p_b_upper" in c.detail else read
 
 
-def _reading(c: Certificate, read: Certificate) -> Check:
-    """Compare all that follows from the stated counts."""
+def _reading(c: Certificate, read: Certificate, asked: Set[str]) -> Check:
+    """Compare all that follows from the stated counts; a run asks for no other stages than it."""
     mine, its = asdict(read), asdict(c)
     wrong = [name for name in READ if not _same(mine[name], its[name])]
     wrong += ["flags"] * (not set(read.flags) <= set(c.flags))
-    if not wrong:
-        return Check("reading", True, "Radius and p_a_lower follow from its counts.")
     told = [
-        f"{name} is stated as {_short(its[name])}, but its counts give {_short(mine[name])}"
+        f"{name} is stated as {short(its[name])}, but its counts give {short(mine[name])}"
         for name in wrong
     ]
+    told += [
+        f"it states votes for {short(stage)}, which its run does not ask for"
+        for stage, counts in c.stages.items()
+        if sum(counts) > 0 and stage not in asked
+    ]
+    if not told:
+        return Check("reading", True, "Radius and p_a_lower follow from its counts.")
     return Check("reading", False, "; ".join(told) + ".")
 
 
@@ -239,59 +225,3 @@ def _same(a: Any, b: Any) -> bool:
     if isinstance(a, float) and isinstance(b, int | float) and not isinstance(b, bool):
         return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)
     return type(a) is type(b) and bool(a == b)
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _again(r: Recount, same_path: bool, stated_path: str, here: str) -> Check:
-    """Compare the stated votes with those of the certificate's seed, counted here."""
-    name = f"same seed, {r.stage}"
-    total = sum(r.stated_K)
-    if r.stated_K == r.again_K:
-        return Check(name, True, f"All {total:,} votes came out identical.")
-    if same_path:
-        said = (
-            f"Counted again with its seed on the same arithmetic, the {total:,} votes are "
-            f"{_short(list(r.again_K))}, not {_short(list(r.stated_K))}: counts, seed, sigma or "
-            "weights were altered."
-        )
-        return Check(name, False, said)
-    p = differ(r.stated_K, r.again_K)
-    where = f"counted on {_short(stated_path or 'unknown arithmetic')}, here on {_short(here)}"
-    if p < LEVEL:
-        said = f"The votes differ beyond chance from those counted here (p = {p:.1g}; {where})."
-        return Check(name, False, said)
-    return Check(name, True, f"The votes agree within chance, at level {LEVEL} ({where}).")
-
-
-def _fresh(r: Recount, c: Certificate, seed: int) -> Check:
-    """Hold the stated bound against votes of a seed that its maker could not know."""
-    name = f"fresh seed, {r.stage}"
-    n = sum(r.fresh_K)
-    if r.stated_K != tuple(c.counts) or c.predicted is None:
-        p = differ(r.stated_K, r.fresh_K)
-        said = f"{n:,} votes with seed {seed} {'differ beyond' if p < LEVEL else 'agree within'}"
-        return Check(name, p >= LEVEL, f"{said} chance (level {LEVEL}, p = {p:.2g}).")
-    upper = anytime_upper(r.fresh_K[c.predicted], n, LEVEL)
-    if c.p_a_lower > upper:
-        said = (
-            f"p_a_lower is {c.p_a_lower:.4f}, but {n:,} votes with seed {seed} show that p_A is at "
-            f"most {upper:.4f} (at {LEVEL}): its seed was hunted, or its noise is not Gaussian."
-        )
-        return Check(name, False, said)
-    said = f"p_a_lower, {c.p_a_lower:.4f}, is below the {upper:.4f} that {n:,} votes with seed"
-    return Check(name, True, f"{said} {seed} allow p_A.")
-
-
-def differ(a_K: Sequence[int], b_K: Sequence[int]) -> float:
-    """Return a p-value that two counts come from the same probabilities; exact, hence valid.
-
-    K times the least of Fisher's exact tests of each class against all others, at most 1.
-    """
-    a, b = sum(a_K), sum(b_K)
-    pairs = [(i, j) for i, j in zip(a_K, b_K, strict=True) if i or j]
-    least = min(float(fisher_exact([[i, a - i], [j, b - j]]).pvalue) for i, j in pairs)
-    return min(1.0, least * len(a_K))

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import pytest
 import torch
 
-from rsviz import export, report
+from rsviz import export, figures, report
 from rsviz.certify import read
 from rsviz.spec import Certificate, RunSpec, Votes
 
@@ -70,3 +70,27 @@ def test_a_figure_becomes_rows_and_no_formula():
     rows = export.figure_csv(figure).splitlines()
     assert rows == ["curve,x,y", "'=cmd(),0,0.5", "'=cmd(),1,0.25", ",3,a"]
     assert json.loads(figure.to_json())["data"]
+
+
+def test_maps_triangles_and_counted_values_become_rows_and_pictures_none():
+    figure = go.Figure(
+        [
+            go.Heatmap(x=["a", "b"], y=["c"], z=[[1, 2]], name="map"),
+            go.Scatterternary(a=[0.5], b=[0.25], c=[0.25], name="three"),
+            go.Histogram(x=[0.5], name="counted"),
+            go.Image(z=[[[0, 0, 0]]]),
+        ]
+    )
+    assert export.figure_csv(figure).splitlines() == [
+        "curve,x,y,z",
+        "map,a,c,1",
+        "map,b,c,2",
+        "three,0.5,0.25,0.25",
+        "counted,0.5,,",
+    ]
+
+
+def test_an_altair_chart_becomes_its_rows():
+    chart = figures.vote_bars((3, 7), ("=a", "b"), 1)
+    rows = export.chart_csv(chart).splitlines()
+    assert rows == ["class,votes,share,chosen,half", "'=a,3,0.3,no,", "b,7,0.7,yes,", ",,,,0.5"]

@@ -26,7 +26,7 @@ def nets():
 def moved(nets, through, eps=2.0):
     data = datasets.load("shapes", "test")
     x_NCHW = torch.stack([data.image(i) for i in range(4)])
-    found = under_attack._move(
+    found = under_attack.move(
         nets["classifier"],
         nets["selector"] if through else None,
         x_NCHW,

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from rsviz import bounds, checkpoints, images, methods, networks, run, verify
+from rsviz import bounds, checkpoints, images, methods, networks, recount, run, verify
 from rsviz.__main__ import main
 from rsviz.datasets import find_image
 from rsviz.errors import UserError
@@ -164,8 +164,8 @@ def test_a_hunted_seed_passes_its_own_and_fails_a_fresh_one(case):
 
 def test_fishers_test_is_exact_on_a_small_table():
     # 3 of 3 against 0 of 3: 2 / C(6, 3) = .1, times two classes.
-    assert verify.differ((3, 0), (0, 3)) == pytest.approx(0.2)
-    assert verify.differ((5, 5), (50, 50)) == 1.0
+    assert recount.differ((3, 0), (0, 3)) == pytest.approx(0.2)
+    assert recount.differ((5, 5), (50, 50)) == 1.0
 
 
 def test_a_method_of_several_networks_is_played_back(half_space):

@@ -16,7 +16,8 @@ from rsviz.attacking import AttackSpec, Attempt
 from rsviz.jobs import Job
 from rsviz.spec import Bound, Certificate, Norm, RunSpec
 from rsviz.trace import down
-from rsviz.ui import share, shared
+from rsviz.ui import address, charts, share, shared
+from rsviz.ui.strip import show_strip
 from rsviz.voting import Progress
 
 BUDGETS = (0.5, 0.99, 1.5, 2.0, 3.0, 4.0, 6.0)
@@ -42,20 +43,26 @@ class Reading(Progress):
     attempts: tuple[Attempt, ...] = ()
 
 
+def adopt_address() -> None:
+    """Let the address set norm and budget, or say why it cannot."""
+    address.adopt({"attack_norm": [str(n) for n in Norm], "budget": BUDGETS})
+
+
 def pick_attack(alpha: float, seed: int) -> tuple[AttackSpec, float]:
     """Show norm and budget; return the attack, at every budget, and the one shown."""
     norm = st.segmented_control(
-        "Length measured in",
+        "Norm",
         [str(n) for n in Norm],
         default=str(Norm.L2),
         key="attack_norm",
         bind="query-params",
         required=True,
-        help="L2: the Euclidean length over all pixels and colours. Linf: the largest change of "
-        "any one value; every L2 radius R holds an Linf radius of R / sqrt(d).",
+        help="How the length of a change is measured. L2: the Euclidean length over all pixels and "
+        "colours. Linf: the largest change of any one value; every L2 radius R holds an Linf "
+        "radius of R / sqrt(d).",
     )
     budget = st.select_slider(
-        "Attack budget, times the certified radius",
+        "Budget, in certified radii",
         BUDGETS,
         3.0,
         key="budget",
@@ -149,14 +156,10 @@ def show_result(reading: Reading, budget: float, x_CHW: Tensor, classes: tuple[s
         radius,
         norm,
     )
-    st.plotly_chart(
-        figure,
-        key="attack_curve",
-        config=share.CONFIG,
-        alt=figures_attack.in_words(lengths, verdicts, radius),
-    )
-    if reading.done == reading.planned:
-        share.offer_csv(figure, "attack")
+    ended = reading.done == reading.planned
+    told = figures_attack.in_words(lengths, verdicts, radius)
+    charts.show_figure(figure, "attack_curve", told, offered=ended)
+    if ended:
         titled = (("How the votes give way to attacks", figure),)
         share.offer_certificate(c, x_CHW, classes, (c,), titled)
 
@@ -198,25 +201,27 @@ def _verdict(a: Attempt, c: Certificate, classes: tuple[str, ...]) -> None:
 
 
 def _pictures(a: Attempt, x_CHW: Tensor) -> None:
-    """Show clean, attacked and the difference, pixel by pixel."""
+    """Show clean, attacked and the magnified difference, pixel by pixel, in one strip."""
     delta_CHW = a.x_CHW - x_CHW
     gain = 0.5 / max(float(delta_CHW.abs().max()), 1e-9)
-    scale = max(1, 256 // x_CHW.shape[2])
-    shown = (
-        (x_CHW, "As it is"),
-        (a.x_CHW, f"Attacked: moved by {down(a.length, 4)}"),
-        (0.5 + gain * delta_CHW, f"The difference, {gain:.0f} times as strong; grey is none"),
+    show_strip(
+        [
+            (images.to_pil(x_CHW), "As it is"),
+            (images.to_pil(a.x_CHW), "Attacked"),
+            (
+                images.to_pil(0.5 + gain * delta_CHW),
+                f"Difference x {round(gain, 1) if gain < 10 else round(gain):g}",
+            ),
+        ]
     )
-    with st.container(horizontal=True, gap="small"):
-        for picture_CHW, caption in shown:
-            with st.container(width=176, gap="xsmall"):
-                st.image(images.to_pil(picture_CHW, scale), width=172, alt=caption)
-                st.caption(caption)
+    st.caption(
+        f"The attack moved the picture by {down(a.length, 4)}. Grey in the difference is no change."
+    )
 
 
 def _counts(a: Attempt, reading: Reading, classes: tuple[str, ...]) -> None:
     """Write PREDICT's verdict on both pictures, with the counts it rests on."""
-    st.markdown("**PREDICT on both, with fresh noise**")
+    st.markdown(f"**PREDICT on both, {sum(a.counts_K):,} fresh votes each**")
     rows = []
     for what, counts_K, predicted in (
         ("as it is", reading.clean_K, reading.clean),
@@ -227,7 +232,7 @@ def _counts(a: Attempt, reading: Reading, classes: tuple[str, ...]) -> None:
             {
                 "picture": what,
                 "PREDICT says": "abstains" if predicted is None else classes[predicted],
-                "most votes": f"{classes[top[0]]} {counts_K[top[0]]:,} of {sum(counts_K):,}",
+                "most votes": f"{classes[top[0]]} {counts_K[top[0]]:,}",
                 "next": f"{classes[top[1]]} {counts_K[top[1]]:,}",
             }
         )

@@ -14,10 +14,9 @@ from rsviz import figures_compare as figures
 from rsviz.compare import Entry
 from rsviz.errors import UserError
 from rsviz.images import to_pil
-from rsviz.ui import share
+from rsviz.ui import charts
 from rsviz.ui.frame import page_path
 
-CONFIG = share.CONFIG
 GALLERY = 12
 
 
@@ -40,22 +39,19 @@ def show_spread(entry: Entry) -> None:
         radii = figures.radius_histogram(
             log.radius_N, log.correct_N, stands_N, curves.curve(log, [0.0])
         )
-        event: Any = st.plotly_chart(
+        event = charts.show_figure(
             radii,
-            key="radii_bars",
+            "radii_bars",
+            f"Histogram of {int(stands_N.sum())} certified radii, right and wrong.",
             on_select="rerun",
             selection_mode="points",
-            config=CONFIG,
-            alt=f"Histogram of {int(stands_N.sum())} certified radii, right and wrong.",
         )
-        share.offer_csv(radii, "radii")
     with right:
         st.markdown("**p_A**, how sure the smoothed network is")
         try:
             p_N, what = behind.p_a(log)
             figure = figures.p_a_histogram(p_N, log.correct_N, stands_N, what, log.name)
-            st.plotly_chart(figure, key="p_a_bars", config=CONFIG, alt=f"Histogram: {what}.")
-            share.offer_csv(figure, "p_a")
+            charts.show_figure(figure, "p_a_bars", f"Histogram: {what}.")
         except UserError as error:
             st.info(str(error))
     images, of_acr = behind.share_at_the_top(log, entry.curve.ceiling or log.radius_N.max())

@@ -17,10 +17,20 @@ from torch import Tensor
 from rsviz import attributes, canvas, datasets, images, shapes
 from rsviz.canvas import Canvas
 from rsviz.errors import UserError
+from rsviz.ui.address import Between, Takes
 
 KINDS = {"shapes": "A shape", "cifar10": "A CIFAR-10 image", "upload": "An upload"}
 FIRST = 680  # the canvas of the first paint: a star on clutter
+LAST = 9999  # the number of a background, and of an image of any data set
 COMPOSED = 7  # the seed of backgrounds chosen by number, apart from those of the data sets
+CONTROLS: dict[str, Takes] = {  # what the address may ask for
+    "canvas_source": ("test", "compose"),
+    "canvas": Between(0, LAST),
+    "background": canvas.BACKGROUNDS,
+    "background_number": Between(0, LAST),
+    "pasted": tuple(KINDS),
+    "pasted_number": Between(0, LAST),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +89,9 @@ def pick(dataset: str, size: int) -> Chosen:
 def _of_test(dataset: str, size: int) -> Chosen:
     base = dataset.partition("-k")[0]
     last = _count(base) - 1
+    if (asked := st.session_state.get("canvas", FIRST)) > last:
+        st.warning(f"There is no test canvas {asked:,}: the last is {last:,}. {FIRST} is shown.")
+        st.session_state["canvas"] = FIRST
     index = int(
         st.number_input(
             f"Test canvas, 0 to {last:,}",
@@ -106,7 +119,9 @@ def _compose(dataset: str, size: int) -> Chosen:
     kind = _pick_background()
     _, height, width = pasted.x_CHW.shape
     corner = _pick_place(size, height, width)
-    number = st.number_input("Background number", 0, 9999, 0, key="background_number")
+    number = st.number_input(
+        "Background number", 0, LAST, 0, key="background_number", bind="query-params"
+    )
     again = partial(
         _place, pasted, seed=COMPOSED, index=int(number), background=kind, corner=corner
     )
@@ -124,7 +139,10 @@ def _compose_attribute(size: int) -> Chosen:
         required=True,
     )
     kind = _pick_background()
-    index = int(st.number_input("Number of the body", 0, 9999, 0, key="background_number"))
+    number = st.number_input(
+        "Number of the body", 0, LAST, 0, key="background_number", bind="query-params"
+    )
+    index = int(number)
     _, _, height, width = attributes.place(size, COMPOSED, index).box
     corner = _pick_place(size, height, width)
 
@@ -162,7 +180,8 @@ def _place_slider(name: str, room: int) -> int:
     """Ask for a place; there is nothing to ask where the picture fills the canvas."""
     if not room:
         return 0
-    return int(st.slider(f"{name}, pixels", 0, room, room // 2, key=f"{name} {room}"))
+    key = f"{name.split()[-1]}_{room}"
+    return int(st.slider(f"{name}, pixels", 0, room, room // 2, key=key, bind="query-params"))
 
 
 def _place(
@@ -188,11 +207,15 @@ def _pick_pasted(dataset: str, size: int) -> _Pasted:
         default=dataset.partition("-k")[0],
         format_func=KINDS.__getitem__,
         key="pasted",
+        bind="query-params",
         required=True,
     )
     if kind == "upload":
         return _upload(size)
-    index = st.number_input("Its number", 0, _count(str(kind)) - 1, 3, key="pasted_number")
+    last = _count(str(kind)) - 1
+    if st.session_state.get("pasted_number", 0) > last:
+        st.session_state["pasted_number"] = last
+    index = st.number_input("Its number", 0, last, 3, key="pasted_number", bind="query-params")
     return _of_dataset(str(kind), int(index), dataset)
 
 

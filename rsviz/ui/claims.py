@@ -8,7 +8,7 @@ from rsviz import checkpoints, claims
 from rsviz import figures_claims as figures
 from rsviz.claims import Finding
 from rsviz.recipes import commands_of
-from rsviz.ui.behind import CONFIG
+from rsviz.ui import charts
 
 COLOURS = {"holds": "green", "contradicted": "red", "undecided": "orange"}
 ICONS = {
@@ -47,12 +47,7 @@ def show() -> None:
         for verdict, count in counts.items():
             st.badge(f"{count} {verdict}", color=COLOURS.get(verdict, "gray"))  # type: ignore[arg-type]
     if decided:
-        st.plotly_chart(
-            figures.forest(decided),
-            key="forest",
-            config=CONFIG,
-            alt=" ".join(claims.in_lines(decided)),
-        )
+        charts.show_figure(figures.forest(decided), "forest", " ".join(claims.in_lines(decided)))
     for system in dict.fromkeys(f.claim.system for f in found):
         st.subheader(system)
         for finding in found:
@@ -101,12 +96,7 @@ def _show_minutes() -> None:
         "Minutes compare only on one device; hover for it. Filled: CIFAR-10, open: Shapes; the "
         "larger a marker, the more noise."
     )
-    st.plotly_chart(
-        figures.minutes(points),
-        key="minutes",
-        config=CONFIG,
-        alt=_minutes_in_words(points),
-    )
+    charts.show_figure(figures.minutes(points), "minutes", _minutes_in_words(points))
 
 
 def _minutes_in_words(points: Sequence[figures.Point]) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
@@ -14,8 +13,8 @@ from rsviz.compare import Entry
 from rsviz.errors import UserError
 from rsviz.logs import read_log
 from rsviz.spec import Norm
-from rsviz.ui import behind, uploads
-from rsviz.ui.behind import CONFIG, clicked
+from rsviz.ui import behind, charts, uploads
+from rsviz.ui.behind import clicked
 from rsviz.ui.evaluate import log_folder
 
 RADII = tuple(i / 4 for i in range(13))
@@ -196,13 +195,12 @@ def _one_norm(entries: Sequence[Entry], linf: bool) -> tuple[list[Entry], list[s
 def show_curves(entries: Sequence[Entry], bands: bool) -> float | None:
     """Show the plot and what must not be compared in it; return the radius clicked last."""
     figure = figures.accuracy_curves(entries, compare.marks(entries), bands)
-    event: Any = st.plotly_chart(
+    event = charts.show_figure(
         figure,
-        key="curves",
+        "curves",
+        figures.in_words(entries),
         on_select="rerun",
         selection_mode="points",
-        config=CONFIG,
-        alt=figures.in_words(entries),
     )
     st.caption(
         "Dotted verticals: the largest radius that a curve's n votes can certify; a curve that "

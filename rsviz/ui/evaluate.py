@@ -18,7 +18,7 @@ from rsviz.evaluation import EvaluationSpec, Standing
 from rsviz.jobs import Job
 from rsviz.logs import read_log
 from rsviz.methods import METHODS
-from rsviz.ui.behind import CONFIG
+from rsviz.ui import charts
 from rsviz.ui.settings import SIGMAS, VOTES, trained_sigma
 from rsviz.ui.shared import desk, devices
 from rsviz.voting import default_chunks, path
@@ -194,11 +194,10 @@ def _show_curve(spec: EvaluationSpec, out: Path) -> None:
         entries = same
     if not entries:
         return
-    st.plotly_chart(
+    charts.show_figure(
         figures.accuracy_curves(entries, compare.marks(entries), bands=True),
-        key="forming",
-        config=CONFIG,
-        alt=figures.in_words(entries),
+        "forming",
+        figures.in_words(entries),
     )
     if len(entries) > len(same):
         c = forming.curve

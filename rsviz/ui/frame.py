@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from rsviz.errors import UserError
+from rsviz.ui.address import drop_infinite, tell_infinite
 from rsviz.ui.pages import PAGES, page_path
 from rsviz.ui.terms import show_words
 from rsviz.ui.tour import show_bar
@@ -26,13 +27,14 @@ def run() -> None:
     page = st.navigation(_pages(), position="top")
     title = f"{page.title} · rsviz"
     st.set_page_config(page_title=title, page_icon=":material/blur_on:", layout="wide")
+    drop_infinite()
     st.session_state["_framed"] = True
     st.session_state["_entered"] = st.session_state.get("_page") != page.url_path
     st.session_state["_page"] = page.url_path
     try:
         show_bar()
+        tell_infinite(st.session_state["_entered"])
         page.run()
-        show_words(page.url_path or PAGES[0][0])
     except UserError as error:
         st.error(str(error))
     except Exception:
@@ -40,6 +42,7 @@ def run() -> None:
         st.error("This page failed unexpectedly; reload it. The log of the server says why.")
     finally:
         st.session_state["_framed"] = False
+    show_words(page.url_path or PAGES[0][0])
 
 
 def require() -> None:

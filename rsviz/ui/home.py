@@ -6,6 +6,7 @@ from rsviz import certify, glossary, lessons, toy
 from rsviz.figures_learn import PICTURES
 from rsviz.spec import Certificate
 from rsviz.trace import down
+from rsviz.ui import charts
 from rsviz.ui.pages import PAGES, page_path
 from rsviz.ui.tour import show_start
 
@@ -38,7 +39,7 @@ def show_plane() -> None:
     st.caption(
         "An image of two pixels is a point on this map; each dot is a noisy copy, and votes."
     )
-    st.plotly_chart(picture.figure, alt=picture.alt, config={"displayModeBar": False}, key="plane")
+    charts.show_figure(picture.figure, "plane", picture.alt)
 
 
 def show_cards() -> None:

@@ -16,14 +16,15 @@ from rsviz.errors import UserError
 from rsviz.images import image_id
 from rsviz.jobs import Job, Session
 from rsviz.spec import Bound, RunSpec
-from rsviz.ui import picker
+from rsviz.ui import address, charts, picker
+from rsviz.ui.address import Between
+from rsviz.ui.settings import SEED_MAX
 from rsviz.ui.shared import devices
 
 VOTES = (500, 1000, 2000, 5000, 10000)
 DRAWS = (30, 100, 300, 1000, 3000)  # Nh
 N, NH = 1000, 1000
 KNOBS = ("size", "contrast", "texture", "clutter")
-PLAIN = {"displayModeBar": False}
 GLANCE = 100  # noisy copies that show a level before anything is certified
 SHORT = {"dual": "Dual RS", "routing": "Routing", "variational": "Variational RS"}
 HOW = {
@@ -54,15 +55,47 @@ def runs() -> Session:
     return Session()
 
 
+def adopt_address() -> None:
+    """Let the address set the controls, by the names that Certify gives them too."""
+    methods = {
+        c.name: method
+        for dataset in ("shapes", "cifar10")
+        for method, c in choosing.selectors(dataset).items()
+    }
+    adopted = address.adopt(
+        {
+            "drawn": (False, True),
+            "number": Between(0, 1999),
+            "selector": tuple(SHORT),
+            "lam": Between(0.0, 1.0),
+            "within": Between(0.05, 1.0),
+            "draws": DRAWS,
+            "split": ("half", "none"),
+            "knob": KNOBS,
+            "noise_n": VOTES,
+            "noise_seed": Between(0, SEED_MAX),
+            "_selector_named": tuple(methods),
+        },
+        {"checkpoint": "_selector_named", "n": "noise_n", "seed": "noise_seed"},
+    )
+    if name := adopted.get("_selector_named"):
+        st.session_state["selector"] = st.query_params["selector"] = methods[name]
+    if "image" in st.query_params and st.session_state.get("_entered"):
+        st.session_state["image"] = st.query_params["image"]
+
+
 def pick_picture(size: int = 32) -> tuple[Picked, str]:
     """Show the ways to a picture, one drawn to measure among them; return it and its data set."""
-    if st.toggle("Draw a shape and turn its knobs", key="draw"):
-        number = int(st.number_input("Which shape", 0, 1999, 3, key="number"))
+    if st.toggle("Draw a shape and turn its knobs", key="drawn", bind="query-params"):
+        number = int(st.number_input("Which shape", 0, 1999, 3, key="number", bind="query-params"))
         drawn = shapes.draw(shapes.SEEDS["test"], number).knobs
         with st.container(border=True):
             values = {
                 knob: st.slider(
-                    knob, 0.0, 1.0, round(getattr(drawn, knob), 2), 0.05, key=f"{knob}-{number}"
+                    knob,
+                    *(0.0, 1.0, round(getattr(drawn, knob), 2), 0.05),
+                    key=f"{knob}-{number}",
+                    bind="query-params",
                 )
                 for knob in KNOBS
             }
@@ -88,7 +121,12 @@ def pick_method(dataset: str) -> Checkpoint:
     if st.session_state.get("selector") not in found:
         st.session_state["selector"] = next(iter(found))
     method = st.segmented_control(
-        "Who chooses", list(found), format_func=SHORT.__getitem__, key="selector", required=True
+        "Who chooses",
+        list(found),
+        format_func=SHORT.__getitem__,
+        key="selector",
+        bind="query-params",
+        required=True,
     )
     method = method or next(iter(found))
     st.caption(HOW[method])
@@ -101,15 +139,24 @@ def pick_settings(checkpoint: Checkpoint) -> tuple[dict[str, Any], str]:
     method = checkpoint.card["method"]
     if method == "variational":
         given["lam"] = st.slider(
-            "lambda: 0 for accuracy, 1 for robustness", 0.0, 1.0, 0.2, 0.1, key="lam"
+            "lambda: 0 for accuracy, 1 for robustness",
+            0.0,
+            1.0,
+            0.2,
+            0.1,
+            key="lam",
+            bind="query-params",
         )
         given["budget"] = st.slider(
             "D: within this distance, every level possible is certified",
             *(0.05, 1.0, 0.25, 0.05),
-            key="budget",
+            key="within",
+            bind="query-params",
         )
         given["draws"] = float(
-            st.select_slider("Nh: draws of the selector", DRAWS, NH, key="draws")
+            st.select_slider(
+                "Nh: draws of the selector", DRAWS, NH, key="draws", bind="query-params"
+            )
         )
     else:
         split = st.segmented_control(
@@ -118,14 +165,17 @@ def pick_settings(checkpoint: Checkpoint) -> tuple[dict[str, Any], str]:
             default="half",
             required=True,
             key="split",
+            bind="query-params",
             format_func={"half": "half each", "none": "whole each"}.__getitem__,
             help="Half each: both radii and the level are claimed together. Whole each: only the "
             "smaller radius is claimed, which fails no more often.",
         )
         given["split"] = split or "half"
     with st.expander("Votes, seed, device", icon=":material/tune:"):
-        n = st.select_slider("Votes, n, of each stage", VOTES, N, key="noise_n")
-        seed = st.number_input("Seed", 0, 2**31 - 1, 0, key="noise_seed")
+        n = st.select_slider(
+            "Votes, n, of each stage", VOTES, N, key="noise_n", bind="query-params"
+        )
+        seed = st.number_input("Seed", 0, SEED_MAX, 0, key="noise_seed", bind="query-params")
         device = st.radio("Device", devices(), horizontal=True, key="noise_device")
     settings = tuple(sorted(given.items()))
     return {
@@ -183,7 +233,9 @@ def show_follow(
     if picked.knobs is None or picked.number is None:
         return
     st.markdown("**Turn one knob, all else held: the level follows**")
-    knob = st.segmented_control("Knob", KNOBS, default="contrast", required=True, key="knob")
+    knob = st.segmented_control(
+        "Knob", KNOBS, default="contrast", required=True, key="knob", bind="query-params"
+    )
     at_P = [i / 6 for i in range(7)]
     how = choosing.choice(nets, spec)
     level_P = []
@@ -195,11 +247,10 @@ def show_follow(
         level_P.append(
             sum(k * s for k, s in zip(counts_L, how.level_L, strict=True)) / sum(counts_L)
         )
-    st.plotly_chart(
+    charts.show_figure(
         figures_noise.follow(at_P, level_P, getattr(picked.knobs, knob), knob, how.level_L),
-        key="follow",
-        config=PLAIN,
-        alt=f"Mean level voted for as {knob} goes from 0 to 1: "
+        "follow",
+        f"Mean level voted for as {knob} goes from 0 to 1: "
         + ", ".join(f"{s:.2f}" for s in level_P),
     )
 

@@ -11,8 +11,8 @@ from rsviz.checkpoints import Checkpoint
 from rsviz.errors import UserError
 from rsviz.figures_noise import Attacked
 from rsviz.networks import INPUT_SIZE
+from rsviz.ui import charts
 from rsviz.ui.levels import SHORT
-from rsviz.ui.levels_logs import CONFIG
 
 PAPER_RATIO = 1.6  # "at most", Dual RS (arXiv 2512.01782)
 
@@ -71,11 +71,10 @@ def show_attacked(checkpoint: Checkpoint) -> None:
         "chosen, attack on f": _points(found, found.chosen, "f"),
         "chosen, attack on f and h": _points(found, found.chosen, "f and h"),
     }
-    st.plotly_chart(
+    charts.show_figure(
         figures_noise.clean_against_attacked(lines),
-        key="under_attack",
-        config=CONFIG,
-        alt="Clean against attacked accuracy of fixed and of chosen noise levels.",
+        "under_attack",
+        "Clean against attacked accuracy of fixed and of chosen noise levels.",
     )
     spec = found.head["spec"]
     st.caption(

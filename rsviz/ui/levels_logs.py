@@ -18,9 +18,9 @@ from rsviz.choosing import Chosen
 from rsviz.compare import Entry
 from rsviz.errors import UserError
 from rsviz.logs import Log
+from rsviz.ui import charts
 from rsviz.ui.levels import SHORT
 
-CONFIG = {"displaylogo": False, "toImageButtonOptions": {"format": "svg", "filename": "rsviz"}}
 SHOWN = 10
 
 
@@ -82,11 +82,10 @@ def show_curves(dataset: str, selectors: Mapping[str, Checkpoint]) -> None:
         return
     st.subheader("Over the test images: fixed levels, their envelope, and the choosers")
     entries += fixed + [compare.renamed(e, "best fixed level") for e in compare.envelopes(fixed)]
-    st.plotly_chart(
+    charts.show_figure(
         figures.accuracy_curves(entries, compare.marks(entries)),
-        key="noise_curves",
-        config=CONFIG,
-        alt=figures.in_words(entries),
+        "noise_curves",
+        figures.in_words(entries),
     )
     best = max(fixed, key=lambda e: e.curve.acr)
     above = [e.name for e in entries if e.curve.acr > best.curve.acr and e.name in SHORT.values()]
@@ -118,18 +117,17 @@ def show_scatter(checkpoint: Checkpoint, found: Chosen) -> None:
     """Show chosen against best level over the test images; a click opens the image above."""
     st.subheader("Is the level chosen the best one?")
     worth_N = found.worth_N & ~np.isnan(found.level_N)
-    st.plotly_chart(
+    charts.show_figure(
         figures_noise.against_best(
             found.level_N[worth_N],
             found.best_N[worth_N],
             found.index_N[worth_N],
             found.gain_N[worth_N],
         ),
-        key="scatter",
+        "scatter",
+        f"Level chosen against best fixed level of {int(worth_N.sum())} images.",
         on_select=_open_clicked,
         selection_mode="points",
-        config=CONFIG,
-        alt=f"Level chosen against best fixed level of {int(worth_N.sum())} images.",
     )
     st.session_state["_scatter_dataset"] = checkpoint.card["dataset"]
     shares = figures_noise.shares(found.level_N)
@@ -172,7 +170,7 @@ def _open_clicked() -> None:
 
 def open_image(name: str) -> None:
     """Let the picture above be this one of a data set."""
-    st.session_state.update(draw=False, source="gallery", image=name)
+    st.session_state.update(drawn=False, source="gallery", image=name)
 
 
 def show_gallery(checkpoint: Checkpoint, found: Chosen) -> None:

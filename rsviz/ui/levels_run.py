@@ -15,6 +15,7 @@ from rsviz.methods import variational
 from rsviz.noise_levels import from_spec
 from rsviz.spec import Certificate, RunSpec
 from rsviz.trace import down
+from rsviz.ui import charts
 from rsviz.ui.live import POLL_SECONDS
 
 
@@ -81,10 +82,11 @@ def _show_votes(own: Certificate) -> None:
     level = own.detail.get("level")
     chosen = level_L.index(level) if level in level_L else None
     possible = own.detail.get("possible")
-    st.altair_chart(
+    charts.show_chart(
         figures_noise.level_votes(counts_L, level_L, chosen, possible and tuple(possible)),
-        key="level_votes",
-        alt=figures_noise.votes_in_words(counts_L, level_L),
+        "level_votes",
+        figures_noise.votes_in_words(counts_L, level_L),
+        offered=own.ended != "running",
     )
     if possible is not None:
         below, above = own.detail["bounded"]
@@ -112,10 +114,11 @@ def _show_fixed(by_name: Mapping[str, Certificate], own: Certificate, label: int
     ended = own.ended != "running"
     bars = fixed_levels(fixed, own.predicted if label is None else label)
     radius = own.radius if ended else None
-    st.altair_chart(
+    charts.show_chart(
         figures_noise.fixed_bars(bars, radius),
-        key="fixed_bars",
-        alt=figures_noise.fixed_in_words(bars, radius),
+        "fixed_bars",
+        figures_noise.fixed_in_words(bars, radius),
+        offered=ended,
     )
     best = next((bar for bar in bars if bar.kind == "best afterwards"), None)
     told = "The best of these is known only afterwards; picking it is **not** a certificate."

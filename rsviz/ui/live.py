@@ -9,7 +9,7 @@ from rsviz.flags import FLAGS
 from rsviz.jobs import Job
 from rsviz.spec import Bound, Certificate, RunSpec
 from rsviz.trace import down
-from rsviz.ui import share
+from rsviz.ui import charts
 from rsviz.ui.shared import Shown, shown_of
 
 POLL_SECONDS = 0.5
@@ -166,7 +166,7 @@ def _show_trace(c: Certificate, view: View, shown: Shown) -> None:
         figures.radius_trace(line, c.n, ceiling, final.radius if final else None),
         key="radius_trace",
         alt=figures.trace_in_words(line, ceiling),
-        config=share.CONFIG,
+        config=charts.CONFIG,
     )
 
 

@@ -5,19 +5,44 @@ import streamlit as st
 from rsviz import checkpoints
 from rsviz.checkpoints import Checkpoint
 from rsviz.errors import UserError
+from rsviz.ui import address, canvases
 from rsviz.ui.settings import SEED_MAX, SIGMAS, trained_sigma
 from rsviz.ui.shared import devices
 
 VOTES = (500, 1000, 2000, 5000, 10000)
 
 
+def _networks() -> dict[str, Checkpoint]:
+    """Return the networks with a mask, by name."""
+    found = checkpoints.list_checkpoints()
+    return {c.name: c for c in found if c.verified and c.card["method"] == "adaptive"}
+
+
+def adopt_address() -> None:
+    """Let the address set the controls, by the names that Certify gives them too."""
+    adopted = address.adopt(
+        {
+            "mask_network": sorted(_networks()),
+            "mask_sigma": SIGMAS,
+            "f": address.Between(0.1, 0.9),
+            "mask_n": VOTES,
+            "mask_seed": address.Between(0, SEED_MAX),
+            **canvases.CONTROLS,
+        },
+        {
+            "checkpoint": "mask_network",
+            "sigma": "mask_sigma",
+            "n": "mask_n",
+            "seed": "mask_seed",
+        },
+    )
+    if "mask_sigma" in adopted:
+        st.session_state["_mask_network"] = None  # the noise asked for, not the one it brings
+
+
 def pick_network() -> Checkpoint:
     """Show the choice among networks with a mask; a new one brings its noise level."""
-    found = {
-        c.name: c
-        for c in checkpoints.list_checkpoints()
-        if c.verified and c.card["method"] == "adaptive"
-    }
+    found = _networks()
     if not found:
         raise UserError(
             f"There is no network with a mask in {checkpoints.root()}; 'python -m rsviz recipes "

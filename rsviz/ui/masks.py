@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from rsviz import canvas, figures_masks, images, mask_views, queries
 from rsviz.methods import adaptive
 from rsviz.spec import RunSpec
+from rsviz.ui import charts
 from rsviz.ui.canvases import Chosen
 from rsviz.ui.shared import Key
 
 DRAWS = 48
 WIDTH = 152  # of one picture on the page; two fit beside each other on a phone
-PLAIN = {"displayModeBar": False}
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,11 +162,10 @@ def show_many(sight: Sight, nets: Mapping[str, nn.Module], sizes: Sequence[int])
     with right:
         st.markdown("**Noise of the second look**, vote by vote")
         first = sight.spec.sigma / sight.f**0.5
-        st.plotly_chart(
+        charts.show_figure(
             figures_masks.noise_histogram(sight.levels_N, first, sight.spec.sigma),
-            key="levels",
-            config=PLAIN,
-            alt=f"Histogram of {DRAWS} noise levels, on average {np.mean(sight.levels_N):.2f}.",
+            "levels",
+            f"Histogram of {DRAWS} noise levels, on average {np.mean(sight.levels_N):.2f}.",
         )
     _show_kept(sight, nets, sizes)
 
@@ -186,7 +185,7 @@ def _show_kept(sight: Sight, nets: Mapping[str, nn.Module], sizes: Sequence[int]
         f"**{ratio:.2f} times** the weight."
     )
     kept = _kept_on(sight.key, tuple(sizes), sight.chosen, nets)
-    st.plotly_chart(
+    charts.show_figure(
         figures_masks.over_sizes(
             sizes,
             [ratio for ratio, _ in kept],
@@ -194,9 +193,8 @@ def _show_kept(sight: Sight, nets: Mapping[str, nn.Module], sizes: Sequence[int]
             "weight on / beside it",
             1.0,
         ),
-        key="kept",
-        config=PLAIN,
-        alt="How much more weight the object has: "
+        "kept",
+        "How much more weight the object has: "
         + ", ".join(f"k = {k}: {r:.2f}" for k, (r, _) in zip(sizes, kept, strict=True)),
     )
     st.caption(

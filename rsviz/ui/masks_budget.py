@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from rsviz import certify, figures_masks, mask_views, queries
 from rsviz.spec import Certificate
 from rsviz.trace import down
-from rsviz.ui.masks import DRAWS, PLAIN, WIDTH, Sight, show_pictures
+from rsviz.ui import charts
+from rsviz.ui.masks import DRAWS, WIDTH, Sight, show_pictures
 from rsviz.ui.shared import Key
 
 
@@ -31,14 +32,14 @@ def show_budget(sight: Sight, radius: float) -> None:
     d = sight.chosen.x_CHW.numel()
     shifts = mask_views.budget(levels / 255, sight.spec.sigma, d, sight.f)
     left, right = st.columns([3, 2], gap="large")
-    left.plotly_chart(
-        figures_masks.budget_curves(*shifts),
-        key="budget",
-        config=PLAIN,
-        alt="Trade-off curves: the looks shift by {:.2f} and {:.2f}, both by {:.2f}.".format(
-            *shifts
-        ),
-    )
+    with left:
+        charts.show_figure(
+            figures_masks.budget_curves(*shifts),
+            "budget",
+            "Trade-off curves: the looks shift by {:.2f} and {:.2f}, both by {:.2f}.".format(
+                *shifts
+            ),
+        )
     with right:
         _explain_budget(sight, levels / 255, shifts)
 

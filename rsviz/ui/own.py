@@ -8,8 +8,8 @@ from rsviz.checkpoints import Checkpoint
 from rsviz.datasets import CLASSES
 from rsviz.errors import UserError
 from rsviz.own import MEGABYTES, NETWORKS, Own, read_own
+from rsviz.ui.address import plain
 from rsviz.ui.settings import SIGMAS
-from rsviz.ui.shared import plain
 
 
 def pick(dataset: str) -> Checkpoint | None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rsviz import datasets, images
 from rsviz.errors import UserError
-from rsviz.ui.shared import plain
+from rsviz.ui.address import plain
 
 SOURCES = {"gallery": "Gallery", "upload": "Upload", "camera": "Camera"}
 TITLES = {"shapes": "Shapes (drawn by rsviz)", "cifar10": "CIFAR-10 (small photographs)"}

@@ -11,6 +11,7 @@ from rsviz.checkpoints import Checkpoint
 from rsviz.jobs import Job, Session
 from rsviz.spec import Bound, Certificate
 from rsviz.trace import down
+from rsviz.ui import charts
 from rsviz.ui.live import POLL_SECONDS
 
 AT = (0, 1, 2, 3, 4, 6)  # radii of the table, in grey levels
@@ -91,7 +92,13 @@ def show_readings(
     if traces:
         planned = max(certificates[-1].n for certificates in runs.values())
         alpha = max(certificates[-1].alpha for certificates in runs.values())
-        st.altair_chart(figures_masks.radii(traces, TITLES, planned, d), key="race")
+        ended = all(certificates[-1].ended != "running" for certificates in runs.values())
+        charts.show_chart(
+            figures_masks.radii(traces, TITLES, planned, d),
+            "race",
+            figures_masks.radii_in_words(traces, TITLES, d),
+            offered=ended,
+        )
         st.caption(
             "Certified Linf radius, in grey levels of 255. The lines are anytime bounds: each "
             "holds whenever you look. At the planned number of votes the boxes also use "

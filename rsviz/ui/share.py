@@ -1,4 +1,4 @@
-"""What a visitor takes away: certificate, report and the numbers of a figure."""
+"""What a visitor takes away of a run: the certificate, a report, and the address."""
 
 from collections.abc import Sequence
 
@@ -9,26 +9,6 @@ from torch import Tensor
 from rsviz import certify, export, figures, report, trace
 from rsviz.images import image_id
 from rsviz.spec import Certificate
-
-# The camera above a figure saves it as PNG, three times as fine as the screen.
-CONFIG = {
-    "displaylogo": False,
-    "toImageButtonOptions": {"format": "png", "filename": "rsviz", "scale": 3},
-}
-
-
-def offer_csv(figure: go.Figure, name: str) -> None:
-    """Offer the numbers behind a figure."""
-    st.download_button(
-        "These numbers as CSV",
-        lambda: export.figure_csv(figure),
-        f"rsviz-{name}.csv",
-        "text/csv",
-        key=f"csv-{name}",
-        on_click="ignore",
-        type="tertiary",
-        icon=":material/download:",
-    )
 
 
 def offer_certificate(

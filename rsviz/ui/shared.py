@@ -4,7 +4,6 @@ Shape suffixes: C channels, H height, W width.
 """
 
 import gc
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -80,12 +79,6 @@ def class_names(checkpoint: str) -> tuple[str, ...]:
     if checkpoint in own:
         return own[checkpoint]
     return CLASSES[checkpoints.find(checkpoint).card["dataset"]]
-
-
-def plain(text: str, most: int = 60) -> str:
-    """Return foreign text, cut short, that Markdown shows as it is: no link, picture or formula."""
-    short = text if len(text) <= most else text[:most] + "..."
-    return re.sub(r"([\\`*_\[\]<>$~:#|!&@]|(?<=www)\.)", r"\\\1", " ".join(short.split()))
 
 
 def devices() -> list[str]:

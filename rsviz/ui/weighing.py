@@ -14,8 +14,7 @@ from rsviz.images import image_id
 from rsviz.jobs import Job
 from rsviz.spec import RunSpec
 from rsviz.trace import down
-from rsviz.ui import picker
-from rsviz.ui.behind import CONFIG
+from rsviz.ui import charts, picker
 from rsviz.ui.settings import SIGMAS, VOTES, default_image
 from rsviz.ui.shared import desk, devices
 from rsviz.weighing import PER_QUERY, Weighing
@@ -159,13 +158,9 @@ def _show(now: Weighing, names: Sequence[str], classes: Sequence[str]) -> None:
     left, right = st.columns(2, gap="medium")
     told = {"covariances": (now.Q_LL, 3), "correlations": (now.correlation_LL, 2)}
     for column, (what, (value_LL, digits)) in zip((left, right), told.items(), strict=True):
-        column.markdown(f"**Variances and covariances of the margins**, as {what}")
-        column.plotly_chart(
-            figures.matrix(value_LL, names, digits),
-            key=what,
-            config=CONFIG,
-            alt=f"{what} {value_LL}",
-        )
+        with column:
+            st.markdown(f"**Variances and covariances of the margins**, as {what}")
+            charts.show_figure(figures.matrix(value_LL, names, digits), what, f"{what} {value_LL}")
     st.caption(
         "Margins are how much more probable a network finds the right class than another, over "
         "noise, on training images; each is weighted by the inverse square of its mean. The less "
@@ -187,7 +182,7 @@ def _show_weights(now: Weighing, names: Sequence[str]) -> None:
             "Four networks have too many weightings to draw; the table has those that count."
         )
         return
-    st.plotly_chart(figure, key="weights", config=CONFIG, alt="Variance against the weights.")
+    charts.show_figure(figure, "weights", "Variance against the weights.")
     if len(names) == 2:
         st.caption(
             "The formula for two networks as the paper prints it has the sign of the covariance "

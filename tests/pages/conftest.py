@@ -54,9 +54,9 @@ def open_page(made, line, monkeypatch):
 
     def open_with(page="certify", **query):
         app = AppTest.from_file(APP, default_timeout=30)
+        app.run()  # of Home, which would take the address for its own
         for key, value in query.items():
             app.query_params[key] = str(value)
-        app.run()
         return app.switch_page(f"pages/{page}.py").run()
 
     return open_with

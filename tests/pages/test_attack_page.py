@@ -28,7 +28,11 @@ def test_an_attack_shows_verdict_counts_pictures_and_curve(open_page, monkeypatc
     assert "That proves nothing" in words(app)  # three times is the default
     table = app.dataframe[0].value
     assert list(table["picture"]) == ["as it is", "attacked"]
-    assert "100 of 100" in table["most votes"][1]
+    assert "PREDICT on both, 100 fresh votes each" in words(app)
+    assert table["most votes"][1].split()[1] == "100"
+    strip = app.get("html")[0].proto.body
+    assert strip.count("data:image/png") == 3  # of one strip, which a phone does not break
+    assert all(said in strip for said in (">As it is<", ">Attacked<", ">Difference x "))
     figure = json.loads(app.get("plotly_chart")[0].proto.spec)
     assert any(t.get("name") == "answer kept" for t in figure["data"])
     app.select_slider(key="budget").set_value(0.99).run()

@@ -87,7 +87,7 @@ def test_the_best_fixed_level_is_of_the_right_class(open_levels):
 
 def test_a_drawn_shape_follows_its_knobs(open_levels):
     app = open_levels()
-    app.toggle(key="draw").set_value(True).run()
+    app.toggle(key="drawn").set_value(True).run()
     assert "all else held" in words(app)
     before = [image.url for shown in app.get("image") for image in shown.proto.imgs]
     app.slider(key="contrast-3").set_value(0.1).run()

@@ -151,8 +151,8 @@ def test_composing_places_a_shape_where_one_says(open_masks):
     app = compose(open_masks())
     app.segmented_control(key="background").set_value("gradient").run()
     assert not app.exception
-    app.slider(key="From the top 16").set_value(0).run()
-    app.slider(key="From the left 16").set_value(16).run()
+    app.slider(key="top_16").set_value(0).run()
+    app.slider(key="left_16").set_value(16).run()
     assert not app.exception
     assert "True label: **" in words(app)
     assert "Does it find the object?" in words(app)

@@ -1,0 +1,133 @@
+"""What an address asks of a page's controls: taken over where it can be, else told in a sentence.
+
+Streamlit binds a control to the address by itself, but drops what it cannot use without a word, and
+a value that is the control's default does not win over what the control held.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+
+@dataclass(frozen=True)
+class Between:
+    """Any number from low to high, a whole one if both are."""
+
+    low: float
+    high: float
+
+
+Takes = Sequence[Any] | Between
+
+
+def plain(text: str, most: int = 60) -> str:
+    """Return foreign text, cut short, that Markdown shows as it is: no link, picture or formula."""
+    short = text if len(text) <= most else text[:most] + "..."
+    return re.sub(r"([\\`*_\[\]<>$~:#|!&@]|(?<=www)\.)", r"\\\1", " ".join(short.split()))
+
+
+def drop_infinite() -> None:
+    """Take infinite numbers out of the address, and run again: Streamlit's fields fail at them."""
+    found = {name: given for name, given in st.query_params.items() if _infinite(given)}
+    if not found:
+        return
+    for name in found:
+        del st.query_params[name]
+    st.session_state["_infinite"] = [
+        f"The address asks for {plain(name)}={plain(given)}, which is beyond all that a control "
+        "can be. The default is used."
+        for name, given in found.items()
+    ]
+    st.rerun()
+
+
+def tell_infinite(entered: bool) -> None:
+    """Tell what was taken out of the address of this page, as long as it is open."""
+    told = st.session_state.pop("_infinite", [])
+    if entered or told:
+        st.session_state["_dropped"] = told
+    for sentence in st.session_state.get("_dropped", ()):
+        st.warning(sentence, icon=":material/link_off:")
+
+
+def _infinite(given: str) -> bool:
+    try:
+        return math.isinf(float(given))
+    except ValueError:
+        return False
+
+
+def means(option: object, given: str | None) -> bool:
+    """Whether an address means this option: by its name, or by its value, as 1 means 1.0."""
+    if given is None or len(given) > 200 or not given.isascii():
+        return False
+    if isinstance(option, bool):
+        return given.lower() == str(option).lower()
+    try:
+        return (isinstance(option, int | float) and float(given) == option) or str(option) == given
+    except ValueError:
+        return str(option) == given
+
+
+def adopt(controls: Mapping[str, Takes], also: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Set controls from the address when the page is opened; tell what of it is not used.
+
+    Parameters
+    ----------
+    controls : by key, which is also their name in the address: what they can be.
+    also : further names of controls, by which other pages know them; they leave the address.
+
+    Returns
+    -------
+    What was set just now, by key.
+    """
+    adopted: dict[str, Any] = {}
+    if st.session_state.get("_entered"):
+        told = []
+        for name, key in [*(also or {}).items(), *((key, key) for key in controls)]:
+            given = st.query_params.get(name)
+            if given is None:
+                continue
+            found = _read(given, controls[key])
+            if found:
+                adopted[key] = found[0]
+            else:
+                told.append(_refusal(name, given, controls[key]))
+            if name != key:
+                del st.query_params[name]
+                if found and not key.startswith("_"):
+                    st.query_params[key] = str(found[0])
+        st.session_state.update(adopted)
+        st.session_state["_refused"] = told
+    for sentence in st.session_state.get("_refused", ()):
+        st.warning(sentence, icon=":material/link_off:")
+    return adopted
+
+
+def _read(given: str, takes: Takes) -> list[Any]:
+    """Return the value an address means, in a list, which is empty if there is none."""
+    if not isinstance(takes, Between):
+        return [option for option in takes if means(option, given)][:1]
+    whole = isinstance(takes.low, int) and isinstance(takes.high, int)
+    try:
+        if not given.isascii() or len(given) > 20:
+            return []
+        value = int(given) if whole else float(given)
+    except ValueError:
+        return []
+    return [value] if takes.low <= value <= takes.high else []
+
+
+def _refusal(name: str, given: str, takes: Takes) -> str:
+    if isinstance(takes, Between):
+        offered = f"any number from {takes.low:,} to {takes.high:,}"
+    else:
+        offered = ", ".join(str(option) for option in takes) or "nothing here"
+    return (
+        f"The address asks for {name}={plain(given)}, but {name} can be {offered}. The default is "
+        "used."
+    )

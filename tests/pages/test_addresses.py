@@ -1,0 +1,140 @@
+"""The address sets Masks, Noise levels and Attack; nonsense in it gets a sentence and defaults."""
+
+import pytest
+
+from tests.constant import make_checkpoints, make_rivals
+from tests.selecting import make_selectors
+
+HOSTILE = {"sigma": "abc", "n": "-5", "checkpoint": "../../etc"}
+
+
+@pytest.fixture(scope="module")
+def every_kind(tmp_path_factory):
+    root = tmp_path_factory.mktemp("every")
+    for make in (make_checkpoints, make_rivals, make_selectors):
+        make(root)
+    return root
+
+
+@pytest.fixture
+def opened(open_page, every_kind, monkeypatch):
+    """Open a page by an address and make sure that nothing failed."""
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(every_kind))
+
+    def at(page, **query):
+        app = open_page(page, **query)
+        assert not app.exception and [e.value for e in app.error] == []
+        return app
+
+    return at
+
+
+KINDS = "slider select_slider number_input segmented_control selectbox toggle text_input".split()
+
+
+def controls(app):
+    """Every control that has a key."""
+    found = [c for kind in KINDS for c in getattr(app, kind)] + list(app.get("button_group"))
+    return {c.key: c for c in found if c.key}
+
+
+SET = {
+    "masks": {
+        "canvas": "9",
+        "mask_sigma": "0.5",
+        "f": "0.3",
+        "mask_n": "500",
+        "mask_seed": "4",
+    },
+    "levels": {
+        "image": "shapes/test/9",
+        "selector": "variational",
+        "lam": "0.4",
+        "within": "0.1",
+        "draws": "300",
+        "noise_n": "500",
+        "noise_seed": "4",
+    },
+    "attack": {
+        "image": "shapes/test/9",
+        "sigma": "0.25",
+        "n": "500",
+        "seed": "4",
+        "attack_norm": "Linf",
+        "budget": "1.5",
+    },
+}
+
+
+@pytest.mark.parametrize("page", SET)
+def test_an_address_sets_every_control_and_is_kept_by_it(opened, page):
+    app = opened(page, **SET[page])
+    assert [w.value for w in app.warning] == []
+    found = controls(app)
+    for key, value in SET[page].items():
+        assert found[key].value == type(found[key].value)(value), key
+        assert found[key].proto.query_param_key == key  # by which the browser writes it back
+
+
+def test_a_composed_canvas_and_a_drawn_shape_are_in_the_address(opened):
+    asked = {
+        "background": "texture",
+        "background_number": "12",
+        "pasted_number": "7",
+        "top_16": "3",
+    }
+    found = controls(opened("masks", canvas_source="compose", **asked))
+    assert {key: str(found[key].value) for key in asked} == asked
+    asked = {"number": "8", "contrast-8": "0.25", "knob": "size"}
+    found = controls(opened("levels", drawn="true", **asked))
+    assert {key: str(found[key].value) for key in asked} == asked
+
+
+def test_the_names_of_certify_are_understood_elsewhere(opened):
+    app = opened("masks", sigma="0.5", n="500", seed="4", checkpoint="shapes-k48-adaptive")
+    found = controls(app)
+    got = [found[f"mask_{key}"].value for key in ("sigma", "n", "seed", "network")]
+    assert got == [0.5, 500, 4, "shapes-k48-adaptive"]
+    app = opened("levels", n="500", seed="4", checkpoint="shapes-variational")
+    found = controls(app)
+    got = [found[key].value for key in ("noise_n", "noise_seed", "selector")]
+    assert got == [500, 4, "variational"]
+    assert not app.warning
+
+
+def test_another_page_that_has_such_a_control_open_is_no_hindrance(opened):
+    app = opened("certify", sigma="1.0", seed="2")
+    app.query_params.update(sigma="0.5", seed="1e999")
+    app.switch_page("pages/masks.py").run()
+    assert not app.exception and [e.value for e in app.error] == []
+    assert "mask_sigma" in controls(app)
+
+
+@pytest.mark.parametrize("page", ["certify", *SET])
+def test_nonsense_gets_a_sentence_each_and_defaults(opened, page):
+    usual = {key: c.value for key, c in controls(opened(page)).items()}
+    app = opened(page, **HOSTILE)
+    told = [w.value for w in app.warning]
+    names = [name for name in HOSTILE if any(f"asks for {name}=" in said for said in told)]
+    assert names == [name for name in HOSTILE if (page, name) != ("levels", "sigma")]
+    assert {key: c.value for key, c in controls(app).items()} == usual
+
+
+HOSTILE_ONES = [
+    "<script>alert(1)</script>",
+    "![](http://example.org/x.png)",
+    "9" * 6000,
+    "nan",
+    "٣",
+]
+
+
+@pytest.mark.parametrize("value", HOSTILE_ONES, ids="script picture long nan digits".split())
+@pytest.mark.parametrize("page", SET)
+def test_every_control_refuses_what_it_cannot_be(opened, page, value):
+    app = opened(page, **dict.fromkeys(SET[page], value))
+    told = "\n".join(w.value for w in app.warning).replace("\\_", "_")
+    for key in set(SET[page]) - {"image"}:
+        assert f"asks for {key}=" in told, key
+    assert "<script>" not in told and "![](http" not in told
+    assert len(told) < 4000

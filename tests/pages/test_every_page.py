@@ -1,0 +1,62 @@
+"""What every page has in common: it opens, explains its words, and its figures can be saved."""
+
+import json
+
+import pytest
+
+from rsviz import glossary, lessons
+from rsviz.ui.pages import PAGES
+from tests.constant import make_checkpoints, make_rivals
+from tests.selecting import make_selectors
+
+NAMES = [name for name, _, _ in PAGES]
+
+
+@pytest.fixture(scope="module")
+def every_kind(tmp_path_factory):
+    """A network for every page."""
+    root = tmp_path_factory.mktemp("every")
+    for make in (make_checkpoints, make_rivals, make_selectors):
+        make(root)
+    return root
+
+
+def terms(app):
+    """The terms at a page's foot, each with the sentence behind its question mark."""
+    captions = [c for c in app.caption if c.value == "In plain words:" or c.proto.help]
+    first = [c.value for c in captions].index("In plain words:")
+    return {c.value: c.proto.help for c in captions[first + 1 :]}
+
+
+def check_figures(app):
+    """Each figure has Plotly's camera, and its numbers can be downloaded."""
+    plotly, altair = app.get("plotly_chart"), app.get("arrow_vega_lite_chart")
+    for chart in plotly:
+        assert json.loads(chart.proto.config).get("displayModeBar") is not False
+    offers = [b for b in app.get("download_button") if "CSV" in b.proto.label]
+    assert len(offers) >= len(plotly) + len(altair)
+    return len(plotly) + len(altair)
+
+
+@pytest.mark.parametrize("page", NAMES)
+def test_a_page_opens_and_explains_its_words(open_page, every_kind, monkeypatch, page):
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(every_kind))
+    app = open_page(page)
+    assert [e.value for e in app.error] == [] and not app.exception
+    assert terms(app) == {t: glossary.help_text(t) for t in glossary.on_page(page)}
+    drawn = check_figures(app)
+    assert drawn or page in ("attack", "levels")  # which draw only what they were asked for
+
+
+@pytest.mark.parametrize("chapter", [c.slug for c in lessons.CHAPTERS])
+def test_the_figures_of_a_chapter_can_be_taken_away(open_page, chapter):
+    app = open_page("learn", chapter=chapter)
+    assert [e.value for e in app.error] == [] and not app.exception
+    assert check_figures(app) == len(lessons.chapter(chapter).scenes)
+
+
+def test_a_page_that_cannot_open_explains_its_words_all_the_same(open_page, monkeypatch, tmp_path):
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
+    app = open_page("masks")
+    assert len(app.error) == 1 and not app.exception
+    assert "mask" in terms(app)
