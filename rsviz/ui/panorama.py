@@ -12,12 +12,12 @@ from rsviz.jobs import Job, queue
 from rsviz.panorama import Contender, Panorama, Row
 from rsviz.spec import Norm, RunSpec
 from rsviz.trace import down
-from rsviz.ui import board, picker
+from rsviz.ui import address, board, picker
 from rsviz.ui.settings import SEED_MAX, VOTES, default_image
 from rsviz.ui.shared import desk, devices
 
 POLL_SECONDS = 0.7
-NOBODY = "nobody"
+NOBODY, UNPINNED = "nobody", "nobody: no row is pinned"
 
 
 def show() -> None:
@@ -60,8 +60,26 @@ def _dataset(own: str) -> str:
 def _settings(found: Sequence[Checkpoint]) -> tuple[list[Checkpoint], int, int, str]:
     with st.expander("Networks, votes, seed", icon=":material/tune:"):
         names = [c.name for c in found]
-        chosen = st.multiselect("Networks", names, names, key=f"nets-{found[0].card['dataset']}")
-        n = st.select_slider("Votes, n", VOTES, 1000, key="each", bind="query-params")
+        key = f"nets-{found[0].card['dataset']}"
+        address.check(**{key: names}, each=VOTES)
+        chosen = st.multiselect(
+            "Networks",
+            names,
+            names,
+            key=key,
+            bind="query-params",
+            on_change=address.forget,
+            args=(key,),
+        )
+        n = st.select_slider(
+            "Votes, n",
+            VOTES,
+            1000,
+            key="each",
+            bind="query-params",
+            on_change=address.forget,
+            args=("each",),
+        )
         seed = st.number_input("Seed", 0, SEED_MAX, 0, key="noise", bind="query-params")
         device = st.radio("Device", devices(), horizontal=True, key="on") or "cpu"
     return [c for c in found if c.name in chosen] or list(found), int(n), int(seed), device
@@ -75,12 +93,16 @@ def _show_board(
     if job is not None and job.active and job.key != key:
         job.stop()
     names = [NOBODY] + [c.row.name for c in contenders]
-    titles = {c.row.name: c.row.title for c in contenders}
+    titles = {NOBODY: UNPINNED} | {c.row.name: c.row.title for c in contenders}
+    address.check(pin=list(titles.values()))
     pin = st.selectbox(
         "Set the others against",
         names,
-        format_func=lambda name: titles.get(name, "nobody: no row is pinned"),
+        format_func=lambda name: titles.get(name, UNPINNED),
         key="pin",
+        bind="query-params",
+        on_change=address.forget,
+        args=("pin",),
         help="Pins a row: its radius is marked in every bar, and the others' difference told.",
     )
     if job is not None and job.active and job.key == key:

@@ -1,6 +1,6 @@
 """Choose how a picture is certified: checkpoint, noise, votes, seed, device; and the presets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -11,6 +11,7 @@ from rsviz.datasets import CLASSES
 from rsviz.errors import UserError
 from rsviz.methods import METHODS
 from rsviz.spec import Bound
+from rsviz.ui.address import complaints, means
 from rsviz.ui.shared import devices, plain
 
 SIGMAS = (0.12, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
@@ -47,7 +48,7 @@ def adopt_address() -> None:
     names = [c.name for c in checkpoints.list_checkpoints()]
     address = st.query_params.to_dict()
     for key, options in _offered(names).items():
-        if found := [o for o in options if _is(o, address.get(key))]:
+        if found := [o for o in options if means(o, address.get(key))]:
             st.session_state[key] = found[0]
     if _is_seed(address.get("seed", "")):
         st.session_state["seed"] = int(address["seed"])
@@ -68,29 +69,8 @@ def _offered(names: list[str]) -> dict[str, Sequence[Any]]:
     }
 
 
-def _is(option: object, given: str | None) -> bool:
-    """Whether an address means this option: by its name, or by its value, as 1 means 1.0."""
-    if given is None or len(given) > 200:
-        return False
-    try:
-        return (isinstance(option, int | float) and float(given) == option) or str(option) == given
-    except ValueError:
-        return str(option) == given
-
-
 def _is_seed(given: str) -> bool:
     return given.isascii() and given.isdecimal() and len(given) < 11 and int(given) <= SEED_MAX
-
-
-def complaints(names: Mapping[str, Sequence[Any]]) -> list[str]:
-    """Return a sentence for each value in the address that its control does not offer."""
-    found = []
-    for key, options in names.items():
-        given = st.query_params.get(key)
-        if given is not None and not any(_is(o, given) for o in options):
-            offered = ", ".join(str(o) for o in options) or "none"
-            found.append(f"The address asks for {key}={plain(given)}, but {key} can be {offered}.")
-    return found
 
 
 def check_address(names: list[str]) -> None:

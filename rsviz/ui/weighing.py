@@ -14,7 +14,7 @@ from rsviz.images import image_id
 from rsviz.jobs import Job
 from rsviz.spec import RunSpec
 from rsviz.trace import down
-from rsviz.ui import picker
+from rsviz.ui import address, picker
 from rsviz.ui.behind import CONFIG
 from rsviz.ui.settings import SIGMAS, VOTES, default_image
 from rsviz.ui.shared import desk, devices
@@ -93,12 +93,16 @@ def _dataset(found: Sequence[Checkpoint]) -> str:
     names = sorted({c.card["dataset"] for c in found})
     if len(names) < 2:
         return names[0] if names else ""
+    address.check(among=[picker.TITLES[name] for name in names])
     chosen = st.segmented_control(
         "Data set",
         names,
         default=names[0],
         format_func=picker.TITLES.__getitem__,
         key="among",
+        bind="query-params",
+        on_change=address.forget,
+        args=("among",),
         required=True,
     )
     return chosen or names[0]
@@ -112,17 +116,40 @@ def _pick(fitting: Sequence[Checkpoint]) -> tuple[list[Checkpoint], float, int]:
     names = [c.name for c in fitting]
     trained = [c.name for c in fitting if c.card.get("sigma") in (0.5, None)]
     first = (trained if len(trained) > 1 else names)[:2]
+    key = f"members-{fitting[0].card['dataset']}"
+    address.check(**{key: names}, level=SIGMAS, ballots=VOTES)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         chosen = st.multiselect(
             "Networks",
             names,
             first,
-            key=f"members-{fitting[0].card['dataset']}",
+            key=key,
             max_selections=MOST,
+            bind="query-params",
+            on_change=address.forget,
+            args=(key,),
             width=460,
         )
-        sigma = st.selectbox("Sigma", SIGMAS, SIGMAS.index(0.5), key="level", width=110)
-        n = st.select_slider("Votes, n", VOTES, 1000, key="ballots", width=180)
+        sigma = st.selectbox(
+            "Sigma",
+            SIGMAS,
+            SIGMAS.index(0.5),
+            key="level",
+            bind="query-params",
+            on_change=address.forget,
+            args=("level",),
+            width=110,
+        )
+        n = st.select_slider(
+            "Votes, n",
+            VOTES,
+            1000,
+            key="ballots",
+            bind="query-params",
+            on_change=address.forget,
+            args=("ballots",),
+            width=180,
+        )
     return [c for c in fitting if c.name in chosen], float(sigma), int(n)
 
 

@@ -55,7 +55,7 @@ def open_page(made, line, monkeypatch):
     def open_with(page="certify", **query):
         app = AppTest.from_file(APP, default_timeout=30)
         for key, value in query.items():
-            app.query_params[key] = str(value)
+            app.query_params[key] = value if isinstance(value, list) else str(value)
         app.run()
         return app.switch_page(f"pages/{page}.py").run()
 

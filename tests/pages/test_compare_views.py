@@ -121,3 +121,62 @@ def datasets_classes():
     from rsviz.datasets import CLASSES
 
     return CLASSES["shapes"]
+
+
+@pytest.fixture
+def four(tmp_path, monkeypatch):
+    """Four networks of Shapes that answer alike, each a little shaken by noise."""
+    for i, name in enumerate(("a", "b", "c", "d")):
+        constant_network(tmp_path / "four" / name)
+        _shake(tmp_path / "four" / name, i)
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path / "four"))
+
+
+def told(at):
+    return [w.value for w in at.warning]
+
+
+def test_the_address_pins_a_row_and_chooses_networks(opened, four):
+    nets = {"nets-shapes": ["a", "c"]}
+    pinned = opened("One image").selectbox(key="pin").options[3]  # of nobody, a, b, c, d
+    at = opened("One image", pin=pinned, **nets)
+    assert at.selectbox(key="pin").value == "c" and "📌" in board(at)
+    assert at.multiselect(key="nets-shapes").value == ["a", "c"]
+    assert board(at).count('role="listitem"') == 2 and not told(at)
+
+
+def test_a_wrong_pin_is_told_in_one_sentence_until_a_row_is_chosen(opened, four):
+    at = opened("One image", pin="<b>nobody</b>")
+    (sentence,) = told(at)
+    assert "pin=" in sentence and "<b>" not in sentence
+    assert at.selectbox(key="pin").value == panorama.NOBODY and "📌" not in board(at)
+    at.run()
+    assert told(at) == [sentence]
+    at.selectbox(key="pin").set_value("b").run()
+    assert not told(at) and "📌" in board(at)
+
+
+def test_the_address_chooses_the_members_of_an_ensemble(opened, four):
+    at = opened("Ensembles", level="0.25", ballots="500", **{"members-shapes": ["b", "d"]})
+    assert at.multiselect(key="members-shapes").value == ["b", "d"] and not told(at)
+    assert at.selectbox(key="level").value == 0.25
+    assert at.select_slider(key="ballots").value == 500
+
+
+def test_members_that_are_not_there_are_left_out_and_told(opened, four):
+    at = opened("Ensembles", **{"members-shapes": ["c", "d", "e"]})
+    (sentence,) = told(at)
+    assert "members-shapes=e," in sentence and "a, b, c, d" in sentence
+    assert at.multiselect(key="members-shapes").value == ["c", "d"]
+    at = opened("Ensembles", level="7", **{"members-shapes": "e"})
+    assert len(told(at)) == 2
+    assert at.multiselect(key="members-shapes").value == ["a", "b"]  # as without an address
+    assert at.selectbox(key="level").value == 0.5
+
+
+def test_a_view_that_is_not_there_is_told_and_the_curves_shown(opened):
+    at = opened("Nothing")
+    (sentence,) = told(at)
+    assert "view=Nothing" in sentence and "One image" in sentence
+    at.segmented_control(key="view").set_value("Claims").run()
+    assert not told(at)
