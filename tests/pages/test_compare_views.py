@@ -180,3 +180,26 @@ def test_a_view_that_is_not_there_is_told_and_the_curves_shown(opened):
     assert "view=Nothing" in sentence and "One image" in sentence
     at.segmented_control(key="view").set_value("Claims").run()
     assert not told(at)
+
+
+def test_three_members_show_the_triangle_of_their_weights(opened, four):
+    at = opened("Ensembles", ballots="100", **{"members-shapes": ["a", "b", "d"]})
+    at = press(at, "weigh")
+    figures = [json.loads(f.proto.spec)["data"] for f in at.get("plotly_chart")]
+    (triangle,) = [f for f in figures if f[0]["type"] == "scatterternary"]
+    marks = {t["name"]: [t["a"][0], t["b"][0], t["c"][0]] for t in triangle[1:]}
+    table = at.dataframe[0].value
+    weights = dict(zip(table["weighting"], table["weights"], strict=True))
+    assert ", ".join(f"{w:.3f}" for w in marks["optimal"]) == weights["optimal"]
+    assert weights["average"] == "0.333, 0.333, 0.333"
+    assert "printed in the paper" not in weights  # it is for two
+    assert table["variance"][0] <= min(triangle[0]["marker"]["color"]) + 1e-9
+
+
+def test_four_members_have_no_picture_of_their_weights_but_a_table(opened, four):
+    at = opened("Ensembles", ballots="100", **{"members-shapes": ["a", "b", "c", "d"]})
+    at = press(at, "weigh")
+    kinds = {json.loads(f.proto.spec)["data"][0]["type"] for f in at.get("plotly_chart")}
+    assert kinds == {"heatmap"}
+    assert any("too many weightings to draw" in c.value for c in at.caption)
+    assert len(at.dataframe[0].value) == 4
