@@ -2,12 +2,16 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rsviz import commands as do
 from rsviz import commands_check as check
+from rsviz.arguments import add as _add
+from rsviz.arguments import add_device as _add_device
+from rsviz.arguments import add_images as _add_images
+from rsviz.arguments_train import add_ensemble, add_recipes, add_train
 from rsviz.errors import UserError
 
 DESCRIPTION = """\
@@ -34,9 +38,9 @@ def parser() -> argparse.ArgumentParser:
     _add_verify(commands)
     _add_attack(commands)
     _add_under_attack(commands)
-    _add_train(commands)
-    _add_recipes(commands)
-    _add_ensemble(commands)
+    add_train(commands)
+    add_recipes(commands)
+    add_ensemble(commands)
     _add_evaluate(commands)
     _add_curves(commands)
     claims = _add(commands, "claims", "judge what papers claim by the logs here", do.claims)
@@ -51,18 +55,6 @@ def parser() -> argparse.ArgumentParser:
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
     """Keeps the examples' line breaks."""
-
-
-def _add(
-    commands: Any, name: str, about: str, action: Callable[..., int | None]
-) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=about, description=about)
-    command.set_defaults(do=action)
-    return command
-
-
-def _add_device(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
 
 
 def _add_checkpoints(commands: Any) -> None:
@@ -175,88 +167,6 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_train(commands: Any) -> None:
-    from rsviz.datasets import CLASSES
-    from rsviz.methods import METHODS
-    from rsviz.networks import NETWORKS
-    from rsviz.workshop import MAKERS
-
-    command = _add(commands, "train", "train a network; killed, the same command resumes", do.train)
-    command.add_argument("method", choices=[m for m in METHODS if METHODS[m].loss or m in MAKERS])
-    command.add_argument("--dataset", required=True, choices=list(CLASSES))
-    command.add_argument("--sigma", required=True, help="a number, or uniform: U(0, 1) per image")
-    command.add_argument("--network", default="compact", choices=list(NETWORKS))
-    command.add_argument("--epochs", type=int, required=True)
-    command.add_argument("--lr", type=float, default=0.4, help="peak of the one-cycle rate")
-    command.add_argument("--batch", type=int, default=256)
-    command.add_argument(
-        "--dtype",
-        default="float32",
-        choices=["float32", "bfloat16"],
-        help="of convolutions while training; bfloat16 is about 1.7 times faster where the "
-        "processor has it (default: %(default)s)",
-    )
-    command.add_argument("--seed", type=int, default=0)
-    command.add_argument(
-        "--start", default="", help="checkpoint whose weights training starts from"
-    )
-    command.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a setting of the method's loss, say draws=2; may be repeated",
-    )
-    command.add_argument("--out", type=Path, required=True, help="folder of the new checkpoint")
-    command.add_argument("--no-compile", action="store_true", help="without torch.compile")
-    _add_device(command)
-
-
-def _add_ensemble(commands: Any) -> None:
-    about = "weigh several networks into one, and measure every weighting in one pass"
-    actions = _add(commands, "ensemble", about, do.fit_ensemble).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
-    fit = _add(
-        actions,
-        "fit",
-        "find the weights on training images and write a checkpoint",
-        do.fit_ensemble,
-    )
-    fit.add_argument("names", nargs="+", metavar="NAME", help="checkpoints of one data set")
-    fit.add_argument("--out", type=Path, required=True, help="folder of the new checkpoint")
-    fit.add_argument("--sigma", type=float, help="noise level (default: the members')")
-    fit.add_argument(
-        "--weighting",
-        default="optimal",
-        choices=["optimal", "average", "max-margin", "printed"],
-        help="which one the checkpoint votes with (%(default)s); printed: as the paper has it",
-    )
-    fit.add_argument("--images", type=int, default=200, help="training images (%(default)s)")
-    fit.add_argument(
-        "--floor", type=float, default=0.1, help="least mean margin counted with (%(default)s)"
-    )
-    fit.add_argument("--seed", type=int, default=0)
-    _add_device(fit)
-    score = _add(actions, "score", "measure every weighting in one pass", do.score_ensemble)
-    score.add_argument("name", metavar="NAME", help="an ensemble's checkpoint")
-    score.add_argument("--sigma", type=float, help="noise level (default: the one fitted at)")
-    _add_images(score)
-    score.add_argument("--out", type=Path, required=True, help="folder of a log each")
-    _add_device(score)
-
-
-def _add_recipes(commands: Any) -> None:
-    command = _add(commands, "recipes", "list or make the shipped checkpoints", do.recipes)
-    command.add_argument("action", choices=["list", "run"])
-    command.add_argument(
-        "--minutes", type=float, default=60, help="start nothing after (%(default)s)"
-    )
-    command.add_argument("--n", type=int, default=2_000, help="votes when measuring (%(default)s)")
-    command.add_argument("--only", default="", help="recipes whose name contains this")
-    _add_device(command)
-
-
 def _add_evaluate(commands: Any) -> None:
     command = _add(
         commands,
@@ -270,18 +180,6 @@ def _add_evaluate(commands: Any) -> None:
     _add_settings(command)
     command.add_argument("--out", type=Path, required=True, help="the log, a CSV file")
     _add_device(command)
-
-
-def _add_images(command: argparse.ArgumentParser) -> None:
-    """Add which images are certified and how."""
-    command.add_argument("--split", default="test", choices=["train", "test"])
-    which = command.add_mutually_exclusive_group(required=True)
-    which.add_argument("--every", type=int, help="images 0, K, 2K, ...")
-    which.add_argument("--first", type=int, help="images 0 to M-1")
-    command.add_argument("--n0", type=int, default=100)
-    command.add_argument("--n", type=int, default=10_000)
-    command.add_argument("--alpha", type=float, default=0.001)
-    command.add_argument("--seed", type=int, default=0)
 
 
 def _add_curves(commands: Any) -> None:

@@ -13,6 +13,7 @@ from rsviz.panorama import Contender, Panorama, Row
 from rsviz.spec import Norm, RunSpec
 from rsviz.trace import down
 from rsviz.ui import address, board, picker
+from rsviz.ui.measured import measured
 from rsviz.ui.settings import SEED_MAX, VOTES, default_image
 from rsviz.ui.shared import desk, devices
 
@@ -160,8 +161,6 @@ def _rows(contenders: Sequence[Contender], key: object) -> list[Row]:
 
 def _measured(contender: Contender) -> Row | None:
     """Return the row of a test image that the network's shipped log holds at its own noise."""
-    from rsviz.ui.compare import measured
-
     name = contender.spec.image.split("/")
     if len(name) != 3 or name[1] != "test":
         return None
