@@ -41,7 +41,7 @@ def forest(findings: Sequence[Finding]) -> go.Figure:
             x=0,
             xref="paper",
             y=-i + 0.42,
-            text="<br>".join(wrap(escape(f.claim.text), 56)[:2]),
+            text="<br>".join(map(escape, wrap(f.claim.text, 56, max_lines=2, placeholder=" …"))),
             showarrow=False,
             xanchor="left",
             yanchor="middle",

@@ -58,7 +58,7 @@ def points(
 
 
 def alike(points: Iterable[Point]) -> dict[str, list[Point]]:
-    """Return groups of points that may be compared, by what they share, the largest group first.
+    """Return groups of points that may be compared, by what they share: data set, then sigma.
 
     They share data set, images, n, alpha and sigma; a network that chooses sigma is in every group
     of its images.
@@ -72,7 +72,7 @@ def alike(points: Iterable[Point]) -> dict[str, list[Point]]:
         else:
             groups.setdefault((*images, p.sigma), []).append(p)
     whole = {key: [*g, *chosen.get(key[:-1], [])] for key, g in groups.items()}
-    ranked = sorted(whole.items(), key=lambda item: (-len(item[1]), item[0]))
+    ranked = sorted(whole.items(), key=lambda item: (item[0][0], item[0][-1], *item[0][1:-1]))
     short = [f"{key[0]}, σ {key[-1]:g}" for key, _ in ranked]
     return {
         name if short.count(name) == 1 else f"{name}, {key[1]}, n {key[2]:,}, α {key[3]:g}": group

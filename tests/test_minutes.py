@@ -67,7 +67,9 @@ def test_only_what_was_measured_alike_stands_together(tmp_path):
         "cifar10, σ 0.5, test, every 20th, n 500, α 0.001": ["d"],
         "shapes, σ 0.5": ["e"],
     }
-    assert "b: ACR" in minutes.in_words(found[next(iter(found))])
+    levels = [name.partition(", test")[0] for name in found]
+    assert levels == ["cifar10, σ 0.25", *["cifar10, σ 0.5"] * 2, "shapes, σ 0.5"]
+    assert "b: ACR" in minutes.in_words(found["cifar10, σ 0.5, test, every 20th, n 1,000, α 0.001"])
 
 
 def test_the_figure_has_a_point_and_a_bar_a_network_and_a_name_a_method(tmp_path):

@@ -111,20 +111,20 @@ def _show_minutes() -> None:
     groups = _points(_state())
     if not groups:
         return
-    names = list(groups)
+    names, most = list(groups), max(groups, key=lambda name: len(groups[name]))
     st.subheader("ACR against training minutes")
     address.check(alike=names)
     chosen = st.segmented_control(
         "Measured alike",
         names,
-        default=names[0],
+        default=most,
         key="alike",
         bind="query-params",
         on_change=address.forget,
         args=("alike",),
         required=True,
     )
-    points = groups[chosen or names[0]]
+    points = groups[chosen or most]
     st.plotly_chart(
         figures.minutes(points, {name: m.title for name, m in METHODS.items()}),
         key="minutes",

@@ -37,8 +37,7 @@ def pick_entries() -> list[Entry]:
         st.session_state["measured"] = default_names(found)
         st.session_state["published"] = [BESIDE]
     st.pills("Published sets", list(published.SETS), key="set", on_change=_take_set)
-    left, middle, right = st.columns([5, 5, 2], vertical_alignment="bottom")
-    names = left.multiselect(
+    names = st.multiselect(
         "Measured here",
         list(found),
         key="measured",
@@ -47,7 +46,8 @@ def pick_entries() -> list[Entry]:
         help="Logs of the networks in the checkpoints folder, one for each noise level.",
     )
     shelf = {p.curve.name: p for p in published.load()}
-    papers = middle.multiselect(
+    left, right = st.columns([5, 1], vertical_alignment="bottom")
+    papers = left.multiselect(
         "Published",
         list(shelf),
         key="published",
@@ -192,7 +192,7 @@ def show_table(entries: Sequence[Entry]) -> None:
         compare.table(entries, sorted(at_R)),
         hide_index=True,
         column_config={
-            "curve": st.column_config.TextColumn(pinned=True, width="medium"),
+            "curve": st.column_config.TextColumn(pinned=True, width=230),
             "ACR": st.column_config.NumberColumn(
                 format="%.3f",
                 help="Average certified radius: the mean of radius x correct over all images.",

@@ -75,9 +75,9 @@ def _pick(found: list[Checkpoint]) -> tuple[Checkpoint, EvaluationSpec, str]:
             "Images", ["every", "first"], default="every", key="which", bind="query-params"
         )
         size = datasets.load(checkpoint.card["dataset"], "test")
-        label = "… k-th image" if how != "first" else "… m images"
+        label = "k: every k-th image" if how != "first" else "m: the first m images"
         number = st.number_input(
-            label, 1, len(size), 50 if how != "first" else 100, key=f"number-{how}", width=130
+            label, 1, len(size), 50 if how != "first" else 100, key=f"number-{how}", width=170
         )
         n = st.select_slider("Votes, n", VOTES, 1000, key="votes", bind="query-params", width=180)
         device = devices()[0]

@@ -12,6 +12,8 @@ from rsviz.compare import Entry
 from rsviz.errors import UserError
 from rsviz.logs import read_log
 
+WEIGHTINGS = "weightings/*.csv"  # of an ensemble, a log each, from the same votes
+
 
 def log_folder() -> Path:
     """Return where the logs of evaluations started here lie: RSVIZ_LOGS, else the cache."""
@@ -22,20 +24,23 @@ def log_folder() -> Path:
 def _read(path: str, checkpoint: str, mtime_ns: int, size: int) -> Entry:
     log = read_log(Path(path))
     sigma = "" if log.sigma is None else f", σ {log.sigma:g}"
-    source = f"checkpoints/{checkpoint}/{Path(path).name}"
-    log = replace(log, name=f"{checkpoint}{sigma}", source=source)
+    name, file = f"{checkpoint}{sigma}", Path(path).name
+    if Path(path).parent.name == Path(WEIGHTINGS).parent.name:
+        name, file = f"{name}, {Path(path).stem}", f"{Path(WEIGHTINGS).parent}/{file}"
+    log = replace(log, name=name, source=f"checkpoints/{checkpoint}/{file}")
     return compare.from_log(log, "measured here", checkpoint)
 
 
 def measured() -> tuple[dict[str, Entry], list[str]]:
     """Return the measured logs of all checkpoints by name, and a sentence for each unreadable one.
 
-    A name holds the noise level, since one network may be measured at several.
+    A name holds the noise level, since one network may be measured at several, and of an ensemble
+    the weighting.
     """
     found: dict[str, Entry] = {}
     refused = []
     for c in checkpoints.list_checkpoints():
-        for path in sorted(c.folder.glob("certified*.csv")):
+        for path in [*sorted(c.folder.glob("certified*.csv")), *sorted(c.folder.glob(WEIGHTINGS))]:
             stat = path.stat()
             try:
                 entry = _read(str(path), c.name, stat.st_mtime_ns, stat.st_size)

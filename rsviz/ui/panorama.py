@@ -168,9 +168,17 @@ def _measured(contender: Contender) -> Row | None:
         log = entry.log
         if log is None or entry.checkpoint != contender.checkpoint.name:
             continue
+        if _other_weighting(contender.checkpoint, log.source):
+            continue
         if log.sigma in (None, contender.spec.sigma) and log.dataset == name[0]:
             return panorama.from_log(contender.checkpoint, log, int(name[2]))
     return None
+
+
+def _other_weighting(checkpoint: Checkpoint, source: str) -> bool:
+    """Whether a log is of an ensemble's members weighed in another way than it votes with."""
+    folder, _, file = source.rpartition("/")
+    return folder.endswith("weightings") and file != f"{checkpoint.card.get('weighting')}.csv"
 
 
 def _show_running(job: Job, classes: Sequence[str], label: int | None, pin: str | None) -> None:

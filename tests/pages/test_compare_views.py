@@ -1,6 +1,7 @@
 """The views of Compare beside its curves: one image, ensembles, claims, evaluation."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import streamlit as st
@@ -222,3 +223,21 @@ def test_claims_set_acr_against_the_minutes_in_the_cards(opened, tmp_path, monke
     (points,) = json.loads(at.get("plotly_chart")[0].proto.spec)["data"]
     assert (points["x"], points["y"]) == ([1], [0.4]) and not told(at)
     assert "alike=shapes, σ 7" in told(opened("Claims", alike="shapes, σ 7"))[0]
+
+
+def test_an_ensembles_row_is_read_from_the_log_of_its_own_weighting(monkeypatch):
+    checkpoint = SimpleNamespace(name="both", card={"weighting": "optimal"})
+    image = SimpleNamespace(image="shapes/test/5", sigma=0.5)
+    logs = {
+        w: SimpleNamespace(
+            checkpoint="both",
+            log=SimpleNamespace(
+                sigma=0.5, dataset="shapes", source=f"checkpoints/both/weightings/{w}.csv"
+            ),
+        )
+        for w in ("average", "optimal", "printed")
+    }
+    monkeypatch.setattr(panorama, "measured", lambda: (logs, []))
+    monkeypatch.setattr(panorama.panorama, "from_log", lambda c, log, i: (log.source, i))
+    found = panorama._measured(SimpleNamespace(checkpoint=checkpoint, spec=image))
+    assert found == ("checkpoints/both/weightings/optimal.csv", 5)
