@@ -217,7 +217,7 @@ def _show_details(rows: Sequence[Row], classes: Sequence[str]) -> None:
     told = [r for r in rows if r.certificate is not None]
     if not told:
         return
-    st.dataframe([_in_numbers(r, classes) for r in told], hide_index=True)
+    st.dataframe([_in_numbers(r, classes) for r in told], hide_index=True, height="content")
     with st.expander("What exactly is guaranteed", icon=":material/verified:"):
         about: dict[str, list[str]] = {}
         for r in told:

@@ -128,7 +128,7 @@ def _pick(fitting: Sequence[Checkpoint]) -> tuple[list[Checkpoint], float, int]:
             bind="query-params",
             on_change=address.forget,
             args=(key,),
-            width=460,
+            width=640,
         )
         sigma = st.selectbox(
             "Sigma",
@@ -214,7 +214,18 @@ def _show_weights(now: Weighing, names: Sequence[str]) -> None:
             "Four networks have too many weightings to draw; the table has those that count."
         )
         return
-    st.plotly_chart(figure, key="weights", config=CONFIG, alt="Variance against the weights.")
+    st.plotly_chart(
+        figure,
+        width="stretch" if len(names) == 2 else 440,  # at which a triangle's points touch
+        key="weights",
+        config=CONFIG,
+        alt="Variance against the weights.",
+    )
+    if len(names) == 3:
+        st.caption(
+            "Each point of the triangle is one way to weigh them: a corner is that network alone, "
+            "the middle the average; on the side opposite a corner that network has no say."
+        )
     if len(names) == 2:
         st.caption(
             "The formula for two networks as the paper prints it has the sign of the covariance "
@@ -227,6 +238,7 @@ def _show_radii(now: Weighing, classes: Sequence[str]) -> None:
     if not now.certificates:
         return
     st.markdown("**What each certifies of this picture**, all from the same noisy copies")
+    letters = ", ".join(chr(65 + i) for i in range(0 if now.Q_LL is None else len(now.Q_LL)))
     rows = []
     for name, c in now.certificates.items():
         weights = c.detail.get("weights")
@@ -248,7 +260,10 @@ def _show_radii(now: Weighing, classes: Sequence[str]) -> None:
     st.dataframe(
         rows,
         hide_index=True,
-        column_config={"variance": st.column_config.NumberColumn(format="%.4f")},
+        column_config={
+            "weights": st.column_config.TextColumn(f"weights of {letters}"),
+            "variance": st.column_config.NumberColumn(format="%.4f"),
+        },
     )
     st.caption(
         "Weights fixed beforehand make one classifier, to which the theorem applies. Weights found "
