@@ -8,9 +8,7 @@ from typing import Any
 
 from rsviz import commands as do
 from rsviz import commands_check as check
-from rsviz.arguments import add as _add
-from rsviz.arguments import add_device as _add_device
-from rsviz.arguments import add_images as _add_images
+from rsviz.arguments import add, add_device, add_images
 from rsviz.arguments_train import add_ensemble, add_recipes, add_train
 from rsviz.errors import UserError
 
@@ -43,13 +41,13 @@ def parser() -> argparse.ArgumentParser:
     add_ensemble(commands)
     _add_evaluate(commands)
     _add_curves(commands)
-    claims = _add(commands, "claims", "judge what papers claim by the logs here", do.claims)
+    claims = add(commands, "claims", "judge what papers claim by the logs here", do.claims)
     claims.add_argument("--json", action="store_true")
-    speed = _add(commands, "speed", "time voting beside the field's loop and matmul", do.speed)
+    speed = add(commands, "speed", "time voting beside the field's loop and matmul", do.speed)
     speed.add_argument("--checkpoint", required=True)
     speed.add_argument("--seconds", type=float, default=2, help="per timing (%(default)s)")
-    _add_device(speed)
-    _add(commands, "download", "download CIFAR-10 into RSVIZ_DATA or the cache", do.download)
+    add_device(speed)
+    add(commands, "download", "download CIFAR-10 into RSVIZ_DATA or the cache", do.download)
     return top
 
 
@@ -58,17 +56,17 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
 
 def _add_checkpoints(commands: Any) -> None:
-    command = _add(
+    command = add(
         commands, "checkpoints", "list the trained networks and what they measured", do.checkpoints
     )
     command.add_argument("--json", action="store_true", help="print a JSON list")
     command.add_argument("--markdown", action="store_true", help="print the README's table")
-    command = _add(commands, "examples", "store certificates of telling images", do.examples)
+    command = add(commands, "examples", "store certificates of telling images", do.examples)
     command.add_argument("--checkpoint", required=True)
 
 
 def _add_certify(commands: Any) -> None:
-    command = _add(commands, "certify", "certify one image", do.certify)
+    command = add(commands, "certify", "certify one image", do.certify)
     command.add_argument("image", help="an image file, or an image of a data set: shapes/test/3")
     command.add_argument("--checkpoint", required=True, help="name of a trained network")
     command.add_argument(
@@ -98,12 +96,12 @@ def _add_certify(commands: Any) -> None:
     )
     _add_settings(command)
     command.add_argument("--json", action="store_true", help="print the whole certificate")
-    _add_device(command)
+    add_device(command)
 
 
 def _add_verify(commands: Any) -> None:
     about = "check a certificate: count its votes again, with its seed and with a fresh one"
-    command = _add(commands, "verify", about, check.verify)
+    command = add(commands, "verify", about, check.verify)
     command.add_argument("certificate", type=Path, help="the certificate, a JSON file")
     command.add_argument("image", help="the image file, or an image of a data set")
     command.add_argument("--checkpoint", help="the weights (default: those the certificate names)")
@@ -115,12 +113,12 @@ def _add_verify(commands: Any) -> None:
         "--fresh-n", type=int, default=10_000, help="votes with it, at least (%(default)s)"
     )
     command.add_argument("--json", action="store_true", help="print every check")
-    _add_device(command)
+    add_device(command)
 
 
 def _add_attack(commands: Any) -> None:
     about = "attack certified images at multiples of their radius, judged by PREDICT"
-    command = _add(commands, "attack", about, check.attack)
+    command = add(commands, "attack", about, check.attack)
     command.add_argument("image", nargs="?", help="an image; or give --split and --every")
     command.add_argument("--checkpoint", required=True)
     command.add_argument("--sigma", type=float, help="noise level (default: the one trained at)")
@@ -137,12 +135,12 @@ def _add_attack(commands: Any) -> None:
     command.add_argument("--seed", type=int, default=0)
     _add_settings(command)
     command.add_argument("--json", action="store_true", help="print every image's verdicts")
-    _add_device(command)
+    add_device(command)
 
 
 def _add_under_attack(commands: Any) -> None:
     about = "attack chosen and fixed noise levels alike: what stays right (no certificate)"
-    command = _add(commands, "under-attack", about, check.under_attack)
+    command = add(commands, "under-attack", about, check.under_attack)
     command.add_argument("--checkpoint", required=True, help="one of Variational RS")
     command.add_argument("--split", default="test", choices=["train", "test"])
     command.add_argument("--every", type=int, required=True, help="images 0, K, 2K, ...")
@@ -154,7 +152,7 @@ def _add_under_attack(commands: Any) -> None:
     command.add_argument("--n", type=int, default=200, help="votes to judge (%(default)s)")
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--out", type=Path, required=True, help="the table; resumed if there")
-    _add_device(command)
+    add_device(command)
 
 
 def _add_settings(command: argparse.ArgumentParser) -> None:
@@ -168,7 +166,7 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
 
 
 def _add_evaluate(commands: Any) -> None:
-    command = _add(
+    command = add(
         commands,
         "evaluate",
         "certify many images into a log; killed, the same command resumes",
@@ -176,14 +174,14 @@ def _add_evaluate(commands: Any) -> None:
     )
     command.add_argument("--checkpoint", required=True)
     command.add_argument("--sigma", type=float, help="noise level (default: the one trained at)")
-    _add_images(command)
+    add_images(command)
     _add_settings(command)
     command.add_argument("--out", type=Path, required=True, help="the log, a CSV file")
-    _add_device(command)
+    add_device(command)
 
 
 def _add_curves(commands: Any) -> None:
-    command = _add(commands, "curves", "certified accuracy against radius, from logs", do.curves)
+    command = add(commands, "curves", "certified accuracy against radius, from logs", do.curves)
     command.add_argument(
         "files",
         nargs="+",

@@ -10,6 +10,14 @@ import plotly.graph_objects as go
 
 from rsviz.figures_compare import COLOURS, SYMBOLS, empty
 
+# Of a triangle: numbers stand clear of the points on its sides.
+AXIS = {
+    "layer": "below traces",
+    "ticks": "outside",
+    "ticklen": 8,
+    "tickcolor": "rgba(0,0,0,0)",
+    "nticks": 6,
+}
 Weightings = Mapping[str, Sequence[float] | None]
 
 
@@ -65,7 +73,7 @@ def triangle(Q_LL: np.ndarray, weightings: Weightings) -> go.Figure:
         c=w_ML[:, 2],
         mode="markers",
         marker={
-            "size": 14,
+            "size": 16,
             "symbol": "hexagon",
             "color": [_at(Q_LL, w_L) for w_L in w_ML],
             "colorscale": "Cividis",
@@ -91,7 +99,7 @@ def triangle(Q_LL: np.ndarray, weightings: Weightings) -> go.Figure:
         ternary={
             "bgcolor": "rgba(0,0,0,0)",
             "sum": 1,
-            **{f"{k}axis": {"title": k.upper(), "layer": "below traces"} for k in "abc"},
+            **{f"{k}axis": AXIS | {"title": k.upper()} for k in "abc"},
         },
         margin={"l": 30, "r": 30, "t": 40, "b": 40},
     )
