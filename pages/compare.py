@@ -3,7 +3,7 @@
 import streamlit as st
 
 from rsviz import ui
-from rsviz.ui import claims, compare, evaluate, panorama, weighing
+from rsviz.ui import address, claims, compare, evaluate, panorama, weighing
 
 ui.require()
 
@@ -32,12 +32,15 @@ VIEWS = {
 }
 
 st.title("Compare")
+address.check(view=list(VIEWS))
 view = st.segmented_control(
     "View",
     list(VIEWS),
     default="Curves",
     key="view",
     bind="query-params",
+    on_change=address.forget,
+    args=("view",),
     required=True,
     label_visibility="collapsed",
 )

@@ -2,12 +2,14 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rsviz import commands as do
 from rsviz import commands_check as check
+from rsviz.arguments import add, add_device, add_images
+from rsviz.arguments_train import add_ensemble, add_recipes, add_train
 from rsviz.errors import UserError
 
 DESCRIPTION = """\
@@ -34,18 +36,18 @@ def parser() -> argparse.ArgumentParser:
     _add_verify(commands)
     _add_attack(commands)
     _add_under_attack(commands)
-    _add_train(commands)
-    _add_recipes(commands)
-    _add_ensemble(commands)
+    add_train(commands)
+    add_recipes(commands)
+    add_ensemble(commands)
     _add_evaluate(commands)
     _add_curves(commands)
-    claims = _add(commands, "claims", "judge what papers claim by the logs here", do.claims)
+    claims = add(commands, "claims", "judge what papers claim by the logs here", do.claims)
     claims.add_argument("--json", action="store_true")
-    speed = _add(commands, "speed", "time voting beside the field's loop and matmul", do.speed)
+    speed = add(commands, "speed", "time voting beside the field's loop and matmul", do.speed)
     speed.add_argument("--checkpoint", required=True)
     speed.add_argument("--seconds", type=float, default=2, help="per timing (%(default)s)")
-    _add_device(speed)
-    _add(commands, "download", "download CIFAR-10 into RSVIZ_DATA or the cache", do.download)
+    add_device(speed)
+    add(commands, "download", "download CIFAR-10 into RSVIZ_DATA or the cache", do.download)
     return top
 
 
@@ -53,30 +55,18 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
     """Keeps the examples' line breaks."""
 
 
-def _add(
-    commands: Any, name: str, about: str, action: Callable[..., int | None]
-) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=about, description=about)
-    command.set_defaults(do=action)
-    return command
-
-
-def _add_device(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
-
-
 def _add_checkpoints(commands: Any) -> None:
-    command = _add(
+    command = add(
         commands, "checkpoints", "list the trained networks and what they measured", do.checkpoints
     )
     command.add_argument("--json", action="store_true", help="print a JSON list")
     command.add_argument("--markdown", action="store_true", help="print the README's table")
-    command = _add(commands, "examples", "store certificates of telling images", do.examples)
+    command = add(commands, "examples", "store certificates of telling images", do.examples)
     command.add_argument("--checkpoint", required=True)
 
 
 def _add_certify(commands: Any) -> None:
-    command = _add(commands, "certify", "certify one image", do.certify)
+    command = add(commands, "certify", "certify one image", do.certify)
     command.add_argument("image", help="an image file, or an image of a data set: shapes/test/3")
     command.add_argument("--checkpoint", required=True, help="name of a trained network")
     command.add_argument(
@@ -106,12 +96,12 @@ def _add_certify(commands: Any) -> None:
     )
     _add_settings(command)
     command.add_argument("--json", action="store_true", help="print the whole certificate")
-    _add_device(command)
+    add_device(command)
 
 
 def _add_verify(commands: Any) -> None:
     about = "check a certificate: count its votes again, with its seed and with a fresh one"
-    command = _add(commands, "verify", about, check.verify)
+    command = add(commands, "verify", about, check.verify)
     command.add_argument("certificate", type=Path, help="the certificate, a JSON file")
     command.add_argument("image", help="the image file, or an image of a data set")
     command.add_argument("--checkpoint", help="the weights (default: those the certificate names)")
@@ -123,12 +113,12 @@ def _add_verify(commands: Any) -> None:
         "--fresh-n", type=int, default=10_000, help="votes with it, at least (%(default)s)"
     )
     command.add_argument("--json", action="store_true", help="print every check")
-    _add_device(command)
+    add_device(command)
 
 
 def _add_attack(commands: Any) -> None:
     about = "attack certified images at multiples of their radius, judged by PREDICT"
-    command = _add(commands, "attack", about, check.attack)
+    command = add(commands, "attack", about, check.attack)
     command.add_argument("image", nargs="?", help="an image; or give --split and --every")
     command.add_argument("--checkpoint", required=True)
     command.add_argument("--sigma", type=float, help="noise level (default: the one trained at)")
@@ -145,12 +135,12 @@ def _add_attack(commands: Any) -> None:
     command.add_argument("--seed", type=int, default=0)
     _add_settings(command)
     command.add_argument("--json", action="store_true", help="print every image's verdicts")
-    _add_device(command)
+    add_device(command)
 
 
 def _add_under_attack(commands: Any) -> None:
     about = "attack chosen and fixed noise levels alike: what stays right (no certificate)"
-    command = _add(commands, "under-attack", about, check.under_attack)
+    command = add(commands, "under-attack", about, check.under_attack)
     command.add_argument("--checkpoint", required=True, help="one of Variational RS")
     command.add_argument("--split", default="test", choices=["train", "test"])
     command.add_argument("--every", type=int, required=True, help="images 0, K, 2K, ...")
@@ -162,7 +152,7 @@ def _add_under_attack(commands: Any) -> None:
     command.add_argument("--n", type=int, default=200, help="votes to judge (%(default)s)")
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--out", type=Path, required=True, help="the table; resumed if there")
-    _add_device(command)
+    add_device(command)
 
 
 def _add_settings(command: argparse.ArgumentParser) -> None:
@@ -175,90 +165,8 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_train(commands: Any) -> None:
-    from rsviz.datasets import CLASSES
-    from rsviz.methods import METHODS
-    from rsviz.networks import NETWORKS
-    from rsviz.workshop import MAKERS
-
-    command = _add(commands, "train", "train a network; killed, the same command resumes", do.train)
-    command.add_argument("method", choices=[m for m in METHODS if METHODS[m].loss or m in MAKERS])
-    command.add_argument("--dataset", required=True, choices=list(CLASSES))
-    command.add_argument("--sigma", required=True, help="a number, or uniform: U(0, 1) per image")
-    command.add_argument("--network", default="compact", choices=list(NETWORKS))
-    command.add_argument("--epochs", type=int, required=True)
-    command.add_argument("--lr", type=float, default=0.4, help="peak of the one-cycle rate")
-    command.add_argument("--batch", type=int, default=256)
-    command.add_argument(
-        "--dtype",
-        default="float32",
-        choices=["float32", "bfloat16"],
-        help="of convolutions while training; bfloat16 is about 1.7 times faster where the "
-        "processor has it (default: %(default)s)",
-    )
-    command.add_argument("--seed", type=int, default=0)
-    command.add_argument(
-        "--start", default="", help="checkpoint whose weights training starts from"
-    )
-    command.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a setting of the method's loss, say draws=2; may be repeated",
-    )
-    command.add_argument("--out", type=Path, required=True, help="folder of the new checkpoint")
-    command.add_argument("--no-compile", action="store_true", help="without torch.compile")
-    _add_device(command)
-
-
-def _add_ensemble(commands: Any) -> None:
-    about = "weigh several networks into one, and measure every weighting in one pass"
-    actions = _add(commands, "ensemble", about, do.fit_ensemble).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
-    fit = _add(
-        actions,
-        "fit",
-        "find the weights on training images and write a checkpoint",
-        do.fit_ensemble,
-    )
-    fit.add_argument("names", nargs="+", metavar="NAME", help="checkpoints of one data set")
-    fit.add_argument("--out", type=Path, required=True, help="folder of the new checkpoint")
-    fit.add_argument("--sigma", type=float, help="noise level (default: the members')")
-    fit.add_argument(
-        "--weighting",
-        default="optimal",
-        choices=["optimal", "average", "max-margin", "printed"],
-        help="which one the checkpoint votes with (%(default)s); printed: as the paper has it",
-    )
-    fit.add_argument("--images", type=int, default=200, help="training images (%(default)s)")
-    fit.add_argument(
-        "--floor", type=float, default=0.1, help="least mean margin counted with (%(default)s)"
-    )
-    fit.add_argument("--seed", type=int, default=0)
-    _add_device(fit)
-    score = _add(actions, "score", "measure every weighting in one pass", do.score_ensemble)
-    score.add_argument("name", metavar="NAME", help="an ensemble's checkpoint")
-    score.add_argument("--sigma", type=float, help="noise level (default: the one fitted at)")
-    _add_images(score)
-    score.add_argument("--out", type=Path, required=True, help="folder of a log each")
-    _add_device(score)
-
-
-def _add_recipes(commands: Any) -> None:
-    command = _add(commands, "recipes", "list or make the shipped checkpoints", do.recipes)
-    command.add_argument("action", choices=["list", "run"])
-    command.add_argument(
-        "--minutes", type=float, default=60, help="start nothing after (%(default)s)"
-    )
-    command.add_argument("--n", type=int, default=2_000, help="votes when measuring (%(default)s)")
-    command.add_argument("--only", default="", help="recipes whose name contains this")
-    _add_device(command)
-
-
 def _add_evaluate(commands: Any) -> None:
-    command = _add(
+    command = add(
         commands,
         "evaluate",
         "certify many images into a log; killed, the same command resumes",
@@ -266,26 +174,14 @@ def _add_evaluate(commands: Any) -> None:
     )
     command.add_argument("--checkpoint", required=True)
     command.add_argument("--sigma", type=float, help="noise level (default: the one trained at)")
-    _add_images(command)
+    add_images(command)
     _add_settings(command)
     command.add_argument("--out", type=Path, required=True, help="the log, a CSV file")
-    _add_device(command)
-
-
-def _add_images(command: argparse.ArgumentParser) -> None:
-    """Add which images are certified and how."""
-    command.add_argument("--split", default="test", choices=["train", "test"])
-    which = command.add_mutually_exclusive_group(required=True)
-    which.add_argument("--every", type=int, help="images 0, K, 2K, ...")
-    which.add_argument("--first", type=int, help="images 0 to M-1")
-    command.add_argument("--n0", type=int, default=100)
-    command.add_argument("--n", type=int, default=10_000)
-    command.add_argument("--alpha", type=float, default=0.001)
-    command.add_argument("--seed", type=int, default=0)
+    add_device(command)
 
 
 def _add_curves(commands: Any) -> None:
-    command = _add(commands, "curves", "certified accuracy against radius, from logs", do.curves)
+    command = add(commands, "curves", "certified accuracy against radius, from logs", do.curves)
     command.add_argument(
         "files",
         nargs="+",

@@ -12,9 +12,8 @@ by name: weights of its own, or another checkpoint beside it, with its hash.
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +23,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from rsviz.errors import UserError
+from rsviz.hashes import WEIGHTS, card_hash, parts_sha256, weights_hash
 from rsviz.networks import WeightedSum, WidestMargin, build, fold
 from rsviz.parts import build_part
 
-WEIGHTS, CARD = "weights.safetensors", "card.json"
+CARD = "card.json"
 REQUIRED = ("name", "method", "dataset", "network", "sigma", "sha256")
 
 
@@ -77,7 +77,7 @@ def inspect(folder: Path) -> Checkpoint:
         missing = [key for key in REQUIRED if key not in card]
         if missing:
             raise UserError(f"its card lacks {', '.join(missing)}")
-        sha256 = _hash(folder, card)
+        sha256 = card_hash(folder, card)
         wrong = sha256 != card["sha256"]
         problem = "its weights are not those its card names (sha256 differs)" if wrong else None
         return Checkpoint(folder.name, folder, card, sha256, problem)
@@ -88,58 +88,6 @@ def inspect(folder: Path) -> Checkpoint:
     except (ValueError, TypeError, KeyError, AttributeError):
         problem = f"its {CARD} is not a JSON object that describes a network"
     return Checkpoint(folder.name, folder, {}, "", problem)
-
-
-def _hash(folder: Path, card: Mapping[str, Any]) -> str:
-    """Return the hash of all weights that a card stands for; UserError says what is amiss."""
-    if "members" in card:
-        _check_others(folder, {str(m["name"]): m["sha256"] for m in card["members"]})
-        return ensemble_sha256(card["members"], card["weights"])
-    if "parts" in card:
-        _check_others(folder, _others(card["parts"]))
-        own = any("checkpoint" not in part for part in card["parts"].values())
-        return parts_sha256(card["parts"], _weights_hash(folder) if own else "")
-    return _weights_hash(folder)
-
-
-def _others(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Return the hash of each other checkpoint among the parts, by name."""
-    return {str(p["checkpoint"]): p["sha256"] for p in parts.values() if "checkpoint" in p}
-
-
-def parts_sha256(parts: Mapping[str, Mapping[str, Any]], own: str) -> str:
-    """Return the hash of several networks: of the weights of its own and of what else it names."""
-    return hashlib.sha256(json.dumps([own, parts], sort_keys=True).encode()).hexdigest()
-
-
-def _weights_hash(folder: Path) -> str:
-    weights = folder / WEIGHTS
-    if not weights.is_file():
-        raise UserError(f"it has no {WEIGHTS}")
-    stat = weights.stat()
-    return _sha256(weights, stat.st_mtime_ns, stat.st_size)
-
-
-def _check_others(folder: Path, wanted: Mapping[str, str]) -> None:
-    """Refuse, in words, a checkpoint beside this one that is absent or has other weights."""
-    for name, sha256 in wanted.items():
-        try:
-            found = _weights_hash(folder.parent / Path(name).name)
-        except UserError:
-            raise UserError(f"its member {name} is missing") from None
-        if found != sha256:
-            raise UserError(f"its member {name} is another network now (sha256 differs)")
-
-
-def ensemble_sha256(members: Sequence[Mapping[str, str]], weights: Sequence[float] | None) -> str:
-    """Return the hash of an ensemble: of its members' hashes and its weights (None: max-margin)."""
-    text = json.dumps([[member["sha256"] for member in members], weights])
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-@lru_cache(maxsize=256)
-def _sha256(file: Path, _mtime_ns: int, _size: int) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def load(checkpoint: Checkpoint, device: str = "cpu", ready: bool = True) -> nn.Module:
@@ -269,7 +217,7 @@ def save_parts(nets: Mapping[str, nn.Module], folder: Path, card: Mapping[str, A
         write_card(folder, dict(card) | {"name": folder.name, "sha256": sha256})
         return inspect(folder)
     saved = save(own, folder, card)  # its card names the file's hash, not yet the parts'
-    sha256 = parts_sha256(parts, _weights_hash(folder))
+    sha256 = parts_sha256(parts, weights_hash(folder))
     write_card(folder, dict(card) | {"name": saved.name, "sha256": sha256})
     return inspect(folder)
 

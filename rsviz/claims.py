@@ -227,4 +227,4 @@ def _minutes_note(minutes: Sequence[float | None]) -> str:
     known = sorted(m for m in minutes if m is not None)
     if len(known) < 2 or known[1] <= EQUAL * known[0]:
         return ""
-    return "The two did not train equally long; the figure below sets ACR against minutes."
+    return "The two did not train equally long; the figure of ACR against minutes shows all."

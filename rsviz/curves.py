@@ -22,6 +22,7 @@ __all__ = [
     "Log",
     "accuracy_at",
     "acr",
+    "acr_interval",
     "comparable",
     "curve",
     "images_of",
@@ -42,6 +43,20 @@ def accuracy_at(log: Log, radius: float) -> float:
 def acr(log: Log) -> float:
     """Return the average certified radius, the mean of radius * correct over all images."""
     return float(np.mean(log.radius_N * log.correct_N))
+
+
+def acr_interval(
+    log: Log, generator: np.random.Generator, resamples: int = 2_000
+) -> tuple[float, float]:
+    """Return the 95 % interval (low, high) of the ACR over images (percentile bootstrap).
+
+    It is of this log alone: of two logs of the same images take `paired_bootstrap`.
+    """
+    won_N = _won(log, None)
+    size = len(won_N)
+    means = [won_N[generator.integers(size, size=size)].mean() for _ in range(resamples)]
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(low), float(high)
 
 
 def curve(log: Log, radii: Sequence[float]) -> Curve:

@@ -14,9 +14,10 @@ from pathlib import Path
 import torch
 
 from rsviz import checkpoints, curves, datasets, evaluation
-from rsviz.checkpoints import Checkpoint, ensemble_sha256
+from rsviz.checkpoints import Checkpoint
 from rsviz.errors import UserError
 from rsviz.evaluation import EvaluationSpec
+from rsviz.hashes import ensemble_sha256
 from rsviz.methods import ensemble
 from rsviz.networks import class_count
 from rsviz.spec import Curve

@@ -1,32 +1,17 @@
 """Figures of claims: differences with their intervals, and ACR against minutes (no torch here)."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from html import escape
-from pathlib import Path
 from textwrap import wrap
-from typing import Any
 
 import plotly.graph_objects as go
 
-from rsviz.claims import Finding, training_minutes
+from rsviz.claims import Finding
 from rsviz.figures_compare import COLOURS, SYMBOLS, empty
+from rsviz.minutes import Point
 
 VERDICTS = {"holds": ("#009E73", "circle"), "contradicted": ("#D55E00", "x")}
 UNDECIDED = ("#E69F00", "diamond-open")
-
-
-@dataclass(frozen=True)
-class Point:
-    """One measured network: its training minutes, all in all, and its ACR at one noise level."""
-
-    name: str
-    method: str
-    dataset: str
-    sigma: float
-    minutes: float
-    acr: float
-    device: str
 
 
 def forest(findings: Sequence[Finding]) -> go.Figure:
@@ -56,7 +41,7 @@ def forest(findings: Sequence[Finding]) -> go.Figure:
             x=0,
             xref="paper",
             y=-i + 0.42,
-            text="<br>".join(wrap(escape(f.claim.text), 56)[:2]),
+            text="<br>".join(map(escape, wrap(f.claim.text, 56, max_lines=2, placeholder=" …"))),
             showarrow=False,
             xanchor="left",
             yanchor="middle",
@@ -68,50 +53,40 @@ def forest(findings: Sequence[Finding]) -> go.Figure:
     return figure
 
 
-def minute_points(root: Path, checkpoints: Iterable[Any]) -> list[Point]:
-    """Return a point for each measurement of each checkpoint whose minutes are known, in L2."""
-    found = []
-    for c in checkpoints:
-        minutes = training_minutes(root, c.name) if c.verified else None
-        for m in c.card.get("measured", []) if minutes is not None else []:
-            if m["sigma"] is None or m["norm"] != "L2":
-                continue
-            found.append(
-                Point(
-                    c.name,
-                    c.card["method"],
-                    c.card["dataset"],
-                    m["sigma"],
-                    minutes or 0.0,
-                    m["acr"],
-                    c.card.get("device", "?"),
-                )
-            )
-    return found
+def minutes(points: Sequence[Point], titles: Mapping[str, str]) -> go.Figure:
+    """Draw ACR with its interval against training minutes, a colour and a symbol a method.
 
-
-def minutes(points: Sequence[Point]) -> go.Figure:
-    """Draw ACR against training minutes: a colour a method, a size a sigma; CIFAR-10 is filled."""
+    Parameters
+    ----------
+    titles : of the methods, by name.
+    """
     figure = empty(400)
-    groups = dict.fromkeys((p.method, p.dataset) for p in points)
-    methods = list(dict.fromkeys(p.method for p in points))
-    for method, dataset in groups:
-        mine = [p for p in points if (p.method, p.dataset) == (method, dataset)]
-        k = methods.index(method)
+    for k, method in enumerate(dict.fromkeys(p.method for p in points)):
+        mine = [p for p in points if p.method == method]
+        chooses = all(p.sigma is None for p in mine)
+        colour = COLOURS[k % len(COLOURS)]
         figure.add_scatter(
             x=[p.minutes for p in mine],
             y=[p.acr for p in mine],
             mode="markers",
-            name=f"{method}, {dataset}",
-            marker={
-                "size": [8 + 8 * min(p.sigma, 1) for p in mine],
-                "color": COLOURS[k % len(COLOURS)],
-                "symbol": SYMBOLS[k % len(SYMBOLS)] + ("" if dataset == "cifar10" else "-open"),
+            name=titles.get(method, method) + (", chooses σ" if chooses else ""),
+            marker={"size": 11, "color": colour, "symbol": SYMBOLS[k % len(SYMBOLS)]},
+            error_y={
+                "type": "data",
+                "array": [0 if p.high is None else p.high - p.acr for p in mine],
+                "arrayminus": [0 if p.low is None else p.acr - p.low for p in mine],
+                "color": colour,
+                "thickness": 1.5,
+                "width": 3,
             },
-            customdata=[(p.name, p.sigma, p.device) for p in mine],
-            hovertemplate="%{customdata[0]} at σ %{customdata[1]:g}: ACR %{y:.3f}, "
+            customdata=[(p.name, _interval(p), p.device) for p in mine],
+            hovertemplate="%{customdata[0]}: ACR %{y:.3f}%{customdata[1]}, "
             "%{x:.0f} min on %{customdata[2]}<extra></extra>",
         )
-    figure.update_xaxes(title="training minutes", rangemode="tozero")
-    figure.update_yaxes(title="ACR", rangemode="tozero")
+    figure.update_xaxes(title="training minutes, all in all", rangemode="tozero")
+    figure.update_yaxes(title="ACR (mean certified L2 radius)")
     return figure
+
+
+def _interval(p: Point) -> str:
+    return "" if p.low is None or p.high is None else f" ({p.low:.3f} to {p.high:.3f})"

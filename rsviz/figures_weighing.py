@@ -10,6 +10,14 @@ import plotly.graph_objects as go
 
 from rsviz.figures_compare import COLOURS, SYMBOLS, empty
 
+# Of a triangle: numbers stand clear of the points on its sides.
+AXIS = {
+    "layer": "below traces",
+    "ticks": "outside",
+    "ticklen": 8,
+    "tickcolor": "rgba(0,0,0,0)",
+    "nticks": 6,
+}
 Weightings = Mapping[str, Sequence[float] | None]
 
 
@@ -65,26 +73,33 @@ def triangle(Q_LL: np.ndarray, weightings: Weightings) -> go.Figure:
         c=w_ML[:, 2],
         mode="markers",
         marker={
-            "size": 11,
+            "size": 16,
             "symbol": "hexagon",
             "color": [_at(Q_LL, w_L) for w_L in w_ML],
             "colorscale": "Cividis",
             "colorbar": {"title": "variance", "thickness": 10, "len": 0.7},
         },
+        cliponaxis=False,
         showlegend=False,
         hovertemplate="A %{a:.2f}, B %{b:.2f}, C %{c:.2f}: %{marker.color:.4g}<extra></extra>",
     )
     for i, (name, w_L) in enumerate(_fixed(weightings)):
         marker = _marker(i) | {"line": {"color": "white", "width": 2}}
         a, b, c = ([w] for w in w_L)
-        figure.add_scatterternary(a=a, b=b, c=c, mode="markers", name=_named(name), marker=marker)
+        figure.add_scatterternary(
+            a=a,
+            b=b,
+            c=c,
+            mode="markers",
+            name=_named(name),
+            marker=marker,
+            cliponaxis=False,  # the optimum often lies on an edge
+        )
     figure.update_layout(
         ternary={
             "bgcolor": "rgba(0,0,0,0)",
             "sum": 1,
-            "aaxis": {"title": "A"},
-            "baxis": {"title": "B"},
-            "caxis": {"title": "C"},
+            **{f"{k}axis": AXIS | {"title": k.upper()} for k in "abc"},
         },
         margin={"l": 30, "r": 30, "t": 40, "b": 40},
     )

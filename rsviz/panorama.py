@@ -104,7 +104,8 @@ def title(checkpoint: Checkpoint) -> str:
     words = [METHODS[card["method"]].title]
     if "members" in card:
         words.append(f"of {len(card['members'])}")
-    plain = [card["dataset"], card["method"], str(card.get("sigma"))]
+    count = str(len(card.get("members", ())))
+    plain = [card["dataset"], card["method"], str(card.get("sigma")), count]
     rest = [w for w in checkpoint.name.split("-") if w not in plain and w not in card["dataset"]]
     words += [w for w in rest if w not in card["method"]]
     if not METHODS[card["method"]].chooses_sigma and card.get("sigma") is not None:

@@ -108,3 +108,9 @@ def test_the_summary_counts_classes_and_names_the_farthest(nets):
     assert "2 of 2" in told and "Gaussian σ 1," in told
     assert "Farthest" not in panorama.summary(end.rows, datasets.CLASSES["shapes"], 0)
     assert "No network" in panorama.summary([entered(nets)[0].row], ("a",), None)
+
+
+def test_the_title_of_an_ensemble_says_its_size_once(nets):
+    card = {**nets[0].card, "method": "ensemble", "members": [{}, {}], "sigma": 0.25}
+    named = replace(nets[0], name="shapes-ensemble-mixed-2-0.25", card=card)
+    assert panorama.title(named) == "EsbRS of 2 mixed σ 0.25"

@@ -22,6 +22,7 @@ class Between:
 
 
 Takes = Sequence[Any] | Between
+LONGEST = 200  # a value longer than this is no choice of any control
 
 
 def plain(text: str, most: int = 60) -> str:
@@ -63,14 +64,16 @@ def _infinite(given: str) -> bool:
 
 def means(option: object, given: str | None) -> bool:
     """Whether an address means this option: by its name, or by its value, as 1 means 1.0."""
-    if given is None or len(given) > 200 or not given.isascii():
+    if given is None or len(given) > LONGEST:
         return False
+    if str(option) == given:
+        return True
     if isinstance(option, bool):
         return given.lower() == str(option).lower()
     try:
-        return (isinstance(option, int | float) and float(given) == option) or str(option) == given
+        return given.isascii() and isinstance(option, int | float) and float(given) == option
     except ValueError:
-        return str(option) == given
+        return False
 
 
 def adopt(controls: Mapping[str, Takes], also: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -131,3 +134,40 @@ def _refusal(name: str, given: str, takes: Takes) -> str:
         f"The address asks for {name}={plain(given)}, but {name} can be {offered}. The default is "
         "used."
     )
+
+
+def complaints(names: Mapping[str, Sequence[Any]]) -> list[str]:
+    """Return a sentence for each value in the address that its control does not offer."""
+    found = []
+    for key, options in names.items():
+        wrong = [g for g in st.query_params.get_all(key) if not any(means(o, g) for o in options)]
+        if wrong:
+            asked = ", ".join(plain(g) for g in wrong)
+            offered = ", ".join(str(o) for o in options) or "none"
+            found.append(f"The address asks for {key}={asked}, but {key} can be {offered}.")
+    return found
+
+
+def check(**offered: Sequence[Any]) -> None:
+    """Tell which of the address's values are not used, until their control is changed.
+
+    Call it before the controls, which put right what the address says; each needs `forget`.
+
+    Parameters
+    ----------
+    offered : what each control of the address offers, as the address spells it.
+    """
+    for key, options in offered.items():
+        if found := complaints({key: options}):
+            st.session_state[_held(key)] = found[0]
+        if told := st.session_state.get(_held(key)):
+            st.warning(told, icon=":material/link_off:")
+
+
+def forget(key: str) -> None:
+    """Tell no more what the address asked of a control, which was changed since."""
+    st.session_state.pop(_held(key), None)
+
+
+def _held(key: str) -> str:
+    return f"_unoffered_{key}"

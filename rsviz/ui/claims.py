@@ -1,14 +1,14 @@
 """Claims of papers beside what the logs here say, and ACR against training minutes."""
 
-from collections.abc import Sequence
-
 import streamlit as st
 
-from rsviz import checkpoints, claims
+from rsviz import checkpoints, claims, minutes
 from rsviz import figures_claims as figures
 from rsviz.claims import Finding
+from rsviz.methods import METHODS
+from rsviz.minutes import Point
 from rsviz.recipes import commands_of
-from rsviz.ui import charts
+from rsviz.ui import address, charts
 
 COLOURS = {"holds": "green", "contradicted": "red", "undecided": "orange"}
 ICONS = {
@@ -18,16 +18,30 @@ ICONS = {
 }
 
 
+State = tuple[tuple[str, int, int], ...]
+
+
 @st.cache_data(max_entries=4, show_spinner="Reading the logs")
-def _judged(state: tuple[tuple[str, int, int], ...]) -> list[Finding]:
+def _judged(state: State) -> list[Finding]:
     return claims.judge_all(checkpoints.root(), commands_of)
+
+
+@st.cache_data(max_entries=4, show_spinner="Reading the logs")
+def _points(state: State) -> dict[str, list[Point]]:
+    found = minutes.points(checkpoints.root(), checkpoints.list_checkpoints())
+    return minutes.alike(found)
+
+
+def _state() -> State:
+    """Return what tells that a log or a card changed."""
+    root = checkpoints.root()
+    files = sorted([*root.glob("*/*.csv"), *root.glob("*/*/*.csv"), *root.glob("*/card.json")])
+    return tuple((str(f), f.stat().st_mtime_ns, f.stat().st_size) for f in files)
 
 
 def findings() -> list[Finding]:
     """Return the verdict on every claim, computed anew when a log or a card changes."""
-    root = checkpoints.root()
-    files = sorted([*root.glob("*/*.csv"), *root.glob("*/*/*.csv"), *root.glob("*/card.json")])
-    return _judged(tuple((str(f), f.stat().st_mtime_ns, f.stat().st_size) for f in files))
+    return _judged(_state())
 
 
 def show() -> None:
@@ -48,12 +62,12 @@ def show() -> None:
             st.badge(f"{count} {verdict}", color=COLOURS.get(verdict, "gray"))  # type: ignore[arg-type]
     if decided:
         charts.show_figure(figures.forest(decided), "forest", " ".join(claims.in_lines(decided)))
+    _show_minutes()
     for system in dict.fromkeys(f.claim.system for f in found):
         st.subheader(system)
         for finding in found:
             if finding.claim.system == system:
                 _show_one(finding)
-    _show_minutes()
 
 
 def _show_one(f: Finding) -> None:
@@ -87,18 +101,34 @@ def _pair(a: float | None, b: float | None) -> str:
 
 
 def _show_minutes() -> None:
-    points = figures.minute_points(checkpoints.root(), checkpoints.list_checkpoints())
-    if not points:
+    """Show ACR against training minutes of every network measured alike, at a chosen sigma."""
+    groups = _points(_state())
+    if not groups:
         return
+    names, most = list(groups), max(groups, key=lambda name: len(groups[name]))
     st.subheader("ACR against training minutes")
-    st.caption(
-        "All minutes of a network count, also those of the networks it starts from or is made of. "
-        "Minutes compare only on one device; hover for it. Filled: CIFAR-10, open: Shapes; the "
-        "larger a marker, the more noise."
+    address.check(alike=names)
+    chosen = st.segmented_control(
+        "Measured alike",
+        names,
+        default=most,
+        key="alike",
+        bind="query-params",
+        on_change=address.forget,
+        args=("alike",),
+        required=True,
     )
-    charts.show_figure(figures.minutes(points), "minutes", _minutes_in_words(points))
-
-
-def _minutes_in_words(points: Sequence[figures.Point]) -> str:
-    told = [f"{p.name}: ACR {p.acr:.3f} after {p.minutes:.0f} minutes" for p in points]
-    return "; ".join(told) + "."
+    points = groups[chosen or most]
+    charts.show_figure(
+        figures.minutes(points, {name: m.title for name, m in METHODS.items()}),
+        "minutes",
+        minutes.in_words(points),
+    )
+    first = points[0]
+    st.caption(
+        f"All on the same images ({first.subset}), n {first.n:,}, α {first.alpha:g}. Minutes are "
+        "those recorded in the networks' cards, all in all: also of the networks that one starts "
+        "from or is made of. Whether the machine had other work meanwhile is not known. Bars: "
+        "95 % of ACR over images, each network alone; as the images are the same, a difference "
+        "between two is surer than their bars (the paired intervals above)."
+    )

@@ -1,83 +1,20 @@
 """The pieces of Compare: which curves, made alike how, their plot and their table."""
 
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import replace
-from pathlib import Path
 
 import streamlit as st
 
-from rsviz import checkpoints, compare, curves, published
+from rsviz import compare, curves, published
 from rsviz import figures_compare as figures
 from rsviz.compare import Entry
 from rsviz.errors import UserError
-from rsviz.logs import read_log
 from rsviz.spec import Norm
 from rsviz.ui import behind, charts, uploads
 from rsviz.ui.behind import clicked
-from rsviz.ui.evaluate import log_folder
+from rsviz.ui.measured import default_names, measured
 
 RADII = tuple(i / 4 for i in range(13))
 BESIDE = "Gaussian, Cohen et al. 2019, σ 0.5"
-
-
-@st.cache_resource(max_entries=256, show_spinner="Reading the logs")
-def _read(path: str, checkpoint: str, mtime_ns: int, size: int) -> Entry:
-    log = read_log(Path(path))
-    sigma = "" if log.sigma is None else f", σ {log.sigma:g}"
-    source = f"checkpoints/{checkpoint}/{Path(path).name}"
-    log = replace(log, name=f"{checkpoint}{sigma}", source=source)
-    return compare.from_log(log, "measured here", checkpoint)
-
-
-def measured() -> tuple[dict[str, Entry], list[str]]:
-    """Return the measured logs of all checkpoints by name, and a sentence for each unreadable one.
-
-    A name holds the noise level, since one network may be measured at several.
-    """
-    found: dict[str, Entry] = {}
-    refused = []
-    for c in checkpoints.list_checkpoints():
-        for path in sorted(c.folder.glob("certified*.csv")):
-            stat = path.stat()
-            try:
-                entry = _read(str(path), c.name, stat.st_mtime_ns, stat.st_size)
-            except UserError as error:
-                refused.append(f"{c.name}: {error}")
-                continue
-            if entry.name in found:
-                entry = compare.renamed(entry, f"{entry.name} ({path.stem})")
-            found[entry.name] = entry
-    return found | _evaluated(), refused
-
-
-def _evaluated() -> dict[str, Entry]:
-    """Return the logs of evaluations started in the app, finished or not."""
-    found = {}
-    for path in sorted(log_folder().glob("*.csv")):
-        with suppress(UserError, OSError):  # one that holds no image yet
-            stat = path.stat()
-            name, _, digest = path.stem.rpartition("-")
-            entry = _read(str(path), name, stat.st_mtime_ns, stat.st_size)
-            log = replace(entry.log, source=path.name) if entry.log else None
-            n = f", n {entry.curve.n:,}, evaluated here ({digest[:4]})"
-            found[entry.name + n] = compare.renamed(replace(entry, log=log), entry.name + n)
-    return found
-
-
-def default_names(found: dict[str, Entry]) -> list[str]:
-    """Return what is shown first: Gaussian networks at their own noise, of CIFAR-10 if there is."""
-    if not found:
-        return []
-
-    def rank(name: str) -> tuple[bool, bool, bool]:
-        c = found[name].curve
-        own = c.sigma is not None and found[name].checkpoint.endswith(f"-{c.sigma}")
-        own = own and "evaluated here" not in name
-        return (c.dataset != "cifar10", c.method != "gaussian", not own)
-
-    ranked = sorted(found, key=rank)
-    return [n for n in ranked if rank(n) == rank(ranked[0])][:3]
 
 
 def _take_set() -> None:
@@ -99,8 +36,7 @@ def pick_entries() -> list[Entry]:
         st.session_state["measured"] = default_names(found)
         st.session_state["published"] = [BESIDE]
     st.pills("Published sets", list(published.SETS), key="set", on_change=_take_set)
-    left, middle, right = st.columns([5, 5, 2], vertical_alignment="bottom")
-    names = left.multiselect(
+    names = st.multiselect(
         "Measured here",
         list(found),
         key="measured",
@@ -109,7 +45,8 @@ def pick_entries() -> list[Entry]:
         help="Logs of the networks in the checkpoints folder, one for each noise level.",
     )
     shelf = {p.curve.name: p for p in published.load()}
-    papers = middle.multiselect(
+    left, right = st.columns([5, 1], vertical_alignment="bottom")
+    papers = left.multiselect(
         "Published",
         list(shelf),
         key="published",
@@ -253,7 +190,7 @@ def show_table(entries: Sequence[Entry]) -> None:
         compare.table(entries, sorted(at_R)),
         hide_index=True,
         column_config={
-            "curve": st.column_config.TextColumn(pinned=True, width="medium"),
+            "curve": st.column_config.TextColumn(pinned=True, width=230),
             "ACR": st.column_config.NumberColumn(
                 format="%.3f",
                 help="Average certified radius: the mean of radius x correct over all images.",

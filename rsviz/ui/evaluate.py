@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shlex
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -19,17 +18,13 @@ from rsviz.jobs import Job
 from rsviz.logs import read_log
 from rsviz.methods import METHODS
 from rsviz.ui import charts
+from rsviz.ui.measured import log_folder, measured
 from rsviz.ui.settings import SIGMAS, VOTES, trained_sigma
 from rsviz.ui.shared import desk, devices
 from rsviz.voting import default_chunks, path
 
 POLL_SECONDS = 2.0
 LANE = "evaluation"  # beside the live pages, which do not wait for it
-
-
-def log_folder() -> Path:
-    """Return where the logs of evaluations started here lie: RSVIZ_LOGS, else the cache."""
-    return Path(os.environ.get("RSVIZ_LOGS") or Path.home() / ".cache" / "rsviz" / "logs")
 
 
 def log_path(spec: EvaluationSpec, device: str) -> Path:
@@ -80,9 +75,9 @@ def _pick(found: list[Checkpoint]) -> tuple[Checkpoint, EvaluationSpec, str]:
             "Images", ["every", "first"], default="every", key="which", bind="query-params"
         )
         size = datasets.load(checkpoint.card["dataset"], "test")
-        label = "… k-th image" if how != "first" else "… m images"
+        label = "k: every k-th image" if how != "first" else "m: the first m images"
         number = st.number_input(
-            label, 1, len(size), 50 if how != "first" else 100, key=f"number-{how}", width=130
+            label, 1, len(size), 50 if how != "first" else 100, key=f"number-{how}", width=170
         )
         n = st.select_slider("Votes, n", VOTES, 1000, key="votes", bind="query-params", width=180)
         device = devices()[0]
@@ -176,8 +171,6 @@ def _time(seconds: float) -> str:
 
 def _show_curve(spec: EvaluationSpec, out: Path) -> None:
     """Draw the curve of the log so far, with its bands, beside that network's shipped logs."""
-    from rsviz.ui.compare import measured
-
     beside = [
         e
         for e in measured()[0].values()

@@ -12,12 +12,13 @@ from rsviz.jobs import Job, queue
 from rsviz.panorama import Contender, Panorama, Row
 from rsviz.spec import Norm, RunSpec
 from rsviz.trace import down
-from rsviz.ui import board, picker
+from rsviz.ui import address, board, picker
+from rsviz.ui.measured import measured
 from rsviz.ui.settings import SEED_MAX, VOTES, default_image
 from rsviz.ui.shared import desk, devices
 
 POLL_SECONDS = 0.7
-NOBODY = "nobody"
+NOBODY, UNPINNED = "nobody", "nobody: no row is pinned"
 
 
 def show() -> None:
@@ -60,8 +61,26 @@ def _dataset(own: str) -> str:
 def _settings(found: Sequence[Checkpoint]) -> tuple[list[Checkpoint], int, int, str]:
     with st.expander("Networks, votes, seed", icon=":material/tune:"):
         names = [c.name for c in found]
-        chosen = st.multiselect("Networks", names, names, key=f"nets-{found[0].card['dataset']}")
-        n = st.select_slider("Votes, n", VOTES, 1000, key="each", bind="query-params")
+        key = f"nets-{found[0].card['dataset']}"
+        address.check(**{key: names}, each=VOTES)
+        chosen = st.multiselect(
+            "Networks",
+            names,
+            names,
+            key=key,
+            bind="query-params",
+            on_change=address.forget,
+            args=(key,),
+        )
+        n = st.select_slider(
+            "Votes, n",
+            VOTES,
+            1000,
+            key="each",
+            bind="query-params",
+            on_change=address.forget,
+            args=("each",),
+        )
         seed = st.number_input("Seed", 0, SEED_MAX, 0, key="noise", bind="query-params")
         device = st.radio("Device", devices(), horizontal=True, key="on") or "cpu"
     return [c for c in found if c.name in chosen] or list(found), int(n), int(seed), device
@@ -75,12 +94,16 @@ def _show_board(
     if job is not None and job.active and job.key != key:
         job.stop()
     names = [NOBODY] + [c.row.name for c in contenders]
-    titles = {c.row.name: c.row.title for c in contenders}
+    titles = {NOBODY: UNPINNED} | {c.row.name: c.row.title for c in contenders}
+    address.check(pin=list(titles.values()))
     pin = st.selectbox(
         "Set the others against",
         names,
-        format_func=lambda name: titles.get(name, "nobody: no row is pinned"),
+        format_func=lambda name: titles.get(name, UNPINNED),
         key="pin",
+        bind="query-params",
+        on_change=address.forget,
+        args=("pin",),
         help="Pins a row: its radius is marked in every bar, and the others' difference told.",
     )
     if job is not None and job.active and job.key == key:
@@ -138,8 +161,6 @@ def _rows(contenders: Sequence[Contender], key: object) -> list[Row]:
 
 def _measured(contender: Contender) -> Row | None:
     """Return the row of a test image that the network's shipped log holds at its own noise."""
-    from rsviz.ui.compare import measured
-
     name = contender.spec.image.split("/")
     if len(name) != 3 or name[1] != "test":
         return None
@@ -147,9 +168,17 @@ def _measured(contender: Contender) -> Row | None:
         log = entry.log
         if log is None or entry.checkpoint != contender.checkpoint.name:
             continue
+        if _other_weighting(contender.checkpoint, log.source):
+            continue
         if log.sigma in (None, contender.spec.sigma) and log.dataset == name[0]:
             return panorama.from_log(contender.checkpoint, log, int(name[2]))
     return None
+
+
+def _other_weighting(checkpoint: Checkpoint, source: str) -> bool:
+    """Whether a log is of an ensemble's members weighed in another way than it votes with."""
+    folder, _, file = source.rpartition("/")
+    return folder.endswith("weightings") and file != f"{checkpoint.card.get('weighting')}.csv"
 
 
 def _show_running(job: Job, classes: Sequence[str], label: int | None, pin: str | None) -> None:
@@ -188,7 +217,7 @@ def _show_details(rows: Sequence[Row], classes: Sequence[str]) -> None:
     told = [r for r in rows if r.certificate is not None]
     if not told:
         return
-    st.dataframe([_in_numbers(r, classes) for r in told], hide_index=True)
+    st.dataframe([_in_numbers(r, classes) for r in told], hide_index=True, height="content")
     with st.expander("What exactly is guaranteed", icon=":material/verified:"):
         about: dict[str, list[str]] = {}
         for r in told:

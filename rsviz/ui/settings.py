@@ -1,6 +1,6 @@
 """Choose how a picture is certified: checkpoint, noise, votes, seed, device; and the presets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -11,7 +11,7 @@ from rsviz.datasets import CLASSES
 from rsviz.errors import UserError
 from rsviz.methods import METHODS
 from rsviz.spec import Bound
-from rsviz.ui.address import means, plain
+from rsviz.ui.address import complaints, means, plain
 from rsviz.ui.shared import devices
 
 SIGMAS = (0.12, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
@@ -71,17 +71,6 @@ def _offered(names: list[str]) -> dict[str, Sequence[Any]]:
 
 def _is_seed(given: str) -> bool:
     return given.isascii() and given.isdecimal() and len(given) < 11 and int(given) <= SEED_MAX
-
-
-def complaints(names: Mapping[str, Sequence[Any]]) -> list[str]:
-    """Return a sentence for each value in the address that its control does not offer."""
-    found = []
-    for key, options in names.items():
-        given = st.query_params.get(key)
-        if given is not None and not any(means(o, given) for o in options):
-            offered = ", ".join(str(o) for o in options) or "none"
-            found.append(f"The address asks for {key}={plain(given)}, but {key} can be {offered}.")
-    return found
 
 
 def check_address(names: list[str]) -> None:

@@ -14,7 +14,7 @@ from rsviz.images import image_id
 from rsviz.jobs import Job
 from rsviz.spec import RunSpec
 from rsviz.trace import down
-from rsviz.ui import charts, picker
+from rsviz.ui import address, charts, picker
 from rsviz.ui.settings import SIGMAS, VOTES, default_image
 from rsviz.ui.shared import desk, devices
 from rsviz.weighing import PER_QUERY, Weighing
@@ -92,12 +92,16 @@ def _dataset(found: Sequence[Checkpoint]) -> str:
     names = sorted({c.card["dataset"] for c in found})
     if len(names) < 2:
         return names[0] if names else ""
+    address.check(among=[picker.TITLES[name] for name in names])
     chosen = st.segmented_control(
         "Data set",
         names,
         default=names[0],
         format_func=picker.TITLES.__getitem__,
         key="among",
+        bind="query-params",
+        on_change=address.forget,
+        args=("among",),
         required=True,
     )
     return chosen or names[0]
@@ -111,17 +115,40 @@ def _pick(fitting: Sequence[Checkpoint]) -> tuple[list[Checkpoint], float, int]:
     names = [c.name for c in fitting]
     trained = [c.name for c in fitting if c.card.get("sigma") in (0.5, None)]
     first = (trained if len(trained) > 1 else names)[:2]
+    key = f"members-{fitting[0].card['dataset']}"
+    address.check(**{key: names}, level=SIGMAS, ballots=VOTES)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         chosen = st.multiselect(
             "Networks",
             names,
             first,
-            key=f"members-{fitting[0].card['dataset']}",
+            key=key,
             max_selections=MOST,
-            width=460,
+            bind="query-params",
+            on_change=address.forget,
+            args=(key,),
+            width=640,
         )
-        sigma = st.selectbox("Sigma", SIGMAS, SIGMAS.index(0.5), key="level", width=110)
-        n = st.select_slider("Votes, n", VOTES, 1000, key="ballots", width=180)
+        sigma = st.selectbox(
+            "Sigma",
+            SIGMAS,
+            SIGMAS.index(0.5),
+            key="level",
+            bind="query-params",
+            on_change=address.forget,
+            args=("level",),
+            width=110,
+        )
+        n = st.select_slider(
+            "Votes, n",
+            VOTES,
+            1000,
+            key="ballots",
+            bind="query-params",
+            on_change=address.forget,
+            args=("ballots",),
+            width=180,
+        )
     return [c for c in fitting if c.name in chosen], float(sigma), int(n)
 
 
@@ -182,7 +209,17 @@ def _show_weights(now: Weighing, names: Sequence[str]) -> None:
             "Four networks have too many weightings to draw; the table has those that count."
         )
         return
-    charts.show_figure(figure, "weights", "Variance against the weights.")
+    charts.show_figure(
+        figure,
+        "weights",
+        "Variance against the weights.",
+        width="stretch" if len(names) == 2 else 440,  # at which a triangle's points touch
+    )
+    if len(names) == 3:
+        st.caption(
+            "Each point of the triangle is one way to weigh them: a corner is that network alone, "
+            "the middle the average; on the side opposite a corner that network has no say."
+        )
     if len(names) == 2:
         st.caption(
             "The formula for two networks as the paper prints it has the sign of the covariance "
@@ -195,6 +232,7 @@ def _show_radii(now: Weighing, classes: Sequence[str]) -> None:
     if not now.certificates:
         return
     st.markdown("**What each certifies of this picture**, all from the same noisy copies")
+    letters = ", ".join(chr(65 + i) for i in range(0 if now.Q_LL is None else len(now.Q_LL)))
     rows = []
     for name, c in now.certificates.items():
         weights = c.detail.get("weights")
@@ -216,7 +254,10 @@ def _show_radii(now: Weighing, classes: Sequence[str]) -> None:
     st.dataframe(
         rows,
         hide_index=True,
-        column_config={"variance": st.column_config.NumberColumn(format="%.4f")},
+        column_config={
+            "weights": st.column_config.TextColumn(f"weights of {letters}"),
+            "variance": st.column_config.NumberColumn(format="%.4f"),
+        },
     )
     st.caption(
         "Weights fixed beforehand make one classifier, to which the theorem applies. Weights found "

@@ -56,7 +56,7 @@ def open_page(made, line, monkeypatch):
         app = AppTest.from_file(APP, default_timeout=30)
         app.run()  # of Home, which would take the address for its own
         for key, value in query.items():
-            app.query_params[key] = str(value)
+            app.query_params[key] = value if isinstance(value, list) else str(value)
         return app.switch_page(f"pages/{page}.py").run()
 
     return open_with

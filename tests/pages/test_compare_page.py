@@ -63,6 +63,19 @@ def test_it_opens_with_what_was_measured_beside_a_paper_that_is_marked():
     assert any("alpha 0.01" in c.value for c in at.caption)
 
 
+def test_every_weighting_of_an_ensemble_is_a_log_of_its_own(folder):
+    logs = folder / "shapes-both" / "weightings"
+    logs.mkdir(parents=True)
+    for name, size in (("optimal", 60), ("average", 40)):
+        (logs / f"{name}.csv").write_text(own(ROWS, range(size), 1, sigma=0.5, **HALF))
+    names = [f"shapes-both, σ 0.5, {w}" for w in ("average", "optimal")]
+    at = opened(measured=names)
+    assert [n.partition(" <b>")[0] for n in curves_of(at)] == names
+    table = at.dataframe[0].value
+    assert list(table["count"]) == [40, 60]
+    assert table["source"][1] == "checkpoints/shapes-both/weightings/optimal.csv"
+
+
 def test_without_any_log_the_papers_stand_alone(monkeypatch, tmp_path):
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path / "none"))
     at = opened()

@@ -1,6 +1,7 @@
 """The views of Compare beside its curves: one image, ensembles, claims, evaluation."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import streamlit as st
@@ -121,3 +122,122 @@ def datasets_classes():
     from rsviz.datasets import CLASSES
 
     return CLASSES["shapes"]
+
+
+@pytest.fixture
+def four(tmp_path, monkeypatch):
+    """Four networks of Shapes that answer alike, each a little shaken by noise."""
+    for i, name in enumerate(("a", "b", "c", "d")):
+        constant_network(tmp_path / "four" / name)
+        _shake(tmp_path / "four" / name, i)
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path / "four"))
+
+
+def told(at):
+    return [w.value for w in at.warning]
+
+
+def test_the_address_pins_a_row_and_chooses_networks(opened, four):
+    nets = {"nets-shapes": ["a", "c"]}
+    pinned = opened("One image").selectbox(key="pin").options[3]  # of nobody, a, b, c, d
+    at = opened("One image", pin=pinned, **nets)
+    assert at.selectbox(key="pin").value == "c" and "📌" in board(at)
+    assert at.multiselect(key="nets-shapes").value == ["a", "c"]
+    assert board(at).count('role="listitem"') == 2 and not told(at)
+
+
+def test_a_wrong_pin_is_told_in_one_sentence_until_a_row_is_chosen(opened, four):
+    at = opened("One image", pin="<b>nobody</b>")
+    (sentence,) = told(at)
+    assert "pin=" in sentence and "<b>" not in sentence
+    assert at.selectbox(key="pin").value == panorama.NOBODY and "📌" not in board(at)
+    at.run()
+    assert told(at) == [sentence]
+    at.selectbox(key="pin").set_value("b").run()
+    assert not told(at) and "📌" in board(at)
+
+
+def test_the_address_chooses_the_members_of_an_ensemble(opened, four):
+    at = opened("Ensembles", level="0.25", ballots="500", **{"members-shapes": ["b", "d"]})
+    assert at.multiselect(key="members-shapes").value == ["b", "d"] and not told(at)
+    assert at.selectbox(key="level").value == 0.25
+    assert at.select_slider(key="ballots").value == 500
+
+
+def test_members_that_are_not_there_are_left_out_and_told(opened, four):
+    at = opened("Ensembles", **{"members-shapes": ["c", "d", "e"]})
+    (sentence,) = told(at)
+    assert "members-shapes=e," in sentence and "a, b, c, d" in sentence
+    assert at.multiselect(key="members-shapes").value == ["c", "d"]
+    at = opened("Ensembles", level="7", **{"members-shapes": "e"})
+    assert len(told(at)) == 2
+    assert at.multiselect(key="members-shapes").value == ["a", "b"]  # as without an address
+    assert at.selectbox(key="level").value == 0.5
+
+
+def test_a_view_that_is_not_there_is_told_and_the_curves_shown(opened):
+    at = opened("Nothing")
+    (sentence,) = told(at)
+    assert "view=Nothing" in sentence and "One image" in sentence
+    at.segmented_control(key="view").set_value("Claims").run()
+    assert not told(at)
+
+
+def test_three_members_show_the_triangle_of_their_weights(opened, four):
+    at = opened("Ensembles", ballots="100", **{"members-shapes": ["a", "b", "d"]})
+    at = press(at, "weigh")
+    figures = [json.loads(f.proto.spec)["data"] for f in at.get("plotly_chart")]
+    (triangle,) = [f for f in figures if f[0]["type"] == "scatterternary"]
+    marks = {t["name"]: [t["a"][0], t["b"][0], t["c"][0]] for t in triangle[1:]}
+    table = at.dataframe[0].value
+    weights = dict(zip(table["weighting"], table["weights"], strict=True))
+    assert ", ".join(f"{w:.3f}" for w in marks["optimal"]) == weights["optimal"]
+    assert weights["average"] == "0.333, 0.333, 0.333"
+    assert "printed in the paper" not in weights  # it is for two
+    assert table["variance"][0] <= min(triangle[0]["marker"]["color"]) + 1e-9
+
+
+def test_four_members_have_no_picture_of_their_weights_but_a_table(opened, four):
+    at = opened("Ensembles", ballots="100", **{"members-shapes": ["a", "b", "c", "d"]})
+    at = press(at, "weigh")
+    kinds = {json.loads(f.proto.spec)["data"][0]["type"] for f in at.get("plotly_chart")}
+    assert kinds == {"heatmap"}
+    assert any("too many weightings to draw" in c.value for c in at.caption)
+    assert len(at.dataframe[0].value) == 4
+
+
+def test_claims_set_acr_against_the_minutes_in_the_cards(opened, tmp_path, monkeypatch):
+    for name, seconds in (("a", 60), ("b", 180)):
+        network = constant_network(tmp_path / "three" / name)
+        row = {"norm": "L2", "sigma": 0.5, "subset": "test", "n": 500, "alpha": 0.001}
+        rows = [row | {"acr": 0.7}, row | {"acr": 0.4, "sigma": 0.25}][: 2 if name == "a" else 1]
+        checkpoints.write_card(
+            network.folder, {**network.card, "seconds": seconds, "measured": rows}
+        )
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path / "three"))
+    at = opened("Claims")
+    (points,) = json.loads(at.get("plotly_chart")[0].proto.spec)["data"]
+    assert (points["x"], points["y"]) == ([1, 3], [0.7, 0.7])
+    assert any("recorded in the networks' cards" in c.value for c in at.caption)
+    at = opened("Claims", alike="shapes, σ 0.25")
+    (points,) = json.loads(at.get("plotly_chart")[0].proto.spec)["data"]
+    assert (points["x"], points["y"]) == ([1], [0.4]) and not told(at)
+    assert "alike=shapes, σ 7" in told(opened("Claims", alike="shapes, σ 7"))[0]
+
+
+def test_an_ensembles_row_is_read_from_the_log_of_its_own_weighting(monkeypatch):
+    checkpoint = SimpleNamespace(name="both", card={"weighting": "optimal"})
+    image = SimpleNamespace(image="shapes/test/5", sigma=0.5)
+    logs = {
+        w: SimpleNamespace(
+            checkpoint="both",
+            log=SimpleNamespace(
+                sigma=0.5, dataset="shapes", source=f"checkpoints/both/weightings/{w}.csv"
+            ),
+        )
+        for w in ("average", "optimal", "printed")
+    }
+    monkeypatch.setattr(panorama, "measured", lambda: (logs, []))
+    monkeypatch.setattr(panorama.panorama, "from_log", lambda c, log, i: (log.source, i))
+    found = panorama._measured(SimpleNamespace(checkpoint=checkpoint, spec=image))
+    assert found == ("checkpoints/both/weightings/optimal.csv", 5)

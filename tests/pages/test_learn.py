@@ -5,7 +5,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from rsviz import glossary, lessons
-from rsviz.ui import compare
+from rsviz.ui import measured as logs_here
 
 APP = str(Path(__file__).parents[2] / "app.py")
 
@@ -81,7 +81,7 @@ def test_next_turns_the_page(learn):
 
 
 def test_the_link_to_the_curves_names_logs_that_are_there():
-    measured, refused = compare.measured()
+    measured, refused = logs_here.measured()
     wanted = lessons.chapter("levels").scenes[0].link.query["measured"]
     assert not refused and set(wanted) <= set(measured)
     assert [measured[name].curve.sigma for name in wanted] == [0.25, 0.5, 1.0]
