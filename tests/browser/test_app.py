@@ -51,13 +51,19 @@ def test_a_deep_link_is_the_first_thing_a_fresh_server_sees(tab):
     assert "sigma=0.25" in page.url and "n=1000" in page.url and "seed=2" in page.url
 
 
+def drop_picture(page, file):
+    """Give a file to the uploader of pictures, not to that of networks."""
+    uploader = page.get_by_test_id("stFileUploader").filter(has_text="A picture from this device")
+    uploader.locator("input[type=file]").set_input_files(file)
+
+
 def test_an_uploaded_photograph_is_certified(tab, size, tmp_path):
     photograph = tmp_path / "photograph.jpg"
     Image.radial_gradient("L").resize((300, 200)).convert("RGB").save(photograph)
     page = tab("/certify?n=500", size)
     expect(page.get_by_text("stored result").first).to_be_hidden()
     choose(page, "Upload")
-    page.locator("input[type=file]").set_input_files(photograph)
+    drop_picture(page, photograph)
     expect(page.get_by_text("shows none of these")).to_be_visible()
     press(page, "Certify")
     expect(page.get_by_text("live, complete")).to_be_visible()
@@ -73,7 +79,7 @@ def test_a_text_file_named_png_is_refused_in_one_sentence(tab, tmp_path):
     page = tab("/certify")
     expect(page.get_by_text("stored result")).to_be_visible()
     choose(page, "Upload")
-    page.locator("input[type=file]").set_input_files(fake)
+    drop_picture(page, fake)
     expect(page.get_by_text("fake.png is not a JPEG, PNG, GIF, WebP or BMP")).to_be_visible()
     expect(page.get_by_text("stored result")).to_be_visible()
 
