@@ -1,7 +1,7 @@
 """Figures on a page: each can be saved as a picture, and its numbers as CSV (no torch here)."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import altair
 import plotly.graph_objects as go
@@ -10,10 +10,10 @@ import streamlit as st
 from rsviz import export
 from rsviz.figures import BLUE, GREY
 
-# The camera above a figure saves it as PNG, three times as fine as the screen.
-CONFIG: dict[str, Any] = {
-    "displaylogo": False,
-    "toImageButtonOptions": {"format": "png", "filename": "rsviz", "scale": 3},
+# What the camera above a figure saves: a PNG three times as fine as the screen, or an SVG.
+CAMERA: dict[str, dict[str, Any]] = {
+    "png": {"format": "png", "scale": 3},
+    "svg": {"format": "svg", "scale": 1},
 }
 MODEBAR = {"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": BLUE}
 
@@ -22,18 +22,32 @@ def _file(key: str) -> str:
     return f"rsviz-{key.removesuffix('_chart')}"
 
 
-def show_figure(figure: go.Figure, key: str, alt: str, offered: bool = True, **options: Any) -> Any:
+def config(key: str, camera: Literal["png", "svg"] = "png") -> dict[str, Any]:
+    """Return Plotly's settings: a camera that saves a figure under its own name."""
+    return {
+        "displaylogo": False,
+        "toImageButtonOptions": CAMERA[camera] | {"filename": _file(key)},
+    }
+
+
+def show_figure(
+    figure: go.Figure,
+    key: str,
+    alt: str,
+    offered: bool = True,
+    camera: Literal["png", "svg"] = "png",
+    **options: Any,
+) -> Any:
     """Show a figure with a camera, its numbers below; return what was selected in it.
 
     Parameters
     ----------
     offered : whether the numbers are offered: not while they still change.
+    camera : what the camera saves.
     options : of `st.plotly_chart`.
     """
     figure.update_layout(modebar=MODEBAR)
-    named = CONFIG["toImageButtonOptions"] | {"filename": _file(key)}
-    config = CONFIG | {"toImageButtonOptions": named}
-    event = st.plotly_chart(figure, key=key, config=config, alt=alt, **options)
+    event = st.plotly_chart(figure, key=key, config=config(key, camera), alt=alt, **options)
     if offered:
         _offer(lambda: export.figure_csv(figure), key)
     return event

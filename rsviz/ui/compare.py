@@ -136,13 +136,14 @@ def show_curves(entries: Sequence[Entry], bands: bool) -> float | None:
         figure,
         "curves",
         figures.in_words(entries),
+        camera="svg",
         on_select="rerun",
         selection_mode="points",
     )
     st.caption(
         "Dotted verticals: the largest radius that a curve's n votes can certify; a curve that "
         "ends there says more of n than of its network. Click at a radius for the images behind "
-        "it, a name below the plot to see it alone. The camera above the plot saves it as PNG."
+        "it, a name below the plot to see it alone. The camera above the plot saves it as SVG."
     )
     reasons = curves.comparable([e.curve for e in entries])
     notes = _notes(entries)

@@ -166,7 +166,7 @@ def _show_trace(c: Certificate, view: View, shown: Shown) -> None:
         figures.radius_trace(line, c.n, ceiling, final.radius if final else None),
         key="radius_trace",
         alt=figures.trace_in_words(line, ceiling),
-        config=charts.CONFIG,
+        config=charts.config("radius_trace"),
     )
 
 

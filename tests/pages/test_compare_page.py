@@ -202,3 +202,8 @@ def test_a_link_shows_what_it_names_and_nothing_else():
     assert curves_of(opened(measured=NET)) == [NET]
     nonsense = opened(published="Nobody 2030")
     assert "Choose a curve" in nonsense.info[0].value
+
+
+def test_the_camera_saves_curves_as_svg(open_page):
+    plot = open_page("compare").get("plotly_chart")[0]
+    assert json.loads(plot.proto.config)["toImageButtonOptions"]["format"] == "svg"
