@@ -20,9 +20,11 @@ left, right = st.columns([2, 3], gap="large")
 with left:
     source = picker.pick(settings.default_image())
     pictures = st.container()
-    checkpoint = own.pick(source.dataset) or settings.pick_checkpoint(source.dataset)
+    checkpoint = own.pick(source.dataset) or settings.pick_checkpoint(
+        source.dataset, ("certify", "levels")
+    )
     chosen, device = settings.pick_settings(checkpoint)
-    how, budget = attack.pick_attack(settings.ALPHA, chosen["seed"])
+    how, budget = attack.pick_attack(settings.ALPHA, chosen["seed"], checkpoint.card["method"])
     pressed = st.button(
         "Attack",
         key="attack",
@@ -53,6 +55,7 @@ with right:
         st.error(job.error)
     elif ended and (reading := attack.latest(ended[-1])) is not None:
         attack.show_result(reading, budget, picture.x_CHW, classes)
+        attack.show_paper_style(reading, spec)
     else:
         st.image(images.to_pil(picture.x_CHW, 8), width=172, alt="The picture, before any attack")
         st.info(

@@ -25,6 +25,7 @@ from rsviz.methods import METHODS, adaptive, dual, variational
 from rsviz.noise import chunk_seed
 from rsviz.queries import ask as ask_queries
 from rsviz.queries import combine
+from rsviz.selector import LevelLogits, Selector
 from rsviz.spec import Certificate, Norm, RunSpec
 from rsviz.voting import Request, drive
 
@@ -147,6 +148,8 @@ def judge(
 ) -> tuple[int | None, tuple[int, ...]]:
     """Return PREDICT's class (None: it abstains) and the counts of its last stage, fresh votes.
 
+    There are none where no noise level is certain enough to ask for a class at it.
+
     The smoothed classifier's class at this image differs with probability at most alpha.
     """
     at = replace(spec, n=how.n, alpha=how.alpha, seed=how.seed)
@@ -160,7 +163,8 @@ def judge(
         )
         *_, task = drive([request], device)
         answer: int | None = task.certificate  # type: ignore[assignment]
-        return answer, list(task.votes.values())[-1].counts_K
+        of_class = [v.counts_K for stage, v in task.votes.items() if stage != "predict-level"]
+        return answer, of_class[-1] if of_class else ()
     ask = next(METHODS[spec.method].certify(x_CHW, nets, at))
     counts_K = run.count(replace(ask, stage="predict"), how.n, x_CHW, how.seed, device)
     return predict(counts_K, how.alpha), counts_K
@@ -178,6 +182,12 @@ def _target(
     """Return what is attacked: a network, its noise, and the answer to lead it away from."""
     assert c.predicted is not None
     if target == "selector":
+        if spec.method == "variational":
+            how = noise_levels.from_spec(variational.Options, spec)
+            selector = nets["selector"]
+            assert isinstance(selector, Selector)
+            chooser = LevelLogits(selector, how.level_L, how.lam)
+            return chooser, how.q, how.level_L.index(c.detail["level"])
         if spec.method not in ("dual", "routing"):
             raise UserError(f"{METHODS[spec.method].title} has no selector that can be attacked.")
         settings = noise_levels.from_spec(dual.Options, spec)

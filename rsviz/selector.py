@@ -1,8 +1,10 @@
 """The network that chooses a continuous noise level, and the loss that trains it.
 
-Shape suffixes: N images, M noise draws, C channels, H height, W width, K classes, F features.
+Shape suffixes: N images, M noise draws, C channels, H height, W width, K classes, F features, L
+levels.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -33,6 +35,22 @@ class Selector(nn.Module):
         features_NF = self.trunk(x_NCHW)
         raw_N = self.head(torch.cat([features_NF, lam_N.to(features_NF)[:, None]], 1))[:, 0]
         return self.low * (self.high / self.low) ** raw_N.sigmoid()
+
+
+class LevelLogits(nn.Module):
+    """A selector as a classifier of grid levels, for its gradient: logit_l = -(20 (h - s_l))^2.
+
+    The largest is that of the level that h is rounded to.
+    """
+
+    def __init__(self, selector: Selector, level_L: Sequence[float], lam: float) -> None:
+        super().__init__()
+        self.selector, self.lam, self.level_L = selector, lam, tuple(level_L)
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        """Return logits_NL."""
+        sigma_N = self.selector(x_NCHW, torch.full((len(x_NCHW),), self.lam).to(x_NCHW))
+        return -(20 * (sigma_N[:, None] - torch.tensor(self.level_L).to(sigma_N))).square()
 
 
 class Pair(nn.ModuleDict):

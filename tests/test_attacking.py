@@ -84,6 +84,33 @@ def test_the_selector_can_be_attacked_and_the_whole_method_is_judged(half_space)
         list(attacking.attack(x_CHW, nets, RunSpec("", "n", SIGMA), c, how))
 
 
+def test_the_selector_of_variational_rs_can_be_attacked():
+    checkpoint, data = checkpoints.find("shapes-variational"), datasets.load("shapes", "test")
+    nets, x_CHW = checkpoints.load_nets(checkpoint), data.image(0)
+    spec = run.make_spec(checkpoint, x_CHW, n=300, settings=(("draws", 200),))
+    *_, last = run.watch(x_CHW, nets, spec)
+    c = last.certificate
+    how = AttackSpec((8.0,), steps=8, draws=4, n=300, target="selector")
+    (a,) = attacking.attack(x_CHW, nets, spec, c, how)
+    lam_1 = torch.tensor([0.2])
+    before, after = (float(nets["selector"](x[None], lam_1)) for x in (x_CHW, a.x_CHW))
+    assert abs(after - before) > 0.1  # the level it was led away from
+    assert a.length <= a.eps * (1 + 1e-5)
+
+
+def test_where_no_level_is_certain_no_class_is_counted(half_space):
+    net, x_CHW, distance = half_space
+    w = net.fc.weight[1]
+    at_it = x_CHW - (distance * w / w.norm()).view_as(x_CHW)  # both levels get half the votes
+    nets = {"estimator": net, "classifier": net}
+    settings = (("levels", "0.25,0.5"), ("sigma_e", SIGMA))
+    spec = RunSpec("", "net", SIGMA, "dual", settings=settings)
+    how = AttackSpec((1.0,), n=500)
+    assert attacking.judge(at_it, nets, spec, how) == (None, ())
+    answer, counts_K = attacking.judge(x_CHW, nets, spec, how)
+    assert (answer, sum(counts_K)) == (1, 500)
+
+
 def test_what_abstains_or_is_cancelled_is_not_attacked(half_space):
     import threading
     from dataclasses import replace

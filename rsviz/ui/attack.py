@@ -5,14 +5,14 @@ Shape suffixes: C channels, H height, W width.
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import streamlit as st
 from torch import Tensor, nn
 
-from rsviz import attacking, figures_attack, images, run
-from rsviz.attacking import AttackSpec, Attempt
+from rsviz import attacking, choosing, figures_attack, images, run
+from rsviz.attacking import AttackSpec, Attempt, Target
 from rsviz.jobs import Job
 from rsviz.spec import Bound, Certificate, Norm, RunSpec
 from rsviz.trace import down
@@ -20,6 +20,7 @@ from rsviz.ui import address, charts, share, shared
 from rsviz.ui.strip import show_strip
 from rsviz.voting import Progress
 
+TARGETS: dict[Target, str] = {"classifier": "the class", "selector": "the noise level"}
 BUDGETS = (0.5, 0.99, 1.5, 2.0, 3.0, 4.0, 6.0)
 POLL_SECONDS = 0.5
 
@@ -45,11 +46,29 @@ class Reading(Progress):
 
 def adopt_address() -> None:
     """Let the address set norm and budget, or say why it cannot."""
-    address.adopt({"attack_norm": [str(n) for n in Norm], "budget": BUDGETS})
+    address.adopt(
+        {"attack_norm": [str(n) for n in Norm], "budget": BUDGETS, "target": list(TARGETS)}
+    )
 
 
-def pick_attack(alpha: float, seed: int) -> tuple[AttackSpec, float]:
-    """Show norm and budget; return the attack, at every budget, and the one shown."""
+def pick_attack(alpha: float, seed: int, method: str) -> tuple[AttackSpec, float]:
+    """Show norm, budget and target; return the attack, at every budget, and the one shown.
+
+    A method that chooses the noise can be attacked where it classifies or where it chooses.
+    """
+    target: Target | None = "classifier"
+    if method in attacking.PREDICTS:
+        target = st.segmented_control(
+            "Attack on",
+            list(TARGETS),
+            default="classifier",
+            format_func=TARGETS.__getitem__,
+            key="target",
+            bind="query-params",
+            required=True,
+            help="The network that names the class, at the level first chosen, or the one that "
+            "chooses the level. Judged is the answer of the whole.",
+        )
     norm = st.segmented_control(
         "Norm",
         [str(n) for n in Norm],
@@ -69,7 +88,10 @@ def pick_attack(alpha: float, seed: int) -> tuple[AttackSpec, float]:
         bind="query-params",
         help="How far the attacker may move the picture. Below 1 it is inside the certified ball.",
     )
-    return AttackSpec(BUDGETS, Norm(norm or "L2"), alpha=alpha, seed=seed), float(budget)
+    how = AttackSpec(
+        BUDGETS, Norm(norm or "L2"), alpha=alpha, seed=seed, target=target or "classifier"
+    )
+    return how, float(budget)
 
 
 def start(key: Key, x_CHW: Tensor, nets: Mapping[str, nn.Module]) -> Job:
@@ -144,9 +166,9 @@ def show_result(reading: Reading, budget: float, x_CHW: Tensor, classes: tuple[s
     _pictures(attempt, x_CHW)
     _counts(attempt, reading, classes)
     st.markdown("**How the votes give way**")
-    shares = [a.counts_K[c.predicted] / sum(a.counts_K) for a in reading.attempts]
+    shares = [_share(a.counts_K, c.predicted) for a in reading.attempts]
     lengths, verdicts = [a.length for a in reading.attempts], [a.verdict for a in reading.attempts]
-    clean = reading.clean_K[c.predicted] / sum(reading.clean_K)
+    clean = _share(reading.clean_K, c.predicted)
     radius = attempt.eps / attempt.budget
     norm = _norm(reading)
     figure = figures_attack.votes_by_length(
@@ -162,6 +184,26 @@ def show_result(reading: Reading, budget: float, x_CHW: Tensor, classes: tuple[s
     if ended:
         titled = (("How the votes give way to attacks", figure),)
         share.offer_certificate(c, x_CHW, classes, (c,), titled)
+
+
+def show_paper_style(reading: Reading, spec: RunSpec) -> None:
+    """Say how the attacks fared inside the heuristic radius of Variational RS, if this is one."""
+    c = reading.certificate
+    paper = choosing.paper_style(c, spec) if spec.method == "variational" else None
+    if paper is None or not reading.attempts or not paper.radius > c.radius:
+        return
+    inside = [a for a in reading.attempts if a.length <= paper.radius]
+    broken = sum(a.verdict == "broken" for a in inside)
+    st.caption(
+        f"**Heuristic:** read as in the paper, as if the level never changed, the radius would be "
+        f"{down(paper.radius, 3)}, not {down(c.radius, 3)}. Of the {len(inside)} attacks no longer "
+        f"than that, {broken} changed the answer. Where none does, nothing is proved."
+    )
+
+
+def _share(counts_K: Sequence[int], predicted: int) -> float:
+    """Return the share of votes for a class; not a number where no class was asked for."""
+    return counts_K[predicted] / sum(counts_K) if counts_K else float("nan")
 
 
 def _norm(reading: Reading) -> Norm:
@@ -228,12 +270,13 @@ def _counts(a: Attempt, reading: Reading, classes: tuple[str, ...]) -> None:
         ("attacked", a.counts_K, a.predicted),
     ):
         top = sorted(range(len(counts_K)), key=lambda i: -counts_K[i])[:2]
+        first, second = (f"{classes[i]} {counts_K[i]:,}" for i in top) if top else ("no level", "")
         rows.append(
             {
                 "picture": what,
                 "PREDICT says": "abstains" if predicted is None else classes[predicted],
-                "most votes": f"{classes[top[0]]} {counts_K[top[0]]:,}",
-                "next": f"{classes[top[1]]} {counts_K[top[1]]:,}",
+                "most votes": first,
+                "next": second,
             }
         )
     st.dataframe(rows, hide_index=True)

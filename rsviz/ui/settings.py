@@ -21,19 +21,23 @@ N, ALPHA, SEED = 10000, 0.001, 0
 SEED_MAX = 2**31 - 1
 
 
-def usable(dataset: str) -> list[Checkpoint]:
-    """Return the checkpoints for a data set (any, for a file), the best guess first."""
+def usable(dataset: str, pages: Sequence[str] = ("certify",)) -> list[Checkpoint]:
+    """Return the checkpoints for a data set (any, for a file), the best guess first.
+
+    Parameters
+    ----------
+    pages : those that show the methods wanted live.
+    """
     found = [c for c in checkpoints.list_checkpoints() if c.verified]
     known = [
-        c
-        for c in found
-        if c.card["dataset"] in CLASSES and METHODS[c.card["method"]].page == "certify"
+        c for c in found if c.card["dataset"] in CLASSES and METHODS[c.card["method"]].page in pages
     ]
     fitting = [c for c in known if not dataset or c.card["dataset"] == dataset]
 
-    def rank(c: Checkpoint) -> tuple[bool, bool, str]:
+    def rank(c: Checkpoint) -> tuple[bool, bool, bool, str]:
         middle = c.card.get("sigma") == 0.5
-        return (not dataset and c.card["dataset"] != "cifar10", not middle, c.name)
+        chooses = METHODS[c.card["method"]].chooses_sigma
+        return (not dataset and c.card["dataset"] != "cifar10", chooses, not middle, c.name)
 
     return sorted(fitting, key=rank)
 
@@ -87,12 +91,16 @@ def check_address(names: list[str]) -> None:
         st.warning(f"{sentence} The default is used.", icon=":material/link_off:")
 
 
-def pick_checkpoint(dataset: str) -> Checkpoint:
+def pick_checkpoint(dataset: str, pages: Sequence[str] = ("certify",)) -> Checkpoint:
     """Show the choice of network for a data set (any, for a file); a new one brings its noise.
 
     Folders that cannot be used are named, with the reason.
+
+    Parameters
+    ----------
+    pages : those that show the methods wanted live.
     """
-    found = usable(dataset)
+    found = usable(dataset, pages)
     names = [c.name for c in found]
     check_address(names)
     for c in checkpoints.list_checkpoints():
@@ -131,15 +139,19 @@ def trained_sigma(checkpoint: Checkpoint) -> float:
 
 def pick_settings(checkpoint: Checkpoint) -> tuple[dict[str, Any], str]:
     """Show sigma, n, seed and device; return the settings of a run, and the device."""
-    sigma = st.select_slider(
-        "Noise, sigma",
-        SIGMAS,
-        trained_sigma(checkpoint),
-        key="sigma",
-        bind="query-params",
-        help="Standard deviation of the noise added to every pixel, where black is 0 and white 1. "
-        "More noise can certify larger distances, but hides the picture.",
-    )
+    sigma = None
+    if METHODS[checkpoint.card["method"]].chooses_sigma:
+        st.caption("This network chooses the noise of each picture itself.")
+    else:
+        sigma = st.select_slider(
+            "Noise, sigma",
+            SIGMAS,
+            trained_sigma(checkpoint),
+            key="sigma",
+            bind="query-params",
+            help="Standard deviation of the noise added to every pixel, where black is 0 and white "
+            "1. More noise can certify larger distances, but hides the picture.",
+        )
     with st.expander("Votes, seed, device", icon=":material/tune:"):
         n = st.select_slider(
             "Votes, n",

@@ -425,3 +425,14 @@ def test_the_selector_is_trained_on_noise_of_its_own():
         selector.loss(pair, x_NCHW, y_N, sigma, torch.Generator().manual_seed(0), 0, how)
         noise = selector_.seen_NCHW - x_NCHW
         assert float(noise.std()) == pytest.approx(q, rel=0.02)
+
+
+def test_level_logits_are_largest_at_the_level_h_is_rounded_to():
+    class Known(nn.Module):
+        def forward(self, x_NCHW, lam_N):
+            return x_NCHW[:, 0, 0, 0]
+
+    level_L = (0.12, 0.25, 0.5, 1.0)
+    sigma_N = torch.linspace(0.05, 1.3, 400)
+    logits_NL = selector.LevelLogits(Known(), level_L, 0.2)(sigma_N.view(-1, 1, 1, 1))
+    assert torch.equal(logits_NL.argmax(1), variational.round_to_grid(sigma_N, level_L))

@@ -6,6 +6,7 @@ import pytest
 
 from rsviz.ui import attack as parts
 from tests.pages.test_certify_page import Never, words
+from tests.selecting import make_selectors
 
 
 def open_quick(open_page, monkeypatch, **query):
@@ -84,3 +85,17 @@ def test_a_hostile_address_gets_a_sentence_and_defaults(open_page, page, key, va
     assert len(told) < 1500
     for raw in ("<script>", "![](http"):
         assert raw not in told
+
+
+def test_a_method_that_chooses_its_noise_can_be_attacked_where_it_chooses(
+    open_page, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(make_selectors(tmp_path)))
+    app = open_quick(open_page, monkeypatch, checkpoint="shapes-variational", target="selector")
+    assert not app.exception and not app.warning
+    assert "chooses the noise of each picture itself" in words(app)
+    assert app.segmented_control(key="target").value == "selector"
+    app.button(key="attack").click().run()
+    assert not app.exception and not app.error
+    assert "keeps its answer" in words(app)  # all votes are for one class whatever the level
+    assert "**Heuristic:**" in words(app)
