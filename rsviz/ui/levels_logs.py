@@ -21,7 +21,7 @@ from rsviz.logs import Log
 from rsviz.ui import charts
 from rsviz.ui.levels import SHORT
 
-SHOWN = 10
+SHOWN = 9
 
 
 def fixed_logs(dataset: str, method: str) -> dict[float, Log]:
@@ -87,20 +87,34 @@ def show_curves(dataset: str, selectors: Mapping[str, Checkpoint]) -> None:
         "noise_curves",
         figures.in_words(entries),
     )
-    best = max(fixed, key=lambda e: e.curve.acr)
-    above = [e.name for e in entries if e.curve.acr > best.curve.acr and e.name in SHORT.values()]
-    told = "above it: " + ", ".join(above) if above else "no chooser is above it"
-    st.markdown(
-        f"By mean radius (ACR) the best single level is **{best.name}**, {best.curve.acr:.3f}; "
-        f"{told}. A chooser must prove its level as well as its class, and gets the smaller of the "
-        "two radii; what it wins is that images too faint for much noise stay certified."
+    st.markdown("By mean certified radius (ACR): " + "; ".join(_beside(selectors)) + ".")
+    st.caption(
+        "A chooser must prove its level as well as its class, and gets the smaller of the two "
+        "radii: that is its price. What it may win is that images too faint for much noise stay "
+        "certified, while others are certified far."
     )
     st.caption(
-        "The best fixed level is another one at each radius and known only afterwards: no single "
-        "network reaches that curve. "
+        "Fixed levels here are of one network trained at every level. The best of them is another "
+        "one at each radius and known only afterwards: no single network reaches that curve. "
         + "; ".join(f"{e.name}: ACR {e.curve.acr:.3f}" for e in entries if not _nan(e.curve.acr))
         + "."
     )
+
+
+def _beside(selectors: Mapping[str, Checkpoint]) -> list[str]:
+    """Say the ACR of each chooser beside the best fixed level of its own classifiers."""
+    told = []
+    for method, c in selectors.items():
+        logs = fixed_logs(c.card["dataset"], method)
+        if not c.card.get("measured") or not logs:
+            continue
+        own = curves.acr(_log(c.name, c.sha256, c.card["measured"][0]["log"]))
+        by_level = {level: curves.acr(log) for level, log in logs.items()}
+        best = max(by_level, key=by_level.__getitem__)
+        of = "its experts alone" if method == "routing" else "a fixed level"
+        beside = f"the best of {of} {by_level[best]:.3f} (σ {best:g})"
+        told.append(f"**{SHORT[method]} {own:.3f}**, {beside}")
+    return told
 
 
 def _nan(value: float) -> bool:
