@@ -15,7 +15,7 @@ from rsviz import checkpoints, curves, datasets, evaluation, networks, training
 from rsviz.checkpoints import Checkpoint
 from rsviz.errors import UserError
 from rsviz.methods import loss_for
-from rsviz.recipes import Recipe
+from rsviz.recipe import Recipe
 from rsviz.spec import Curve, Norm
 
 # Each has make(spec, out, device, command, compiled, report) -> Checkpoint.
