@@ -53,7 +53,7 @@ def open_page(made, line, monkeypatch):
     monkeypatch.setattr(shared, "session", _own_session)
 
     def open_with(page="certify", **query):
-        app = AppTest.from_file(APP, default_timeout=30)
+        app = AppTest.from_file(APP, default_timeout=120)
         app.run()  # of Home, which would take the address for its own
         for key, value in query.items():
             app.query_params[key] = value if isinstance(value, list) else str(value)
