@@ -125,3 +125,15 @@ def test_the_verdict_is_against_the_fixed_level_that_is_best_there(tmp_path):
     assert (f.verdict, f.claim.b) == ("holds", "sigma 1 for all")
     assert both.gap == pytest.approx(0.2) and both.claim.measure.endswith("f and h")
     assert claims.judge_attacked(tmp_path, "none")[0].verdict == "not measured yet"
+
+
+def test_shipped_tables_are_whole_and_of_the_weights_shipped():
+    shipped = [c for c in checkpoints.list_checkpoints() if (c.folder / attack_logs.FILE).is_file()]
+    assert shipped
+    for c in shipped:
+        found = attack_logs.read(c.folder / attack_logs.FILE)
+        assert found.head["checkpoint_sha256"] == c.sha256
+        assert f"--checkpoint {c.name} " in found.head["command"]
+        for setting in (*found.fixed, *found.chosen):
+            # An attack may turn single images right, but not many.
+            assert found.of(setting, "f").mean() < found.of(setting, "none").mean()
