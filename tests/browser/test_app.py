@@ -14,7 +14,8 @@ expect.set_options(timeout=60_000)
 
 
 def press(page, name):
-    page.get_by_role("button", name=name).first.click()
+    """Press a button of the page itself: while a script runs, the frame has a Stop of its own."""
+    page.get_by_test_id("stMain").get_by_role("button", name=name).first.click()
 
 
 def choose(page, name):
@@ -29,7 +30,7 @@ def radius(page):
 
 def press_shortcut(page):
     """Press Ctrl+Enter until it is heard: the page listens a moment after it is drawn."""
-    stop = page.get_by_role("button", name="Stop")
+    stop = page.get_by_test_id("stMain").get_by_role("button", name="Stop")
     for _ in range(20):
         page.keyboard.press("Control+Enter")
         page.wait_for_timeout(1000)
