@@ -201,9 +201,10 @@ def in_lines(findings: Iterable[Finding]) -> list[str]:
     for f in findings:
         lines.append(f"{f.verdict.upper()}: {f.claim.text} [{f.claim.source}]")
         if f.gap is not None:
+            gain = "" if f.gain is None else f" ({f.gain:+.1%})"
             lines.append(
                 f"  {f.claim.measure}: {f.claim.a} {f.ours_a:.4f}, {f.claim.b} {f.ours_b:.4f}; "
-                f"difference {f.gap:+.4f}, 95 % interval {f.low:+.4f} to {f.high:+.4f} "
+                f"difference {f.gap:+.4f}{gain}, 95 % interval {f.low:+.4f} to {f.high:+.4f} "
                 f"({f.images}, n {f.n:,})"
             )
         if f.note:

@@ -1,5 +1,7 @@
 """Every page, opened by its address, on desktop and phone, in both themes."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -23,7 +25,10 @@ def test_a_page_paints_fits_and_shows_no_error(browser, server, size, name):
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=60_000)
     expect(page.get_by_text("failed unexpectedly")).to_have_count(0)
     expect(page.get_by_test_id("stException")).to_have_count(0)
-    assert page.get_by_test_id("stMain").inner_text().count(" ") > 20  # it is not blank
+    # It is not blank. The heading comes first, so the text below it may still be on its way.
+    expect(page.get_by_test_id("stMain")).to_have_text(
+        re.compile(r"(\S+\s+){20}"), use_inner_text=True, timeout=60_000
+    )
     assert not page.evaluate("document.documentElement.scrollWidth > window.innerWidth + 1")
     assert said == []
     context.close()
