@@ -120,6 +120,7 @@ def _on_canvases(
     images: int,
     minutes: float,
     start: str = "",
+    every: int = 20,
 ) -> tuple[Recipe, ...]:
     """Return ARS, plain smoothing and one static mask on the same canvases, equally trained.
 
@@ -137,6 +138,7 @@ def _on_canvases(
             0.1,
             (sigma,),
             minutes * share,
+            every,
             start=f"{start or base}-gaussian-{sigma}",
             settings=(("images", images),) if images else (),
             dtype="bfloat16",
@@ -156,7 +158,7 @@ RECIPES: tuple[Recipe, ...] = (
     *_on_canvases("shapes", 48, 1.0, epochs=8, images=10_000, minutes=3),
     *_on_canvases("shapes", 64, 1.0, epochs=8, images=10_000, minutes=5),
     *_on_canvases("shapes", 32, 1.0, epochs=8, images=10_000, minutes=2),
-    *_on_canvases("cifar10", 48, 0.5, epochs=6, images=0, minutes=10),
+    *_on_canvases("cifar10", 48, 0.5, epochs=6, images=25_000, minutes=10, every=50),
     *(
         _tuned("cifar10", method, sigma, minutes=6, every=20)
         for sigma in (0.5, 0.25, 1.0)
