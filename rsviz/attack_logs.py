@@ -70,17 +70,3 @@ def read(file: Path) -> UnderAttack:
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"{file} is not a finished table of attacked images.") from None
     return UnderAttack(head, right, {s: float(np.median(v)) for s, v in levels.items()})
-
-
-def paired_gap(
-    a_N: NDArray[np.bool_],
-    b_N: NDArray[np.bool_],
-    rng: np.random.Generator,
-    resamples: int = 10_000,
-) -> tuple[float, float, float]:
-    """Return mean(a) - mean(b) and its 95 % bootstrap interval over images."""
-    gap_N = a_N.astype(float) - b_N
-    size = len(gap_N)
-    means = [gap_N[rng.integers(size, size=size)].mean() for _ in range(resamples)]
-    low, high = np.quantile(means, (0.025, 0.975))
-    return float(gap_N.mean()), float(low), float(high)

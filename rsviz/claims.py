@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from rsviz import attack_logs, curves
-from rsviz.claims_data import CLAIMS, VRS, Claim
+from rsviz.claims_data import ARS, CLAIMS, LYU, ON_CANVASES, VRS, Claim
 from rsviz.errors import UserError
 from rsviz.logs import Log, images_of, read_log
 
@@ -107,7 +107,44 @@ def judge(
 
 def judge_all(root: Path, commands: Commands = lambda name: ()) -> list[Finding]:
     """Return what the logs and the tables of attacked images say of every claim."""
-    return [judge(claim, root, commands) for claim in CLAIMS] + judge_attacked(root)
+    found = [judge(claim, root, commands) for claim in CLAIMS]
+    return [*found, judge_growth(root, commands), *judge_attacked(root)]
+
+
+def judge_growth(
+    root: Path, commands: Commands = lambda name: (), read: Callable[[Path], Log] = read_log
+) -> Finding:
+    """Return whether ARS gains more over plain smoothing on large canvases than on small ones.
+
+    The gain of an image is that of the same object on two canvases, so both gains are paired.
+    """
+    sides = [f"shapes-k{k}-{method}-1.0" for k in (64, 32) for method in ("adaptive", "plain")]
+    how = tuple(dict.fromkeys(c for side in sides for c in commands(side)))
+    pairs = zip(sides[::2], sides[1::2], strict=True)
+    large, small = (Claim(ARS, "", LYU, a, b, ON_CANVASES) for a, b in pairs)
+    parts = [judge(claim, root, read=read) for claim in (large, small)]
+    claim = Claim(
+        ARS,
+        "What the mask gains over plain smoothing grows with the canvas: k = 64 above 32 (Shapes).",
+        LYU,
+        "the gain at k = 64",
+        "the gain at k = 32",
+        ON_CANVASES,
+        what=f"{large.measure}, less that of plain smoothing",
+    )
+    for part in parts:
+        if part.gap is None:
+            return Finding(claim, part.verdict, note=part.note, commands=how)
+    logs = [read(log_file(root, side)) for side in sides]
+    if not np.array_equal(logs[0].index_N, logs[2].index_N) or logs[0].n != logs[2].n:
+        note = "The two sizes were not measured on the same images at the same n."
+        return Finding(claim, "not comparable", note=note, commands=how)
+    won = [curves.won(log, ON_CANVASES) for log in logs]
+    gaps_N = won[0] - won[1] - (won[2] - won[3])
+    gap, low, high = curves.bootstrap(gaps_N, np.random.default_rng(SEED), RESAMPLES)
+    of, n = images_of(logs[0]), logs[0].n
+    first, second = (part.gap for part in parts)
+    return Finding(claim, verdict(low, high), first, second, gap, low, high, of, n, commands=how)
 
 
 ATTACKED, LAMBDA = "cifar10-variational", "lambda 0.2"
@@ -142,7 +179,7 @@ def judge_attacked(root: Path, name: str = ATTACKED) -> list[Finding]:
             "Variational RS", text, VRS, f"{name}, {LAMBDA}", f"{best} for all", what=what
         )
         rng = np.random.default_rng(SEED)
-        gap, low, high = attack_logs.paired_gap(a_N, b_N, rng, RESAMPLES)
+        gap, low, high = curves.bootstrap(a_N.astype(float) - b_N, rng, RESAMPLES)
         eps, n = found.head["spec"]["eps"], found.head["spec"]["n"]
         findings.append(
             Finding(

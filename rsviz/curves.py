@@ -23,6 +23,7 @@ __all__ = [
     "accuracy_at",
     "acr",
     "acr_interval",
+    "bootstrap",
     "comparable",
     "curve",
     "images_of",
@@ -32,6 +33,7 @@ __all__ = [
     "subset",
     "thin",
     "to_dict",
+    "won",
 ]
 
 
@@ -52,11 +54,7 @@ def acr_interval(
 
     It is of this log alone: of two logs of the same images take `paired_bootstrap`.
     """
-    won_N = _won(log, None)
-    size = len(won_N)
-    means = [won_N[generator.integers(size, size=size)].mean() for _ in range(resamples)]
-    low, high = np.quantile(means, (0.025, 0.975))
-    return float(low), float(high)
+    return bootstrap(won(log, None), generator, resamples)[1:]
 
 
 def curve(log: Log, radii: Sequence[float]) -> Curve:
@@ -145,14 +143,20 @@ def paired_bootstrap(
             f"{log_a.name} ({images_of(log_a)}) and {log_b.name} ({images_of(log_b)}) are not of "
             "the same images; cut both to the same ones first."
         )
-    gap_N = _won(log_a, radius) - _won(log_b, radius)
-    size = len(gap_N)
-    means = [gap_N[generator.integers(size, size=size)].mean() for _ in range(resamples)]
+    return bootstrap(won(log_a, radius) - won(log_b, radius), generator, resamples)
+
+
+def bootstrap(
+    values_N: np.ndarray, generator: np.random.Generator, resamples: int = 2_000
+) -> tuple[float, float, float]:
+    """Return the mean of values and its 95 % percentile bootstrap interval (low, high)."""
+    size = len(values_N)
+    means = [values_N[generator.integers(size, size=size)].mean() for _ in range(resamples)]
     low, high = np.quantile(means, (0.025, 0.975))
-    return float(gap_N.mean()), float(low), float(high)
+    return float(values_N.mean()), float(low), float(high)
 
 
-def _won(log: Log, radius: float | None) -> np.ndarray:
+def won(log: Log, radius: float | None) -> np.ndarray:
     """Return what each image adds to the ACR, or to certified accuracy at a radius."""
     if radius is None:
         return log.radius_N * log.correct_N

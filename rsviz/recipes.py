@@ -112,6 +112,9 @@ def _ensemble(name: str, sigma: float, *members: str) -> Recipe:
     )
 
 
+ON_CANVASES = ("adaptive", "plain-linf", "static")  # a vote costs more here: n is halved
+
+
 def _on_canvases(
     base: str,
     size: int,
@@ -260,4 +263,5 @@ def commands_of(side: str) -> tuple[str, ...]:
     name = side.partition("/")[0]
     if (recipe := find_recipe(name)) is None:
         return ()
-    return recipe.train_command(), recipe.evaluate_command(recipe.sigmas[0], 2000)
+    n = 1000 if recipe.method in ON_CANVASES else 2000
+    return recipe.train_command(), recipe.evaluate_command(recipe.sigmas[0], n)

@@ -110,7 +110,8 @@ def test_the_command_prints_every_claim_as_json(tmp_path, monkeypatch, capsys):
     assert main(["claims", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     attacked = [f.claim.text for f in claims.judge_attacked(tmp_path)]
-    assert [r["claim"]["text"] for r in rows] == [c.text for c in CLAIMS] + attacked
+    growth = claims.judge_growth(tmp_path).claim.text
+    assert [r["claim"]["text"] for r in rows] == [*(c.text for c in CLAIMS), growth, *attacked]
     assert {r["verdict"] for r in rows} == {"not measured yet"}
     assert main(["claims"]) == 0
     assert capsys.readouterr().out.count("NOT MEASURED YET") == len(rows)
@@ -121,3 +122,23 @@ def test_the_bootstrap_reads_accuracy_too():
     gap, low, high = curves.paired_bootstrap(a, b, np.random.default_rng(0), 500, radius=0.5)
     assert gap == pytest.approx(curves.accuracy_at(a, 0.5) - curves.accuracy_at(b, 0.5))
     assert low < gap < high
+
+
+def test_growth_is_a_gain_less_a_gain_on_the_same_images(tmp_path):
+    far, near = [4.2 / 255] * 50, [3.8 / 255] * 50
+    sides = {
+        "shapes-k64-adaptive-1.0": far + far,
+        "shapes-k64-plain-1.0": near + near,
+        "shapes-k32-adaptive-1.0": far + far,
+        "shapes-k32-plain-1.0": far + near,
+    }
+    assert claims.judge_growth(tmp_path).verdict == "not measured yet"
+    for name, radii_N in sides.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "certified.csv").write_text(table(radii_N))
+    found = claims.judge_growth(
+        tmp_path, read=lambda f: parse_log(f.read_text(), f.parent.name, **STATED)
+    )
+    assert (found.ours_a, found.ours_b, found.gap) == pytest.approx((1.0, 0.5, 0.5))
+    half = 1.96 * 0.5 / np.sqrt(100)
+    assert found.verdict == "holds" and found.low == pytest.approx(0.5 - half, abs=0.03)

@@ -304,3 +304,9 @@ def test_published_subsets_give_the_published_acr(published: Path):
             assert curves.acr(part) == pytest.approx(expected, abs=6e-5)
             compared += 1
     assert compared
+
+
+def test_a_bootstrap_of_paired_gaps_is_that_of_the_images():
+    a_N, b_N = np.array([1, 1, 1, 0] * 50), np.array([1, 0, 1, 0] * 50)
+    gap, low, high = curves.bootstrap(a_N - b_N, np.random.default_rng(0), 10_000)
+    assert gap == pytest.approx(0.25) and 0.18 < low < gap < high < 0.32

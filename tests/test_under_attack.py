@@ -1,6 +1,5 @@
 """Fixed and chosen levels under attack: the attack itself, its table, and what is read of it."""
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -95,12 +94,6 @@ def test_the_table_is_read_as_it_was_written(nets, tmp_path):
     out.write_text("\n".join(out.read_text().splitlines()[:-1]) + "\n")
     with pytest.raises(UserError, match="not a finished table"):
         attack_logs.read(out)
-
-
-def test_a_paired_gap_is_that_of_the_images():
-    a_N, b_N = np.array([1, 1, 1, 0] * 50, bool), np.array([1, 0, 1, 0] * 50, bool)
-    gap, low, high = attack_logs.paired_gap(a_N, b_N, np.random.default_rng(0))
-    assert gap == pytest.approx(0.25) and 0.18 < low < gap < high < 0.32
 
 
 def make_table(folder, right):
