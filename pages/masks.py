@@ -9,7 +9,7 @@ from rsviz.datasets import CLASSES
 from rsviz.images import image_id
 from rsviz.networks import INPUT_SIZE
 from rsviz.spec import Bound
-from rsviz.ui import canvases, mask_controls, masks, masks_budget, races, shared
+from rsviz.ui import canvases, mask_controls, masks, masks_budget, masks_measured, races, shared
 
 ui.require()
 
@@ -75,7 +75,7 @@ else:
     races.show(job, classes, chosen.label, chosen.x_CHW.numel())
 
 races.show_history()
-races.show_measured(race.on_canvases())
+masks_measured.show(race.on_canvases())
 
 # What the masks do, and what they do not change.
 certificate = races.best(job)

@@ -15,6 +15,7 @@ from plotly.colors import sequential
 from scipy.special import ndtr, ndtri
 
 from rsviz.figures import BLUE, GREEN, GREY, ORANGE
+from rsviz.gains import Gain
 from rsviz.trace import Trace
 
 Array = NDArray[np.float64]
@@ -166,6 +167,33 @@ def over_sizes(
     )
     figure.update_xaxes(title="canvas size k, pixels a side", type="category")
     figure.update_yaxes(title=title, rangemode="tozero")
+    return figure
+
+
+def gains(lines: Mapping[str, Sequence[Gain]]) -> go.Figure:
+    """Draw gains in points with their intervals, a colour a rival, canvas by canvas."""
+    figure = _empty(360)
+    for (title, points), colour, symbol in zip(
+        lines.items(), (ORANGE, GREEN), ("circle", "diamond"), strict=False
+    ):
+        figure.add_scatter(
+            x=[f"{p.dataset}<br>σ {p.sigma:g}" for p in points],
+            y=[100 * p.gap for p in points],
+            error_y={
+                "type": "data",
+                "array": [100 * (p.high - p.gap) for p in points],
+                "arrayminus": [100 * (p.gap - p.low) for p in points],
+                "thickness": 2.5,
+            },
+            mode="markers",
+            marker={"size": 12, "color": colour, "symbol": symbol},
+            name=title,
+            hovertemplate="%{x}: %{y:+.0f} points<extra></extra>",
+        )
+    figure.add_hline(y=0, line={"color": GREY, "dash": "dot"})
+    figure.update_layout(scattermode="group", scattergap=0.6)
+    figure.update_xaxes(type="category")
+    figure.update_yaxes(title="gain, points of certified accuracy")
     return figure
 
 

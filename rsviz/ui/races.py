@@ -1,20 +1,16 @@
 """Certificates forming side by side on the Masks page: ARS, the static mask, plain smoothing."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import streamlit as st
 from torch import Tensor
 
 from rsviz import figures_masks, jobs, race, trace
-from rsviz.checkpoints import Checkpoint
 from rsviz.jobs import Job, Session
 from rsviz.spec import Bound, Certificate
 from rsviz.trace import down
 from rsviz.ui import charts
 from rsviz.ui.live import POLL_SECONDS
-
-AT = (0, 1, 2, 3, 4, 6)  # radii of the table, in grey levels
 
 TITLES = {
     "adaptive": "Adaptive mask (ARS)",
@@ -152,36 +148,6 @@ def _history_row(runs: Mapping[str, Sequence[Certificate]]) -> dict[str, object]
             TITLES[name]: None if r.abstained else float(down(255 * r.radius, 2))
             for name, r in last.items()
         },
-    }
-
-
-def show_measured(checkpoints: Sequence[Checkpoint]) -> None:
-    """Show what networks for canvases were measured at, one row each; nothing if none was."""
-    rows = [
-        _measured_row(c, m) for c in checkpoints for m in c.card["measured"] if m["norm"] == "Linf"
-    ]
-    if not rows:
-        return
-    st.markdown("**Measured on test canvases**, certified accuracy in per cent")
-    st.dataframe(rows, hide_index=True)
-    st.caption(
-        "Right and certified at least as far as the radius, in grey levels of 255, over all images "
-        "measured; ACR is the mean certified radius, wrong answers counting 0. Rows compare only "
-        "at equal canvases (k is their size), sigma, n and images; of 100 images, a share is "
-        "certain to about 10 points."
-    )
-
-
-def _measured_row(c: Checkpoint, m: Mapping[str, Any]) -> dict[str, object]:
-    far = {round(255 * float(r), 1): a for r, a in m["accuracy"].items()}
-    return {
-        "method": TITLES[c.card["method"]],
-        "canvases": c.card["dataset"],
-        "ACR": float(down(255 * m["acr"], 2)),
-        **{f"r = {r:g}": round(100 * far[r], 1) for r in AT if r in far},
-        "sigma": m["sigma"],
-        "n": m["n"],
-        "images": m["images"],
     }
 
 

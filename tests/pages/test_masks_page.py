@@ -220,3 +220,18 @@ def test_the_networks_of_a_card_are_those_loaded(rivals):
     nets = checkpoints.load_nets(checkpoints.find("shapes-k48-adaptive", rivals))
     assert set(nets) == {"classifier", "mask"}
     assert networks.class_count(nets["classifier"]) == 10
+
+
+def test_shipped_networks_show_what_the_mask_gains_and_costs(open_page, monkeypatch):
+    monkeypatch.delenv("RSVIZ_CHECKPOINTS")
+    app = open_page("masks")
+    assert not app.exception
+    told = words(app)
+    assert "Does it pay?" in told and "Certified accuracy at 2/255" in told
+    app.segmented_control(key="gain_at").set_value(4).run()
+    assert not app.exception
+    assert "Certified accuracy at 4/255" in words(app)
+    (table,) = (d.value for d in app.dataframe if "arithmetic" in d.value)
+    plain = table[table["method"] == "No mask: plain smoothing"]
+    assert set(plain["arithmetic"]) == {"1.00 ×"}
+    assert {"shapes", "shapes-k48", "shapes-k64"} <= set(table["canvases"])
