@@ -177,7 +177,7 @@ def gains(lines: Mapping[str, Sequence[Gain]]) -> go.Figure:
         lines.items(), (ORANGE, GREEN), ("circle", "diamond"), strict=False
     ):
         figure.add_scatter(
-            x=[f"{p.dataset}<br>σ {p.sigma:g}" for p in points],
+            x=[f"{p.where}<br>σ {p.sigma:g}" for p in points],
             y=[100 * p.gap for p in points],
             error_y={
                 "type": "data",

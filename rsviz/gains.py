@@ -31,6 +31,11 @@ class Gain:
     images: str
     n: int
 
+    @property
+    def where(self) -> str:
+        """The canvases in words: what is on them, and how large they are."""
+        return f"{self.dataset.partition('-k')[0]}, k = {INPUT_SIZE[self.dataset]}"
+
 
 def gains(found: Iterable[Checkpoint], radius: float) -> list[Gain]:
     """Return the gains at a radius (Linf, of [0, 1]) wherever two logs are of the same images."""

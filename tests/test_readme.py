@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from rsviz import checkpoints, commands
+from rsviz import checkpoints, commands, curves
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -28,6 +28,16 @@ def test_the_table_is_what_the_cards_say():
         {"name": c.name, "measured": c.card["measured"]} for c in checkpoints.list_checkpoints()
     ]
     assert table == commands.markdown_table(rows)
+
+
+def test_the_table_of_canvases_is_what_the_logs_say():
+    rows = re.findall(r"^\| (\d\d) \| (\d+) \| (\d+) \| (\d+) \|$", README, re.MULTILINE)
+    assert [k for k, *_ in rows] == ["32", "48", "64"]
+    for k, *shown in rows:
+        for method, share in zip(("adaptive", "static", "plain"), shown, strict=True):
+            name = f"shapes-k{k}-{method}-1.0"
+            log = curves.read_log(checkpoints.find(name).folder / "certified.csv")
+            assert round(100 * curves.accuracy_at(log, 4 / 255)) == int(share), name
 
 
 def test_the_set_up_lines_are_one_command_each():

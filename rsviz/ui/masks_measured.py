@@ -66,7 +66,7 @@ def _lines(found: Sequence[Gain]) -> dict[str, list[Gain]]:
 def in_words(found: Sequence[Gain], levels: float) -> str:
     """Return the figure in words."""
     return f"At {levels:g}/255: " + "; ".join(
-        f"{g.dataset}, sigma {g.sigma:g}, {OVER[g.rival]} {100 * g.gap:+.0f} points "
+        f"{g.where}, sigma {g.sigma:g}, {OVER[g.rival]} {100 * g.gap:+.0f} points "
         f"({100 * g.low:+.0f} to {100 * g.high:+.0f})"
         for g in found
     )
