@@ -5,6 +5,7 @@ from dataclasses import replace
 import streamlit as st
 
 from rsviz import race, run, ui
+from rsviz.canvas import ON_CANVASES
 from rsviz.datasets import CLASSES
 from rsviz.images import image_id
 from rsviz.networks import INPUT_SIZE
@@ -62,7 +63,7 @@ with right:
 
 # The certificate, beside its rivals on the same canvas, seed and number of votes.
 st.subheader("The certificate, beside its rivals")
-for name in (name for name in race.ON_CANVASES if name not in rivals):
+for name in (name for name in ON_CANVASES if name not in rivals):
     st.caption(f"{races.TITLES[name]}: no network for these canvases is here.")
 race_key = (image_id(chosen.x_CHW), tuple(specs.values()), device)
 if st.button("Certify with all", type="primary", icon=":material/play_arrow:", key="race_button"):

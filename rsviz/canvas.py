@@ -19,6 +19,7 @@ Array = NDArray[np.float64]
 SIZES = (48, 64, 96)
 SEEDS = {"train": 3, "test": 4}
 LARGEST = 512
+ON_CANVASES = ("adaptive", "static", "plain-linf")  # the methods made for them
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from rsviz import attack_logs, curves
-from rsviz.claims_data import ARS, CLAIMS, LYU, ON_CANVASES, VRS, Claim
+from rsviz.claims_data import ARS, CLAIMS, LYU, RADIUS_LINF, VRS, Claim
 from rsviz.errors import UserError
 from rsviz.logs import Log, images_of, read_log
 
@@ -121,7 +121,7 @@ def judge_growth(
     sides = [f"shapes-k{k}-{method}-1.0" for k in (64, 32) for method in ("adaptive", "plain")]
     how = tuple(dict.fromkeys(c for side in sides for c in commands(side)))
     pairs = zip(sides[::2], sides[1::2], strict=True)
-    large, small = (Claim(ARS, "", LYU, a, b, ON_CANVASES) for a, b in pairs)
+    large, small = (Claim(ARS, "", LYU, a, b, RADIUS_LINF) for a, b in pairs)
     parts = [judge(claim, root, read=read) for claim in (large, small)]
     claim = Claim(
         ARS,
@@ -129,7 +129,7 @@ def judge_growth(
         LYU,
         "the gain at k = 64",
         "the gain at k = 32",
-        ON_CANVASES,
+        RADIUS_LINF,
         what=f"{large.measure}, less that of plain smoothing",
     )
     for part in parts:
@@ -139,7 +139,7 @@ def judge_growth(
     if not np.array_equal(logs[0].index_N, logs[2].index_N) or logs[0].n != logs[2].n:
         note = "The two sizes were not measured on the same images at the same n."
         return Finding(claim, "not comparable", note=note, commands=how)
-    won = [curves.won(log, ON_CANVASES) for log in logs]
+    won = [curves.won(log, RADIUS_LINF) for log in logs]
     gaps_N = won[0] - won[1] - (won[2] - won[3])
     gap, low, high = curves.bootstrap(gaps_N, np.random.default_rng(SEED), RESAMPLES)
     of, n = images_of(logs[0]), logs[0].n

@@ -224,7 +224,7 @@ def _levels() -> tuple[Claim, ...]:
 
 
 LYU = "arXiv 2406.10427, NeurIPS 2024, CIFAR-10 on photographs, CelebA"
-ON_CANVASES = 4 / 255  # where shares are compared; at sigma .5 votes end before, so at half of it
+RADIUS_LINF = 4 / 255  # where shares are compared; at sigma .5 votes end before, so at half of it
 
 
 def _masks() -> tuple[Claim, ...]:
@@ -237,7 +237,7 @@ def _masks() -> tuple[Claim, ...]:
             LYU,
             f"shapes-k{k}-adaptive-1.0",
             f"shapes-k{k}-plain-1.0",
-            ON_CANVASES,
+            RADIUS_LINF,
         )
         for k in (32, 48, 64)
     )
@@ -259,7 +259,7 @@ def _masks() -> tuple[Claim, ...]:
         LYU,
         "shapes-attribute-k64-adaptive-1.0",
         "shapes-attribute-k64-plain-1.0",
-        ON_CANVASES,
+        RADIUS_LINF,
     )
     return *cifar, *plain, attribute
 

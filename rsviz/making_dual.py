@@ -23,7 +23,7 @@ from rsviz import checkpoints, datasets, noise_levels, settings, training, works
 from rsviz.checkpoints import Checkpoint
 from rsviz.datasets import Dataset
 from rsviz.errors import UserError
-from rsviz.methods import dual
+from rsviz.methods import dual, gaussian
 from rsviz.noise_levels import Risk, Targets
 from rsviz.parts import build_part
 from rsviz.training import DTYPES, TrainSpec
@@ -39,8 +39,10 @@ class Settings:
     ``levels`` to choose from; ``votes`` of a label and ``images`` labelled (0: all); ``width`` of
     the estimator, a compact net (24 of 32 channels is .57 of the classifier's arithmetic).
     ``draws``, ``lam`` and ``eta`` are of its loss, ``risk`` how its consistency is weighed,
-    ``temperature`` that of its targets. The classifier is fine-tuned for ``fine_epochs`` at
-    ``fine_lr``, in each of ``rounds``. ``experts``: of routing, the stem of their names.
+    ``temperature`` that of its targets. For ``class_epochs`` before it learns levels it learns the
+    classes, at its own noise: which stay visible is most of what tells the levels apart. The
+    classifier is fine-tuned for ``fine_epochs`` at ``fine_lr``, in each of ``rounds``. ``experts``:
+    of routing, the stem of their names.
     """
 
     levels: str = "0.25,0.5,1"
@@ -52,6 +54,7 @@ class Settings:
     eta: float = 0.5
     risk: str = "strong"
     temperature: float = 1.0
+    class_epochs: int = 0
     fine_epochs: int = 3
     fine_lr: float = 0.02
     rounds: int = 1
@@ -62,6 +65,7 @@ class Settings:
         settings.check_counts(votes=(self.votes, 1), images=(self.images, 0))
         settings.check_counts(width=(self.width, 1), rounds=(self.rounds, 1))
         settings.check_counts(fine_epochs=(self.fine_epochs, 1))
+        settings.check_counts(class_epochs=(self.class_epochs, 0))
         if self.risk not in ("strong", "weak", "none"):
             raise UserError(f"risk must be strong, weak or none, but is {self.risk!r}.")
         if self.temperature <= 0:
@@ -233,10 +237,22 @@ def _estimator(
     with torch.random.fork_rng(devices=[]):  # torch's initialisers take no generator
         torch.manual_seed(spec.seed)
         net = build_part(part, spec.dataset)
+        classes = build_part({"network": "compact", "width": how.width}, spec.dataset)
+    if how.class_epochs:
+        every, first = datasets.load(spec.dataset, "train"), replace(spec, epochs=how.class_epochs)
+        state = workshop.state_folder() / f"{stem}-estimator-classes.pt"
+        training.train(classes, every, gaussian.loss, first, state, device, compiled, report)
+        _copy_all_but_the_end(classes, net)
     loss = partial(dual.loss, targets=targets, settings=of_loss)
     state = workshop.state_folder() / f"{stem}-estimator.pt"
     training.train(net, _rows(data), loss, spec, state, device, compiled, report)
     return net.eval()
+
+
+def _copy_all_but_the_end(trained: nn.Module, net: nn.Module) -> None:
+    """Copy the weights of a network to another, but for a last layer of another size."""
+    own, found = net.state_dict(), trained.state_dict()
+    net.load_state_dict({k: found[k] if found[k].shape == v.shape else v for k, v in own.items()})
 
 
 def _classifier(

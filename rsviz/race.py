@@ -11,12 +11,12 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from rsviz import run
+from rsviz.canvas import ON_CANVASES
 from rsviz.checkpoints import Checkpoint, list_checkpoints
 from rsviz.networks import INPUT_SIZE
 from rsviz.spec import Certificate, RunSpec
 from rsviz.voting import Progress
 
-ON_CANVASES = ("adaptive", "static", "plain-linf")
 Entrant = tuple[Mapping[str, nn.Module], RunSpec]
 
 

@@ -5,7 +5,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from rsviz import checkpoints, datasets, making_dual, making_variational, networks, noise_levels
+from rsviz import (
+    checkpoints,
+    datasets,
+    making_dual,
+    making_variational,
+    networks,
+    noise_levels,
+    training,
+)
 from rsviz.errors import UserError
 from rsviz.training import TrainSpec
 
@@ -42,6 +50,28 @@ def test_dual_trains_both_networks_and_says_how():
     before = checkpoints.load(checkpoints.find("base"), ready=False).state_dict()
     after = nets["classifier"].state_dict()
     assert not all(torch.equal(before[key], after[key]) for key in before)
+
+
+def test_an_estimator_can_begin_with_what_classes_look_like(monkeypatch):
+    begun = {}
+    train = training.train
+
+    def watch(net, data, *rest):
+        begun.setdefault(networks.class_count(net), []).append(
+            (len(data), {k: v.clone() for k, v in net.state_dict().items()})
+        )
+        train(net, data, *rest)
+        begun[networks.class_count(net)].append(net.state_dict())
+
+    monkeypatch.setattr(training, "train", watch)
+    settings = (("class_epochs", 1), ("experts", "expert"), *FEW)
+    make(making_dual, "both", replace(SPEC, method="routing", start="", settings=settings))
+    (all_images, _), classes = begun[10]
+    (labelled, levels), _ = begun[3]
+    assert (all_images, labelled) == (len(datasets.load("shapes", "train")), 80)
+    same = {k for k in levels if levels[k].shape == classes[k].shape}
+    assert all(torch.equal(levels[k], classes[k]) for k in same)
+    assert {k for k in levels if k not in same} == {"1.fc.weight", "1.fc.bias"}
 
 
 def test_an_estimator_costs_at_most_six_tenths_of_the_classifier():

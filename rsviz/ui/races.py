@@ -6,6 +6,7 @@ import streamlit as st
 from torch import Tensor
 
 from rsviz import figures_masks, jobs, race, trace
+from rsviz.canvas import ON_CANVASES
 from rsviz.jobs import Job, Session
 from rsviz.spec import Bound, Certificate
 from rsviz.trace import down
@@ -76,7 +77,7 @@ def show_readings(
 ) -> None:
     """Show where each method stands, and how its certificate formed."""
     with st.container(horizontal=True, gap="medium"):
-        for name in race.ON_CANVASES:
+        for name in ON_CANVASES:
             if name in runs:
                 with st.container(width=260, border=True):
                     _show_one(TITLES[name], runs[name][-1], classes, label)
