@@ -35,9 +35,16 @@ def test_the_table_of_canvases_is_what_the_logs_say():
     assert [k for k, *_ in rows] == ["32", "48", "64"]
     for k, *shown in rows:
         for method, share in zip(("adaptive", "static", "plain"), shown, strict=True):
-            name = f"shapes-k{k}-{method}-1.0"
-            log = curves.read_log(checkpoints.find(name).folder / "certified.csv")
-            assert round(100 * curves.accuracy_at(log, 4 / 255)) == int(share), name
+            assert round(share_of(f"shapes-k{k}-{method}-1.0", 4)) == int(share)
+    (shown,) = re.findall(r"\(`cifar10-k48-\*`\): ([\d.]+), ([\d.]+) and ([\d.]+)\.", README)
+    for method, share in zip(("adaptive", "static", "plain"), shown, strict=True):
+        assert share_of(f"cifar10-k48-{method}-0.5", 2) == pytest.approx(float(share))
+
+
+def share_of(name, levels):
+    """Per cent certified at a radius in grey levels."""
+    log = curves.read_log(checkpoints.find(name).folder / "certified.csv")
+    return 100 * curves.accuracy_at(log, levels / 255)
 
 
 def test_the_set_up_lines_are_one_command_each():
