@@ -1,5 +1,5 @@
 """The entrance: streamlit run app.py."""
 
-from rsviz import ui
+from rsviz.ui import frame
 
-ui.run()
+frame.run()

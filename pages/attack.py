@@ -2,13 +2,15 @@
 
 import streamlit as st
 
-from rsviz import images, run, ui
-from rsviz.datasets import CLASSES
-from rsviz.networks import INPUT_SIZE
-from rsviz.ui import attack, own, picker, settings, shared
+from rsviz.certification import certify
+from rsviz.certification.attack import AttackRun
+from rsviz.data import images
+from rsviz.data.catalog import CLASSES, INPUT_SIZE
+from rsviz.ui import attack, frame
+from rsviz.ui.common import own_network, picture_picker, run_controls, sessions
 
-ui.require()
-settings.adopt_address()
+frame.require()
+run_controls.adopt_address()
 
 st.title("Attack")
 st.markdown(
@@ -18,13 +20,13 @@ st.markdown(
 attack.adopt_address()
 left, right = st.columns([2, 3], gap="large")
 with left:
-    source = picker.pick(settings.default_image())
+    source = picture_picker.pick(run_controls.default_image())
     pictures = st.container()
-    checkpoint = own.pick(source.dataset) or settings.pick_checkpoint(
+    checkpoint = own_network.pick(source.dataset) or run_controls.pick_checkpoint(
         source.dataset, ("certify", "levels")
     )
-    chosen, device = settings.pick_settings(checkpoint)
-    how, budget = attack.pick_attack(settings.ALPHA, chosen["seed"], checkpoint.card["method"])
+    chosen, device = run_controls.pick_settings(checkpoint)
+    how, budget = attack.pick_attack(run_controls.ALPHA, chosen["seed"], checkpoint.card["method"])
     pressed = st.button(
         "Attack",
         key="attack",
@@ -36,15 +38,17 @@ with left:
 dataset = checkpoint.card["dataset"]
 classes = CLASSES[dataset]
 with pictures:
-    picture = picker.cut(source, INPUT_SIZE[dataset])
+    picture = picture_picker.cut(source, INPUT_SIZE[dataset])
 
-spec = run.make_spec(checkpoint, picture.x_CHW, image=picture.name, alpha=settings.ALPHA, **chosen)
-key = attack.Key(images.image_id(picture.x_CHW), spec, how, device)
-session = shared.session()
+spec = certify.make_spec(
+    checkpoint, picture.x_CHW, image=picture.name, alpha=run_controls.ALPHA, **chosen
+)
+key = AttackRun(images.image_id(picture.x_CHW), spec, how, device)
+session = sessions.session()
 if session.job is not None and session.job.key != key:
     session.stop()
 if pressed:
-    attack.start(key, picture.x_CHW, shared.networks(checkpoint, device))
+    attack.start(key, picture.x_CHW, sessions.networks(checkpoint, device))
 
 job = session.job if session.job is not None and session.job.key == key else None
 ended = [j for j in session.history if j.key == key and attack.latest(j) is not None]
@@ -63,4 +67,4 @@ with right:
             f"{len(how.budgets)} budgets, on {device}.",
             icon=":material/play_arrow:",
         )
-    attack.explain(settings.ALPHA)
+    attack.explain(run_controls.ALPHA)

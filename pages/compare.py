@@ -2,27 +2,28 @@
 
 import streamlit as st
 
-from rsviz import ui
-from rsviz.ui import address, claims, compare, evaluate, panorama, weighing
+from rsviz.ui import frame
+from rsviz.ui.common import address
+from rsviz.ui.compare import claims, curves, ensembles, evaluate, every_network
 
-ui.require()
+frame.require()
 
 VIEWS = {
     "Curves": (
         "How many test images keep a **certified, correct** answer at each distance. Curves are "
         "alike only at the same norm, images, n and alpha: what differs from the first curve is "
         "marked **≠**.",
-        compare.show,
+        curves.show,
     ),
     "One image": (
         "One picture through **every network**: same seed, same number of votes, each at its own "
         "noise.",
-        panorama.show,
+        every_network.show,
     ),
     "Ensembles": (
         "Several networks voting as one: how far their margins vary **together**, and what each "
         "way to weigh them certifies.",
-        weighing.show,
+        ensembles.show,
     ),
     "Claims": ("", claims.show),
     "Evaluate": (

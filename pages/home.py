@@ -4,13 +4,18 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from rsviz import checkpoints, datasets, glossary, lessons, run, shapes, ui, voting
-from rsviz.checkpoints import Checkpoint
-from rsviz.figures_learn import ballot
-from rsviz.spec import Certificate
-from rsviz.ui import charts, home, settings, shared
+from rsviz.certification import certify
+from rsviz.checkpoints import catalog
+from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.core.spec import Certificate
+from rsviz.data import datasets, shapes
+from rsviz.figures import ballot
+from rsviz.smoothing import driver, voters
+from rsviz.teaching import glossary, lessons
+from rsviz.ui import frame, home, page_list
+from rsviz.ui.common import charts, run_controls, sessions
 
-ui.require()
+frame.require()
 
 PICTURES_SHOWN = {"heart": 7, "bars": 3, "cross": 12, "square": 1, "arrow": 4}  # of Shapes' test
 SIGMAS = (0.12, 0.25, 0.5, 0.75, 1.0, 1.5)
@@ -21,12 +26,12 @@ VOTES = 400
 def ask(name: str, sha256: str, index: int, sigma: float) -> tuple[NDArray[np.uint8], Certificate]:
     """Return the mosaic of the first copies, and the certificate of all votes."""
     x_CHW = datasets.from_pixels(shapes.draw(shapes.SEEDS["test"], index).x_HWC)
-    checkpoint = checkpoints.find(name)
-    net = shared.network(checkpoint, "cpu")
-    spec = run.make_spec(checkpoint, x_CHW, sigma, f"shapes/test/{index}", n=VOTES)
-    *_, last = run.watch(x_CHW, {"classifier": net}, spec)
-    voter = voting.NoisyClassifier(net)
-    copy_NCHW, class_N = voting.noisy_votes(voter, x_CHW, spec, ballot.COPIES)
+    checkpoint = catalog.find(name)
+    net = sessions.network(checkpoint, "cpu")
+    spec = certify.make_spec(checkpoint, x_CHW, sigma, f"shapes/test/{index}", n=VOTES)
+    *_, last = certify.watch(x_CHW, {"classifier": net}, spec)
+    voter = voters.NoisyClassifier(net)
+    copy_NCHW, class_N = driver.noisy_votes(voter, x_CHW, spec, ballot.COPIES)
     sheet = ballot.mosaic(
         x_CHW.permute(1, 2, 0).numpy(),
         copy_NCHW.permute(0, 2, 3, 1).numpy(),
@@ -73,7 +78,7 @@ def show_votes(checkpoint: Checkpoint) -> None:
         st.markdown("**3. Read off what is proved**")
         home.show_radius(winner, found)
         st.page_link(
-            ui.page_path("certify"),
+            page_list.page_path("certify"),
             label="The same in full, with 10,000 votes",
             icon=":material/arrow_forward:",
             query_params={"image": found.image, "sigma": f"{sigma:g}"},
@@ -82,7 +87,7 @@ def show_votes(checkpoint: Checkpoint) -> None:
 
 st.title("How robust is an answer?")
 st.markdown(lessons.INTRODUCTION)
-trained = [c for c in settings.usable("shapes") if c.card["method"] == "gaussian"]
+trained = [c for c in run_controls.usable("shapes") if c.card["method"] == "gaussian"]
 if trained:
     show_votes(trained[0])
 else:

@@ -4,14 +4,16 @@ from functools import partial
 
 import streamlit as st
 
-from rsviz import glossary, lessons, ui
-from rsviz.figures_learn import PICTURES
-from rsviz.ui import charts
+from rsviz.teaching import glossary, lessons
+from rsviz.teaching.pictures.by_scene import PICTURES
+from rsviz.teaching.scene import Scene
+from rsviz.ui import frame, page_list
+from rsviz.ui.common import charts
 
-ui.require()
+frame.require()
 
 
-def move(scene: lessons.Scene, targets: tuple[str, str]) -> None:
+def move(scene: Scene, targets: tuple[str, str]) -> None:
     """Set two controls to where the scene's picture was clicked."""
     points = st.session_state[f"{scene.key}_chart"]["selection"]["points"]
     for name, axis in zip(targets, ("x", "y"), strict=True):
@@ -20,7 +22,7 @@ def move(scene: lessons.Scene, targets: tuple[str, str]) -> None:
             st.session_state[f"{scene.key}_{name}"] = step
 
 
-def show_controls(scene: lessons.Scene) -> dict[str, float | int]:
+def show_controls(scene: Scene) -> dict[str, float | int]:
     """Show a scene's sliders and return their values by name."""
     return {
         control.key: st.select_slider(
@@ -36,7 +38,7 @@ def show_controls(scene: lessons.Scene) -> dict[str, float | int]:
     }
 
 
-def show_question(scene: lessons.Scene, answer: int, reveal: str) -> None:
+def show_question(scene: Scene, answer: int, reveal: str) -> None:
     """Ask for a prediction; only then show the answer, which follows the sliders."""
     options = scene.question.options
     guess = st.radio(
@@ -54,8 +56,21 @@ def show_question(scene: lessons.Scene, answer: int, reveal: str) -> None:
         st.info(f"Here: **{options[answer].lower()}**. {reveal}", icon=":material/lightbulb:")
 
 
+titles = {c.slug: f"{c.number}. {c.title}" for c in lessons.CHAPTERS}
+slug = st.pills(
+    "Chapter",
+    list(titles),
+    default=lessons.chapter(st.query_params.get("chapter")).slug,
+    format_func=titles.__getitem__,
+    key="chapter",
+    required=True,
+    label_visibility="collapsed",
+)
+st.query_params["chapter"] = slug
+
+
 @st.fragment
-def show_scene(scene: lessons.Scene) -> None:
+def show_scene(scene: Scene) -> None:
     """Show one scene: three sentences, then the picture beside its controls and formula."""
     st.subheader(scene.title)
     st.markdown("\n\n".join(scene.sentences))
@@ -76,7 +91,7 @@ def show_scene(scene: lessons.Scene) -> None:
         st.latex(picture.formula)
         show_question(scene, picture.answer, picture.reveal)
         st.page_link(
-            ui.page_path(scene.link.page),
+            page_list.page_path(scene.link.page),
             label=scene.link.label,
             icon=":material/arrow_forward:",
             query_params=dict(scene.link.query),
@@ -89,17 +104,6 @@ def turn_to(slug: str) -> None:
 
 
 st.title("Learn")
-titles = {c.slug: f"{c.number}. {c.title}" for c in lessons.CHAPTERS}
-slug = st.pills(
-    "Chapter",
-    list(titles),
-    default=lessons.chapter(st.query_params.get("chapter")).slug,
-    format_func=titles.__getitem__,
-    key="chapter",
-    required=True,
-    label_visibility="collapsed",
-)
-st.query_params["chapter"] = slug
 chapter = lessons.chapter(slug)
 for scene in chapter.scenes:
     show_scene(scene)

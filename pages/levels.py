@@ -2,13 +2,15 @@
 
 import streamlit as st
 
-from rsviz import choosing, run, ui
-from rsviz.datasets import CLASSES
-from rsviz.images import image_id
-from rsviz.ui import levels, levels_claims, levels_logs, levels_run, shared
-from rsviz.ui.pages import page_path
+from rsviz.certification import certify, every_level
+from rsviz.data.catalog import CLASSES
+from rsviz.data.images import image_id
+from rsviz.ui import frame
+from rsviz.ui.common import sessions
+from rsviz.ui.levels import controls, costs_and_attacks, run, test_set
+from rsviz.ui.page_list import page_path
 
-ui.require()
+frame.require()
 
 st.title("Noise levels")
 st.markdown(
@@ -16,14 +18,14 @@ st.markdown(
     "own level**, and prove that the level, too, stays the same nearby."
 )
 
-levels.adopt_address()
+controls.adopt_address()
 
 # Which picture, who chooses its level, and how it is run.
 left, right = st.columns([2, 3], gap="large")
 with left:
-    picked, dataset = levels.pick_picture()
-    checkpoint = levels.pick_method(dataset)
-    chosen, device = levels.pick_settings(checkpoint)
+    picked, dataset = controls.pick_picture()
+    checkpoint = controls.pick_method(dataset)
+    chosen, device = controls.pick_settings(checkpoint)
     pressed = st.button(
         "Choose and certify",
         type="primary",
@@ -33,17 +35,17 @@ with left:
         shortcut="Ctrl+Enter",
     )
 classes = CLASSES[checkpoint.card["dataset"]]
-spec = run.make_spec(checkpoint, picked.x_CHW, image=picked.name, **chosen)
-nets = shared.networks(checkpoint, device)
+spec = certify.make_spec(checkpoint, picked.x_CHW, image=picked.name, **chosen)
+nets = sessions.networks(checkpoint, device)
 key = (image_id(picked.x_CHW), spec, device)
 
 # The level at a glance, then the run.
 with right:
-    levels.show_glance(picked, shared.networks(checkpoint, "cpu"), spec)
-    levels.show_follow(picked, shared.networks(checkpoint, "cpu"), spec, classes)
+    controls.show_glance(picked, sessions.networks(checkpoint, "cpu"), spec)
+    controls.show_follow(picked, sessions.networks(checkpoint, "cpu"), spec, classes)
     if pressed:
-        levels.start(key, picked, nets, spec, device)
-    job = levels.find(key)
+        controls.start(key, picked, nets, spec, device)
+    job = controls.find(key)
     if job is None:
         st.info(
             "Press **Choose and certify**: noisy copies vote for the level, others for the class "
@@ -51,7 +53,7 @@ with right:
             icon=":material/play_arrow:",
         )
     else:
-        levels_run.show_run(job, spec, classes, picked.label)
+        run.show_run(job, spec, classes, picked.label)
     if picked.label is not None:
         st.caption(f"True label: **{classes[picked.label]}**.")
 
@@ -70,14 +72,14 @@ with st.container(border=True):
     )
 
 # The whole test set, from shipped logs.
-selectors = choosing.selectors(checkpoint.card["dataset"])
-levels_logs.show_curves(checkpoint.card["dataset"], selectors)
-found = levels_logs.chosen(checkpoint)
+selectors = every_level.selectors(checkpoint.card["dataset"])
+test_set.show_curves(checkpoint.card["dataset"], selectors)
+found = test_set.chosen(checkpoint)
 if found is None:
     st.caption("No log of this network over the test images is shipped yet.")
 else:
-    levels_logs.show_scatter(checkpoint, found)
-    levels_logs.show_gallery(checkpoint, found)
-levels_claims.show_costs(selectors)
+    test_set.show_scatter(checkpoint, found)
+    test_set.show_gallery(checkpoint, found)
+costs_and_attacks.show_costs(selectors)
 if "variational" in selectors:
-    levels_claims.show_attacked(selectors["variational"])
+    costs_and_attacks.show_attacked(selectors["variational"])

@@ -4,15 +4,17 @@ from dataclasses import replace
 
 import streamlit as st
 
-from rsviz import race, run, ui
-from rsviz.canvas import ON_CANVASES
-from rsviz.datasets import CLASSES
-from rsviz.images import image_id
-from rsviz.networks import INPUT_SIZE
-from rsviz.spec import Bound
-from rsviz.ui import canvases, mask_controls, masks, masks_budget, masks_measured, races, shared
+from rsviz.certification import certify, mask_rivals
+from rsviz.core.spec import Bound
+from rsviz.data.catalog import CLASSES, INPUT_SIZE
+from rsviz.data.images import image_id
+from rsviz.methods.registry import ON_CANVASES
+from rsviz.ui import frame
+from rsviz.ui.common import sessions
+from rsviz.ui.masks import budget, canvas_picker, controls, measured, votes
+from rsviz.ui.masks.rivals import TITLES, best, find, show, show_history, start
 
-ui.require()
+frame.require()
 
 st.title("Masks")
 st.markdown(
@@ -22,19 +24,19 @@ st.markdown(
     "in Linf)."
 )
 
-mask_controls.adopt_address()
+controls.adopt_address()
 
 # What is looked at, and how.
 left, right = st.columns([3, 5], gap="medium")
 with left:
-    checkpoint = mask_controls.pick_network()
+    checkpoint = controls.pick_network()
     dataset = checkpoint.card["dataset"]
-    chosen = canvases.pick(dataset, INPUT_SIZE[dataset])
-    sigma, f, n, seed, device = mask_controls.pick_settings(checkpoint)
+    chosen = canvas_picker.pick(dataset, INPUT_SIZE[dataset])
+    sigma, f, n, seed, device = controls.pick_settings(checkpoint)
 classes = CLASSES[dataset]
-rivals = race.partners(checkpoint)
+rivals = mask_rivals.partners(checkpoint)
 specs = {
-    name: run.make_spec(
+    name: certify.make_spec(
         rival,
         chosen.x_CHW,
         sigma,
@@ -47,9 +49,9 @@ specs = {
     for name, rival in rivals.items()
 }
 # What the first votes see does not depend on how many are planned.
-key = shared.Key(image_id(chosen.x_CHW), replace(specs["adaptive"], n=1), "cpu")
-nets = shared.networks(checkpoint, "cpu")
-sight = masks.Sight(chosen, key, masks.first_votes(key, chosen.x_CHW, nets), classes, f)
+key = sessions.Key(image_id(chosen.x_CHW), replace(specs["adaptive"], n=1), "cpu")
+nets = sessions.networks(checkpoint, "cpu")
+sight = votes.Sight(chosen, key, votes.first_votes(key, chosen.x_CHW, nets), classes, f)
 
 with left:
     if chosen.label is None:
@@ -59,34 +61,34 @@ with left:
     else:
         st.caption(f"True label: **{classes[chosen.label]}**")
 with right:
-    masks.show_one_vote(sight)
+    votes.show_one_vote(sight)
 
 # The certificate, beside its rivals on the same canvas, seed and number of votes.
 st.subheader("The certificate, beside its rivals")
 for name in (name for name in ON_CANVASES if name not in rivals):
-    st.caption(f"{races.TITLES[name]}: no network for these canvases is here.")
+    st.caption(f"{TITLES[name]}: no network for these canvases is here.")
 race_key = (image_id(chosen.x_CHW), tuple(specs.values()), device)
 if st.button("Certify with all", type="primary", icon=":material/play_arrow:", key="race_button"):
-    entrants = [(shared.networks(rivals[name], device), specs[name]) for name in rivals]
-    races.start(chosen.x_CHW, entrants, race_key, device)
-job = races.find(race_key)
+    entrants = [(sessions.networks(rivals[name], device), specs[name]) for name in rivals]
+    start(chosen.x_CHW, entrants, race_key, device)
+job = find(race_key)
 if job is None:
     st.info(f"Press **Certify with all**: {n:,} votes of each method, the same canvas and seed.")
 else:
-    races.show(job, classes, chosen.label, chosen.x_CHW.numel())
+    show(job, classes, chosen.label, chosen.x_CHW.numel())
 
-races.show_history()
-masks_measured.show(race.on_canvases())
+show_history()
+measured.show(mask_rivals.on_canvases())
 
 # What the masks do, and what they do not change.
-certificate = races.best(job)
+certificate = best(job)
 radius = certificate.radius if certificate is not None and certificate.radius > 0 else 8 / 255
-masks.show_many(sight, nets, masks.sizes_for(chosen))
-masks_budget.show_budget(sight, radius)
-masks_budget.show_l2(sight, certificate)
+votes.show_many(sight, nets, votes.sizes_for(chosen))
+budget.show_budget(sight, radius)
+budget.show_l2(sight, certificate)
 answer = (
     int(sight.seen.class_N.mode().values)
     if certificate is None
     else int(certificate.predicted or 0)
 )
-masks_budget.show_attacker(sight, nets, answer, radius, certificate is not None)
+budget.show_attacker(sight, nets, answer, radius, certificate is not None)

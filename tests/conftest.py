@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from rsviz import datasets
+from rsviz.data import datasets
 
 REQUIRED = set(filter(None, os.environ.get("RSVIZ_REQUIRE", "").split(",")))
 

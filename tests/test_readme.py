@@ -1,9 +1,13 @@
+"""TODO: what lives here."""
+
 import re
 from pathlib import Path
 
 import pytest
 
-from rsviz import checkpoints, commands, curves
+from rsviz.checkpoints import catalog
+from rsviz.cli import checkpoints
+from rsviz.evaluation import curves, logs
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -24,10 +28,8 @@ def test_the_five_lines_run(capsys, monkeypatch, tmp_path):
 def test_the_table_is_what_the_cards_say():
     table = README.split("<!-- python -m rsviz checkpoints --markdown -->\n")[1]
     table = table.split("<!-- end -->")[0].strip()
-    rows = [
-        {"name": c.name, "measured": c.card["measured"]} for c in checkpoints.list_checkpoints()
-    ]
-    assert table == commands.markdown_table(rows)
+    rows = [{"name": c.name, "measured": c.card["measured"]} for c in catalog.list_checkpoints()]
+    assert table == checkpoints.markdown_table(rows)
 
 
 def test_the_table_of_canvases_is_what_the_logs_say():
@@ -43,7 +45,7 @@ def test_the_table_of_canvases_is_what_the_logs_say():
 
 def share_of(name, levels):
     """Per cent certified at a radius in grey levels."""
-    log = curves.read_log(checkpoints.find(name).folder / "certified.csv")
+    log = logs.read_log(catalog.find(name).folder / "certified.csv")
     return 100 * curves.accuracy_at(log, levels / 255)
 
 

@@ -5,9 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from rsviz import checkpoints, datasets, networks, run, training
+from rsviz.certification import certify
+from rsviz.checkpoints import weights
+from rsviz.data import datasets
 from rsviz.methods import gaussian
-from rsviz.training import TrainSpec
+from rsviz.networks import classifiers
+from rsviz.training import loop
+from rsviz.training.loop import TrainSpec
 
 
 @pytest.mark.slow
@@ -15,19 +19,19 @@ def test_a_network_trained_on_shapes_certifies(tmp_path):
     whole = datasets.load("shapes", "train")
     data = replace(whole, x_NCHW=whole.x_NCHW[:8000], y_N=whole.y_N[:8000])
     torch.manual_seed(0)
-    net = networks.build("compact", "shapes")
+    net = classifiers.build("compact", "shapes")
     spec = TrainSpec("gaussian", "shapes", "compact", 0.25, epochs=4, lr=0.2, batch=128)
     said = []
-    training.train(
+    loop.train(
         net, data, gaussian.loss, spec, tmp_path / "s.pt", compiled=False, report=said.append
     )
     losses = [float(line.split("loss ")[1].split()[0]) for line in said]
     assert losses[-1] < 0.5 * losses[0]
     card = {"method": "gaussian", "dataset": "shapes", "network": "compact", "sigma": 0.25}
-    checkpoint = checkpoints.save(net, tmp_path / "net", card)
+    checkpoint = weights.save(net, tmp_path / "net", card)
     test = datasets.load("shapes", "test")
     right = 0
     for i in range(40):
-        certificate = run.certify(test.image(i), checkpoint, n=400)
+        certificate = certify.certify(test.image(i), checkpoint, n=400)
         right += certificate.predicted == int(test.y_N[i]) and certificate.radius > 0.1
     assert right >= 20  # four would be chance

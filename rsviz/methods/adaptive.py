@@ -19,16 +19,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from rsviz import certify as reading
-from rsviz.errors import UserError
-from rsviz.images import image_id
-from rsviz.masks import OnesMask
-from rsviz.networks import class_count
-from rsviz.noise import CHUNK, chunk, chunk_seed
-from rsviz.noise_levels import from_spec, network
-from rsviz.queries import HALVES, Answer, ask, combine, noise_level
-from rsviz.spec import Certificate, Norm, RunSpec, Votes
-from rsviz.voting import Ask, MethodRun, NoisyClassifier, Voter
+from rsviz.core import reading
+from rsviz.core.errors import UserError
+from rsviz.core.settings import options_of
+from rsviz.core.spec import Certificate, Norm, RunSpec, Votes
+from rsviz.data.images import image_id
+from rsviz.methods.base import network
+from rsviz.networks.inspection import class_count
+from rsviz.networks.masks import OnesMask
+from rsviz.smoothing.noise import CHUNK, chunk, chunk_seed
+from rsviz.smoothing.queries import HALVES, Answer, ask, combine, noise_level
+from rsviz.smoothing.voters import Ask, MethodRun, NoisyClassifier, Voter
 
 GUARANTEE = (
     "With probability at least 1 - alpha over the noise drawn here, the smoothed classifier "
@@ -96,7 +97,7 @@ class Options:
 
 def voter_of(nets: Mapping[str, nn.Module], spec: RunSpec) -> AdaptiveVoter:
     """Return the voter of a run; ``spec.settings`` fill `Options`, a bad one is refused."""
-    how = from_spec(Options, spec)
+    how = options_of(Options, spec)
     masks = (network(nets, "mask"),)
     return AdaptiveVoter(nets["classifier"], masks, (how.f, 1 - how.f), how.kappa_max)
 

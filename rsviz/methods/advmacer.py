@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from rsviz.attacks import draw_noise, noisy_logits, pgd
+from rsviz.core.settings import check_counts, check_numbers
 from rsviz.methods import macer, smoothadv
-from rsviz.settings import check_counts, check_numbers
+from rsviz.smoothing.estimates import draw_noise, noisy_logits
+from rsviz.smoothing.pgd import pgd
 
 
 @dataclass(frozen=True)

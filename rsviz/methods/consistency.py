@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from rsviz.attacks import draw_noise, log_mean_softmax, noisy_logits
-from rsviz.settings import check_counts, check_numbers
+from rsviz.core.settings import check_counts, check_numbers
+from rsviz.smoothing.estimates import draw_noise, log_mean_softmax, noisy_logits
 
 
 @dataclass(frozen=True)

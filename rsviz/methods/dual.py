@@ -14,7 +14,7 @@ with probability at most alpha, while 'level and both radii' together would fail
 Routing: nets ``classifier-0.25``, ``classifier-0.5``, ... instead of one ``classifier``.
 
 The paper was read in others' accounts only. Choices made here: the risk weights and the normalised
-share weights (`rsviz.levels`), the alpha of label radii, no diffusion denoiser in front.
+share weights (`rsviz.training.dual`), the alpha of label radii, no diffusion denoiser in front.
 
 Shape suffixes: N images, M noise draws, C channels, H height, W width, K classes, L noise levels.
 """
@@ -27,16 +27,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from rsviz import certify as reading
-from rsviz import noise_levels as levels
-from rsviz.attacks import draw_noise, log_mean_softmax, noisy_logits
-from rsviz.errors import UserError
-from rsviz.flags import PARTIAL, TOO_FEW
-from rsviz.networks import class_count
-from rsviz.noise_levels import Targets
-from rsviz.settings import check_counts, check_numbers
-from rsviz.spec import SIGMA_MAX, Certificate, RunSpec, Votes
-from rsviz.voting import Ask, MethodRun, NoisyClassifier
+from rsviz.core import reading
+from rsviz.core.errors import UserError
+from rsviz.core.flags import PARTIAL, TOO_FEW
+from rsviz.core.settings import check_counts, check_numbers, options_of
+from rsviz.core.spec import SIGMA_MAX, Certificate, RunSpec, Votes
+from rsviz.methods import base
+from rsviz.methods.noise_levels import classifier_at, parse
+from rsviz.networks.inspection import class_count
+from rsviz.smoothing.estimates import draw_noise, log_mean_softmax, noisy_logits
+from rsviz.smoothing.voters import Ask, MethodRun, NoisyClassifier
 
 GUARANTEE = (
     "With probability at least 1 - alpha over the noise drawn here, the adaptive classifier (the "
@@ -57,7 +57,7 @@ class Options:
     split: str = "half"
 
     def __post_init__(self) -> None:
-        levels.parse(self.levels)
+        parse(self.levels)
         if self.split not in ("half", "none"):
             raise UserError(f"split must be half or none, but is {self.split!r}.")
         if not 0 <= self.sigma_e < SIGMA_MAX:
@@ -66,7 +66,7 @@ class Options:
     @property
     def level_L(self) -> tuple[float, ...]:
         """The noise levels, rising."""
-        return levels.parse(self.levels)
+        return parse(self.levels)
 
     @property
     def noise(self) -> float:
@@ -95,14 +95,14 @@ def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> Meth
     UserError
         A network is missing, or the estimator's classes are not as many as the levels.
     """
-    how = levels.from_spec(Options, spec)
-    estimator, L = levels.network(nets, "estimator"), len(how.level_L)
+    how = options_of(Options, spec)
+    estimator, L = base.network(nets, "estimator"), len(how.level_L)
     if class_count(estimator) != L:
         raise UserError(
             f"The estimator chooses among {class_count(estimator)} levels, but {L} are set."
         )
     for level in how.level_L:
-        levels.classifier_at(nets, level)  # refused now rather than when one is chosen
+        classifier_at(nets, level)  # refused now rather than when one is chosen
     voter = NoisyClassifier(estimator)
     votes = {}
     for stage, n in (("estimate-select", spec.n0), ("estimate-bound", spec.n)):
@@ -110,7 +110,7 @@ def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> Meth
     if read_level(votes, spec).abstained:
         return read(votes, spec)
     level = how.level_L[votes["estimate-select"].top]
-    net = levels.classifier_at(nets, level)
+    net = classifier_at(nets, level)
     for stage, n in (("select", spec.n0), ("bound", spec.n)):
         votes[stage] = yield Ask(stage, NoisyClassifier(net), level, n, class_count(net))
     return read(votes, spec)
@@ -118,7 +118,7 @@ def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> Meth
 
 def read_level(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
     """Read the estimator's own certificate: ``predicted`` is the index of the chosen level."""
-    how = levels.from_spec(Options, spec)
+    how = options_of(Options, spec)
     spec = replace(spec, sigma=how.noise, alpha=how.share * spec.alpha)
     return reading.read(votes.get("estimate-select"), votes.get("estimate-bound"), spec, GUARANTEE)
 
@@ -129,7 +129,7 @@ def read(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
     Abstains where either stage does; ``detail["why"]`` says in words which, and
     ``detail["estimate"]`` holds the estimator's counts, its bound and R_s.
     """
-    how = levels.from_spec(Options, spec)
+    how = options_of(Options, spec)
     estimate = read_level(votes, spec)
     level = None if estimate.predicted is None else how.level_L[estimate.predicted]
     at_level = replace(spec, sigma=level or how.noise, alpha=how.share * spec.alpha)
@@ -217,14 +217,14 @@ def predict(
 
     The adaptive classifier's class is another one with probability at most alpha.
     """
-    how = levels.from_spec(Options, spec)
-    estimator = NoisyClassifier(levels.network(nets, "estimator"))
+    how = options_of(Options, spec)
+    estimator = NoisyClassifier(base.network(nets, "estimator"))
     chosen = yield Ask("predict-level", estimator, how.noise, spec.n, len(how.level_L))
     index, _ = predicted(chosen.counts_K, None, spec.alpha)
     if index is None:
         return None
     level = how.level_L[index]
-    net = levels.classifier_at(nets, level)
+    net = classifier_at(nets, level)
     votes = yield Ask("predict-class", NoisyClassifier(net), level, spec.n, class_count(net))
     return predicted(chosen.counts_K, votes.counts_K, spec.alpha)[1]
 
@@ -240,6 +240,15 @@ class Settings:
     def __post_init__(self) -> None:
         check_counts(draws=(self.draws, 1))
         check_numbers(lam=self.lam, eta=self.eta)
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """What the estimator learns about each image: soft_NL, weight_N (0: left out), risk_N."""
+
+    soft_NL: Tensor
+    weight_N: Tensor
+    risk_N: Tensor
 
 
 def loss(

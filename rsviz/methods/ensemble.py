@@ -20,14 +20,15 @@ import torch
 from scipy.optimize import minimize
 from torch import Tensor, nn
 
-from rsviz import certify as reading
-from rsviz.attacks import draw_noise
-from rsviz.errors import UserError
-from rsviz.flags import HEURISTIC
+from rsviz.core import reading
+from rsviz.core.errors import UserError
+from rsviz.core.flags import HEURISTIC
+from rsviz.core.spec import Certificate, RunSpec, Votes
 from rsviz.methods import gaussian
-from rsviz.networks import class_count, member_log_p, weighted_sum, widest_margin
-from rsviz.spec import Certificate, RunSpec, Votes
-from rsviz.voting import Ask, MethodRun
+from rsviz.networks.ensembles import member_log_p, weighted_sum, widest_margin
+from rsviz.networks.inspection import class_count
+from rsviz.smoothing.estimates import draw_noise
+from rsviz.smoothing.voters import Ask, MethodRun
 
 FLOOR = 0.1  # of a mean margin: near 0, or negative, its weight would be unbounded or meaningless
 GUARANTEE = (

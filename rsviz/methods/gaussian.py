@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from rsviz import certify as reading
-from rsviz.networks import class_count
-from rsviz.spec import Certificate, RunSpec, Votes
-from rsviz.voting import Ask, MethodRun, NoisyClassifier
+from rsviz.core import reading
+from rsviz.core.spec import Certificate, RunSpec, Votes
+from rsviz.networks.inspection import class_count
+from rsviz.smoothing.voters import Ask, MethodRun, NoisyClassifier
 
 GUARANTEE = (
     "With probability at least 1 - alpha over the noise drawn here, the smoothed classifier "

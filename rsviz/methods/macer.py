@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from rsviz.attacks import draw_noise, log_mean_softmax, noisy_logits
-from rsviz.settings import check_counts, check_numbers
+from rsviz.core.settings import check_counts, check_numbers
+from rsviz.smoothing.estimates import draw_noise, log_mean_softmax, noisy_logits
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from rsviz.attacks import draw_noise, noisy_logits, pgd
-from rsviz.settings import check_counts, check_numbers
+from rsviz.core.settings import check_counts, check_numbers
+from rsviz.smoothing.estimates import draw_noise, noisy_logits
+from rsviz.smoothing.pgd import pgd
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def loss(
 ) -> Tensor:
     """Return the mean cross-entropy of the m noisy copies of each adversarial image.
 
-    mean_m CE(f(x_adv + sigma e_m), y), x_adv of `rsviz.attacks.pgd` with the same e_m. With T = 0
+    mean_m CE(f(x_adv + sigma e_m), y), x_adv of `rsviz.smoothing.pgd.pgd` with the same e_m. With T = 0
     and m = 1 it is Gaussian's loss.
 
     Parameters

@@ -32,16 +32,20 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import nll_loss
 
-from rsviz import certify as reading
-from rsviz import noise_levels as levels
-from rsviz.errors import UserError
-from rsviz.flags import HEURISTIC, PARTIAL
-from rsviz.median import best_interval, median_index, median_range, reach
-from rsviz.networks import class_count
-from rsviz.settings import check_counts
-from rsviz.spec import SIGMA_MAX, Certificate, Ending, RunSpec, Votes
-from rsviz.voting import Ask, MethodRun, NoisyClassifier
+from rsviz.core import reading, settings
+from rsviz.core.errors import UserError
+from rsviz.core.flags import HEURISTIC, PARTIAL
+from rsviz.core.settings import check_counts, check_numbers
+from rsviz.core.smoothed_median import best_interval, median_index, median_range, reach
+from rsviz.core.spec import SIGMA_MAX, Certificate, Ending, RunSpec, Votes
+from rsviz.methods import base
+from rsviz.methods.noise_levels import parse
+from rsviz.networks.inspection import class_count
+from rsviz.networks.selectors import Selector
+from rsviz.smoothing.estimates import draw_noise, log_mean_softmax, noisy_logits
+from rsviz.smoothing.voters import Ask, MethodRun, NoisyClassifier
 
 GUARANTEE = (
     "With probability at least 1 - alpha over the noise drawn here, the adaptive classifier (the "
@@ -71,7 +75,7 @@ class Options:
     lam: float = 0.2
 
     def __post_init__(self) -> None:
-        levels.parse(self.levels)
+        parse(self.levels)
         check_counts(draws=(self.draws, 1))
         for name, value in (("q", self.q), ("budget", self.budget)):
             if not 0 < value < SIGMA_MAX:
@@ -82,7 +86,7 @@ class Options:
     @property
     def level_L(self) -> tuple[float, ...]:
         """The grid, rising."""
-        return levels.parse(self.levels)
+        return parse(self.levels)
 
 
 def round_to_grid(sigma_N: Tensor, level_L: Sequence[float]) -> Tensor:
@@ -116,7 +120,7 @@ def stages(votes: Mapping[str, Votes], spec: RunSpec) -> list[tuple[str, float, 
     n0 votes choose the class at the chosen level; then n bound it at every level that the order
     statistics leave within the budget. The plan depends on the selector's votes only.
     """
-    how = levels.from_spec(Options, spec)
+    how = settings.options_of(Options, spec)
     counts_L, level_L = votes["selector"].counts_K, how.level_L
     i, j, _, _ = median_range(counts_L, how.q, how.budget, spec.alpha / 4)
     chosen = median_index(counts_L)
@@ -134,8 +138,8 @@ def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> Meth
     nets : ``selector`` (a `Selector`) and ``classifier``.
     spec : ``settings`` fill `Options`; ``spec.sigma`` is not used.
     """
-    how = levels.from_spec(Options, spec)
-    net, selector = levels.network(nets, "classifier"), levels.network(nets, "selector")
+    how = settings.options_of(Options, spec)
+    net, selector = base.network(nets, "classifier"), base.network(nets, "selector")
     voter = SelectorVoter(selector, how.level_L, how.lam)
     votes = {}
     votes["selector"] = yield Ask("selector", voter, how.q, how.draws, len(how.level_L))
@@ -151,7 +155,7 @@ def read(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
     selector's counts, the levels possible within the budget and whether the draws bound them at
     all, the distances at which the median may pass each level, and each R_s.
     """
-    how = levels.from_spec(Options, spec)
+    how = settings.options_of(Options, spec)
     selector = votes.get("selector")
     if selector is None or selector.ended != "complete":  # all else waits for the planned draws
         return _unchosen(selector, spec, how)
@@ -268,8 +272,8 @@ def predict(
     alpha/2 bounds the exact median; PREDICT at alpha/2, on n votes, runs at every level left, and
     all must agree. The adaptive classifier's class is another with probability at most alpha.
     """
-    how = levels.from_spec(Options, spec)
-    net, selector = levels.network(nets, "classifier"), levels.network(nets, "selector")
+    how = settings.options_of(Options, spec)
+    net, selector = base.network(nets, "classifier"), base.network(nets, "selector")
     voter = SelectorVoter(selector, how.level_L, how.lam)
     draws = yield Ask("predict-level", voter, how.q, how.draws, len(how.level_L))
     said = set()
@@ -279,3 +283,90 @@ def predict(
         votes = yield Ask(stage, NoisyClassifier(net), level, spec.n, class_count(net))
         said.add(reading.predict(votes.counts_K, spec.alpha / 2))
     return said.pop() if len(said) == 1 else None
+
+
+class Pair(nn.ModuleDict):
+    """A classifier and the selector trained for it; the classifier stays as it is, in eval mode."""
+
+    def __init__(self, classifier: nn.Module, selector: Selector) -> None:
+        held = classifier.eval().requires_grad_(False)
+        super().__init__({"classifier": held, "selector": selector})
+
+    def train(self, mode: bool = True) -> "Pair":
+        """Set the selector's mode only."""
+        super().train(mode)
+        self["classifier"].eval()
+        return self
+
+
+def kl_to_target(sigma_N: Tensor, target: float) -> Tensor:
+    """Return KL_N(N(0, s^2) || N(0, t^2)) = ln(t/s) + s^2 / (2 t^2) - 1/2, per dimension."""
+    ratio_N = sigma_N / target
+    return ratio_N.square() / 2 - ratio_N.log() - 0.5
+
+
+def kl_of_batch(sigma_N: Tensor, target: float, spread: float) -> Tensor:
+    """Return KL(N(m, v^2) || N(t, w^2)), m and v the mean and deviation of the batch's levels.
+
+    ln(w/v) + (v^2 + (m - t)^2) / (2 w^2) - 1/2: the other reading of the paper's regulariser.
+    """
+    variance = sigma_N.var(correction=0) + 1e-12  # a batch of equal levels has none
+    off = (sigma_N.mean() - target).square()
+    return 0.5 * (spread**2 / variance).log() + (variance + off) / (2 * spread**2) - 0.5
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Of the selector's loss.
+
+    ``draws`` m of noise; ``target`` t of the KL term; ``spread`` 0 takes the KL of each image, a
+    number w > 0 that of a Gaussian fitted to the batch; ``lam`` its weight, below 0 drawn from
+    U(0, 1) at each step (universal). ``q`` is the noise on the selector's own input, as when its
+    median is taken.
+    """
+
+    draws: int = 4
+    target: float = 0.5
+    spread: float = 0.0
+    lam: float = -1.0
+    q: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_counts(draws=(self.draws, 1))
+        check_numbers(target=self.target, spread=self.spread, lam=max(self.lam, 0.0), q=self.q)
+        if self.target == 0:
+            raise UserError("target must be a number above 0.")
+
+
+def loss(
+    net: nn.Module,
+    x_NCHW: Tensor,
+    y_N: Tensor,
+    sigma_N111: Tensor,
+    generator: torch.Generator,
+    step: int,
+    settings: Settings = Settings(),
+) -> Tensor:
+    """Return -log mean_m softmax f(x + s e_m)_y + lambda KL, s = h(x + q e', lambda), image mean.
+
+    The noise is reparametrised as s e, so the gradient reaches h through s.
+
+    Parameters
+    ----------
+    net : a `Pair`. x_NCHW are images in [0, 1], y_N their labels.
+    sigma_N111, step : not used by this loss. generator is of lambda and the noise.
+    """
+    lam = settings.lam
+    if lam < 0:
+        lam = float(torch.rand((), generator=generator, device=generator.device))
+    assert isinstance(net.selector, nn.Module) and isinstance(net.classifier, nn.Module)
+    seen_NCHW = x_NCHW
+    if settings.q > 0:
+        seen_NCHW = x_NCHW + settings.q * draw_noise(x_NCHW, 1, generator)
+    s_N = net.selector(seen_NCHW, torch.full((len(x_NCHW),), lam).to(x_NCHW))
+    noise_RCHW = draw_noise(x_NCHW, settings.draws, generator)
+    logits_MNK = noisy_logits(net.classifier, x_NCHW, s_N.view(-1, 1, 1, 1), noise_RCHW)
+    classed = nll_loss(log_mean_softmax(logits_MNK), y_N)
+    if settings.spread > 0:
+        return classed + lam * kl_of_batch(s_N, settings.target, settings.spread)
+    return classed + lam * kl_to_target(s_N, settings.target).mean()

@@ -3,45 +3,31 @@
 Shape suffixes: C channels, H height, W width.
 """
 
-import threading
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 from torch import Tensor, nn
 
-from rsviz import attacking, choosing, figures_attack, images, run
-from rsviz.attacking import AttackSpec, Attempt, Target
-from rsviz.jobs import Job
-from rsviz.spec import Bound, Certificate, Norm, RunSpec
-from rsviz.trace import down
-from rsviz.ui import address, charts, share, shared
-from rsviz.ui.strip import show_strip
-from rsviz.voting import Progress
+from rsviz.certification import attack, every_level
+from rsviz.certification.attack import (
+    AttackProgress,
+    AttackRun,
+    AttackSpec,
+    Attempt,
+    Target,
+    watch_attack,
+)
+from rsviz.core.radius import down
+from rsviz.core.spec import Certificate, Norm, RunSpec
+from rsviz.data import images
+from rsviz.figures.attack import in_words, votes_by_length
+from rsviz.ui.common import address, charts, downloads, sessions
+from rsviz.ui.common.jobs import Job
+from rsviz.ui.common.picture_strip import show_strip
 
 TARGETS: dict[Target, str] = {"classifier": "the class", "selector": "the noise level"}
 BUDGETS = (0.5, 0.99, 1.5, 2.0, 3.0, 4.0, 6.0)
 POLL_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class Key:
-    """What decides an attack: the image, the run that certifies it, the attack, the device."""
-
-    image: str
-    spec: RunSpec
-    how: AttackSpec
-    device: str
-
-
-@dataclass(frozen=True, eq=False)
-class Reading(Progress):
-    """An attack under way: the certificate, what PREDICT says of the clean image, the attempts."""
-
-    clean_K: tuple[int, ...] = ()
-    clean: int | None = None
-    attempts: tuple[Attempt, ...] = ()
 
 
 def adopt_address() -> None:
@@ -57,7 +43,7 @@ def pick_attack(alpha: float, seed: int, method: str) -> tuple[AttackSpec, float
     A method that chooses the noise can be attacked where it classifies or where it chooses.
     """
     target: Target | None = "classifier"
-    if method in attacking.PREDICTS:
+    if method in attack.PREDICTS:
         target = st.segmented_control(
             "Attack on",
             list(TARGETS),
@@ -94,38 +80,16 @@ def pick_attack(alpha: float, seed: int, method: str) -> tuple[AttackSpec, float
     return how, float(budget)
 
 
-def start(key: Key, x_CHW: Tensor, nets: Mapping[str, nn.Module]) -> Job:
+def start(key: AttackRun, x_CHW: Tensor, nets: Mapping[str, nn.Module]) -> Job:
     """Queue an attack for this session in place of what runs for it."""
-    return shared.session().start(
-        Job(key, key.device, lambda cancel: steps(key, x_CHW, nets, cancel))
+    return sessions.session().start(
+        Job(key, key.device, lambda cancel: watch_attack(key, x_CHW, nets, cancel))
     )
 
 
-def steps(
-    key: Key, x_CHW: Tensor, nets: Mapping[str, nn.Module], cancel: threading.Event
-) -> Iterator[Reading]:
-    """Certify, judge the clean image, then attack at every budget; yield a reading after each."""
-    begun = time.perf_counter()
-    spec, how, total = replace(key.spec, bound=Bound.SPLIT), key.how, len(key.how.budgets) + 2
-    c: Certificate | None = None
-    for progress in run.watch(x_CHW, nets, spec, key.device, cancel):
-        c = progress.certificate
-        yield Reading(c, 0, total, progress.seconds)
-    if c is None or c.abstained or cancel.is_set():
-        return
-    clean, clean_K = attacking.judge(x_CHW, nets, spec, how, key.device)
-    attempts: tuple[Attempt, ...] = ()
-    found = attacking.attack(x_CHW, nets, spec, c, how, key.device, cancel)
-    yield Reading(c, 2, total, time.perf_counter() - begun, clean_K, clean)
-    for attempt in found:
-        attempts += (attempt,)
-        seconds = time.perf_counter() - begun
-        yield Reading(c, 2 + len(attempts), total, seconds, clean_K, clean, attempts)
-
-
-def latest(job: Job) -> Reading | None:
+def latest(job: Job) -> AttackProgress | None:
     """Return what an attack has found so far."""
-    return job.latest if isinstance(job.latest, Reading) else None
+    return job.latest if isinstance(job.latest, AttackProgress) else None
 
 
 def show_running(job: Job, budget: float, x_CHW: Tensor, classes: tuple[str, ...]) -> None:
@@ -148,7 +112,9 @@ def show_running(job: Job, budget: float, x_CHW: Tensor, classes: tuple[str, ...
     panel()
 
 
-def show_result(reading: Reading, budget: float, x_CHW: Tensor, classes: tuple[str, ...]) -> None:
+def show_result(
+    reading: AttackProgress, budget: float, x_CHW: Tensor, classes: tuple[str, ...]
+) -> None:
     """Show the attack at one budget, then all of them as a curve."""
     c = reading.certificate
     if c.abstained or c.predicted is None:
@@ -171,7 +137,7 @@ def show_result(reading: Reading, budget: float, x_CHW: Tensor, classes: tuple[s
     clean = _share(reading.clean_K, c.predicted)
     radius = attempt.eps / attempt.budget
     norm = _norm(reading)
-    figure = figures_attack.votes_by_length(
+    figure = votes_by_length(
         [0.0, *lengths],
         [clean, *shares],
         ["holds" if reading.clean == c.predicted else "undecided", *verdicts],
@@ -179,17 +145,17 @@ def show_result(reading: Reading, budget: float, x_CHW: Tensor, classes: tuple[s
         norm,
     )
     ended = reading.done == reading.planned
-    told = figures_attack.in_words(lengths, verdicts, radius)
+    told = in_words(lengths, verdicts, radius)
     charts.show_figure(figure, "attack_curve", told, offered=ended)
     if ended:
         titled = (("How the votes give way to attacks", figure),)
-        share.offer_certificate(c, x_CHW, classes, (c,), titled)
+        downloads.offer_certificate(c, x_CHW, classes, (c,), titled)
 
 
-def show_paper_style(reading: Reading, spec: RunSpec) -> None:
+def show_paper_style(reading: AttackProgress, spec: RunSpec) -> None:
     """Say how the attacks fared inside the heuristic radius of Variational RS, if this is one."""
     c = reading.certificate
-    paper = choosing.paper_style(c, spec) if spec.method == "variational" else None
+    paper = every_level.paper_style(c, spec) if spec.method == "variational" else None
     if paper is None or not reading.attempts or not paper.radius > c.radius:
         return
     inside = [a for a in reading.attempts if a.length <= paper.radius]
@@ -206,7 +172,7 @@ def _share(counts_K: Sequence[int], predicted: int) -> float:
     return counts_K[predicted] / sum(counts_K) if counts_K else float("nan")
 
 
-def _norm(reading: Reading) -> Norm:
+def _norm(reading: AttackProgress) -> Norm:
     """Return the norm the attack was measured in, from its radius: Linf radii are far smaller."""
     a = reading.attempts[0]
     same = abs(a.eps / a.budget - reading.certificate.radius) < 1e-9
@@ -261,7 +227,7 @@ def _pictures(a: Attempt, x_CHW: Tensor) -> None:
     )
 
 
-def _counts(a: Attempt, reading: Reading, classes: tuple[str, ...]) -> None:
+def _counts(a: Attempt, reading: AttackProgress, classes: tuple[str, ...]) -> None:
     """Write PREDICT's verdict on both pictures, with the counts it rests on."""
     st.markdown(f"**PREDICT on both, {sum(a.counts_K):,} fresh votes each**")
     rows = []

@@ -5,13 +5,11 @@ from typing import Any
 
 import streamlit as st
 
-from rsviz.errors import UserError
-from rsviz.ui.address import drop_infinite, tell_infinite
-from rsviz.ui.pages import PAGES, page_path
-from rsviz.ui.terms import show_words
-from rsviz.ui.tour import show_bar
-
-__all__ = ["PAGES", "page_path", "require", "run"]
+from rsviz.core.errors import UserError
+from rsviz.ui.common.address import drop_infinite, tell_infinite
+from rsviz.ui.page_list import PAGES, page_path
+from rsviz.ui.tour_bar import show_bar
+from rsviz.ui.words_bar import show_words
 
 
 def _pages() -> list[Any]:

@@ -2,15 +2,30 @@
 
 import streamlit as st
 
-from rsviz import certify, glossary, lessons, toy
-from rsviz.figures_learn import PICTURES
-from rsviz.spec import Certificate
-from rsviz.trace import down
-from rsviz.ui import charts
-from rsviz.ui.pages import PAGES, page_path
-from rsviz.ui.tour import show_start
+from rsviz.core.radius import down, in_grey_levels
+from rsviz.core.spec import Certificate
+from rsviz.teaching import glossary, lessons
+from rsviz.teaching.experiments import two_pixels
+from rsviz.teaching.pictures.by_scene import PICTURES
+from rsviz.ui.common import charts
+from rsviz.ui.page_list import PAGES, page_path
+from rsviz.ui.tour_bar import show_start
 
 COLUMNS = 3
+CARDS = {  # of Home: what one does on each page
+    "certify": "Take a picture of your own or one from the gallery, and watch its certificate form "
+    "vote by vote: the noisy copies, the count, the radius, and what each of them means.",
+    "attack": "Let an attacker who knows the network try to change the answer: inside the radius "
+    "it must fail, beyond it you see how far it gets.",
+    "compare": "See how many test pictures keep a certified, correct answer at each distance, for "
+    "the networks shipped here, published results and your own logs; or send one picture through "
+    "all of them.",
+    "levels": "Networks that choose the noise for each picture: what they choose, what it "
+    "certifies, and what every fixed level would have.",
+    "masks": "A network that looks twice and hides what does not matter: its masks, vote by vote, "
+    "and the certificate they buy.",
+    "learn": "Short chapters, each one picture to play with and a question to guess at first.",
+}
 
 
 def show_radius(winner: str, found: Certificate) -> None:
@@ -22,7 +37,7 @@ def show_radius(winner: str, found: Certificate) -> None:
             icon=":material/front_hand:",
         )
         return
-    grey = certify.in_grey_levels(found.radius, 3 * 32 * 32)
+    grey = in_grey_levels(found.radius, 3 * 32 * 32)
     radius = down(found.radius, 2)
     st.success(
         f"No change of the picture smaller than **R = {radius}** can take the majority from "
@@ -34,7 +49,9 @@ def show_radius(winner: str, found: Certificate) -> None:
 
 def show_plane() -> None:
     """Show the two-pixel world, for as long as there is no trained network."""
-    sigma = st.select_slider("Noise, sigma", toy.SIGMAS, 0.08, help=glossary.help_text("sigma"))
+    sigma = st.select_slider(
+        "Noise, sigma", two_pixels.SIGMAS, 0.08, help=glossary.help_text("sigma")
+    )
     picture = PICTURES["votes"](left=0.75, right=0.45, noise=sigma, votes=1000)
     st.caption(
         "An image of two pixels is a point on this map; each dot is a noisy copy, and votes."
@@ -51,7 +68,7 @@ def show_cards() -> None:
         for column, (name, title, icon) in row:
             with column.container(border=True, height="stretch"):
                 st.page_link(page_path(name), label=f"**{title}**", icon=icon)
-                st.markdown(lessons.CARDS[name])
+                st.markdown(CARDS[name])
     with st.container(border=True):
         st.markdown("**The chapters of Learn**")
         for chapter in lessons.CHAPTERS:

@@ -10,8 +10,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import sync_playwright
 
-from tests.constant import make_checkpoints, make_rivals
+from tests.helpers import make_checkpoints, make_rivals
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUIRED = "browser" in os.environ.get("RSVIZ_REQUIRE", "").split(",")
@@ -28,7 +29,6 @@ def browser():
     if CHROMIUM is None:
         reason = "there is no chromium on this machine"
         pytest.fail(reason) if REQUIRED else pytest.skip(reason)
-    from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from rsviz import bounds, certify
-from rsviz.trace import down
+from rsviz.core import bounds
+from rsviz.core.radius import ceiling, down
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=60_000)
@@ -68,7 +68,7 @@ def test_an_uploaded_photograph_is_certified(tab, size, tmp_path):
     expect(page.get_by_text("shows none of these")).to_be_visible()
     press(page, "Certify")
     expect(page.get_by_text("live, complete")).to_be_visible()
-    expected = certify.ceiling(0.5, 500, (1 - bounds.ANYTIME_SHARE) * 0.001)
+    expected = ceiling(0.5, 500, (1 - bounds.ANYTIME_SHARE) * 0.001)
     expect(radius(page)).to_contain_text(down(expected, 3))
     assert not scrolls_sideways(page)
     expect(page.get_by_test_id("stException")).to_have_count(0)

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from rsviz.ui.frame import PAGES
+from rsviz.ui.page_list import PAGES
 
 pytestmark = pytest.mark.browser
 

@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
-from rsviz import tour
-from rsviz.ui.pages import PAGES
+from rsviz.teaching import tour
+from rsviz.ui.page_list import PAGES
 
 pytestmark = pytest.mark.browser
 

@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from rsviz import datasets, networks, training
-from rsviz.networks import Compact
+from rsviz.data import catalog, datasets
+from rsviz.networks import classifiers
+from rsviz.networks.classifiers import Compact
+from rsviz.training import loop
 
 
 class Tiny(nn.Module):
@@ -90,10 +92,10 @@ def falls(tmp_path):
 
     def losses(loss, method, epochs=6):
         torch.manual_seed(0)
-        net = nn.Sequential(networks.Normalize(*networks.STATISTICS["shapes"]), Compact(10, 8))
+        net = nn.Sequential(classifiers.Normalize(*catalog.STATISTICS["shapes"]), Compact(10, 8))
         said = []
-        spec = training.TrainSpec(method, "shapes", "compact", 0.1, epochs, lr=0.2, batch=32)
-        training.train(net, data, loss, spec, tmp_path / "s.pt", "cpu", False, said.append)
+        spec = loop.TrainSpec(method, "shapes", "compact", 0.1, epochs, lr=0.2, batch=32)
+        loop.train(net, data, loss, spec, tmp_path / "s.pt", "cpu", False, said.append)
         return [float(line.split("loss ")[1].split()[0]) for line in said]
 
     return losses

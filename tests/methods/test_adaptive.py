@@ -1,3 +1,5 @@
+"""TODO: what lives here."""
+
 import math
 from dataclasses import dataclass
 from functools import partial
@@ -9,11 +11,14 @@ from scipy.special import ndtr
 from scipy.stats import chi2_contingency
 from torch import nn
 
-from rsviz import certify, masks, queries, voting
-from rsviz.errors import UserError
-from rsviz.images import image_id
+from rsviz.certification import certify
+from rsviz.core import radius, reading
+from rsviz.core.errors import UserError
+from rsviz.core.spec import Bound, Norm, RunSpec
+from rsviz.data.images import image_id
 from rsviz.methods import adaptive, gaussian
-from rsviz.spec import Bound, Norm, RunSpec
+from rsviz.networks import masks
+from rsviz.smoothing import queries, voters
 
 
 def spec(**changes):
@@ -21,7 +26,7 @@ def spec(**changes):
 
 
 def final(run, x_CHW, run_spec):
-    *_, last = voting.watch(
+    *_, last = certify.watch_votes(
         lambda: run(x_CHW, run_spec), partial(adaptive.read, d=x_CHW.numel()), x_CHW, run_spec
     )
     return last.certificate
@@ -153,7 +158,7 @@ def test_the_noises_of_both_queries_and_of_all_votes_are_independent(case):
         ask = next(asks)
         assert ask.queries == 2
         assert isinstance(ask.voter, adaptive.AdaptiveVoter)
-        votes = yield voting.Ask(ask.stage, voter, ask.sigma, 300, 4, ask.queries)
+        votes = yield voters.Ask(ask.stage, voter, ask.sigma, 300, 4, ask.queries)
         return adaptive.read({"select": votes}, s, x.numel())
 
     final(run, x_CHW, spec(n=1000))
@@ -174,10 +179,10 @@ def test_the_certificate_is_read_in_linf_over_the_whole_canvas(case):
     got = final(lambda x, s: adaptive.certify(x, nets, s), x_CHW, spec())
     assert got.norm is Norm.LINF
     assert got.radius > 0
-    assert got.radius == pytest.approx(certify.radius_l2(0.5, got.p_a_lower) / math.sqrt(192))
+    assert got.radius == pytest.approx(radius.radius_l2(0.5, got.p_a_lower) / math.sqrt(192))
     assert got.guarantee == adaptive.GUARANTEE
     assert got.detail["d"] == 192
-    assert certify.reread(got, alpha=0.01).radius > got.radius
+    assert reading.reread(got, alpha=0.01).radius > got.radius
 
 
 def corner_case():
@@ -211,7 +216,7 @@ def test_within_the_radius_the_class_stays_and_far_outside_it_goes():
         got = final(
             lambda x, s: adaptive.certify(x, nets, s), image, spec(n=5000, seed=seed, sigma=0.6)
         )
-        return got, certify.predict(got.counts, 0.001)
+        return got, reading.predict(got.counts, 0.001)
 
     got, predicted = vote(x_CHW, 0)
     assert predicted == 1
@@ -244,11 +249,11 @@ def test_the_plain_l2_radius_is_broken_and_the_right_one_is_not():
         image[0, 0, 0] -= moved_by
         run_spec = spec(sigma=1.0, n=20_000, seed=seed)
         got = final(lambda x, s: adaptive.certify(x, nets, s), image, run_spec)
-        return got, certify.predict(got.counts, 1e-4)
+        return got, reading.predict(got.counts, 1e-4)
 
     got, _ = vote(0.0, 0)
     assert got.predicted == 1
-    wrong = certify.radius_l2(1.0, got.p_a_lower)
+    wrong = radius.radius_l2(1.0, got.p_a_lower)
     right = queries.radius_l2(1.0, got.p_a_lower, 0.5, queries.kappa_limit(4, 4))
     assert wrong > 0.8
     assert vote(0.52, 1)[1] == 0  # well inside the wrong radius
@@ -261,7 +266,7 @@ def test_cut_short_it_says_what_holds(case):
     run_spec = spec(bound=Bound.CLOPPER_PEARSON)
     readings = [
         p.certificate
-        for p in voting.watch(
+        for p in certify.watch_votes(
             lambda: adaptive.certify(x_CHW, {"classifier": net, "mask": Leaning()}, run_spec),
             partial(adaptive.read, d=192),
             x_CHW,

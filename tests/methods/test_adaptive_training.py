@@ -1,3 +1,5 @@
+"""TODO: what lives here."""
+
 from functools import partial
 
 import numpy as np
@@ -5,16 +7,20 @@ import pytest
 import torch
 from torch import nn
 
-from rsviz import canvas, datasets, masks, networks, shapes, training, voting
+from rsviz.certification import certify
+from rsviz.core.spec import RunSpec
+from rsviz.data import catalog, datasets, shapes
+from rsviz.data.canvases import SEEDS, place_all
 from rsviz.methods import adaptive
-from rsviz.spec import RunSpec
+from rsviz.networks import classifiers, masks
+from rsviz.training import loop
 
 
 @pytest.fixture(scope="module")
 def canvases():
     drawn = [shapes.draw(1, i) for i in range(256)]
     x_NHWC = np.stack([np.round(255 * d.x_HWC).astype(np.uint8) for d in drawn])
-    x_NCHW = canvas.place_all(x_NHWC.transpose(0, 3, 1, 2), 48, canvas.SEEDS["train"])
+    x_NCHW = place_all(x_NHWC.transpose(0, 3, 1, 2), 48, SEEDS["train"])
     y_N = torch.tensor([d.label for d in drawn])
     return datasets.Dataset("shapes-k48", "train", shapes.CLASSES, torch.from_numpy(x_NCHW), y_N)
 
@@ -23,15 +29,15 @@ def canvases():
 def test_training_lowers_the_loss_and_moves_the_mask(canvases, tmp_path, kind):
     torch.manual_seed(0)
     classifier = nn.Sequential(
-        networks.Normalize(*networks.STATISTICS["shapes"]), networks.Compact(10, 8)
+        classifiers.Normalize(*catalog.STATISTICS["shapes"]), classifiers.Compact(10, 8)
     )
     mask = masks.build_mask("shapes-k48", 4) if kind == "adaptive" else masks.StaticMask(48)
     loss = adaptive.loss if kind == "adaptive" else adaptive.loss_static
     nets = nn.ModuleDict({"classifier": classifier, "mask": mask})
     before = [p.detach().clone() for p in mask.parameters()]
     said = []
-    settings = training.TrainSpec("ars", "shapes-k48", "compact", 0.1, 6, lr=0.1, batch=32)
-    training.train(nets, canvases, loss, settings, tmp_path / "s.pt", "cpu", False, said.append)
+    settings = loop.TrainSpec("ars", "shapes-k48", "compact", 0.1, 6, lr=0.1, batch=32)
+    loop.train(nets, canvases, loss, settings, tmp_path / "s.pt", "cpu", False, said.append)
     losses = [float(line.split("loss ")[1].split()[0]) for line in said]
     assert losses[-1] < 0.93 * losses[0]
     assert all(
@@ -40,7 +46,7 @@ def test_training_lowers_the_loss_and_moves_the_mask(canvases, tmp_path, kind):
     nets.eval().requires_grad_(False)
     run = adaptive.certify if kind == "adaptive" else adaptive.certify_static
     x_CHW, run_spec = canvases.image(0), RunSpec("x", "c", 0.1, n=200)
-    *_, last = voting.watch(
+    *_, last = certify.watch_votes(
         lambda: run(x_CHW, nets, run_spec), partial(adaptive.read, d=x_CHW.numel()), x_CHW, run_spec
     )
     assert last.certificate.detail["d"] == 3 * 48 * 48

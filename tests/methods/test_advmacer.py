@@ -1,11 +1,14 @@
+"""TODO: what lives here."""
+
 from functools import partial
 
 import pytest
 import torch
 
-from rsviz.attacks import draw_noise, noisy_logits, pgd
 from rsviz.methods import advmacer, macer
 from rsviz.methods.advmacer import PRESETS, Settings
+from rsviz.smoothing.estimates import draw_noise, noisy_logits
+from rsviz.smoothing.pgd import pgd
 
 
 def with_settings(**changes):

@@ -1,3 +1,5 @@
+"""TODO: what lives here."""
+
 import math
 from functools import partial
 
@@ -5,9 +7,9 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from rsviz.attacks import draw_noise
 from rsviz.methods import consistency
 from rsviz.methods.consistency import PRESETS, Settings
+from rsviz.smoothing.estimates import draw_noise
 
 
 def with_settings(**changes):

@@ -10,16 +10,19 @@ from scipy.special import ndtri
 from scipy.stats import binom
 from torch import nn
 
-from rsviz import datasets, networks, training, voting
-from rsviz import noise_levels as levels
-from rsviz.bounds import clopper_pearson_lower
-from rsviz.certify import reread
-from rsviz.errors import UserError
-from rsviz.flags import PARTIAL
-from rsviz.images import image_id
+from rsviz.core.bounds import clopper_pearson_lower
+from rsviz.core.errors import UserError
+from rsviz.core.flags import PARTIAL
+from rsviz.core.reading import reread
+from rsviz.core.spec import Bound, Certificate, RunSpec, Votes
+from rsviz.data import catalog, datasets
+from rsviz.data.images import image_id
 from rsviz.methods import dual
-from rsviz.networks import Compact
-from rsviz.spec import Bound, Certificate, RunSpec, Votes
+from rsviz.networks import classifiers
+from rsviz.networks.classifiers import Compact
+from rsviz.smoothing import driver, estimates, voters
+from rsviz.training import loop
+from rsviz.training.dual import choose_levels, label_radii, label_table, make_targets, risk_weights
 
 LEVELS = (0.25, 0.5, 1.0)
 
@@ -267,7 +270,7 @@ def test_the_certificate_holds_on_a_line_where_truth_is_known():
         }
         run = spec(n=3000, alpha=0.001)
         start = partial(dual.certify, x, two, run)
-        *_, last = voting.drive([voting.Request(0, x, image_id(x), 0, start)])
+        *_, last = driver.drive([voters.Request(0, x, image_id(x), 0, start)])
         c = last.certificate
         assert (c.predicted, c.sigma) == (0, 0.5)
         # The level changes where x falls by edge_s, the class where it falls by edge_c.
@@ -298,7 +301,7 @@ def test_votes_are_counted_for_each_image():
     generator = torch.Generator().manual_seed(0)
     x = torch.zeros(3, 3, 4, 4)
     x[1], x[2] = 5.0, -5.0
-    counts = levels.count_votes(Head([(1.0, 0.0), (-1.0, 0.0)]), x, 1.0, 400, generator, rows=70)
+    counts = estimates.count_votes(Head([(1.0, 0.0), (-1.0, 0.0)]), x, 1.0, 400, generator, rows=70)
     assert counts.sum(1).tolist() == [400] * 3
     assert counts[1].tolist() == [400, 0]
     assert counts[2].tolist() == [0, 400]
@@ -306,26 +309,26 @@ def test_votes_are_counted_for_each_image():
 
 
 def test_labels_follow_the_radii():
-    radius = levels.label_radii(torch.tensor([50, 30, 10]), 50, 0.5)
+    radius = label_radii(torch.tensor([50, 30, 10]), 50, 0.5)
     assert radius[0].item() == pytest.approx(0.5 * ndtri(0.05 ** (1 / 50)))
     assert radius[0] > radius[1] >= radius[2] == 0
     radius_NL = torch.tensor([[0.5, 0.9, 0.1], [0.0, 0.0, 0.0], [0.3, 0.2, 0.0], [0.4, 0.1, 2.0]])
     radius_NL = torch.cat([radius_NL, torch.tensor([[0.9, 0.1, 0.2]])])
-    targets = levels.make_targets(radius_NL, "strong")
+    targets = make_targets(radius_NL, "strong")
     e = np.exp([0.5, 0.9, 0.1])
     assert targets.soft_NL[0].tolist() == pytest.approx((e / e.sum()).tolist())
     # Four images have a radius; shares 2/4 (smallest level), 1/4, 1/4; nothing to learn from one.
     assert targets.weight_N.tolist() == pytest.approx([4 / 3, 0, 2 / 3, 4 / 3, 2 / 3])
     largest = np.array([0.1, 0, 0, 2.0, 0.2])
     assert targets.risk_N.tolist() == pytest.approx((largest / largest.mean()).tolist())
-    weak = levels.risk_weights(radius_NL, "weak")
+    weak = risk_weights(radius_NL, "weak")
     assert weak.tolist() == pytest.approx((radius_NL[:, 0] / radius_NL[:, 0].mean()).tolist())
-    assert levels.risk_weights(radius_NL, "none").tolist() == [1] * 5
+    assert risk_weights(radius_NL, "none").tolist() == [1] * 5
 
 
 def targets_of(count, classes=4):
     generator = torch.Generator().manual_seed(2)
-    return levels.make_targets(torch.rand(count, classes, generator=generator).double())
+    return make_targets(torch.rand(count, classes, generator=generator).double())
 
 
 def test_gradients_of_the_losses(tiny, slope):
@@ -345,7 +348,7 @@ def test_gradients_of_the_losses(tiny, slope):
 
 
 def test_the_estimators_loss_by_hand(given):
-    targets = levels.Targets(
+    targets = dual.Targets(
         torch.tensor([[0.2, 0.8], [0.5, 0.5]]), torch.tensor([2.0, 0.0]), torch.tensor([3.0, 1.0])
     )
     how = dual.Settings(draws=2, lam=5.0, eta=0.5)
@@ -366,7 +369,7 @@ def test_rows_carry_targets_labels_and_levels(tiny):
         return dual.loss(net, x, rows, sigma, torch.Generator().manual_seed(1), 0, targets).item()
 
     rows = torch.tensor([8, 0, 3, 3, 5])
-    picked = levels.Targets(table.soft_NL[rows], table.weight_N[rows], table.risk_N[rows])
+    picked = dual.Targets(table.soft_NL[rows], table.weight_N[rows], table.risk_N[rows])
     assert value(rows, table) == value(torch.arange(5), picked)
     assert value(rows, table) != value(torch.arange(5), table)
 
@@ -374,12 +377,12 @@ def test_rows_carry_targets_labels_and_levels(tiny):
 def test_labels_come_from_each_levels_own_classifier():
     experts = {f"classifier-{s:g}": always(i, 4) for i, s in enumerate(LEVELS)}
     x, y, generator = torch.zeros(3, 3, 4, 4), torch.tensor([0, 2, 3]), torch.Generator()
-    table = levels.label_table(experts, x, y, LEVELS, 20, generator)
+    table = label_table(experts, x, y, LEVELS, 20, generator)
     best = [level * ndtri(0.05 ** (1 / 20)) for level in LEVELS]
     assert table[0].tolist() == pytest.approx([best[0], 0, 0])
     assert table[1].tolist() == pytest.approx([0, 0, best[2]])
     assert table[2].tolist() == [0, 0, 0]
-    chosen = levels.choose_levels(always(1, 3), x, 1.0, LEVELS, 20, generator)
+    chosen = choose_levels(always(1, 3), x, 1.0, LEVELS, 20, generator)
     assert chosen.tolist() == [0.5] * 3
 
 
@@ -388,13 +391,13 @@ def test_the_estimator_learns_in_the_shared_loop(tmp_path):
     rows = torch.arange(128)
     data = replace(whole, x_NCHW=whole.x_NCHW[:128], y_N=rows)  # labels are rows of the targets
     best = whole.y_N[:128] % 2
-    targets = levels.make_targets(3.0 * nn.functional.one_hot(best, 3), "none")
+    targets = make_targets(3.0 * nn.functional.one_hot(best, 3), "none")
     how = dual.Settings(draws=1, lam=0.0, eta=0.0)
     torch.manual_seed(0)
-    net = nn.Sequential(networks.Normalize(*networks.STATISTICS["shapes"]), Compact(3, 8))
+    net = nn.Sequential(classifiers.Normalize(*catalog.STATISTICS["shapes"]), Compact(3, 8))
     said = []
-    run = training.TrainSpec("dual", "shapes", "compact", 0.1, 5, lr=0.2, batch=32)
+    run = loop.TrainSpec("dual", "shapes", "compact", 0.1, 5, lr=0.2, batch=32)
     loss = partial(dual.loss, targets=targets, settings=how)
-    training.train(net, data, loss, run, tmp_path / "s.pt", "cpu", False, said.append)
+    loop.train(net, data, loss, run, tmp_path / "s.pt", "cpu", False, said.append)
     losses = [float(line.split("loss ")[1].split()[0]) for line in said]
     assert losses[-1] < 0.9 * losses[0]

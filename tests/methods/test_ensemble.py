@@ -1,3 +1,5 @@
+"""TODO: what lives here."""
+
 import itertools
 import math
 
@@ -5,10 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from rsviz import networks, voting
-from rsviz.images import image_id
+from rsviz.core.spec import RunSpec, Votes
+from rsviz.data import catalog
+from rsviz.data.images import image_id
 from rsviz.methods import ensemble
-from rsviz.spec import RunSpec, Votes
+from rsviz.networks import classifiers, ensembles
+from rsviz.smoothing import driver, voters
 
 SPEC = RunSpec("x", "c", sigma=0.5, method="ensemble", n0=100, n=300, alpha=0.01, seed=3)
 
@@ -97,8 +101,8 @@ def members():
     nets = []
     for seed in range(3):
         torch.manual_seed(seed)
-        body = networks.Compact(10, width=4)
-        nets.append(torch.nn.Sequential(networks.Normalize(*networks.STATISTICS["shapes"]), body))
+        body = classifiers.Compact(10, width=4)
+        nets.append(torch.nn.Sequential(classifiers.Normalize(*catalog.STATISTICS["shapes"]), body))
         with torch.no_grad():
             body.fc.weight.mul_(3)
     return [net.eval().requires_grad_(False) for net in nets]
@@ -147,21 +151,21 @@ def pairs(one, other):
 def test_the_weighted_sum_is_of_softmax_outputs(members):
     x, w = torch.rand(5, 3, 32, 32), (0.5, 0.2, 0.3)
     wanted = sum(v * net(x).softmax(1) for v, net in zip(w, members, strict=True))
-    out = networks.WeightedSum(members, w)(x)
+    out = ensembles.WeightedSum(members, w)(x)
     assert torch.allclose(out.softmax(1), wanted, atol=1e-6)
-    alone = networks.WeightedSum(members, (0.0, 1.0, 0.0))(x)
+    alone = ensembles.WeightedSum(members, (0.0, 1.0, 0.0))(x)
     assert torch.allclose(alone, members[1](x).log_softmax(1), atol=1e-5)
 
 
 def test_the_widest_margin_decides_by_row():
     # Row 0: margins .3 and .6; row 1: .8 and .1.
     p = torch.tensor([[[0.6, 0.3, 0.1], [0.9, 0.1, 0.0]], [[0.2, 0.8, 0.0], [0.4, 0.5, 0.1]]])
-    assert networks.widest_margin(p.log()).argmax(1).tolist() == [1, 0]
+    assert ensembles.widest_margin(p.log()).argmax(1).tolist() == [1, 0]
 
 
 def run(start):
-    request = voting.Request(0, image(), image_id(image()), SPEC.seed, start)
-    *_, task = voting.drive([request])
+    request = voters.Request(0, image(), image_id(image()), SPEC.seed, start)
+    *_, task = driver.drive([request])
     return task
 
 
@@ -171,9 +175,9 @@ def test_one_pass_counts_the_very_votes_of_each_weighting_alone(members):
     each = ensemble.read_each(task.votes, weighings, 10, SPEC)
     assert task.certificate == each["optimal"]
     alone = {
-        "optimal": networks.WeightedSum(members, weighings["optimal"]),
-        "average": networks.WeightedSum(members, weighings["average"]),
-        "max-margin": networks.WidestMargin(members),
+        "optimal": ensembles.WeightedSum(members, weighings["optimal"]),
+        "average": ensembles.WeightedSum(members, weighings["average"]),
+        "max-margin": ensembles.WidestMargin(members),
     }
     for name, net in alone.items():
         single = run(lambda net=net: ensemble.certify(image(), {"classifier": net}, SPEC))

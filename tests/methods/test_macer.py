@@ -1,3 +1,5 @@
+"""TODO: what lives here."""
+
 import math
 from functools import partial
 from statistics import NormalDist
@@ -5,9 +7,9 @@ from statistics import NormalDist
 import pytest
 import torch
 
-from rsviz.attacks import draw_noise
 from rsviz.methods import macer
 from rsviz.methods.macer import PRESETS, Settings
+from rsviz.smoothing.estimates import draw_noise
 
 PHI_INV = NormalDist().inv_cdf
 

@@ -1,3 +1,5 @@
+"""TODO: what lives here."""
+
 import math
 from functools import partial
 
@@ -5,9 +7,10 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from rsviz.attacks import draw_noise, pgd
 from rsviz.methods import gaussian, smoothadv
 from rsviz.methods.smoothadv import PRESETS, Settings
+from rsviz.smoothing.estimates import draw_noise
+from rsviz.smoothing.pgd import pgd
 
 
 def with_settings(**changes):

@@ -10,16 +10,21 @@ from scipy.special import ndtri
 from scipy.stats import binom
 from torch import nn
 
-from rsviz import datasets, median, networks, selector, training, voting
-from rsviz.bounds import clopper_pearson_lower
-from rsviz.certify import reread
-from rsviz.errors import UserError
-from rsviz.flags import HEURISTIC, PARTIAL
-from rsviz.images import image_id
+from rsviz.core import smoothed_median
+from rsviz.core.bounds import clopper_pearson_lower, order_statistics
+from rsviz.core.errors import UserError
+from rsviz.core.flags import HEURISTIC, PARTIAL
+from rsviz.core.reading import reread
+from rsviz.core.spec import Bound, Certificate, RunSpec, Votes
+from rsviz.data import catalog, datasets
+from rsviz.data.images import image_id
 from rsviz.methods import variational
-from rsviz.networks import Compact
-from rsviz.selector import Pair, Selector, kl_of_batch, kl_to_target
-from rsviz.spec import Bound, Certificate, RunSpec, Votes
+from rsviz.methods.variational import Pair, kl_of_batch, kl_to_target
+from rsviz.networks import classifiers, selectors
+from rsviz.networks.classifiers import Compact
+from rsviz.networks.selectors import Selector
+from rsviz.smoothing import driver, estimates, voters
+from rsviz.training import loop
 
 GRID = "0.25,0.5,1"
 X = torch.full((3, 4, 4), 0.5)
@@ -59,10 +64,10 @@ def test_the_median_and_its_range_are_those_of_the_sorted_draws(seed):
     rng = np.random.default_rng(seed)
     draws = np.sort(rng.integers(0, 5, 60))
     counts = np.bincount(draws, minlength=6)
-    assert median.median_index(counts) == draws[29]
+    assert smoothed_median.median_index(counts) == draws[29]
     for distance in (0.0, 0.1, 0.3, 2.0):
-        low, high = median.order_statistics(60, distance / 0.25, 0.01)
-        i, j, below, above = median.median_range(counts, 0.25, distance, 0.01)
+        low, high = order_statistics(60, distance / 0.25, 0.01)
+        i, j, below, above = smoothed_median.median_range(counts, 0.25, distance, 0.01)
         assert (i, below) == ((draws[low - 1], True) if low > 0 else (0, False))
         assert (j, above) == ((draws[high - 1], True) if high <= 60 else (5, False))
         assert below == (distance < 2.0)
@@ -71,10 +76,10 @@ def test_the_median_and_its_range_are_those_of_the_sorted_draws(seed):
 def test_the_reach_agrees_with_the_order_statistics_at_every_distance():
     counts, q, alpha = (3, 10, 40, 7, 0, 20), 0.5, 0.02
     votes = Votes("selector", counts, 80, "complete")
-    down, up = median.reach(votes, q, alpha, Bound.CLOPPER_PEARSON)
+    down, up = smoothed_median.reach(votes, q, alpha, Bound.CLOPPER_PEARSON)
     assert (down[0], up[-1]) == (np.inf, np.inf)
     for distance in np.linspace(0.001, 1.2, 200):
-        i, j, _, _ = median.median_range(counts, q, distance, alpha)
+        i, j, _, _ = smoothed_median.median_range(counts, q, distance, alpha)
         assert j == min(k for k in range(6) if up[k] >= distance)
         assert i == max(k for k in range(6) if down[k] >= distance)
 
@@ -90,13 +95,13 @@ def test_the_best_interval_is_that_of_brute_force():
             for i in range(chosen + 1)
             for j in range(chosen, 4)
         ]
-        assert median.best_interval(down, up, list(radius), chosen)[0] == max(every)
+        assert smoothed_median.best_interval(down, up, list(radius), chosen)[0] == max(every)
 
 
 def test_a_level_without_votes_is_never_inside():
-    R, i, j = median.best_interval((np.inf, 0.0), (0.2, np.inf), (0.7, 0.0), 0)
+    R, i, j = smoothed_median.best_interval((np.inf, 0.0), (0.2, np.inf), (0.7, 0.0), 0)
     assert (R, i, j) == (0.2, 0, 0)
-    assert median.best_interval((np.inf, 0.9), (0.2, np.inf), (0.7, 0.6), 0) == (0.6, 0, 1)
+    assert smoothed_median.best_interval((np.inf, 0.9), (0.2, np.inf), (0.7, 0.6), 0) == (0.6, 0, 1)
 
 
 def error(run, p, truth, p_a):
@@ -169,7 +174,7 @@ class Head(nn.Module):
 def drive(run, edge, x=X):
     nets = {"selector": Level(), "classifier": Head(edge)}
     start = partial(variational.certify, x, nets, run)
-    readings = list(voting.drive([voting.Request(0, x, image_id(x), run.seed, start)]))
+    readings = list(driver.drive([voters.Request(0, x, image_id(x), run.seed, start)]))
     return readings[-1].votes, readings[-1].certificate
 
 
@@ -313,7 +318,7 @@ def test_gradients_reach_the_selector_through_the_noise(tiny, slope, how):
     net, x, y, sigma = tiny
     pair = make_pair(net)
     pair.classifier.requires_grad_(True)  # only so that the direction moves every weight
-    loss = partial(selector.loss, settings=selector.Settings(draws=3, **how))
+    loss = partial(variational.loss, settings=variational.Settings(draws=3, **how))
     exact, finite = slope(loss, pair, x, y, sigma)
     assert exact == pytest.approx(finite, rel=1e-4)
     assert all(p.grad.abs().max() > 0 for p in pair.selector.trunk.parameters())
@@ -324,17 +329,17 @@ def test_the_classifier_of_a_pair_stays_as_it_is(tiny):
     pair = make_pair(net).train()
     assert pair.selector.training
     assert not pair.classifier.training
-    selector.loss(pair, x, y, sigma, torch.Generator().manual_seed(0), 0).backward()
+    variational.loss(pair, x, y, sigma, torch.Generator().manual_seed(0), 0).backward()
     assert all(p.grad is None for p in pair.classifier.parameters())
 
 
 def test_the_loss_by_hand(tiny):
     net, x, y, sigma = tiny
     pair = make_pair(net)
-    how = selector.Settings(draws=2, lam=0.3, target=0.5)
-    value = selector.loss(pair, x, y, sigma, torch.Generator().manual_seed(4), 0, how).item()
+    how = variational.Settings(draws=2, lam=0.3, target=0.5)
+    value = variational.loss(pair, x, y, sigma, torch.Generator().manual_seed(4), 0, how).item()
     s = pair.selector(x, torch.full((5,), 0.3)).view(5, 1, 1, 1)
-    noise = selector.draw_noise(x, 2, torch.Generator().manual_seed(4))
+    noise = estimates.draw_noise(x, 2, torch.Generator().manual_seed(4))
     p = (net(x + s * noise[:5]).softmax(1) + net(x + s * noise[5:]).softmax(1)) / 2
     classed = -p[torch.arange(5), y].log().mean()
     kl = ((0.5 / s).log() + s**2 / (2 * 0.25) - 0.5).mean()
@@ -359,7 +364,7 @@ def test_universal_lambda_is_drawn_anew_and_reaches_the_selector(tiny):
     pair.selector.head.register_forward_pre_hook(lambda _, args: seen.append(args[0][:, -1]))
     generator = torch.Generator().manual_seed(0)
     for step in range(40):
-        selector.loss(pair, x, y, sigma, generator, step)
+        variational.loss(pair, x, y, sigma, generator, step)
     drawn = torch.stack(seen)
     assert (drawn == drawn[:, :1]).all()  # one lambda a step
     assert 0 <= drawn.min() < 0.2
@@ -373,10 +378,10 @@ def test_a_large_lambda_pulls_the_level_to_the_target(tiny):
     for lam in (0.0, 5.0):
         pair = make_pair(net)
         adam = torch.optim.Adam(pair.selector.parameters(), 0.05)
-        how, generator = selector.Settings(lam=lam, target=0.5), torch.Generator().manual_seed(0)
+        how, generator = variational.Settings(lam=lam, target=0.5), torch.Generator().manual_seed(0)
         for step in range(60):
             adam.zero_grad()
-            selector.loss(pair, x, y, sigma, generator, step, how).backward()
+            variational.loss(pair, x, y, sigma, generator, step, how).backward()
             adam.step()
         apart[lam] = (pair.selector(x, torch.full((5,), lam)) - 0.5).abs().max().item()
     assert apart[5.0] < 0.1 < apart[0.0]
@@ -396,14 +401,14 @@ def test_the_selector_is_trained_in_the_shared_loop(tmp_path):
     whole = datasets.load("shapes", "test")
     data = replace(whole, x_NCHW=whole.x_NCHW[:64], y_N=whole.y_N[:64])
     torch.manual_seed(0)
-    normalize = networks.Normalize(*networks.STATISTICS["shapes"])
+    normalize = classifiers.Normalize(*catalog.STATISTICS["shapes"])
     pair = Pair(
         nn.Sequential(normalize, Compact(10, 4)),
         Selector(nn.Sequential(normalize, Compact(6, 4)), 6, 0.12, 1.0),
     )
     before = {k: v.clone() for k, v in pair.state_dict().items()}
-    run = training.TrainSpec("variational", "shapes", "compact", 0.5, 1, lr=0.1, batch=32)
-    training.train(pair, data, selector.loss, run, tmp_path / "s.pt", "cpu", False, lambda _: None)
+    run = loop.TrainSpec("variational", "shapes", "compact", 0.5, 1, lr=0.1, batch=32)
+    loop.train(pair, data, variational.loss, run, tmp_path / "s.pt", "cpu", False, lambda _: None)
     moved = {k for k, v in pair.state_dict().items() if not torch.equal(v, before[k])}
     assert "selector.head.0.weight" in moved
     assert "selector.trunk.1.fc.weight" in moved
@@ -421,8 +426,8 @@ def test_the_selector_is_trained_on_noise_of_its_own():
     x_NCHW, y_N = torch.rand(32, 3, 16, 16), torch.zeros(32, dtype=torch.int64)
     sigma = torch.ones(32, 1, 1, 1)
     for q in (0.0, 0.4):
-        how = selector.Settings(draws=1, q=q)
-        selector.loss(pair, x_NCHW, y_N, sigma, torch.Generator().manual_seed(0), 0, how)
+        how = variational.Settings(draws=1, q=q)
+        variational.loss(pair, x_NCHW, y_N, sigma, torch.Generator().manual_seed(0), 0, how)
         noise = selector_.seen_NCHW - x_NCHW
         assert float(noise.std()) == pytest.approx(q, rel=0.02)
 
@@ -434,5 +439,5 @@ def test_level_logits_are_largest_at_the_level_h_is_rounded_to():
 
     level_L = (0.12, 0.25, 0.5, 1.0)
     sigma_N = torch.linspace(0.05, 1.3, 400)
-    logits_NL = selector.LevelLogits(Known(), level_L, 0.2)(sigma_N.view(-1, 1, 1, 1))
+    logits_NL = selectors.LevelLogits(Known(), level_L, 0.2)(sigma_N.view(-1, 1, 1, 1))
     assert torch.equal(logits_NL.argmax(1), variational.round_to_grid(sigma_N, level_L))

@@ -1,3 +1,5 @@
+"""TODO: what lives here."""
+
 from pathlib import Path
 
 import pytest
@@ -5,10 +7,9 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
-from rsviz import jobs
-from rsviz.jobs import Queue, Session
-from rsviz.ui import shared
-from tests.constant import make_checkpoints
+from rsviz.ui.common import jobs, sessions
+from rsviz.ui.common.jobs import Queue, Session
+from tests.helpers import make_checkpoints
 
 APP = str(Path(__file__).parents[2] / "app.py")
 
@@ -50,7 +51,7 @@ def open_page(made, line, monkeypatch):
     monkeypatch.setattr(PagesManager, "uses_pages_directory", False)
     monkeypatch.setattr("streamlit.testing.v1.app_test.PagesManager", Navigated)
     # All AppTests share one session's caches; two tabs do not, as the browser tests check.
-    monkeypatch.setattr(shared, "session", _own_session)
+    monkeypatch.setattr(sessions, "session", _own_session)
 
     def open_with(page="certify", **query):
         app = AppTest.from_file(APP, default_timeout=120)

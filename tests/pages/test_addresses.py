@@ -2,8 +2,7 @@
 
 import pytest
 
-from tests.constant import make_checkpoints, make_rivals
-from tests.selecting import make_selectors
+from tests.helpers import make_checkpoints, make_rivals, make_selectors
 
 HOSTILE = {"sigma": "abc", "n": "-5", "checkpoint": "../../etc"}
 

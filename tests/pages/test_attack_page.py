@@ -4,14 +4,15 @@ import json
 
 import pytest
 
+from rsviz.certification import attack
 from rsviz.ui import attack as parts
+from tests.helpers import make_selectors
 from tests.pages.test_certify_page import Never, words
-from tests.selecting import make_selectors
 
 
 def open_quick(open_page, monkeypatch, **query):
     """Open the page with attacks cheap enough for a test."""
-    quick = parts.AttackSpec
+    quick = attack.AttackSpec
     monkeypatch.setattr(parts, "BUDGETS", (0.99, 3.0))
     monkeypatch.setattr(
         parts, "AttackSpec", lambda *a, **k: quick(*a, **k, steps=1, draws=1, n=100)

@@ -1,13 +1,16 @@
+"""TODO: what lives here."""
+
 import io
 
 import pytest
 from PIL import Image
 
-from rsviz import bounds, certify, run
-from rsviz.datasets import CLASSES
-from rsviz.trace import down
-from rsviz.ui import shared
-from tests.constant import ALWAYS
+from rsviz.certification import certify
+from rsviz.core import bounds
+from rsviz.core.radius import ceiling, down, radius_l2
+from rsviz.data.catalog import CLASSES
+from rsviz.ui.common import sessions
+from tests.helpers import ALWAYS
 
 N = 500
 NAME = CLASSES["shapes"][ALWAYS].capitalize()
@@ -36,7 +39,7 @@ def press(app, key="certify"):
 
 def split_radius(sigma, n, alpha):
     """What n unanimous votes certify when .8 of alpha is Clopper-Pearson's."""
-    return certify.ceiling(sigma, n, (1 - bounds.ANYTIME_SHARE) * alpha)
+    return ceiling(sigma, n, (1 - bounds.ANYTIME_SHARE) * alpha)
 
 
 def history(app):
@@ -80,10 +83,10 @@ def test_alpha_and_bound_only_read_the_votes_again(open_page):
     app.select_slider(key="alpha").set_value(0.05).run()
     assert metrics(app)[0] == down(split_radius(0.5, N, 0.05), 3)
     app.segmented_control(key="bound").set_value("clopper-pearson").run()
-    assert metrics(app)[0] == down(certify.ceiling(0.5, N, 0.05), 3)
+    assert metrics(app)[0] == down(ceiling(0.5, N, 0.05), 3)
     app.segmented_control(key="bound").set_value("anytime").run()
     p_a_lower = bounds.anytime_lower(N, N, 0.05)
-    assert metrics(app)[0] == down(certify.radius_l2(0.5, p_a_lower), 3)
+    assert metrics(app)[0] == down(radius_l2(0.5, p_a_lower), 3)
     assert len(history(app)) == 1
 
 
@@ -139,7 +142,7 @@ def test_a_new_seed_is_added_and_flagged(open_page):
 
 
 def test_stopped_keeps_the_anytime_value_and_refuses_clopper_pearson(open_page, monkeypatch):
-    watch = run.watch
+    watch = certify.watch
 
     def stop_early(x_CHW, net, spec, device, cancel):
         for i, progress in enumerate(watch(x_CHW, net, spec, device, cancel)):
@@ -147,10 +150,10 @@ def test_stopped_keeps_the_anytime_value_and_refuses_clopper_pearson(open_page, 
             if i == 3:
                 cancel.set()
 
-    monkeypatch.setattr(run, "watch", stop_early)
+    monkeypatch.setattr(certify, "watch", stop_early)
     app = press(open_page(n=2000, image="shapes/test/8"))
     n = 300
-    radius = down(certify.radius_l2(0.5, bounds.anytime_lower(n, n, 0.0002)), 3)
+    radius = down(radius_l2(0.5, bounds.anytime_lower(n, n, 0.0002)), 3)
     assert metrics(app)[0] == radius
     told = words(app)
     assert "live, stopped" in told
@@ -280,7 +283,7 @@ def test_an_unexpected_error_is_a_sentence_without_a_traceback(open_page, monkey
     def crash(*args):
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr(shared, "networks", crash)
+    monkeypatch.setattr(sessions, "networks", crash)
     app = open_page()
     assert not app.exception
     assert len(app.error) == 1

@@ -1,3 +1,5 @@
+"""TODO: what lives here."""
+
 import json
 from html import escape
 from pathlib import Path
@@ -5,8 +7,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from rsviz import datasets, published
-from tests.test_curves import FIELD, own
+from rsviz.data import catalog
+from rsviz.evaluation import published
+from tests.evaluation.test_curves import FIELD, own
 
 APP = str(Path(__file__).parents[2] / "app.py")
 NET = "shapes-gaussian-0.5, σ 0.5"
@@ -95,7 +98,7 @@ def test_a_click_brings_the_images_that_stand_and_those_that_do_not():
     at = click(opened(), 0.25)
     at.selectbox(key="behind").set_value(NET).run()
     images = at.dataframe[0].value
-    assert list(images["label"]) == [datasets.CLASSES["shapes"][0]] * 6  # class 0 of ten, sixty
+    assert list(images["label"]) == [catalog.CLASSES["shapes"][0]] * 6  # class 0 of ten, sixty
     assert images["radius"].is_monotonic_increasing and images["radius"].min() >= 0.25
     assert any("Shapes" in c.value or "→" in c.value for c in at.caption)
     at.button_group(key="fate").set_value("wrong").run()

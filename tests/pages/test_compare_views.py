@@ -5,11 +5,16 @@ from types import SimpleNamespace
 
 import pytest
 import streamlit as st
+import torch
 
-from rsviz import checkpoints, networks
-from rsviz.jobs import Session
-from rsviz.ui import evaluate, panorama, weighing
-from tests.constant import ALWAYS, constant_network
+from rsviz.certification import every_network as every_network_module
+from rsviz.checkpoints import catalog
+from rsviz.checkpoints.weights import load, save
+from rsviz.data.catalog import CLASS_COUNT, CLASSES
+from rsviz.evaluation.evaluate import log_folder
+from rsviz.ui.common.jobs import Session
+from rsviz.ui.compare import ensembles, evaluate, every_network
+from tests.helpers import ALWAYS, constant_network
 
 
 def _own_desk(name):
@@ -20,9 +25,9 @@ def _own_desk(name):
 def opened(open_page, monkeypatch, tmp_path):
     """Return a function that opens a view; jobs run where they are started."""
     monkeypatch.setenv("RSVIZ_LOGS", str(tmp_path / "logs"))
-    for module in (evaluate, panorama, weighing):
+    for module in (evaluate, every_network, ensembles):
         monkeypatch.setattr(module, "desk", _own_desk)
-    monkeypatch.setattr(panorama, "_default", lambda: "shapes/test/5")
+    monkeypatch.setattr(every_network, "_default", lambda: "shapes/test/5")
 
     def open_view(view, **query):
         at = open_page("compare", view=view, **query)
@@ -62,7 +67,7 @@ def test_an_evaluation_forms_a_curve_and_is_not_made_twice(opened, made):
     at.number_input(key="number-first").set_value(4).run()
     at = press(at, "evaluate")
     assert not any(b.key == "evaluate" for b in at.button)
-    (log,) = evaluate.log_folder().glob("shapes-constant-*.csv")
+    (log,) = log_folder().glob("shapes-constant-*.csv")
     assert len(log.read_text().splitlines()) == 2 + 4
     figure = json.loads(at.get("plotly_chart")[0].proto.spec)
     assert any("shapes-constant, here" in t.get("name", "") for t in figure["data"])
@@ -107,20 +112,17 @@ def test_two_networks_are_weighed_and_the_heuristic_is_named(opened, tmp_path, m
 
 def _shake(folder, seed):
     """Give a constant network answers that depend on the noise a little."""
-    import torch
 
-    net = checkpoints.load(checkpoints.inspect(folder), ready=False)
+    net = load(catalog.inspect(folder), ready=False)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         net[1].fc.weight.add_(0.3 * torch.randn(net[1].fc.weight.shape, generator=generator))
-    card = dict(checkpoints.inspect(folder).card)
-    checkpoints.save(net, folder, card)
+    card = dict(catalog.inspect(folder).card)
+    save(net, folder, card)
 
 
 def datasets_classes():
-    assert 0 <= ALWAYS < networks.CLASS_COUNT["shapes"]
-    from rsviz.datasets import CLASSES
-
+    assert 0 <= ALWAYS < CLASS_COUNT["shapes"]
     return CLASSES["shapes"]
 
 
@@ -150,7 +152,7 @@ def test_a_wrong_pin_is_told_in_one_sentence_until_a_row_is_chosen(opened, four)
     at = opened("One image", pin="<b>nobody</b>")
     (sentence,) = told(at)
     assert "pin=" in sentence and "<b>" not in sentence
-    assert at.selectbox(key="pin").value == panorama.NOBODY and "📌" not in board(at)
+    assert at.selectbox(key="pin").value == every_network.NOBODY and "📌" not in board(at)
     at.run()
     assert told(at) == [sentence]
     at.selectbox(key="pin").set_value("b").run()
@@ -211,9 +213,7 @@ def test_claims_set_acr_against_the_minutes_in_the_cards(opened, tmp_path, monke
         network = constant_network(tmp_path / "three" / name)
         row = {"norm": "L2", "sigma": 0.5, "subset": "test", "n": 500, "alpha": 0.001}
         rows = [row | {"acr": 0.7}, row | {"acr": 0.4, "sigma": 0.25}][: 2 if name == "a" else 1]
-        checkpoints.write_card(
-            network.folder, {**network.card, "seconds": seconds, "measured": rows}
-        )
+        catalog.write_card(network.folder, {**network.card, "seconds": seconds, "measured": rows})
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path / "three"))
     at = opened("Claims")
     (points,) = json.loads(at.get("plotly_chart")[0].proto.spec)["data"]
@@ -237,7 +237,7 @@ def test_an_ensembles_row_is_read_from_the_log_of_its_own_weighting(monkeypatch)
         )
         for w in ("average", "optimal", "printed")
     }
-    monkeypatch.setattr(panorama, "measured", lambda: (logs, []))
-    monkeypatch.setattr(panorama.panorama, "from_log", lambda c, log, i: (log.source, i))
-    found = panorama._measured(SimpleNamespace(checkpoint=checkpoint, spec=image))
+    monkeypatch.setattr(every_network, "measured", lambda: (logs, []))
+    monkeypatch.setattr(every_network_module, "from_log", lambda c, log, i: (log.source, i))
+    found = every_network._measured(SimpleNamespace(checkpoint=checkpoint, spec=image))
     assert found == ("checkpoints/both/weightings/optimal.csv", 5)

@@ -4,10 +4,9 @@ import json
 
 import pytest
 
-from rsviz import glossary, lessons
-from rsviz.ui.pages import PAGES
-from tests.constant import make_checkpoints, make_rivals
-from tests.selecting import make_selectors
+from rsviz.teaching import glossary, lessons
+from rsviz.ui.page_list import PAGES
+from tests.helpers import make_checkpoints, make_rivals, make_selectors
 
 NAMES = [name for name, _, _ in PAGES]
 

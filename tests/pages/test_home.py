@@ -1,3 +1,5 @@
+"""TODO: what lives here."""
+
 import json
 from pathlib import Path
 
@@ -5,7 +7,9 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from rsviz import checkpoints, networks, shapes
+from rsviz.checkpoints import weights
+from rsviz.data import shapes
+from rsviz.networks import classifiers
 
 APP = str(Path(__file__).parents[2] / "app.py")
 
@@ -23,11 +27,11 @@ def empty(monkeypatch, tmp_path):
 def trained(monkeypatch, tmp_path):
     """A network that says 'heart' of nearly everything: its last bias is set so."""
     torch.manual_seed(0)
-    net = networks.build("compact", "shapes")
+    net = classifiers.build("compact", "shapes")
     with torch.no_grad():
         list(net.parameters())[-1][shapes.CLASSES.index("heart")] += 100
     card = {"method": "gaussian", "dataset": "shapes", "network": "compact", "sigma": 0.5}
-    checkpoints.save(net, tmp_path / "shapes-gaussian-0.5", card)
+    weights.save(net, tmp_path / "shapes-gaussian-0.5", card)
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
 
 

@@ -1,11 +1,13 @@
+"""TODO: what lives here."""
+
 import json
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from rsviz import glossary, lessons
-from rsviz.ui import measured as logs_here
+from rsviz.teaching import glossary, lessons
+from rsviz.ui.compare import measured_logs as logs_here
 
 APP = str(Path(__file__).parents[2] / "app.py")
 

@@ -1,15 +1,23 @@
+"""TODO: what lives here."""
+
+from types import SimpleNamespace as Ended
+
 import pytest
 import streamlit as st
 
-from rsviz import checkpoints, choosing, datasets, evaluation, run, workshop
-from rsviz.jobs import Session
-from rsviz.spec import Bound
-from rsviz.trace import down
-from rsviz.ui import levels
-from tests.constant import constant_network
-from tests.selecting import ANSWER, make_selectors
+from rsviz.certification import certify, every_level
+from rsviz.checkpoints import weights
+from rsviz.checkpoints.catalog import find
+from rsviz.core.radius import down
+from rsviz.core.spec import Bound
+from rsviz.data import catalog, datasets
+from rsviz.evaluation import evaluate, measure
+from rsviz.ui.common.jobs import Session
+from rsviz.ui.levels import controls
+from rsviz.ui.levels.run import fixed_levels
+from tests.helpers import ANSWER, constant_network, make_selectors
 
-NAME = datasets.CLASSES["shapes"][ANSWER]
+NAME = catalog.CLASSES["shapes"][ANSWER]
 
 
 @pytest.fixture(scope="module")
@@ -27,11 +35,11 @@ def _own_runs():
 def open_levels(open_page, folder, monkeypatch):
     """Return a function that opens the page with an address, few votes asked for."""
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(folder))
-    monkeypatch.setattr(levels, "runs", _own_runs)
-    monkeypatch.setattr(levels, "VOTES", (100, 500))
-    monkeypatch.setattr(levels, "N", 100)
-    monkeypatch.setattr(levels, "DRAWS", (30, 300))
-    monkeypatch.setattr(levels, "NH", 300)
+    monkeypatch.setattr(controls, "runs", _own_runs)
+    monkeypatch.setattr(controls, "VOTES", (100, 500))
+    monkeypatch.setattr(controls, "N", 100)
+    monkeypatch.setattr(controls, "DRAWS", (30, 300))
+    monkeypatch.setattr(controls, "NH", 300)
     return lambda **query: open_page("levels", **query)
 
 
@@ -57,14 +65,14 @@ def test_a_run_shows_what_the_library_computes(open_levels, folder, method):
     app = open_levels()
     app.segmented_control(key="selector").set_value(method).run()
     app.button(key="choose").click().run()
-    checkpoint = checkpoints.find(f"shapes-{method}", folder)
+    checkpoint = find(f"shapes-{method}", folder)
     x_CHW, _ = datasets.find_image("shapes/test/3")
     settings = {"split": "half"} if method == "dual" else {}
     settings |= {} if method == "dual" else {"budget": 0.25, "draws": 300.0, "lam": 0.2}
     given = {"n": 100, "bound": Bound.SPLIT, "settings": tuple(sorted(settings.items()))}
-    spec = run.make_spec(checkpoint, x_CHW, **given)
-    *_, last = choosing.watch_all(x_CHW, checkpoints.load_nets(checkpoint), spec)
-    own = last.by_name[choosing.OWN]
+    spec = certify.make_spec(checkpoint, x_CHW, **given)
+    *_, last = every_level.watch_all(x_CHW, weights.load_nets(checkpoint), spec)
+    own = last.by_name[every_level.OWN]
     told = words(app)
     assert f"{NAME.capitalize()}, certified within {down(own.radius, 3)}" in told
     assert metrics(app)["Level"] == f"{own.sigma:g}"
@@ -74,9 +82,6 @@ def test_a_run_shows_what_the_library_computes(open_levels, folder, method):
 
 def test_the_best_fixed_level_is_of_the_right_class(open_levels):
     cases = {"0.25": (0.3, 4, False), "0.5": (0.9, 7, False), "1": (0.6, 4, False)}
-    from types import SimpleNamespace as Ended
-
-    from rsviz.ui.levels_run import fixed_levels
 
     fixed = {n: Ended(radius=r, predicted=c, abstained=a) for n, (r, c, a) in cases.items()} | {
         "2": Ended(radius=0.0, predicted=4, abstained=True)
@@ -107,11 +112,11 @@ def measured(root):
         (universal, 0.5, "certified.csv"),
         (universal, 0.25, "certified-0.25.csv"),
         (universal, 1.0, "certified-1.0.csv"),
-        (checkpoints.find("shapes-dual", root), None, "certified.csv"),
+        (find("shapes-dual", root), None, "certified.csv"),
     ):
-        spec = evaluation.spec_for(checkpoint, sigma, first=12, n0=10, n=20, alpha=0.1, seed=0)
+        spec = evaluate.spec_for(checkpoint, sigma, first=12, n0=10, n=20, alpha=0.1, seed=0)
         out = checkpoint.folder / name
-        workshop.measure(checkpoint, spec, out, "cpu", "none", lambda _: None)
+        measure.measure(checkpoint, spec, out, "cpu", "none", lambda _: None)
 
 
 def test_over_the_test_images_choices_stand_beside_fixed_levels(open_levels, monkeypatch, tmp_path):

@@ -1,3 +1,5 @@
+"""TODO: what lives here."""
+
 import io
 import math
 
@@ -5,12 +7,15 @@ import pytest
 import streamlit as st
 from PIL import Image
 
-from rsviz import attributes, certify, checkpoints, networks
-from rsviz.datasets import CLASSES
-from rsviz.jobs import Session
-from rsviz.trace import down
-from rsviz.ui import races
-from tests.constant import ALWAYS, make_attribute, make_rivals
+from rsviz.checkpoints import catalog, weights
+from rsviz.core.radius import down, radius_l2, radius_linf
+from rsviz.data import shape_attributes
+from rsviz.data.catalog import CLASSES
+from rsviz.networks import inspection
+from rsviz.ui.common.jobs import Session
+from rsviz.ui.masks import rivals as masks_rivals
+from rsviz.ui.masks.rivals import TITLES
+from tests.helpers import ALWAYS, make_attribute, make_rivals
 
 N, D = 500, 3 * 48 * 48
 NAME = CLASSES["shapes"][ALWAYS]
@@ -31,7 +36,7 @@ def _own_races():
 def open_masks(open_page, rivals, monkeypatch):
     """Return a function that opens Masks with an address."""
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(rivals))
-    monkeypatch.setattr(races, "races", _own_races)
+    monkeypatch.setattr(masks_rivals, "races", _own_races)
     return lambda **query: open_page("masks", **query)
 
 
@@ -75,14 +80,14 @@ def test_all_three_certify_the_same_canvas_in_linf(open_masks):
     app = open_masks(mask_n=N).button(key="race_button").click().run()
     assert not app.exception
     p_a = (0.8 * 0.001) ** (1 / N)
-    radius = certify.radius_linf(certify.radius_l2(1.0, p_a), D)
+    radius = radius_linf(radius_l2(1.0, p_a), D)
     assert metrics(app) == [down(255 * radius, 2)] * 3
     told = words(app)
-    for title in races.TITLES.values():
+    for title in TITLES.values():
         assert f"**{title}**" in told
     assert f"Radius {down(radius, 5)} on [0, 1]" in told
     # In L2 the same votes prove 2.4 times the Linf radius, no more.
-    in_l2 = certify.radius_l2(1.0, p_a) / math.sqrt(0.5 + 0.5 * 48 * 48)
+    in_l2 = radius_l2(1.0, p_a) / math.sqrt(0.5 + 0.5 * 48 * 48)
     assert any(f"= {down(in_l2, 4)}" in formula.value for formula in app.latex)
 
 
@@ -92,7 +97,7 @@ def test_the_change_asked_about_is_the_certified_one(open_masks):
     assert change.value == 8
     app.button(key="race_button").click().run()
     (change,) = [s for s in app.slider if s.label.startswith("How large")]
-    radius = certify.radius_linf(certify.radius_l2(1.0, (0.8 * 0.001) ** (1 / N)), D)
+    radius = radius_linf(radius_l2(1.0, (0.8 * 0.001) ** (1 / N)), D)
     assert change.value == round(2 * 255 * radius) / 2 != 8
     assert not app.exception
 
@@ -163,7 +168,7 @@ def test_the_mark_of_an_attribute_can_be_looked_at_and_composed(open_masks, tmp_
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
     app = open_masks()
     assert not app.exception
-    label = attributes.CLASSES[attributes.label_of(attributes.SEEDS["test"], 680)]
+    label = shape_attributes.CLASSES[shape_attributes.label_of(shape_attributes.SEEDS["test"], 680)]
     assert f"True label: **{label}**" in words(app)
     app = compose(app)
     app.segmented_control(key="mark").set_value(1).run()
@@ -217,9 +222,9 @@ def test_rivals_that_are_missing_are_named(open_masks, rivals, tmp_path, monkeyp
 
 
 def test_the_networks_of_a_card_are_those_loaded(rivals):
-    nets = checkpoints.load_nets(checkpoints.find("shapes-k48-adaptive", rivals))
+    nets = weights.load_nets(catalog.find("shapes-k48-adaptive", rivals))
     assert set(nets) == {"classifier", "mask"}
-    assert networks.class_count(nets["classifier"]) == 10
+    assert inspection.class_count(nets["classifier"]) == 10
 
 
 def test_shipped_networks_show_what_the_mask_gains_and_costs(open_page, monkeypatch):

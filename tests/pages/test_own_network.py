@@ -1,7 +1,7 @@
 """A network dropped in on Certify is used at once, and by nobody else."""
 
+from tests.checkpoints.test_foreign import field_file
 from tests.pages.test_certify_page import press, words
-from tests.test_own import field_file
 
 
 def test_it_is_checked_named_used_and_private(open_page):

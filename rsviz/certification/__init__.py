@@ -1,0 +1,1 @@
+"""One image certified, verified, attacked; imports methods and below."""

@@ -1,0 +1,53 @@
+"""A certificate as the Python code that makes it again."""
+
+from pathlib import PurePath
+
+from rsviz.core.spec import RunSpec
+
+
+def as_python(spec: RunSpec, device: str, file: str = "", crop: object = "centre") -> str:
+    """Return library calls that repeat a run on an image of a data set, or on a file.
+
+    Parameters
+    ----------
+    file, crop : the name of an uploaded picture and how it was cut; empty for a data set's image.
+    """
+    if file:
+        name = PurePath(file).name
+        size = "INPUT_SIZE[checkpoint.card['dataset']]"
+        source = [
+            f"picture = images.open_image(Path({name!r}).read_bytes())",
+            f"x = images.to_tensor(picture, {size}, {crop!r})",
+        ]
+        imports = [
+            "from pathlib import Path\n",
+            "from rsviz import checkpoints, images, run",
+            "from rsviz.networks.classifiers import INPUT_SIZE",
+        ]
+        image = ""
+    else:
+        source = [f"x, label = datasets.find_image({spec.image!r})"]
+        imports = ["from rsviz import checkpoints, datasets, run"]
+        image = f"    image={spec.image!r},"
+    lines = [
+        *imports,
+        "",
+        f"checkpoint = checkpoints.find({spec.checkpoint!r})",
+        f"assert checkpoint.sha256 == {spec.checkpoint_sha256!r}",
+        *source,
+        "certificate = run.certify(",
+        "    x,",
+        "    checkpoint,",
+        f"    device={device!r},",
+        *([image] if image else []),
+        f"    sigma={spec.sigma!r},",
+        f"    n0={spec.n0!r},",
+        f"    n={spec.n!r},",
+        f"    alpha={spec.alpha!r},",
+        f"    bound={str(spec.bound)!r},",
+        f"    seed={spec.seed!r},",
+        *([f"    settings={spec.settings!r},"] if spec.settings else []),
+        ")",
+        "print(certificate.predicted, certificate.radius, certificate.counts)",
+    ]
+    return "\n".join(lines)

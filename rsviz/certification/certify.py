@@ -1,0 +1,189 @@
+"""One image through one checkpoint: what command line, pages and five lines of Python share.
+
+Shape suffixes: C channels, H height, W width.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor, nn
+
+from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.checkpoints.weights import load_nets
+from rsviz.core.errors import UserError
+from rsviz.core.spec import Certificate, RunSpec, Votes
+from rsviz.data.catalog import INPUT_SIZE
+from rsviz.data.images import image_id
+from rsviz.methods.registry import METHODS, reader
+from rsviz.smoothing.driver import default_chunks, drive, path
+from rsviz.smoothing.voters import Ask, MethodRun, Request
+
+Read = Callable[[dict[str, Votes], RunSpec], Certificate]
+
+
+def make_spec(
+    checkpoint: Checkpoint, x_CHW: Tensor, sigma: float | None = None, image: str = "", **rest: Any
+) -> RunSpec:
+    """Return the RunSpec for an image and a checkpoint.
+
+    Parameters
+    ----------
+    sigma : noise level; None takes the one trained at, or .5 for a universal network.
+    image : the image's name; empty takes the hash of its tensor.
+    rest : n0, n, alpha, bound, seed, settings of `RunSpec`; settings change those of the card.
+    """
+    trained = checkpoint.card.get("sigma")
+    settings = dict(checkpoint.card.get("run", {})) | dict(rest.pop("settings", ()))
+    return RunSpec(
+        image=image or image_id(x_CHW),
+        checkpoint=checkpoint.name,
+        sigma=sigma if sigma is not None else (trained if trained is not None else 0.5),
+        method=checkpoint.card["method"],
+        checkpoint_sha256=checkpoint.sha256,
+        settings=tuple(sorted(settings.items())),
+        **rest,
+    )
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A reading of a run under way: a certificate that holds now, votes done and planned."""
+
+    certificate: Certificate
+    done: int
+    planned: int
+    seconds: float
+
+    @property
+    def complete(self) -> bool:
+        """Whether every planned vote was counted."""
+        return self.certificate.ended == "complete"
+
+    @property
+    def votes_per_second(self) -> float:
+        """Votes of both draws a second since the start."""
+        return self.done / max(self.seconds, 1e-9)
+
+
+def watch(
+    x_CHW: Tensor,
+    nets: Mapping[str, nn.Module],
+    spec: RunSpec,
+    device: str = "cpu",
+    cancel: threading.Event | None = None,
+) -> Iterator[Progress]:
+    """Certify one image and yield a reading after every batch of votes; the last one is final.
+
+    Parameters
+    ----------
+    nets : the method's networks by name, as `checkpoints.load_nets` gives them.
+    """
+    method = METHODS[spec.method]
+    return watch_votes(
+        lambda: method.certify(x_CHW, nets, spec),
+        reader(method, x_CHW),
+        x_CHW,
+        spec,
+        device,
+        cancel,
+        method.planned(spec),
+    )
+
+
+def certify(
+    x_CHW: Tensor, checkpoint: Checkpoint, device: str = "cpu", **settings: Any
+) -> Certificate:
+    """Certify one image with a checkpoint and return its certificate.
+
+    Parameters
+    ----------
+    x_CHW : the image in [0, 1], as large as the checkpoint's network takes it.
+    settings : of `make_spec`: sigma, n0, n, alpha, bound, seed, image, settings.
+
+    Raises
+    ------
+    UserError
+        A setting is out of range, the image has the wrong size, or the checkpoint is bad.
+    """
+    if checkpoint.problem:
+        raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
+    size = INPUT_SIZE[checkpoint.card["dataset"]]
+    if tuple(x_CHW.shape) != (3, size, size):
+        raise UserError(f"{checkpoint.name} takes images of 3x{size}x{size}; resize it first.")
+    spec = make_spec(checkpoint, x_CHW, **settings)
+    *_, last = watch(x_CHW, load_nets(checkpoint, device), spec, device)
+    return last.certificate
+
+
+def count(ask: Ask, n: int, x_CHW: Tensor, seed: int, device: str = "cpu") -> tuple[int, ...]:
+    """Return counts_K of the first n votes of one ask, by the driver that every run uses."""
+
+    def start() -> MethodRun:
+        yield replace(ask, n=n)
+        return None  # type: ignore[return-value]  # no certificate: only the votes are wanted
+
+    *_, task = drive([Request(0, x_CHW, image_id(x_CHW), seed, start)], device)
+    return task.votes[ask.stage].counts_K
+
+
+def watch_votes(
+    start: Callable[[], MethodRun],
+    read: Read,
+    x_CHW: Tensor,
+    spec: RunSpec,
+    device: str = "cpu",
+    cancel: threading.Event | None = None,
+    planned: int | None = None,
+) -> Iterator[Progress]:
+    """Certify one image and yield a reading after every batch; the last one is final.
+
+    Cancelled, the last reading says ``ended = "stopped"`` and holds under an anytime bound.
+
+    Parameters
+    ----------
+    planned : votes the run will count at least; None means n0 + n.
+    """
+    at_least = spec.n0 + spec.n if planned is None else planned
+    request = Request(0, x_CHW, image_id(x_CHW), spec.seed, start)
+    begun = time.perf_counter()
+    votes: dict[str, Votes] = {}
+
+    def progress(certificate: Certificate) -> Progress:
+        seconds = time.perf_counter() - begun
+        done = sum(v.total for v in votes.values())
+        certificate = replace(
+            stamp(certificate, request.image, device, seconds),
+            settings=dict(spec.settings),
+            stages={s: v.counts_K for s, v in votes.items() if s not in ("select", "bound")},
+        )
+        asked = sum(v.planned for v in votes.values())
+        return Progress(certificate, done, max(at_least, asked), seconds)
+
+    final = False
+    for task in drive([request], device, cancel=cancel):
+        votes = dict(task.votes)
+        final = task.finished
+        yield progress(task.certificate or read(votes, spec))
+    if not final:
+        votes = {
+            name: v if v.ended == "complete" else replace(v, ended="stopped")
+            for name, v in votes.items()
+        }
+        # Stopped between two stages no votes say so, but the reading must.
+        yield progress(replace(read(votes, spec), ended="stopped"))
+
+
+def stamp(certificate: Certificate, image_hash: str, device: str, seconds: float) -> Certificate:
+    """Return the certificate with the image hash, and where and how fast votes were counted."""
+    where = path(device, default_chunks(device))
+    return replace(
+        certificate,
+        image_sha256=image_hash,
+        device=device,
+        dtype="float32",
+        path=where,
+        seconds=seconds,
+    )

@@ -1,0 +1,147 @@
+"""What a method that chooses the noise of each image chose, beside what other levels would give.
+
+Shape suffixes: N images, R rows, C channels, H height, W width, L noise levels.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from rsviz.certification import certify
+from rsviz.certification.certify import Progress
+from rsviz.checkpoints.catalog import Checkpoint, list_checkpoints
+from rsviz.core.errors import UserError
+from rsviz.core.settings import options_of
+from rsviz.core.smoothed_median import median_index
+from rsviz.core.spec import Certificate, RunSpec, Votes
+from rsviz.methods import dual, variational
+from rsviz.methods.base import network
+from rsviz.methods.noise_levels import classifier_at
+from rsviz.smoothing.voters import NoisyClassifier, Voter
+
+METHODS = ("dual", "routing", "variational")
+OWN = "own"  # the name of the method's own certificate among those of fixed levels
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Who votes for the level of an image, at which noise, and among which levels."""
+
+    voter: Voter
+    noise: float
+    level_L: tuple[float, ...]
+    median: bool
+
+    def index(self, counts_L: Sequence[int]) -> int:
+        """Return the level these votes choose: their median, or the one with most votes."""
+        return median_index(counts_L) if self.median else int(np.argmax(counts_L))
+
+
+def choice(nets: Mapping[str, nn.Module], spec: RunSpec) -> Choice:
+    """Return how a method chooses a level, from its networks and the settings of a run.
+
+    Raises
+    ------
+    UserError
+        The method does not choose levels, or lacks a network.
+    """
+    if spec.method == "variational":
+        how = options_of(variational.Options, spec)
+        voter = variational.SelectorVoter(network(nets, "selector"), how.level_L, how.lam)
+        return Choice(voter, how.q, how.level_L, True)
+    if spec.method in METHODS:
+        options = options_of(dual.Options, spec)
+        return Choice(
+            NoisyClassifier(network(nets, "estimator")), options.noise, options.level_L, False
+        )
+    raise UserError(f"{spec.method} does not choose the noise of each image.")
+
+
+def glance(how: Choice, x_NCHW: Tensor, copies: int, seed: int = 0) -> NDArray[np.int64]:
+    """Return counts_NL of a few noisy copies of each image: for display, nothing is certified."""
+    generator = torch.Generator().manual_seed(seed)
+    counts = []
+    with torch.inference_mode():
+        for x_CHW in x_NCHW:
+            noise_RCHW = torch.randn((copies, *x_CHW.shape), generator=generator)
+            sigma_R111 = torch.full((copies, 1, 1, 1), how.noise)
+            level_R = how.voter(x_CHW.expand_as(noise_RCHW), sigma_R111, noise_RCHW)
+            counts.append(np.bincount(level_R.numpy(), minlength=len(how.level_L)))
+    return np.stack(counts)
+
+
+def selectors(dataset: str, folder: Path | None = None) -> dict[str, Checkpoint]:
+    """Return the usable checkpoint of each of these methods for a data set, by method."""
+    found = [c for c in list_checkpoints(folder) if c.verified and c.card["dataset"] == dataset]
+    by_method = {c.card["method"]: c for c in reversed(found)}
+    return {method: by_method[method] for method in METHODS if method in by_method}
+
+
+@dataclass(frozen=True)
+class Together(Progress):
+    """A reading of several runs of one image: the newest certificate of each, by name."""
+
+    by_name: Mapping[str, Certificate] = field(default_factory=dict)
+
+
+def what_if(nets: Mapping[str, nn.Module], spec: RunSpec) -> dict[str, tuple[float, nn.Module]]:
+    """Return (level, its classifier) of every level there is, by name: what a fixed one would do.
+
+    The best of them, picked afterwards, is not a certificate.
+    """
+    level_L = choice(nets, spec).level_L
+    return {f"{level:g}": (level, classifier_at(nets, level)) for level in level_L}
+
+
+def watch_all(
+    x_CHW: Tensor,
+    nets: Mapping[str, nn.Module],
+    spec: RunSpec,
+    device: str = "cpu",
+    cancel: threading.Event | None = None,
+) -> Iterator[Together]:
+    """Certify one image as the method does, then at every level held fixed; yield each reading.
+
+    ``by_name`` holds `OWN` and the levels. Cancelled, all end as they stand.
+    """
+    runs: list[tuple[str, Mapping[str, nn.Module], RunSpec]] = [(OWN, nets, spec)]
+    for name, (level, net) in what_if(nets, spec).items():
+        fixed = replace(spec, method="gaussian", sigma=level, settings=())
+        runs.append((name, {"classifier": net}, fixed))
+    found: dict[str, Certificate] = {}
+    done, seconds = 0, 0.0
+    for i, (name, these, asked) in enumerate(runs):
+        planned = (len(runs) - i - 1) * (spec.n0 + spec.n)
+        last = None
+        for last in certify.watch(x_CHW, these, asked, device, cancel):
+            found[name] = last.certificate
+            yield Together(
+                last.certificate,
+                done + last.done,
+                done + last.planned + planned,
+                seconds + last.seconds,
+                dict(found),
+            )
+        if last is not None:
+            done, seconds = done + last.done, seconds + last.seconds
+
+
+def paper_style(c: Certificate, spec: RunSpec) -> Certificate | None:
+    """Return the heuristic reading of a finished Variational RS run, None where there is none."""
+    counts = c.detail.get("counts", {}).get(f"bound-{c.sigma:g}") if c.sigma else None
+    if counts is None or c.ended != "complete":
+        return None
+    votes = {
+        "selector": Votes("selector", tuple(c.detail["selector"]), sum(c.detail["selector"])),
+        "select": Votes("select", c.counts0, sum(c.counts0)),
+        f"bound-{c.sigma:g}": Votes(f"bound-{c.sigma:g}", tuple(counts), sum(counts)),
+    }
+    whole = {name: replace(v, ended="complete") for name, v in votes.items()}
+    return variational.read_paper(whole, spec)

@@ -1,0 +1,71 @@
+"""Several methods certify one image side by side, on the same seed and number of votes.
+
+Shape suffixes: C channels, H height, W width.
+"""
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from rsviz.certification import certify
+from rsviz.certification.certify import Progress
+from rsviz.checkpoints.catalog import Checkpoint, list_checkpoints
+from rsviz.core.spec import Certificate, RunSpec
+from rsviz.data.catalog import INPUT_SIZE
+from rsviz.methods.registry import ON_CANVASES
+
+Entrant = tuple[Mapping[str, nn.Module], RunSpec]
+
+
+def on_canvases(folder: Path | None = None) -> list[Checkpoint]:
+    """Return the usable checkpoints of these methods, by size of canvas, noise and method."""
+    found = [c for c in list_checkpoints(folder) if c.verified and c.card["method"] in ON_CANVASES]
+    return sorted(
+        found,
+        key=lambda c: (
+            INPUT_SIZE[c.card["dataset"]],
+            c.card["dataset"],
+            c.card["sigma"],
+            ON_CANVASES.index(c.card["method"]),
+        ),
+    )
+
+
+def partners(checkpoint: Checkpoint) -> dict[str, Checkpoint]:
+    """Return a checkpoint and those trained for the same canvases and noise, one a method."""
+    card = checkpoint.card
+    found = {
+        c.card["method"]: c
+        for c in on_canvases(checkpoint.folder.parent)
+        if (c.card["dataset"], c.card["sigma"]) == (card["dataset"], card["sigma"])
+    }
+    found |= {card["method"]: checkpoint}
+    return {name: found[name] for name in ON_CANVASES if name in found}
+
+
+def race(
+    x_CHW: Tensor, entrants: Sequence[Entrant], device: str, cancel: threading.Event
+) -> Iterator[Progress]:
+    """Certify one image with each entrant, a batch of votes in turn; yield every reading.
+
+    Each entrant's readings are those it would give alone; cancelled, each ends as it stands.
+    """
+    watch = partial(certify.watch, x_CHW, device=device, cancel=cancel)
+    going = [watch(nets, spec) for nets, spec in entrants]
+    while going:
+        for one in list(going):
+            if (progress := next(one, None)) is None:
+                going.remove(one)
+            else:
+                yield progress
+
+
+def by_method(readings: Iterable[Progress]) -> dict[str, list[Certificate]]:
+    """Return the readings of each method, in the order they came."""
+    found: dict[str, list[Certificate]] = {}
+    for progress in readings:
+        found.setdefault(progress.certificate.method, []).append(progress.certificate)
+    return found

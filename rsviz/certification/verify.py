@@ -1,0 +1,230 @@
+"""Does a certificate hold? Everything that can be done again is done again, by whoever received it.
+
+The certificate's own votes are played back to its method, which so asks for the same votes again:
+they are counted with the certificate's seed, and with a fresh one, and read once more.
+
+Shape suffixes: C channels, H height, W width, K classes.
+"""
+
+import math
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import asdict, replace
+from typing import Any
+
+from torch import Tensor, nn
+
+from rsviz.certification import certify
+from rsviz.certification.recount import Check, Recount, check_fresh, compare_again, short
+from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.checkpoints.weights import load_nets
+from rsviz.core.errors import UserError
+from rsviz.core.reading import two_sided
+from rsviz.core.spec import N_MAX, Bound, Certificate, RunSpec, Votes
+from rsviz.data import catalog, datasets
+from rsviz.data.images import image_id
+from rsviz.methods.base import Method
+from rsviz.methods.registry import METHODS, reader
+from rsviz.smoothing.driver import default_chunks, path
+
+FRESH = 10_000  # votes of the fresh seed at least: few votes could not tell a hunted seed
+READ = (
+    "predicted abstained norm radius p_a_lower sigma counts counts0 n0 n alpha bound ended "
+    "alpha_split guarantee detail"
+).split()
+
+
+def holds(checks: Sequence[Check]) -> bool:
+    """Return whether every check holds."""
+    return all(check.holds for check in checks)
+
+
+def verify(
+    c: Certificate,
+    x_CHW: Tensor,
+    checkpoint: Checkpoint,
+    fresh_seed: int,
+    device: str = "cpu",
+    fresh: int = FRESH,
+) -> list[Check]:
+    """Check a certificate against the image and the weights; votes are counted last.
+
+    An honest one is refused with probability at most alpha, and 3 `recount.LEVEL` for each stage.
+
+    Parameters
+    ----------
+    fresh_seed : another seed than the certificate's, chosen by whoever verifies.
+    fresh : votes of each stage with it, at least; as many as the certificate has if that is more.
+
+    Raises
+    ------
+    UserError
+        The certificate cannot be checked at all: it holds values that no run has.
+    """
+    spec = spec_of(c)
+    if fresh_seed == spec.seed:
+        raise UserError(f"The fresh seed must not be the certificate's own, {spec.seed}.")
+    checks = [_image(c, x_CHW), _weights(c, checkpoint), _settings(c, checkpoint)]
+    if not holds(checks):
+        return checks
+    return checks + recheck(c, x_CHW, load_nets(checkpoint, device), fresh_seed, device, fresh)
+
+
+def recheck(
+    c: Certificate,
+    x_CHW: Tensor,
+    nets: Mapping[str, nn.Module],
+    fresh_seed: int,
+    device: str = "cpu",
+    fresh: int = FRESH,
+) -> list[Check]:
+    """Count the votes again with networks at hand; see `verify`."""
+    spec, method = spec_of(c), METHODS[c.method]
+    try:
+        read, recounts = _replay(c, x_CHW, nets, spec, method, (fresh_seed, fresh), device)
+    except UserError as error:
+        return [Check("reading", False, f"Its votes do not fit its own settings: {error}")]
+    checks = [_reading(c, read, {r.stage for r in recounts})]
+    if not recounts:
+        said = "It has no votes yet and claims nothing, so there is nothing to count again."
+        return [*checks, Check("same seed", True, said)]
+    here = path(device, default_chunks(device))
+    checks += [compare_again(r, c.path, here) for r in recounts]
+    return checks + check_fresh(recounts, read, fresh_seed)
+
+
+def spec_of(c: Certificate) -> RunSpec:
+    """Return the run that a certificate states; UserError if no run can be like that."""
+    _check_types(c)
+    return RunSpec(
+        image=c.image or c.image_sha256,
+        checkpoint=c.checkpoint,
+        sigma=0.5 if METHODS[c.method].chooses_sigma or c.sigma is None else c.sigma,
+        method=c.method,
+        checkpoint_sha256=c.checkpoint_sha256,
+        n0=c.n0,
+        n=c.n,
+        alpha=c.alpha,
+        bound=Bound(c.bound),
+        seed=c.seed,
+        settings=tuple(sorted(c.settings.items())),
+    )
+
+
+def _check_types(c: Certificate) -> None:
+    """Refuse what `Certificate.from_json` lets through: counts that are none, words for numbers."""
+    words = ("method", "checkpoint", "image", "image_sha256", "checkpoint_sha256", "path")
+    if any(not isinstance(getattr(c, name), str) for name in words):
+        raise UserError("This certificate's names and hashes are not all text; it was altered.")
+    if c.method not in METHODS:
+        raise UserError(f"This certificate's method, {c.method[:40]!r}, is not one rsviz knows.")
+    if not isinstance(c.stages, Mapping) or not isinstance(c.settings, Mapping):
+        raise UserError("This certificate's stages or settings are not lists by name.")
+    for counts in (c.counts, c.counts0, *c.stages.values()):
+        whole = isinstance(counts, Sequence) and all(type(k) is int and k >= 0 for k in counts)
+        if not whole or sum(counts) > N_MAX:
+            raise UserError("This certificate's counts are not all whole numbers of votes.")
+    for name in ("radius", "p_a_lower", "alpha"):
+        value = getattr(c, name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise UserError(f"This certificate's {name} is not a number.")
+
+
+def _image(c: Certificate, x_CHW: Tensor) -> Check:
+    if image_id(x_CHW) != c.image_sha256:
+        said = "The image is not the one certified: its hash differs. A crop counts as a change."
+        return Check("image", False, said)
+    dataset = c.image.split("/")[0]
+    if dataset in catalog.CLASSES and datasets.available(dataset):
+        named, _ = datasets.find_image(c.image)
+        if image_id(named) != c.image_sha256:
+            return Check("image", False, f"It names {c.image}, which is another image.")
+    return Check("image", True, "The image is the one certified, by hash.")
+
+
+def _weights(c: Certificate, checkpoint: Checkpoint) -> Check:
+    if checkpoint.problem:
+        return Check("weights", False, f"{checkpoint.name} cannot be used: {checkpoint.problem}.")
+    if checkpoint.sha256 != c.checkpoint_sha256:
+        said = f"The weights of {checkpoint.name} here are others than it names (sha256 differs)."
+        return Check("weights", False, said)
+    return Check("weights", True, f"The weights of {checkpoint.name} are those it names, by hash.")
+
+
+def _settings(c: Certificate, checkpoint: Checkpoint) -> Check:
+    method = checkpoint.card.get("method")
+    if method != c.method:
+        said = f"It says method {c.method}, but {checkpoint.name} is {method}."
+        return Check("settings", False, said)
+    if c.settings and METHODS[c.method].options is None:
+        return Check("settings", False, f"It states settings, but method {c.method} has none.")
+    return Check("settings", True, "Method and settings are ones a run can have.")
+
+
+def _replay(
+    c: Certificate,
+    x_CHW: Tensor,
+    nets: Mapping[str, nn.Module],
+    spec: RunSpec,
+    method: Method,
+    fresh: tuple[int, int],
+    device: str,
+) -> tuple[Certificate, list[Recount]]:
+    """Send a method the stated votes; return what it reads from them, and every stage recounted."""
+    stated = {"select": c.counts0, "bound": c.counts} | dict(c.stages)
+    votes: dict[str, Votes] = {}
+    recounts = []
+    votes_of = method.certify(x_CHW, nets, spec)
+    ask = next(votes_of)
+    while (n := sum(stated.get(ask.stage, ()))) > 0:
+        counts_K = tuple(stated[ask.stage])
+        if len(counts_K) != ask.classes:
+            raise UserError(f"{len(counts_K)} counts where {ask.classes} classes are voted for.")
+        again = certify.count(ask, n, x_CHW, spec.seed, device)
+        new = certify.count(ask, max(n, fresh[1]), x_CHW, fresh[0], device)
+        recounts.append(Recount(ask.stage, counts_K, again, new))
+        ended = "complete" if n == ask.n else c.ended if c.ended != "complete" else "stopped"
+        votes[ask.stage] = Votes(ask.stage, counts_K, ask.n, ended)
+        if n != ask.n:
+            break
+        try:
+            ask = votes_of.send(votes[ask.stage])
+        except StopIteration as end:
+            return _as_read(end.value, c), recounts
+    read = reader(method, x_CHW)(votes, spec)
+    stopped = c.ended if c.ended != "complete" else "stopped"
+    return _as_read(replace(read, ended=stopped), c), recounts
+
+
+def _as_read(read: Certificate, c: Certificate) -> Certificate:
+    """Return the reading in the two-class form where the certificate is in it."""
+    return two_sided(read) if "p_b_upper" in c.detail else read
+
+
+def _reading(c: Certificate, read: Certificate, asked: Set[str]) -> Check:
+    """Compare all that follows from the stated counts; a run asks for no other stages than it."""
+    mine, its = asdict(read), asdict(c)
+    wrong = [name for name in READ if not _same(mine[name], its[name])]
+    wrong += ["flags"] * (not set(read.flags) <= set(c.flags))
+    told = [
+        f"{name} is stated as {short(its[name])}, but its counts give {short(mine[name])}"
+        for name in wrong
+    ]
+    told += [
+        f"it states votes for {short(stage)}, which its run does not ask for"
+        for stage, counts in c.stages.items()
+        if sum(counts) > 0 and stage not in asked
+    ]
+    if not told:
+        return Check("reading", True, "Radius and p_a_lower follow from its counts.")
+    return Check("reading", False, "; ".join(told) + ".")
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two values are equal, lists and tuples alike, numbers to nine digits."""
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return set(a) == set(b) and all(_same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
+        return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, float) and isinstance(b, int | float) and not isinstance(b, bool):
+        return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)
+    return type(a) is type(b) and bool(a == b)

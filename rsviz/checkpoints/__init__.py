@@ -1,0 +1,1 @@
+"""Folders of weights and cards: find, check, load, save; imports networks, data, core."""

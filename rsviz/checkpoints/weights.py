@@ -1,0 +1,161 @@
+"""Find, verify, load and save trained networks: folders of weights and a card describing them.
+
+checkpoints/NAME/weights.safetensors    half precision, evaluated as shipped
+checkpoints/NAME/card.json              what, how trained, by which command, what was measured
+checkpoints/NAME/certified.csv          the measured log
+
+An ensemble has no weights of its own: its card names its members, folders beside it, with their
+hashes, and how they are weighed. The card of a method of several networks describes its ``parts``
+by name: weights of its own, or another checkpoint beside it, with its hash.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from rsviz.checkpoints.catalog import (
+    WEIGHTS,
+    Checkpoint,
+    find,
+    inspect,
+    members,
+    parts_sha256,
+    weights_hash,
+    write_card,
+)
+from rsviz.core.errors import UserError
+from rsviz.networks.classifiers import build, fold
+from rsviz.networks.ensembles import WeightedSum, WidestMargin
+from rsviz.networks.from_card import build_part
+
+
+def load(checkpoint: Checkpoint, device: str = "cpu", ready: bool = True) -> nn.Module:
+    """Load a verified checkpoint: float32, eval mode, pixels in [0, 1] to logits.
+
+    Parameters
+    ----------
+    ready : fold batch norms and forbid gradients to weights, for voting; False to train further.
+
+    Raises
+    ------
+    UserError
+        The folder is bad, or the weights do not fit the network its card names.
+    """
+    if checkpoint.problem:
+        raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
+    if "members" in checkpoint.card:
+        return _load_ensemble(checkpoint, device, ready)
+    if "parts" in checkpoint.card:
+        raise UserError(f"{checkpoint.name} is made of several networks; choose a single one here.")
+    net = build(checkpoint.card["network"], checkpoint.card["dataset"])
+    _fill(net, checkpoint)
+    return settle(net, device, ready)
+
+
+def load_nets(
+    checkpoint: Checkpoint, device: str = "cpu", ready: bool = True
+) -> dict[str, nn.Module]:
+    """Load all networks of a verified checkpoint by name: ``classifier``, or its card's parts.
+
+    Parameters
+    ----------
+    ready : as in `load`.
+
+    Raises
+    ------
+    UserError
+        As `load`.
+    """
+    if "parts" not in checkpoint.card or checkpoint.problem:
+        return {"classifier": load(checkpoint, device, ready)}
+    parts, dataset = checkpoint.card["parts"], checkpoint.card["dataset"]
+    own = {n: build_part(p, dataset) for n, p in parts.items() if "checkpoint" not in p}
+    if own:
+        _fill(nn.ModuleDict(own), checkpoint)
+    nets = {name: settle(net, device, ready) for name, net in own.items()}
+    for name, other in parts.items():
+        if "checkpoint" in other:
+            nets[name] = load(find(other["checkpoint"], checkpoint.folder.parent), device, ready)
+    return {name: nets[name] for name in parts}
+
+
+def _fill(net: nn.Module, checkpoint: Checkpoint) -> None:
+    """Read a checkpoint's weights into net; UserError says what does not fit."""
+    try:
+        load_state(net, load_file(checkpoint.folder / WEIGHTS))
+    except (SafetensorError, RuntimeError, UserError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise UserError(
+            f"Checkpoint {checkpoint.name} cannot be used: its weights do not fit a "
+            f"{checkpoint.card['network']} ({reason})."
+        ) from None
+
+
+def settle(net: nn.Module, device: str, ready: bool) -> nn.Module:
+    """Return a network in eval mode on a device; ``ready`` as in `load`."""
+    net.eval()
+    if ready:
+        fold(net.requires_grad_(False))
+    return net.to(device).to(memory_format=torch.channels_last)
+
+
+def _load_ensemble(checkpoint: Checkpoint, device: str, ready: bool) -> nn.Module:
+    if not ready:
+        raise UserError(f"{checkpoint.name} is an ensemble; train its members instead.")
+    nets = [load(member, device) for member in members(checkpoint)]
+    weights = checkpoint.card["weights"]
+    net = WidestMargin(nets) if weights is None else WeightedSum(nets, weights)
+    return net.eval()
+
+
+def load_state(net: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Copy a state dict of any floating dtype into net; UserError names what does not fit."""
+    own = net.state_dict()
+    if missing := sorted(set(own) - set(state)):
+        raise UserError(f"{missing[0]} is missing")
+    if unknown := sorted(set(state) - set(own)):
+        raise UserError(f"{unknown[0]} is not part of it")
+    for key, value in own.items():
+        if value.shape != state[key].shape:
+            shapes = f"{tuple(state[key].shape)} instead of {tuple(value.shape)}"
+            raise UserError(f"{key} has shape {shapes}")
+    net.load_state_dict({key: state[key].to(own[key].dtype) for key in own})
+
+
+def save(net: nn.Module, folder: Path, card: Mapping[str, Any]) -> Checkpoint:
+    """Write weights in half precision and the card with their hash; return what was written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    half = {
+        key: (value.half() if value.is_floating_point() else value).cpu().contiguous()
+        for key, value in net.state_dict().items()
+    }
+    save_file(half, folder / WEIGHTS)
+    sha256 = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    write_card(folder, dict(card) | {"name": folder.name, "sha256": sha256})
+    return inspect(folder)
+
+
+def save_parts(nets: Mapping[str, nn.Module], folder: Path, card: Mapping[str, Any]) -> Checkpoint:
+    """Write networks under one card, which describes them all in ``parts``; as `save`.
+
+    Parameters
+    ----------
+    nets : by name, at least those parts that are no checkpoint of their own.
+    """
+    parts = card["parts"]
+    own = nn.ModuleDict({n: nets[n] for n, p in parts.items() if "checkpoint" not in p})
+    if not own:
+        folder.mkdir(parents=True, exist_ok=True)
+        sha256 = parts_sha256(parts, "")
+        write_card(folder, dict(card) | {"name": folder.name, "sha256": sha256})
+        return inspect(folder)
+    saved = save(own, folder, card)  # its card names the file's hash, not yet the parts'
+    sha256 = parts_sha256(parts, weights_hash(folder))
+    write_card(folder, dict(card) | {"name": saved.name, "sha256": sha256})
+    return inspect(folder)

@@ -1,0 +1,139 @@
+"""``attack``: attack certified images at multiples of their radius."""
+
+import argparse
+import json
+from dataclasses import asdict
+from typing import Any
+
+from rsviz.certification import certify
+from rsviz.certification.attack import AttackSpec, attack_subset, refuted, tally
+from rsviz.checkpoints import catalog, weights
+from rsviz.cli.common import (
+    add_device,
+    add_settings,
+    device_of,
+    load_image,
+    numbers,
+    run_settings,
+    say,
+)
+from rsviz.core.errors import UserError
+from rsviz.core.spec import Norm
+from rsviz.data import datasets
+from rsviz.data.catalog import CLASSES, INPUT_SIZE
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``attack``."""
+    command.add_argument("image", nargs="?", help="an image; or give --split and --every")
+    command.add_argument("--checkpoint", required=True)
+    command.add_argument("--sigma", type=float, help="noise level (default: the one trained at)")
+    command.add_argument("--split", default="test", choices=["train", "test"])
+    command.add_argument("--every", type=int, help="attack images 0, K, 2K, ... instead of one")
+    command.add_argument("--budgets", default="0.99,1.5,2,3,4", help="multiples (%(default)s)")
+    command.add_argument("--norm", default="L2", choices=["L2", "Linf"])
+    command.add_argument("--target", default="classifier", choices=["classifier", "selector"])
+    command.add_argument("--steps", type=int, default=20, help="of the ascent (%(default)s)")
+    command.add_argument("--draws", type=int, default=16, help="noise per step (%(default)s)")
+    command.add_argument("--n", type=int, default=2_000, help="votes to certify (%(default)s)")
+    command.add_argument("--n-predict", type=int, default=1_000, help="to judge (%(default)s)")
+    command.add_argument("--alpha", type=float, default=0.001, help="of each (%(default)s)")
+    command.add_argument("--seed", type=int, default=0)
+    add_settings(command)
+    command.add_argument("--json", action="store_true", help="print every image's verdicts")
+    add_device(command)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run ``attack``; return 1 if more attacks inside the radius succeed than chance allows."""
+    checkpoint, how = catalog.find(args.checkpoint), _attack_spec(args)
+    if checkpoint.problem:
+        raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
+    if (args.image is None) == (args.every is None):
+        raise UserError("Name one image, or give --split and --every, but not both.")
+    dataset, device = checkpoint.card["dataset"], device_of(args.device)
+    names = [args.image]
+    if args.every is not None:
+        if args.every < 1:
+            raise UserError("--every must be at least 1.")
+        length = len(datasets.load(dataset, args.split))
+        names = [f"{dataset}/{args.split}/{i}" for i in range(0, length, args.every)]
+    settings = run_settings(checkpoint, args.set)
+
+    def make_spec(name: str, x_CHW: Any) -> Any:
+        return certify.make_spec(
+            checkpoint,
+            x_CHW,
+            args.sigma,
+            name if name.split("/")[0] in CLASSES else "",
+            n=args.n,
+            alpha=args.alpha,
+            seed=args.seed,
+            settings=settings,
+        )
+
+    done = []
+    for row in attack_subset(
+        names,
+        lambda name: load_image(name, INPUT_SIZE[dataset], "centre")[0],
+        weights.load_nets(checkpoint, device),
+        make_spec,
+        how,
+        device,
+    ):
+        done.append(row)
+        told = ", ".join(f"{b:g}x {v}" for b, v in row.verdicts) or "abstains: not attacked"
+        say(f"{row.image}: radius {row.certificate.radius:.3f}: {told}")
+    return _report(args, how, done)
+
+
+def _attack_spec(args: argparse.Namespace) -> Any:
+    return AttackSpec(
+        numbers("--budgets", args.budgets),
+        Norm(args.norm),
+        args.steps,
+        args.draws,
+        args.n_predict,
+        args.alpha,
+        args.seed,
+        args.target,
+    )
+
+
+def _report(args: argparse.Namespace, how: Any, done: list[Any]) -> int:
+    """Print the counts; return 1 if PREDICT contradicts more certificates than chance allows."""
+    rows = tally(v for row in done for v in row.verdicts)
+    surprising = [t for t in rows if t.budget < 1 and refuted(t.broken, t.attacked, 2 * args.alpha)]
+    if args.json:
+        told = {
+            "attack": asdict(how),
+            "images": len(done),
+            "abstained": sum(row.certificate.abstained for row in done),
+            "counts": [asdict(t) for t in rows],
+            "each": [
+                {
+                    "image": row.image,
+                    "radius": row.certificate.radius,
+                    "verdicts": [{"budget": b, "verdict": v} for b, v in row.verdicts],
+                }
+                for row in done
+            ],
+        }
+        print(json.dumps(told, indent=1))
+        return 1 if surprising else 0
+    silent = sum(row.certificate.abstained for row in done)
+    print(f"{len(done)} images, {silent} abstained and were not attacked; {how.norm} attacks of")
+    print(f"{how.steps} steps, {how.draws} draws each, judged by PREDICT, n {how.n:,}:")
+    for t in rows:
+        print(
+            f"  {t.budget:5.2f} x radius: {t.broken:4} of {t.attacked} broken, {t.holds} hold, "
+            f"{t.undecided} undecided"
+        )
+    print(
+        "Inside the radius none may break, but with probability at most alpha "
+        f"({args.alpha:g}) for each certificate and again for each PREDICT."
+    )
+    print("An attack that fails outside the radius proves nothing: another may succeed.")
+    if surprising:
+        print("REFUTED: more broke inside the radius than chance allows; something is wrong.")
+    return 1 if surprising else 0

@@ -1,0 +1,130 @@
+"""Arguments that several commands have."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rsviz.core.errors import UserError
+from rsviz.core.settings import fill, parse
+from rsviz.data import datasets, images
+from rsviz.data.catalog import CLASSES
+from rsviz.methods.registry import METHODS
+
+
+def add(
+    commands: Any, name: str, about: str, action: Callable[..., int | None]
+) -> argparse.ArgumentParser:
+    """Return the parser of a new command, which runs ``action``."""
+    command = commands.add_parser(name, help=about, description=about)
+    command.set_defaults(do=action)
+    return command
+
+
+def add_device(command: argparse.ArgumentParser) -> None:
+    """Add the device a command computes on."""
+    command.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
+
+
+def add_images(command: argparse.ArgumentParser) -> None:
+    """Add which images are certified and how."""
+    command.add_argument("--split", default="test", choices=["train", "test"])
+    which = command.add_mutually_exclusive_group(required=True)
+    which.add_argument("--every", type=int, help="images 0, K, 2K, ...")
+    which.add_argument("--first", type=int, help="images 0 to M-1")
+    command.add_argument("--n0", type=int, default=100)
+    command.add_argument("--n", type=int, default=10_000)
+    command.add_argument("--alpha", type=float, default=0.001)
+    command.add_argument("--seed", type=int, default=0)
+
+
+def add_settings(command: argparse.ArgumentParser) -> None:
+    """Add the settings of a run."""
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of a run that has any, say split=none of dual; may be repeated",
+    )
+
+
+def load_image(name: str, size: int, crop: Any) -> tuple[Any, str]:
+    """Return (x_CHW, name) of a data set's image or of a file."""
+    if name.split("/")[0] in CLASSES and not Path(name).exists():
+        return datasets.find_image(name)[0], name
+    try:
+        data = Path(name).read_bytes()
+    except OSError as error:
+        raise UserError(f"{name} cannot be read: {error.strerror}.") from None
+    return images.to_tensor(images.open_image(data, name), size, crop), ""
+
+
+def run_settings(checkpoint: Any, words: list[str]) -> tuple[tuple[str, float | str], ...]:
+    """Return the settings of a run: those of the card, changed as the command line says."""
+    method, given = METHODS[checkpoint.card["method"]], parse(words)
+    if method.options is None and given:
+        raise UserError(f"There is no setting {given[0][0]!r}: {method.title} has none.")
+    if method.options is not None:
+        fill(method.options, given)
+    return tuple(sorted((dict(checkpoint.card.get("run", {})) | dict(given)).items()))
+
+
+def which_images(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the arguments that say which images are certified and how."""
+    names = ("split", "every", "first", "n0", "n", "alpha", "seed")
+    return {name: getattr(args, name) for name in names}
+
+
+def print_curve(curve: Any) -> None:
+    """Print certified accuracy at each radius, with its interval."""
+    digits = 3 if curve.norm == "L2" else 5
+    print(f"{curve.name}: {curve.images} images, ACR {curve.acr:.{digits}f}")
+    rows = zip(curve.radius_R, curve.accuracy_R, curve.low_R, curve.high_R, strict=True)
+    for r, accuracy, low, high in rows:
+        at = f"{r:5.2f}" if curve.norm == "L2" else f"{255 * r:4.1f}/255"
+        print(f"  r {at}  {100 * accuracy:5.1f} %   ({100 * low:.1f} to {100 * high:.1f})")
+
+
+def device_of(name: str) -> str:
+    """Return the device named on the command line, or refuse it in a sentence."""
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise UserError("There is no CUDA device here; leave --device out to use the CPU.")
+    if name != "cpu" and not name.startswith("cuda"):
+        raise UserError(f"--device must be cpu or cuda, not {name!r}.")
+    return name
+
+
+def command_line() -> str:
+    """Return the command being run, as a card or log records it."""
+    return " ".join(["python -m rsviz", *sys.argv[1:]])
+
+
+def say(text: str) -> None:
+    """Report progress on stderr, with the time of day."""
+    print(f"{time.strftime('%H:%M:%S')}  {text}", file=sys.stderr, flush=True)
+
+
+def crop_of(text: str) -> Any:
+    """Return a crop by name, or a box given as four fractions: left,top,right,bottom."""
+    if text in ("centre", "whole"):
+        return text
+    try:
+        left, top, right, bottom = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UserError(
+            f"--crop must be centre, whole, or left,top,right,bottom, not {text!r}."
+        ) from None
+    return left, top, right, bottom
+
+
+def numbers(option: str, text: str) -> tuple[float, ...]:
+    """Return the numbers of an option that takes several, with commas."""
+    try:
+        return tuple(float(word) for word in text.split(","))
+    except ValueError:
+        raise UserError(f"{option} must be numbers with commas, not {text!r}.") from None

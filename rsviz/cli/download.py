@@ -1,0 +1,11 @@
+"""``download``: fetch CIFAR-10."""
+
+import argparse
+
+from rsviz.cli.common import say
+from rsviz.data.datasets import download_cifar10
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run ``download``."""
+    download_cifar10(say)

@@ -1,0 +1,70 @@
+"""``ensemble``: weigh several networks into one, and measure every weighting."""
+
+import argparse
+from pathlib import Path
+
+from rsviz.checkpoints import catalog
+from rsviz.cli.common import (
+    add,
+    add_device,
+    add_images,
+    command_line,
+    device_of,
+    print_curve,
+    say,
+    which_images,
+)
+from rsviz.core.errors import UserError
+from rsviz.evaluation.evaluate import spec_for
+from rsviz.evaluation.measure import score
+from rsviz.training.ensemble import FitSpec, fit
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add ``ensemble fit`` and ``ensemble score``."""
+    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
+    fit = add(
+        actions,
+        "fit",
+        "find the weights on training images and write a checkpoint",
+        fit_ensemble,
+    )
+    fit.add_argument("names", nargs="+", metavar="NAME", help="checkpoints of one data set")
+    fit.add_argument("--out", type=Path, required=True, help="folder of the new checkpoint")
+    fit.add_argument("--sigma", type=float, help="noise level (default: the members')")
+    fit.add_argument(
+        "--weighting",
+        default="optimal",
+        choices=["optimal", "average", "max-margin", "printed"],
+        help="which one the checkpoint votes with (%(default)s); printed: as the paper has it",
+    )
+    fit.add_argument("--images", type=int, default=200, help="training images (%(default)s)")
+    fit.add_argument(
+        "--floor", type=float, default=0.1, help="least mean margin counted with (%(default)s)"
+    )
+    fit.add_argument("--seed", type=int, default=0)
+    add_device(fit)
+    score = add(actions, "score", "measure every weighting in one pass", score_ensemble)
+    score.add_argument("name", metavar="NAME", help="an ensemble's checkpoint")
+    score.add_argument("--sigma", type=float, help="noise level (default: the one fitted at)")
+    add_images(score)
+    score.add_argument("--out", type=Path, required=True, help="folder of a log each")
+    add_device(score)
+
+
+def fit_ensemble(args: argparse.Namespace) -> None:
+    """Run ``ensemble fit``."""
+    spec = FitSpec(
+        tuple(args.names), args.sigma, args.weighting, args.images, args.floor, args.seed
+    )
+    fit(spec, args.out, device_of(args.device), command_line(), say)
+
+
+def score_ensemble(args: argparse.Namespace) -> None:
+    """Run ``ensemble score``."""
+    checkpoint = catalog.find(args.name)
+    if checkpoint.problem:
+        raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
+    spec = spec_for(checkpoint, args.sigma, **which_images(args))
+    for curve in score(checkpoint, spec, args.out, device_of(args.device), command_line(), say):
+        print_curve(curve)

@@ -1,0 +1,41 @@
+"""``evaluate``: certify many images into a log."""
+
+import argparse
+from pathlib import Path
+
+from rsviz.checkpoints import catalog
+from rsviz.cli.common import (
+    add_device,
+    add_images,
+    add_settings,
+    command_line,
+    device_of,
+    print_curve,
+    run_settings,
+    say,
+    which_images,
+)
+from rsviz.core.errors import UserError
+from rsviz.evaluation.evaluate import spec_for
+from rsviz.evaluation.measure import measure
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``evaluate``."""
+    command.add_argument("--checkpoint", required=True)
+    command.add_argument("--sigma", type=float, help="noise level (default: the one trained at)")
+    add_images(command)
+    add_settings(command)
+    command.add_argument("--out", type=Path, required=True, help="the log, a CSV file")
+    add_device(command)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run ``evaluate``."""
+    checkpoint = catalog.find(args.checkpoint)
+    if checkpoint.problem:
+        raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
+    settings = run_settings(checkpoint, args.set)
+    spec = spec_for(checkpoint, args.sigma, settings=settings, **which_images(args))
+    curve = measure(checkpoint, spec, args.out, device_of(args.device), command_line(), say)
+    print_curve(curve)

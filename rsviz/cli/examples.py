@@ -1,0 +1,13 @@
+"""``examples``: store certificates of telling images."""
+
+import argparse
+
+from rsviz.certification import certify as certification_certify
+from rsviz.checkpoints import catalog
+from rsviz.cli.common import say
+from rsviz.evaluation import measure
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run ``examples``."""
+    measure.make(catalog.find(args.checkpoint), certification_certify.certify, say)

@@ -1,0 +1,74 @@
+"""The command line: python -m rsviz COMMAND; exit code 0, or 2 with one sentence on stderr."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from rsviz.core.errors import UserError
+
+DESCRIPTION = """\
+Certify images by randomized smoothing, train and measure the networks, read accuracy-radius curves.
+
+  python -m rsviz checkpoints
+  python -m rsviz certify shapes/test/3 --checkpoint shapes-gaussian-0.5
+  python -m rsviz certify photo.jpg --checkpoint cifar10-gaussian-0.5 --n 10000 --json
+  python -m rsviz verify certificate.json photo.jpg
+  python -m rsviz attack --split test --every 100 --checkpoint shapes-gaussian-0.5
+  python -m rsviz evaluate --checkpoint cifar10-gaussian-0.5 --every 20 --n 10000 --out log.csv
+  python -m rsviz curves log.csv
+"""
+
+# command: what it does; its module in this folder, named like it, has add_arguments and run
+COMMANDS = {
+    "checkpoints": "list the trained networks and what they measured",
+    "examples": "store certificates of telling images",
+    "certify": "certify one image",
+    "verify": "check a certificate: count its votes again, with its seed and with a fresh one",
+    "attack": "attack certified images at multiples of their radius, judged by PREDICT",
+    "under-attack": "attack chosen and fixed noise levels alike: what stays right (no certificate)",
+    "train": "train a network; killed, the same command resumes",
+    "recipes": "list or make the shipped checkpoints",
+    "ensemble": "weigh several networks into one, and measure every weighting in one pass",
+    "evaluate": "certify many images into a log; killed, the same command resumes",
+    "curves": "certified accuracy against radius, from logs",
+    "claims": "judge what papers claim by the logs here",
+    "speed": "time voting beside the field's loop and matmul",
+    "download": "download CIFAR-10 into RSVIZ_DATA or the cache",
+}
+
+
+def parser(command: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of all commands; only ``command`` is given its arguments.
+
+    Only its module is imported, so that help and a mistyped command need no torch.
+    """
+    top = argparse.ArgumentParser(
+        "python -m rsviz",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, about in COMMANDS.items():
+        added = commands.add_parser(name, help=about, description=about)
+        if name == command:
+            module = importlib.import_module(f"rsviz.cli.{name.replace('-', '_')}")
+            module.add_arguments(added)
+            added.set_defaults(run=module.run)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    args = parser(next((word for word in words if not word.startswith("-")), None)).parse_args(
+        words
+    )
+    try:
+        return args.run(args) or 0
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped; the same command goes on from here.", file=sys.stderr)
+        return 130

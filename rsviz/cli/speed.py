@@ -1,0 +1,31 @@
+"""``speed``: time voting beside the field's loop and matmul."""
+
+import argparse
+
+import torch
+
+from rsviz.checkpoints import catalog, weights
+from rsviz.cli.common import device_of
+from rsviz.data.catalog import INPUT_SIZE
+from rsviz.smoothing import benchmark as timing
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run ``speed``."""
+    device = device_of(args.device)
+    checkpoint = catalog.find(args.checkpoint)
+    plain = weights.load(checkpoint, device, ready=False)
+    plain.to(memory_format=torch.contiguous_format)  # as the field's scripts leave it
+    s = timing.measure(
+        plain,
+        weights.load(checkpoint, device),
+        INPUT_SIZE[checkpoint.card["dataset"]],
+        device,
+        args.seconds,
+    )
+    print(f"{s.votes_per_second:,.0f} votes/s, {s.gflops:,.0f} GFLOP/s")
+    print(
+        f"{s.votes_per_second / s.field_votes_per_second:.2f} times the field's loop "
+        f"({s.field_votes_per_second:,.0f} votes/s)"
+    )
+    print(f"{s.gflops / s.matmul_gflops:.2f} of the matmul rate ({s.matmul_gflops:,.0f} GFLOP/s)")

@@ -1,0 +1,58 @@
+"""``verify``: check a certificate by counting its votes again."""
+
+import argparse
+import json
+import secrets
+from dataclasses import asdict
+from pathlib import Path
+
+from rsviz.certification import verify as checking
+from rsviz.checkpoints import catalog
+from rsviz.cli.common import add_device, crop_of, device_of, load_image
+from rsviz.core.errors import UserError
+from rsviz.core.spec import Certificate
+from rsviz.data.catalog import INPUT_SIZE
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``verify``."""
+    command.add_argument("certificate", type=Path, help="the certificate, a JSON file")
+    command.add_argument("image", help="the image file, or an image of a data set")
+    command.add_argument("--checkpoint", help="the weights (default: those the certificate names)")
+    command.add_argument(
+        "--crop", default="centre", help="centre, whole, or left,top,right,bottom (%(default)s)"
+    )
+    command.add_argument("--fresh-seed", type=int, help="the other seed (default: drawn at random)")
+    command.add_argument(
+        "--fresh-n", type=int, default=10_000, help="votes with it, at least (%(default)s)"
+    )
+    command.add_argument("--json", action="store_true", help="print every check")
+    add_device(command)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run ``verify``; return 0 if everything holds, else 1."""
+    try:
+        text = args.certificate.read_text()
+    except (OSError, UnicodeDecodeError):
+        raise UserError(f"{args.certificate} cannot be read as text.") from None
+    c = Certificate.from_json(text)
+    seed = checking.spec_of(c).seed
+    checkpoint = catalog.find(args.checkpoint or c.checkpoint)
+    if checkpoint.problem:
+        raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
+    crop = crop_of(args.crop)
+    x_CHW, _ = load_image(args.image, INPUT_SIZE[checkpoint.card["dataset"]], crop)
+    fresh = args.fresh_seed
+    while fresh is None or (args.fresh_seed is None and fresh == seed):
+        fresh = secrets.randbelow(2**31 - 1)
+    checks = checking.verify(c, x_CHW, checkpoint, fresh, device_of(args.device), args.fresh_n)
+    verified = checking.holds(checks)
+    if args.json:
+        rows = [asdict(check) for check in checks]
+        print(json.dumps({"verified": verified, "fresh_seed": fresh, "checks": rows}, indent=1))
+        return 0 if verified else 1
+    for check in checks:
+        print(f"{'holds  ' if check.holds else 'REFUSED'}  {check.name}: {check.says}")
+    print("Verified." if verified else "Refused: do not rely on this certificate.")
+    return 0 if verified else 1

@@ -1,0 +1,73 @@
+"""The flags a certificate may carry: each with what raises it and what to do about it."""
+
+from dataclasses import dataclass, replace
+
+from rsviz.core.spec import Certificate
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A mark on a certificate: what raises it, what it means, what to do about it."""
+
+    name: str
+    raised_if: str
+    meaning: str
+    what_to_do: str
+
+
+PARTIAL = "partial"
+TOO_FEW = "n too small for this alpha"
+HEURISTIC = "heuristic"
+RESAMPLED = "image resampled"
+UNLIKE = "alpha or norm unlike the others compared"
+RETRIED = "seed retried"
+
+FLAGS: dict[str, Flag] = {
+    flag.name: flag
+    for flag in (
+        Flag(
+            PARTIAL,
+            "The votes did not end at the planned n: they still come in, or were stopped or "
+            "extended.",
+            "Under the anytime or the split bound the certificate holds as it stands and may "
+            "grow. Under Clopper-Pearson nothing is certified.",
+            "Let the run finish, or read it with the anytime bound.",
+        ),
+        Flag(
+            TOO_FEW,
+            "Even if all n votes agreed, the lower bound on p_A would not exceed 1/2.",
+            "The run abstains whatever the image.",
+            "Raise n or alpha; Clopper-Pearson needs n > log(1/alpha) / log 2.",
+        ),
+        Flag(
+            HEURISTIC,
+            "No proof covers what this method does.",
+            "The radius is an estimate and not certified.",
+            "Use it to explore only; read beside the number why it is not proved.",
+        ),
+        Flag(
+            RESAMPLED,
+            "The image was cropped or resized to the resolution the network sees.",
+            "The radius is about the resized image, not about the file that was opened.",
+            "Compare lengths at the network's resolution, or give an image of that size.",
+        ),
+        Flag(
+            UNLIKE,
+            "Another alpha or norm stands beside it in the same comparison.",
+            "The radii say different things, and a larger number need not be the better one.",
+            "Re-read the votes at one alpha, and compare one norm at a time.",
+        ),
+        Flag(
+            RETRIED,
+            "The same image was certified before with another seed.",
+            "Each result fails with probability at most alpha, but the best of several fails "
+            "more often.",
+            "Report the first, or all of them; divide alpha by the number of seeds tried.",
+        ),
+    )
+}
+
+
+def flagged(certificate: Certificate, *names: str) -> Certificate:
+    """Return the certificate with these flags added, each once."""
+    return replace(certificate, flags=tuple(dict.fromkeys(certificate.flags + names)))

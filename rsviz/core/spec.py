@@ -1,0 +1,193 @@
+"""The nouns of rsviz: what a run is, what it counted, what may be said of it (no torch here)."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+from rsviz.core.errors import UserError
+
+N_MAX = 10_000_000
+SIGMA_MAX = 10.0
+
+
+class Norm(StrEnum):
+    """The norm a radius is measured in, on pixels in [0, 1]."""
+
+    L2 = "L2"
+    LINF = "Linf"
+
+
+class Bound(StrEnum):
+    """How p_a_lower is read from the votes.
+
+    CLOPPER_PEARSON holds at the planned n only; ANYTIME holds whenever one looks; SPLIT spends
+    .2 alpha on the anytime bound at any time and .8 alpha on Clopper-Pearson at the planned n.
+    """
+
+    CLOPPER_PEARSON = "clopper-pearson"
+    ANYTIME = "anytime"
+    SPLIT = "split"
+
+
+def _check_number(name: str, value: float, low: float, high: float) -> None:
+    """Refuse a number outside the open interval (low, high), in words."""
+    if not (isinstance(value, (int, float)) and math.isfinite(value) and low < value < high):
+        raise UserError(f"{name} must lie between {low:g} and {high:g}, but is {value!r}.")
+
+
+def _check_count(name: str, value: int, low: int, high: int) -> None:
+    """Refuse a whole number outside [low, high], in words."""
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise UserError(f"{name} must be a whole number from {low} to {high:,}, but is {value!r}.")
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """Everything needed to repeat one certification.
+
+    Attributes
+    ----------
+    image : its name: ``shapes/test/3``, ``cifar10/test/17``, or ``sha256:...`` of an upload
+        (`images.image_id`). The noise depends on the hash of the tensor, not on the name.
+    checkpoint, checkpoint_sha256 : name and hash of the weights.
+    sigma : standard deviation of the noise, in [0, 1] pixel units.
+    n0, n : votes that choose the class, and fresh votes that bound its probability.
+    alpha : probability, over the noise, that the certificate is wrong.
+    bound : how p_a_lower is read (`Bound`).
+    seed : of all noise.
+    settings : what one method needs beyond these, as sorted (name, value) pairs.
+
+    Raises
+    ------
+    UserError
+        A number is out of range; the sentence names it and the range.
+    """
+
+    image: str
+    checkpoint: str
+    sigma: float
+    method: str = "gaussian"
+    checkpoint_sha256: str = ""
+    n0: int = 100
+    n: int = 10_000
+    alpha: float = 0.001
+    bound: Bound = Bound.CLOPPER_PEARSON
+    seed: int = 0
+    settings: tuple[tuple[str, float | int | str], ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_number("sigma", self.sigma, 0.0, SIGMA_MAX)
+        _check_number("alpha", self.alpha, 0.0, 0.5)
+        _check_count("n0", self.n0, 1, N_MAX)
+        _check_count("n", self.n, 1, N_MAX)
+        _check_count("seed", self.seed, 0, 2**31 - 1)
+        try:
+            object.__setattr__(self, "bound", Bound(self.bound))
+        except ValueError:
+            choices = ", ".join(Bound)
+            raise UserError(f"bound must be one of {choices}, but is {self.bound!r}.") from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a plain dict that JSON can hold; `from_dict` is its inverse."""
+        return dataclasses.asdict(self) | {"settings": dict(self.settings)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "RunSpec":
+        """Rebuild a RunSpec; unknown or missing names are refused in words."""
+        names = {f.name for f in dataclasses.fields(cls)}
+        if unknown := sorted(set(data) - names):
+            raise UserError(f"This run description has unknown entries: {', '.join(unknown)}.")
+        settings = tuple(sorted(dict(data.get("settings", {})).items()))
+        try:
+            return cls(**{**data, "settings": settings})
+        except TypeError as error:
+            raise UserError(f"This run description is incomplete: {error}.") from None
+
+
+Ending = Literal["running", "complete", "stopped", "extended"]
+
+
+@dataclass(frozen=True)
+class Votes:
+    """The votes of one stage, and how their count came to an end.
+
+    ``complete`` is exactly the planned number; ``running`` and ``stopped`` are fewer, ``extended``
+    more, by someone looking: then only an anytime bound may be read from them.
+    """
+
+    stage: str
+    counts_K: tuple[int, ...]
+    planned: int
+    ended: Ending = "running"
+
+    @property
+    def total(self) -> int:
+        """Votes counted so far."""
+        return sum(self.counts_K)
+
+    @property
+    def top(self) -> int:
+        """The class with most votes, the lowest index among equals."""
+        return self.counts_K.index(max(self.counts_K))
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What may be said of one image, with everything needed to defend it.
+
+    ``predicted`` is the class chosen on the n0 votes (None before there is one); when
+    ``abstained`` is true nothing is certified for it and ``radius`` is 0.0. ``n`` is the planned
+    number of votes, ``sum(counts)`` the number behind this reading. ``alpha_split`` says how alpha
+    was shared among events, ``path`` on which arithmetic the votes were counted. ``settings`` are
+    the run's, ``stages`` the counts of what a method votes on beside the class.
+    """
+
+    predicted: int | None
+    abstained: bool
+    norm: Norm
+    radius: float
+    sigma: float | None
+    counts: tuple[int, ...]
+    n0: int
+    n: int
+    alpha: float
+    p_a_lower: float
+    seed: int
+    method: str
+    checkpoint: str
+    guarantee: str
+    counts0: tuple[int, ...] = ()
+    bound: Bound = Bound.CLOPPER_PEARSON
+    ended: Ending = "complete"
+    alpha_split: Mapping[str, float] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+    image: str = ""
+    image_sha256: str = ""
+    checkpoint_sha256: str = ""
+    device: str = ""
+    dtype: str = ""
+    path: str = ""
+    seconds: float = 0.0
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, float | int | str] = field(default_factory=dict)
+    stages: Mapping[str, Sequence[int]] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Serialise to JSON; `from_json` is its inverse."""
+        return json.dumps(dataclasses.asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Certificate":
+        """Read a certificate back; raises UserError when the text is not one."""
+        try:
+            data = json.loads(text)
+            data["norm"], data["bound"] = Norm(data["norm"]), Bound(data["bound"])
+            for name in ("counts", "counts0", "flags"):
+                data[name] = tuple(data[name])
+            return cls(**data)
+        except (ValueError, TypeError, KeyError) as error:
+            raise UserError(f"This file is not an rsviz certificate: {error}.") from None

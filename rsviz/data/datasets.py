@@ -1,0 +1,140 @@
+"""Labelled images: CIFAR-10 through torchvision, and Shapes, which rsviz draws itself.
+
+Either also lies on distractor canvases: ``cifar10-k48`` is CIFAR-10, each image at a random place
+on a canvas of 48x48 (`rsviz.data.canvases`). ``shapes-attribute-k64`` is drawn for canvases alone
+(`rsviz.data.shape_attributes`).
+
+Shape suffixes: N images, C channels, H height, W width.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.datasets import CIFAR10
+
+from rsviz.core.errors import UserError
+from rsviz.data import canvases, shape_attributes, shapes
+from rsviz.data.catalog import CLASSES, SPLITS
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """All images of one split: x_NCHW uint8, y_N int64, and the names of the classes."""
+
+    name: str
+    split: str
+    classes: tuple[str, ...]
+    x_NCHW: Tensor
+    y_N: Tensor
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.y_N)
+
+    def image(self, index: int) -> Tensor:
+        """Return image x_CHW, float32 in [0, 1]; UserError names the range of valid indices."""
+        if not 0 <= index < len(self):
+            last = len(self) - 1
+            raise UserError(f"{self.name}/{self.split} has images 0 to {last:,}, not {index}.")
+        return self.x_NCHW[index].float() / 255
+
+    def image_name(self, index: int) -> str:
+        """Return the name a RunSpec uses, such as ``cifar10/test/17``."""
+        return f"{self.name}/{self.split}/{index}"
+
+
+def data_folder() -> Path:
+    """Return where data sets lie: RSVIZ_DATA, else ~/.cache/rsviz."""
+    return Path(os.environ.get("RSVIZ_DATA") or Path.home() / ".cache" / "rsviz")
+
+
+def available(name: str) -> bool:
+    """Return whether a data set can be loaded now, without any download."""
+    base, _, _ = name.partition("-k")
+    drawn = base in ("shapes", shape_attributes.BASE)
+    return drawn or (data_folder() / "cifar-10-batches-py" / "test_batch").is_file()
+
+
+@lru_cache(maxsize=4)
+def load(name: str, split: str) -> Dataset:
+    """Return one split of ``cifar10`` or ``shapes``, or of one on canvases, as ``shapes-k64``.
+
+    Raises
+    ------
+    UserError
+        The name is not known, or CIFAR-10 is not on this machine.
+    """
+    if name not in CLASSES or split not in SPLITS:
+        raise UserError(
+            f"There is no data set {name}/{split}; use cifar10 or shapes, train or test, or "
+            f"either, or {shape_attributes.BASE}, on canvases: "
+            f"-k{', -k'.join(map(str, canvases.SIZES))} after the name."
+        )
+    if not available(name):
+        raise UserError(
+            f"CIFAR-10 is not in {data_folder()}; set RSVIZ_DATA to the folder that holds "
+            "cifar-10-batches-py, or run 'python -m rsviz download'."
+        )
+    base, _, size = name.partition("-k")
+    if base == shape_attributes.BASE:
+        x, y = shape_attributes.split(split, int(size))
+        return Dataset(name, split, CLASSES[name], torch.from_numpy(x), torch.from_numpy(y))
+    if size:
+        data = load(base, split)
+        x = canvases.place_all(data.x_NCHW.numpy(), int(size), canvases.SEEDS[split])
+        return Dataset(name, split, data.classes, torch.from_numpy(x), data.y_N)
+    if name == "shapes":
+        x, y = shapes.split(split)
+        return Dataset(name, split, CLASSES[name], torch.from_numpy(x), torch.from_numpy(y))
+    # Imported here: torchvision takes a second to import.
+
+    raw = CIFAR10(str(data_folder()), train=split == "train")
+    x_NCHW = torch.from_numpy(np.ascontiguousarray(raw.data.transpose(0, 3, 1, 2)))
+    return Dataset(name, split, CLASSES[name], x_NCHW, torch.tensor(raw.targets))
+
+
+def from_pixels(x_HWC: np.ndarray) -> Tensor:
+    """Return x_CHW, float32 in [0, 1], of an image given as x_HWC."""
+    return torch.from_numpy(np.ascontiguousarray(x_HWC.transpose(2, 0, 1), dtype=np.float32))
+
+
+def find_image(name: str) -> tuple[Tensor, int]:
+    """Return (x_CHW, label) of an image named like ``cifar10/test/17``, refused in words if not."""
+    parts = name.split("/")
+    if len(parts) != 3 or not parts[2].isdecimal():
+        raise UserError(f"{name!r} is not an image of a data set; write, say, shapes/test/3.")
+    data = load(parts[0], parts[1])
+    return data.image(int(parts[2])), int(data.y_N[int(parts[2])])
+
+
+def find_canvas(name: str) -> canvases.Canvas:
+    """Return the canvas of an image named like ``shapes-k48/test/17``: its box and true object.
+
+    The object of a shape is the shape, of `rsviz.data.shape_attributes` its mark; of any other image nothing
+    but its box is known.
+    """
+    find_image(name)
+    dataset, split, index = name.split("/")
+    base, _, size = dataset.partition("-k")
+    if not size:
+        raise UserError(f"{name} lies on no canvas; name one such as {base}-k48/{split}/{index}.")
+    if base == shape_attributes.BASE:
+        return shape_attributes.place(int(size), shape_attributes.SEEDS[split], int(index))
+    i, image_CHW = int(index), load(base, split).x_NCHW[int(index)].numpy()
+    object_HW = shapes.draw(shapes.SEEDS[split], i).mask_HW if base == "shapes" else None
+    return canvases.place(image_CHW, int(size), canvases.SEEDS[split], i, object_HW=object_HW)
+
+
+def download_cifar10(report: Callable[[str], None]) -> None:
+    """Download CIFAR-10 (170 MB) through torchvision into `data_folder`."""
+    report(f"Downloading CIFAR-10 (170 MB) into {data_folder()}")
+    data_folder().mkdir(parents=True, exist_ok=True)
+    CIFAR10(str(data_folder()), download=True)
+    load.cache_clear()
+    report("CIFAR-10 is ready.")

@@ -1,0 +1,1 @@
+"""A whole test set: logs, curves, comparison, claims; imports certification and below."""

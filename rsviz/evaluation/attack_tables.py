@@ -1,0 +1,73 @@
+"""Tables of `rsviz.evaluation.under_attack`, read: shares right, and a selector beside the best fixed level.
+
+No torch here. Shape suffix: N images.
+"""
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsviz.core.errors import UserError
+
+FILE = "under-attack.csv"
+ATTACKS = ("none", "f", "f and h")
+COLUMNS = ("setting", "attack", "index", "label", "predicted", "sigma")
+
+
+@dataclass(frozen=True, eq=False)
+class UnderAttack:
+    """Which images each setting gets right under each attack, and the median level it chose."""
+
+    head: Mapping[str, Any]
+    right: Mapping[tuple[str, str], NDArray[np.bool_]]
+    sigma: Mapping[str, float]
+
+    @property
+    def fixed(self) -> tuple[str, ...]:
+        """Names of the fixed levels."""
+        return tuple(s for s, attack in self.right if attack == "none" and s.startswith("sigma"))
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """Names of the selector's settings."""
+        return tuple(s for s, attack in self.right if attack == "none" and s.startswith("lambda"))
+
+    def of(self, setting: str, attack: str) -> NDArray[np.bool_]:
+        """Return right_N; a fixed level has no selector, so there both attacks are one."""
+        fixed = setting.startswith("sigma") and attack == "f and h"
+        return self.right[setting, "f" if fixed else attack]
+
+    def best_fixed(self, attack: str) -> str:
+        """Return the fixed level with most images right, found on these very images."""
+        return max(self.fixed, key=lambda s: float(self.of(s, attack).mean()))
+
+
+def read(file: Path) -> UnderAttack:
+    """Read a table.
+
+    Raises
+    ------
+    UserError
+        It is not one, or is not finished.
+    """
+    try:
+        first, *lines = file.read_text().splitlines()
+        head = json.loads(first.removeprefix("# "))
+        images, rows = head["images"], list(csv.DictReader(lines))
+        found: dict[tuple[str, str], dict[int, bool]] = {}
+        levels: dict[str, list[float]] = {}
+        for row in rows:
+            key = row["setting"], row["attack"]
+            found.setdefault(key, {})[int(row["index"])] = row["label"] == row["predicted"]
+            if row["attack"] == "none":
+                levels.setdefault(row["setting"], []).append(float(row["sigma"]))
+        right = {key: np.array([of[i] for i in images]) for key, of in found.items()}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(f"{file} is not a finished table of attacked images.") from None
+    return UnderAttack(head, right, {s: float(np.median(v)) for s, v in levels.items()})

@@ -1,0 +1,174 @@
+"""What choosing a level gains over fixed ones and what it costs, from logs."""
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+from torch import nn
+
+from rsviz.certification.every_level import Floats
+from rsviz.core.errors import UserError
+from rsviz.evaluation.logs import Log
+from rsviz.networks.inspection import multiply_adds
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """The levels a log chose beside the best fixed ones: level_N (nan: none), best_N, and more.
+
+    ``gain_NL`` is radius * correct at each fixed level, ``gain_N`` the method's own; ``worth_N``
+    says where any fixed level certifies the right class, so that there is a best one.
+    """
+
+    index_N: NDArray[np.int64]
+    level_N: Floats
+    gain_N: Floats
+    best_N: Floats
+    gain_NL: Floats
+    level_L: tuple[float, ...]
+
+    @property
+    def worth_N(self) -> NDArray[np.bool_]:
+        """Where there is a best level."""
+        return self.gain_NL.max(1) > 0
+
+
+def levels_of(file: Path) -> dict[int, float]:
+    """Return the level that a log chose for each image, from its column ``detail``; nan for none.
+
+    Raises
+    ------
+    UserError
+        The log has no such column.
+    """
+    lines = file.read_text(encoding="utf-8").splitlines()[1:]
+    rows = list(csv.DictReader(lines))
+    if rows and "detail" not in rows[0]:
+        raise UserError(f"{file.name} does not say which level was chosen for each image.")
+    found = {int(row["index"]): json.loads(row["detail"]).get("level") for row in rows}
+    return {i: float("nan") if level is None else float(level) for i, level in found.items()}
+
+
+def compare(own: Log, levels: Mapping[int, float], fixed: Mapping[float, Log]) -> Chosen:
+    """Return what was chosen beside the fixed levels, on the images that all logs hold.
+
+    Raises
+    ------
+    UserError
+        There is no image that all hold.
+    """
+    shared = set(own.index_N.tolist()) & set(levels)
+    for log in fixed.values():
+        shared &= set(log.index_N.tolist())
+    if not shared:
+        raise UserError(f"{own.name} and the logs of fixed levels share no image.")
+    index_N = np.array(sorted(shared))
+    level_L = tuple(sorted(fixed))
+    gain_NL = np.stack([_gain(fixed[level], index_N) for level in level_L], 1)
+    return Chosen(
+        index_N,
+        np.array([levels[i] for i in index_N.tolist()]),
+        _gain(own, index_N),
+        np.array(level_L)[gain_NL.argmax(1)],
+        gain_NL,
+        level_L,
+    )
+
+
+def _gain(log: Log, index_N: NDArray[np.int64]) -> Floats:
+    at_N = np.searchsorted(log.index_N, index_N)
+    return (log.radius_N * log.correct_N)[at_N]
+
+
+def correlation(chosen: Chosen) -> float:
+    """Return Spearman's rank correlation of chosen and best level, where both are; nan if flat."""
+    both_N = chosen.worth_N & ~np.isnan(chosen.level_N)
+    a_N, b_N = chosen.level_N[both_N], chosen.best_N[both_N]
+    if len(set(a_N)) < 2 or len(set(b_N)) < 2:
+        return float("nan")
+    return float(spearmanr(a_N, b_N).statistic)
+
+
+def at_levels(chosen: Chosen, level_N: Floats) -> Floats:
+    """Return radius * correct of each image at the fixed level nearest to the one given; nan: 0."""
+    distance_NL = np.abs(np.log(level_N[:, None]) - np.log(np.array(chosen.level_L)))
+    known_N = ~np.isnan(level_N)
+    at_N = np.where(known_N, np.nan_to_num(distance_NL).argmin(1), 0)
+    return np.where(known_N, chosen.gain_NL[np.arange(len(at_N)), at_N], 0.0)
+
+
+def against_shuffled(
+    chosen: Chosen, generator: np.random.Generator, shuffles: int = 200, resamples: int = 2_000
+) -> tuple[float, float, float]:
+    """Return the mean gain of the choices over the same choices dealt out at random, and 95 %.
+
+    The second is the mean over ``shuffles`` deals; the interval is a bootstrap over images, paired.
+    Each image is read at the fixed level nearest to the one dealt to it.
+    """
+    as_chosen_N = at_levels(chosen, chosen.level_N)
+    dealt = [at_levels(chosen, generator.permutation(chosen.level_N)) for _ in range(shuffles)]
+    gap_N = as_chosen_N - np.mean(dealt, axis=0)
+    size = len(gap_N)
+    means = [gap_N[generator.integers(size, size=size)].mean() for _ in range(resamples)]
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(gap_N.mean()), float(low), float(high)
+
+
+def share(nets: Mapping[str, nn.Module], size: int) -> float:
+    """Return the chooser's multiply-adds a vote over those of one classifier."""
+    chooser = nets["estimator"] if "estimator" in nets else nets["selector"].trunk
+    classifier = next(net for name, net in nets.items() if name.startswith("classifier"))
+    assert isinstance(chooser, nn.Module)
+    return multiply_adds(chooser, size) / multiply_adds(classifier, size)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Means over the images of a log.
+
+    ``chooser`` and ``classifier`` are votes an image; ``share`` the chooser's multiply-adds a vote
+    over the classifier's; ``plain`` the votes n0 + n of plain RS; ``seconds`` as recorded, by a
+    machine whose load nobody wrote down.
+    """
+
+    chooser: float
+    classifier: float
+    share: float
+    plain: int
+    seconds: float
+
+    @property
+    def ratio(self) -> float:
+        """Multiply-adds over those of plain RS with the same n0 and n."""
+        return (self.chooser * self.share + self.classifier) / self.plain
+
+
+def of_log(file: Path, share: float) -> Cost:
+    """Return what the images of a finished log cost.
+
+    Votes of a stage that was never reached, as where no level is certain, are not counted.
+    """
+    first, *lines = file.read_text(encoding="utf-8").splitlines()
+    spec = json.loads(first.removeprefix("# "))["spec"]
+    rows = list(csv.DictReader(lines))
+    votes = np.array([_votes(json.loads(row["detail"]), row) for row in rows], dtype=float)
+    chooser, classifier = votes.mean(0)
+    seconds = float(np.mean([float(row["seconds"]) for row in rows]))
+    return Cost(float(chooser), float(classifier), share, spec["n0"] + spec["n"], seconds)
+
+
+def _votes(detail: Mapping[str, Any], row: Mapping[str, str]) -> tuple[int, int]:
+    """Return the votes of an image for its level, and for its class at every level asked."""
+    counted = sum(map(int, row["counts0"].split()))
+    if "estimate" in detail:
+        estimate = detail["estimate"]
+        chooser = sum(estimate["counts0"]) + sum(estimate["counts"])
+        return chooser, counted + sum(map(int, row["counts"].split()))
+    levels = detail.get("counts", {}).values()
+    return sum(detail["selector"]), counted + sum(map(sum, levels))

@@ -1,0 +1,287 @@
+"""What stands beside what: curves of logs and papers, made alike where that can be done (no torch).
+
+Shape suffixes: N images, R radii.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from rsviz.core.errors import UserError
+from rsviz.core.spec import Norm
+from rsviz.data.catalog import PIXELS
+from rsviz.evaluation import curves
+from rsviz.evaluation.curves import Curve
+from rsviz.evaluation.logs import Log, images_of, subset, thin
+from rsviz.evaluation.published import Published
+
+Kind = Literal["measured here", "your log", "published"]
+PARTS = ("as measured", "first 500", "500-999", "every 20th")
+STEP, MARK = 0.025, 0.25  # curves are drawn every STEP of L2 radius, marked every MARK
+COLUMNS = (
+    *("name", "kind", "method", "dataset", "network", "norm", "sigma", "subset", "images"),
+    *("n0", "n", "alpha", "acr", "ceiling", "radius", "accuracy", "low", "high"),
+    *("source", "note"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """One curve on the page, where it is from, and the log behind it where there is one."""
+
+    curve: Curve
+    kind: Kind
+    log: Log | None = None
+    note: str = ""
+    checkpoint: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name it is listed and drawn under."""
+        return self.curve.name
+
+
+def radii(log: Log) -> tuple[float, ...]:
+    """Return the radii a log is drawn at: every 0.025 in L2; a fiftieth of the largest in Linf."""
+    top = float(log.radius_N.max(initial=0.0))
+    if log.norm is not Norm.L2:
+        return tuple(np.linspace(0, 1.04 * max(top, 1e-3), 53).round(6).tolist())
+    return tuple((np.arange(round(_up(top) / STEP) + 1) * STEP).round(6).tolist())
+
+
+def from_log(log: Log, kind: Kind, checkpoint: str = "", note: str = "") -> Entry:
+    """Return a log as an entry, its curve drawn over `radii`."""
+    return Entry(curves.curve(log, radii(log)), kind, log, note, checkpoint)
+
+
+def from_published(published: Published) -> Entry:
+    """Return a published curve as an entry; its log is not shipped."""
+    return Entry(published.curve, "published", note=published.note)
+
+
+def renamed(entry: Entry, name: str) -> Entry:
+    """Return an entry under another name, its log too."""
+    log = entry.log and replace(entry.log, name=name)
+    return replace(entry, curve=replace(entry.curve, name=name), log=log)
+
+
+def cut(entries: Iterable[Entry], part: str) -> tuple[list[Entry], list[str]]:
+    """Return entries with each log cut to ``part``, and a sentence for each that does not hold it.
+
+    Those, and published curves, stay as they are.
+    """
+    if part == PARTS[0]:
+        return list(entries), []
+    return _attempt(entries, lambda log: subset(log, part))
+
+
+def equal_n(entries: Sequence[Entry], seed: int) -> tuple[list[Entry], list[str]]:
+    """Return entries with each log thinned to the smallest n of all, and what could not be."""
+    known = [e.curve.n for e in entries if e.curve.n]
+    if not known:
+        return list(entries), []
+    n = min(known)
+
+    def thinned(log: Log) -> Log:
+        return log if log.n == n else thin(log, n, np.random.default_rng(seed))
+
+    return _attempt(entries, thinned)
+
+
+def marks(entries: Sequence[Entry]) -> dict[str, tuple[str, ...]]:
+    """Return for each entry by name in what it is unlike the first: norm, data set, images, ..."""
+    questions: tuple[tuple[str, Callable[[Curve], object]], ...] = (
+        ("norm", lambda c: c.norm),
+        ("data set", lambda c: c.dataset),
+        ("images", lambda c: c.subset),
+        ("n", lambda c: c.n),
+        ("alpha", lambda c: c.alpha),
+    )
+    marked = {}
+    for entry in entries:
+        a, b = entries[0].curve, entry.curve
+        unlike = [
+            w for w, value in questions if value(a) != value(b) or (b is not a and not value(b))
+        ]
+        marked[entry.name] = tuple(unlike)
+    return marked
+
+
+def as_linf(entry: Entry) -> Entry:
+    """Return an L2 entry read in Linf, its radii over sqrt(d): the largest cube inside the ball.
+
+    Raises
+    ------
+    UserError
+        The data set of the entry, and so d, is not known.
+    """
+    c = entry.curve
+    if c.norm is Norm.LINF:
+        return entry
+    if c.dataset not in PIXELS:
+        raise UserError(f"{entry.name} cannot be read in Linf: the size of its images is unknown.")
+    scale = 1 / math.sqrt(PIXELS[c.dataset])
+    curve = replace(
+        c,
+        norm=Norm.LINF,
+        radius_R=tuple(r * scale for r in c.radius_R),
+        acr=c.acr * scale,
+        ceiling=c.ceiling * scale if c.ceiling else None,
+    )
+    log = entry.log and replace(entry.log, norm=Norm.LINF, radius_N=entry.log.radius_N * scale)
+    return replace(entry, curve=curve, log=log)
+
+
+def envelopes(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the best accuracy at each radius of each method and network shown at several sigmas.
+
+    Where a curve is not known at a radius, its value at the next larger one stands for it, which
+    is never more than the truth.
+    """
+    groups: dict[tuple[object, ...], list[Entry]] = {}
+    for e in entries:
+        c = e.curve
+        paper = c.source if e.kind == "published" else e.kind
+        key = (paper, c.method, c.network, c.dataset, c.norm, c.subset, c.n, c.alpha)
+        groups.setdefault(key, []).append(e)
+    return [
+        _envelope(group)
+        for group in groups.values()
+        if len({e.curve.sigma for e in group if e.curve.sigma}) > 1
+    ]
+
+
+def accuracy(entry: Entry, radius: float) -> float | None:
+    """Return certified accuracy at a radius; None where a published curve does not give it."""
+    if entry.log is not None:
+        return curves.accuracy_at(entry.log, radius)
+    c = entry.curve
+    for r, a in zip(c.radius_R, c.accuracy_R, strict=True):
+        if math.isclose(r, radius, abs_tol=1e-9):
+            return a
+    return 0.0 if c.ceiling and radius > c.ceiling else None
+
+
+def table(entries: Sequence[Entry], at_R: Sequence[float]) -> list[dict[str, object]]:
+    """Return a row an entry: ACR, accuracy in percent at each radius, and every setting."""
+    marked = marks(entries)
+    rows: list[dict[str, object]] = []
+    for entry in entries:
+        c = entry.curve
+        percent: dict[str, object] = {f"at {r:g}": _percent(accuracy(entry, r)) for r in at_R}
+        rows.append(
+            {"curve": entry.name, "from": entry.kind, "ACR": None if math.isnan(c.acr) else c.acr}
+            | percent
+            | {
+                "unlike the first in": ", ".join(marked[entry.name]) or None,
+                "norm": str(c.norm),
+                "data set": c.dataset or None,
+                "images": c.subset or None,
+                "count": c.images or None,
+                "n": c.n,
+                "alpha": c.alpha,
+                "sigma": c.sigma,
+                "method": c.method or None,
+                "network": c.network or None,
+                "ceiling": c.ceiling,
+                "note": entry.note or None,
+                "source": c.source or None,
+            }
+        )
+    return rows
+
+
+def to_csv(entries: Iterable[Entry]) -> str:
+    """Return every curve as CSV, one row a radius, with its settings; unknowns are empty."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for e in entries:
+        c = e.curve
+        facts = {k: getattr(c, k, None) for k in COLUMNS} | {"kind": e.kind, "note": e.note}
+        for r, a, low, high in zip(c.radius_R, c.accuracy_R, c.low_R, c.high_R, strict=True):
+            row = facts | {"radius": r, "accuracy": a, "low": low, "high": high}
+            writer.writerow({k: _blank(v) for k, v in row.items()})
+    return out.getvalue()
+
+
+def acr_by_part(logs: Iterable[Log]) -> list[dict[str, object]]:
+    """Return the ACR of each log on each part it holds, and the range, of logs that hold two."""
+    rows = []
+    for log in logs:
+        found: dict[str, float] = {}
+        for part in PARTS[1:]:
+            try:
+                found[part] = curves.acr(subset(log, part))
+            except UserError:
+                continue
+        if images_of(log) not in (*found, "first 500") and len(log) > 500:
+            found[f"all {len(log):,}"] = curves.acr(log)
+        if len(found) > 1:
+            spread = max(found.values()) - min(found.values())
+            rows.append({"log": log.name, **found, "moves by": spread})
+    return rows
+
+
+def _attempt(
+    entries: Iterable[Entry], change: Callable[[Log], Log]
+) -> tuple[list[Entry], list[str]]:
+    """Return the entries with their logs changed where that can be done, and why not elsewhere."""
+    changed, refused = [], []
+    for entry in entries:
+        try:
+            log = change(entry.log) if entry.log is not None else None
+        except UserError as error:
+            refused.append(str(error))
+            log = None
+        if log is not None:
+            entry = replace(entry, log=log, curve=curves.curve(log, radii(log)))
+        changed.append(entry)
+    return changed, refused
+
+
+def _envelope(group: Sequence[Entry]) -> Entry:
+    first = group[0].curve
+    radius_R = sorted({r for e in group for r in e.curve.radius_R})
+    best_R = [max(_at_least(e.curve, r) for e in group) for r in radius_R]
+    unknown = (math.nan,) * len(radius_R)
+    sigmas = sorted(e.curve.sigma for e in group if e.curve.sigma)
+    whose = first.source.split(",")[0] if group[0].kind == "published" else first.network
+    curve = replace(
+        first,
+        name=f"best over σ: {first.method} {whose}",
+        radius_R=tuple(radius_R),
+        accuracy_R=tuple(best_R),
+        low_R=unknown,
+        high_R=unknown,
+        acr=math.nan,
+        sigma=None,
+        ceiling=None,
+    )
+    levels = ", ".join(f"{s:g}" for s in sigmas)
+    note = f"The best of σ {levels} at each radius, chosen afterwards; no single run reaches it."
+    return Entry(curve, group[0].kind, None, note)
+
+
+def _at_least(curve: Curve, radius: float) -> float:
+    """Return the accuracy at the next radius that a curve gives, 0 beyond the last."""
+    pairs = zip(curve.radius_R, curve.accuracy_R, strict=True)
+    return next((a for r, a in pairs if r >= radius - 1e-9), 0.0)
+
+
+def _up(radius: float) -> float:
+    """Return the next multiple of MARK above a radius."""
+    return MARK * (math.floor(radius / MARK) + 1)
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
+
+
+def _blank(value: object) -> object:
+    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value

@@ -1,0 +1,174 @@
+"""Certified accuracy against radius, ACR, intervals, and what may be compared (no torch here).
+
+Certified accuracy at r is the share of **all** images, abstentions included, that are correct with
+radius >= r; ACR is the mean of radius * correct over all images. Logs are read in `rsviz.evaluation.logs`.
+
+Shape suffixes: N images, R radii.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from rsviz.core.bounds import binomial_interval
+from rsviz.core.errors import UserError
+from rsviz.core.radius import ceiling
+from rsviz.core.spec import Norm
+from rsviz.evaluation.logs import Log, images_of
+
+
+def accuracy_at(log: Log, radius: float) -> float:
+    """Return the share of all images that are correct with certified radius >= ``radius``."""
+    return float(np.mean(log.correct_N & (log.radius_N >= radius)))
+
+
+def acr(log: Log) -> float:
+    """Return the average certified radius, the mean of radius * correct over all images."""
+    return float(np.mean(log.radius_N * log.correct_N))
+
+
+def acr_interval(
+    log: Log, generator: np.random.Generator, resamples: int = 2_000
+) -> tuple[float, float]:
+    """Return the 95 % interval (low, high) of the ACR over images (percentile bootstrap).
+
+    It is of this log alone: of two logs of the same images take `paired_bootstrap`.
+    """
+    return bootstrap(won(log, None), generator, resamples)[1:]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Certified accuracy against radius of one log, and all that decides what it compares to.
+
+    ``radius_R`` and ``accuracy_R`` are equally long, accuracy in [0, 1] over **all** images,
+    abstentions included; ``low_R`` and ``high_R`` bound it with 95 % binomial confidence.
+    ``ceiling`` is the largest radius that n votes can certify, None when it is not known.
+    """
+
+    name: str
+    radius_R: tuple[float, ...]
+    accuracy_R: tuple[float, ...]
+    low_R: tuple[float, ...]
+    high_R: tuple[float, ...]
+    acr: float
+    images: int
+    norm: Norm = Norm.L2
+    dataset: str = ""
+    subset: str = ""
+    method: str = ""
+    network: str = ""
+    sigma: float | None = None
+    n0: int | None = None
+    n: int | None = None
+    alpha: float | None = None
+    ceiling: float | None = None
+    source: str = ""
+
+
+def curve(log: Log, radii: Sequence[float]) -> Curve:
+    """Return certified accuracy at each radius, with 95 % binomial intervals, and the ACR."""
+    correct_R = [int(np.sum(log.correct_N & (log.radius_N >= r))) for r in radii]
+    interval_R = [binomial_interval(k, len(log)) for k in correct_R]
+    top = None
+    if log.norm is Norm.L2 and log.sigma and log.n and log.alpha:
+        top = ceiling(log.sigma, log.n, log.alpha)
+    return Curve(
+        name=log.name,
+        radius_R=tuple(map(float, radii)),
+        accuracy_R=tuple(k / len(log) for k in correct_R),
+        low_R=tuple(low for low, _ in interval_R),
+        high_R=tuple(high for _, high in interval_R),
+        acr=acr(log),
+        images=len(log),
+        norm=log.norm,
+        dataset=log.dataset,
+        subset=images_of(log),
+        method=log.method,
+        network=log.network,
+        sigma=log.sigma,
+        n0=log.n0,
+        n=log.n,
+        alpha=log.alpha,
+        ceiling=top,
+        source=log.source,
+    )
+
+
+def to_dict(curve: Curve) -> dict[str, Any]:
+    """Return a curve as JSON can hold it: accuracy and interval by radius, beside its settings."""
+    names = [f"{r:g}" for r in curve.radius_R]
+    rest = {k: v for k, v in asdict(curve).items() if not k.endswith("_R")}
+    intervals = zip(curve.low_R, curve.high_R, strict=True)
+    return rest | {
+        "accuracy": dict(zip(names, curve.accuracy_R, strict=True)),
+        "interval": {name: list(i) for name, i in zip(names, intervals, strict=True)},
+    }
+
+
+def comparable(curves: Sequence[Curve]) -> list[str]:
+    """Return in words every reason why these curves must not be compared; none is an empty list.
+
+    Norm, data set, images, n and alpha must agree and be known; sigma, method and network are what
+    is compared.
+    """
+    questions: tuple[tuple[str, Callable[[Curve], Any], str], ...] = (
+        ("norm", lambda c: str(c.norm), "compare one norm at a time"),
+        ("data set", lambda c: c.dataset, "compare within one data set"),
+        ("images", lambda c: c.subset, "cut them to the same images"),
+        ("n", lambda c: c.n and f"{c.n:,}", "re-read the counts of the larger at the smaller n"),
+        ("alpha", lambda c: c.alpha and f"{c.alpha:g}", "re-read the counts at one alpha"),
+    )
+    reasons = []
+    for what, value, remedy in questions if len(curves) > 1 else ():
+        if unknown := [c.name for c in curves if not value(c)]:
+            reasons.append(f"The {what} of {', '.join(unknown)} is not stated.")
+        if len({value(c) for c in curves if value(c)}) > 1:
+            each = ", ".join(f"{c.name}: {value(c)}" for c in curves if value(c))
+            reasons.append(f"They differ in {what} ({each}); {remedy}.")
+    return reasons
+
+
+def paired_bootstrap(
+    log_a: Log,
+    log_b: Log,
+    generator: np.random.Generator,
+    resamples: int = 2_000,
+    radius: float | None = None,
+) -> tuple[float, float, float]:
+    """Return ACR(a) - ACR(b) and its 95 % bootstrap interval (low, high) over shared images.
+
+    With a ``radius`` it is the difference of certified accuracy there.
+
+    Images are resampled with replacement, both logs at once (percentile bootstrap; approximate).
+
+    Raises
+    ------
+    UserError
+        The two logs are not of the same images.
+    """
+    if not np.array_equal(log_a.index_N, log_b.index_N):
+        raise UserError(
+            f"{log_a.name} ({images_of(log_a)}) and {log_b.name} ({images_of(log_b)}) are not of "
+            "the same images; cut both to the same ones first."
+        )
+    return bootstrap(won(log_a, radius) - won(log_b, radius), generator, resamples)
+
+
+def bootstrap(
+    values_N: np.ndarray, generator: np.random.Generator, resamples: int = 2_000
+) -> tuple[float, float, float]:
+    """Return the mean of values and its 95 % percentile bootstrap interval (low, high)."""
+    size = len(values_N)
+    means = [values_N[generator.integers(size, size=size)].mean() for _ in range(resamples)]
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(values_N.mean()), float(low), float(high)
+
+
+def won(log: Log, radius: float | None) -> np.ndarray:
+    """Return what each image adds to the ACR, or to certified accuracy at a radius."""
+    if radius is None:
+        return log.radius_N * log.correct_N
+    return (log.correct_N & (log.radius_N >= radius)).astype(float)

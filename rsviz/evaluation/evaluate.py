@@ -1,0 +1,297 @@
+"""Certification over a data set: a log that grows a row an image and resumes where it stopped.
+
+Line 1 of a log is ``# `` and a JSON object with every setting and hash; then a CSV table with one
+row an image, in the order they finished. Methods that decide more than a class keep it as JSON in a
+last column, ``detail``. Shape suffixes: C channels, H height, W width, K classes.
+"""
+
+import csv
+import hashlib
+import json
+import os
+import shlex
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.core.errors import UserError
+from rsviz.core.progress import ProgressLine
+from rsviz.core.spec import Bound, Certificate, Norm, RunSpec
+from rsviz.data.datasets import Dataset
+from rsviz.data.images import image_id
+from rsviz.evaluation.logs import COLUMNS, FORMAT
+from rsviz.methods.registry import METHODS
+from rsviz.smoothing.driver import Task, default_chunks, drive, path
+from rsviz.smoothing.voters import MethodRun, Request
+
+
+@dataclass(frozen=True)
+class EvaluationSpec:
+    """Which images are certified and how; the head of the log.
+
+    ``sigma`` is None where the method chooses it for each image. ``every`` k takes images 0, k, 2k,
+    ...; ``first`` m takes images 0 to m-1; exactly one is set.
+    """
+
+    name: str
+    dataset: str
+    method: str
+    network: str
+    checkpoint_sha256: str
+    sigma: float | None
+    n0: int
+    n: int
+    alpha: float
+    seed: int
+    split: str = "test"
+    every: int | None = None
+    first: int | None = None
+    norm: str = Norm.L2
+    bound: str = Bound.CLOPPER_PEARSON
+    settings: tuple[tuple[str, float | str], ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.every is None) == (self.first is None):
+            raise UserError("Say which images to certify: either every K or first M.")
+        if (self.every or self.first or 0) < 1:
+            raise UserError("every and first must be at least 1.")
+
+    def indices(self, size: int) -> range:
+        """Return the indices of the images, out of ``size``."""
+        if self.every is not None:
+            return range(0, size, self.every)
+        return range(min(self.first or 0, size))
+
+    def run(self, data: Dataset, index: int) -> RunSpec:
+        """Return the RunSpec of one image."""
+        return RunSpec(
+            image=data.image_name(index),
+            checkpoint=self.name,
+            sigma=self.sigma or 1.0,  # not used where the method chooses it
+            method=self.method,
+            checkpoint_sha256=self.checkpoint_sha256,
+            n0=self.n0,
+            n=self.n,
+            alpha=self.alpha,
+            bound=Bound(self.bound),
+            seed=self.seed,
+            settings=self.settings,
+        )
+
+
+def spec_for(checkpoint: Checkpoint, sigma: float | None, **settings: Any) -> EvaluationSpec:
+    """Return the EvaluationSpec of a checkpoint; sigma defaults to the one it was trained at.
+
+    Settings of the run not given are those its card states. A method that chooses the noise of each
+    image has no sigma of its own.
+    """
+    card = checkpoint.card
+    method = METHODS[card["method"]]
+    given = dict(card.get("run", {})) | dict(settings.pop("settings", ()))
+    if method.chooses_sigma and sigma is not None:
+        raise UserError(f"{method.title} chooses the noise of each image; leave --sigma out.")
+    if sigma is None:
+        sigma = card["sigma"]
+    if sigma is None and not method.chooses_sigma:
+        raise UserError(f"{checkpoint.name} was trained for many noise levels; give --sigma.")
+    return EvaluationSpec(
+        name=checkpoint.name,
+        dataset=card["dataset"],
+        method=card["method"],
+        network=card["network"],
+        checkpoint_sha256=checkpoint.sha256,
+        sigma=sigma,
+        norm=method.norm,
+        settings=tuple(sorted(given.items())),
+        **settings,
+    )
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far an evaluation is: images in the log, in all, and certified here in how long."""
+
+    done: int
+    planned: int
+    here: int
+    seconds: float
+
+    @property
+    def complete(self) -> bool:
+        """Whether the log holds every image."""
+        return self.done >= self.planned
+
+    @property
+    def rate(self) -> float:
+        """Images a second, of those certified here."""
+        return self.here / max(self.seconds, 1e-9)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds to go at this rate; None before there is one."""
+        return (self.planned - self.done) / self.rate if self.here else None
+
+
+def evaluate(
+    spec: EvaluationSpec,
+    nets: Mapping[str, nn.Module],
+    data: Dataset,
+    out: Path,
+    device: str = "cpu",
+    command: str = "",
+    report: Callable[[str], None] = print,
+) -> None:
+    """Certify every chosen image that ``out`` does not hold yet; see `walk`.
+
+    Raises
+    ------
+    UserError
+        ``out`` holds a log of another run.
+    """
+    progress = None
+    for standing in walk(spec, nets, data, out, device, command):
+        if progress is None:
+            progress = ProgressLine(standing.planned, standing.done, report)
+        else:
+            progress.step()
+    if progress is not None:
+        progress.close()
+
+
+def walk(
+    spec: EvaluationSpec,
+    nets: Mapping[str, nn.Module],
+    data: Dataset,
+    out: Path,
+    device: str = "cpu",
+    command: str = "",
+    cancel: threading.Event | None = None,
+) -> Iterator[Standing]:
+    """Certify what ``out`` does not hold yet, appending a row an image; yield after each.
+
+    Each row is flushed to disk as it is written, so that a kill loses at most the images in flight;
+    cancelled, images in flight are left out, and the same call goes on from there. The first
+    standing is that of the log as it was found.
+
+    Raises
+    ------
+    UserError
+        ``out`` holds a log of another run.
+    """
+    indices, begun = spec.indices(len(data)), time.perf_counter()
+    held = open_log(out, spec, device, command)
+    todo = [i for i in indices if i not in held]
+    done, method = len(indices) - len(todo), METHODS[spec.method]
+    yield Standing(done, len(indices), 0, 0.0)
+    queue = requests(spec, data, todo, lambda x_CHW, run: method.certify(x_CHW, nets, run))
+    here = 0
+    with out.open("a", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        for task in drive(queue, device, cancel=cancel):
+            if task.certificate:
+                label = int(data.y_N[task.request.key])
+                writer.writerow(row(task, task.certificate, label, method.logged))
+                file.flush()
+                os.fsync(file.fileno())
+                here += 1
+                yield Standing(done + here, len(indices), here, time.perf_counter() - begun)
+
+
+def requests(
+    spec: EvaluationSpec,
+    data: Dataset,
+    indices: Iterable[int],
+    certify: Callable[[Tensor, RunSpec], MethodRun],
+) -> Iterator[Request]:
+    """Yield one request for each image, its method started only when its turn comes."""
+    for i in indices:
+        x_CHW = data.image(i)
+        start = partial(certify, x_CHW, spec.run(data, i))
+        yield Request(i, x_CHW, image_id(x_CHW), spec.seed, start)
+
+
+def row(
+    task: Task, certificate: Certificate, label: int, logged: Sequence[str] = ()
+) -> Sequence[object]:
+    """Return one line of a log, in the order of `COLUMNS`, and what is ``logged`` of its detail."""
+    decided = certificate.predicted is not None and not certificate.abstained
+    predicted = certificate.predicted if decided else -1
+    detail = {name: certificate.detail[name] for name in logged if name in certificate.detail}
+    return (
+        task.request.key,
+        label,
+        predicted,
+        _digits(certificate),
+        int(predicted == label),
+        " ".join(map(str, certificate.counts0)),
+        " ".join(map(str, certificate.counts)),
+        certificate.n,
+        f"{time.perf_counter() - task.started:.3f}",
+        *([json.dumps(detail)] if logged else []),
+    )
+
+
+def _digits(c: Certificate) -> str:
+    """Write a radius to six digits after the point; in Linf, where it is small, to nine."""
+    return f"{c.radius:.9f}" if c.norm is Norm.LINF else f"{c.radius:.6f}"
+
+
+def open_log(out: Path, spec: EvaluationSpec, device: str, command: str) -> set[int]:
+    """Write the head of a new log, or check that of an old one and return the indices it holds."""
+    where = path(device, default_chunks(device))
+    if not out.exists() or not out.read_text().strip():
+        place = {"device": device, "dtype": "float32", "path": where, "torch": torch.__version__}
+        head = {"format": FORMAT, "spec": asdict(spec) | place | {"command": command}}
+        out.parent.mkdir(parents=True, exist_ok=True)
+        columns = COLUMNS + (("detail",) if METHODS[spec.method].logged else ())
+        out.write_text(f"# {json.dumps(head)}\n{','.join(columns)}\n")
+        return set()
+    text = out.read_text()
+    whole = text[: text.rfind("\n") + 1]  # a kill may leave a torn last line
+    if whole != text:
+        out.write_text(whole)
+    lines = whole.splitlines()
+    try:
+        old = json.loads(lines[0].removeprefix("# "))["spec"]
+        done = {int(line.split(",", 1)[0]) for line in lines[2:]}
+    except (ValueError, KeyError, TypeError, IndexError):
+        raise UserError(f"{out} is not a log of rsviz; choose another --out.") from None
+    new = json.loads(json.dumps(asdict(spec))) | {"path": where}  # as a log holds it
+    old = {"settings": []} | old  # of early logs
+    if unlike := [key for key, value in new.items() if old.get(key) != value]:
+        raise UserError(
+            f"{out} holds a run with another {', '.join(unlike)}; choose another --out or repeat "
+            "its settings."
+        )
+    return done
+
+
+def log_path(spec: EvaluationSpec, device: str) -> Path:
+    """Return the log of a run: the same settings on the same arithmetic go on in it."""
+    where = path(device, default_chunks(device))
+    text = json.dumps(asdict(spec) | {"path": where}, sort_keys=True)
+    return log_folder() / f"{spec.name}-{hashlib.sha256(text.encode()).hexdigest()[:10]}.csv"
+
+
+def command(spec: EvaluationSpec, out: Path, device: str) -> str:
+    """Return the command that makes the same log."""
+    level = "" if spec.sigma is None else f" --sigma {spec.sigma:g}"
+    which = f"--every {spec.every}" if spec.every else f"--first {spec.first}"
+    return (
+        f"python -m rsviz evaluate --checkpoint {shlex.quote(spec.name)}{level} {which}"
+        f" --n0 {spec.n0} --n {spec.n} --alpha {spec.alpha:g} --seed {spec.seed}"
+        f" --device {device} --out {shlex.quote(out.name)}"
+    )
+
+
+def log_folder() -> Path:
+    """Return where the logs of evaluations started here lie: RSVIZ_LOGS, else the cache."""
+    return Path(os.environ.get("RSVIZ_LOGS") or Path.home() / ".cache" / "rsviz" / "logs")

@@ -1,0 +1,98 @@
+"""Stored certificates of a few telling images, so that no page is blank at first paint."""
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.core.errors import UserError
+from rsviz.core.spec import Certificate
+from rsviz.evaluation import logs
+
+FILE = "examples.json"
+TITLES = {
+    "certain": "Certain",
+    "borderline": "Borderline",
+    "abstains": "Abstains",
+    "noisy": "Too much noise",
+}
+
+ROOT = Path(__file__).resolve().parents[2] / "checkpoints"
+NETWORK = "shapes-gaussian-0.5"
+SHAPES = tuple(f"shapes-gaussian-{sigma}" for sigma in ("0.25", "0.5", "1.0"))
+
+
+@dataclass(frozen=True)
+class Example:
+    """A preset: which image at which sigma, and the certificate stored for it."""
+
+    preset: str
+    certificate: Certificate
+
+    @property
+    def title(self) -> str:
+        """What the button says."""
+        return TITLES[self.preset]
+
+
+def load(checkpoint: Checkpoint) -> list[Example]:
+    """Return the examples stored with a checkpoint, none if there are none for these weights."""
+    try:
+        rows = json.loads((checkpoint.folder / FILE).read_text())
+        found = [
+            Example(r["preset"], Certificate.from_json(json.dumps(r["certificate"]))) for r in rows
+        ]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [e for e in found if e.certificate.checkpoint_sha256 == checkpoint.sha256]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A stored certificate, and the class its image really has."""
+
+    certificate: Certificate
+    label: int
+    index: int
+
+    @property
+    def sigma(self) -> float:
+        """The noise the certificate was made with."""
+        return float(self.certificate.sigma or 0)
+
+    @property
+    def correct(self) -> bool:
+        """Whether a class is certified and it is the right one."""
+        return not self.certificate.abstained and self.certificate.predicted == self.label
+
+
+@lru_cache(maxsize=1)
+def same_image() -> tuple[Judged, Judged]:
+    """Return the certificates of one image at the network's own noise and at four times as much.
+
+    Raises
+    ------
+    UserError
+        The files shipped with the network are not there, or cannot be read.
+    """
+    try:
+        text = (ROOT / NETWORK / "examples.json").read_text()
+        rows = {row["preset"]: row["certificate"] for row in json.loads(text)}
+        found = [Certificate.from_json(json.dumps(rows[name])) for name in ("certain", "noisy")]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(
+            f"The examples stored with {NETWORK} cannot be read; restore checkpoints/{NETWORK}."
+        ) from None
+    log = log_of(NETWORK)
+    labels = dict(zip(log.index_N.tolist(), log.label_N.tolist(), strict=True))
+    own, noisy = (
+        Judged(c, labels[index], index) for c in found for index in [int(c.image.split("/")[-1])]
+    )
+    return own, noisy
+
+
+@lru_cache(maxsize=8)
+def log_of(name: str) -> logs.Log:
+    """Return the measured log shipped with a network; UserError if it cannot be read."""
+    return logs.read_log(ROOT / name / "certified.csv")

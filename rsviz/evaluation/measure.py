@@ -1,0 +1,174 @@
+"""A checkpoint measured: logs in its folder, their summary on its card, stored examples."""
+
+import csv
+import json
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from rsviz.checkpoints import catalog, weights
+from rsviz.checkpoints.catalog import Checkpoint, ensemble_sha256
+from rsviz.checkpoints.weights import load
+from rsviz.core.errors import UserError
+from rsviz.core.progress import ProgressLine, Report
+from rsviz.core.spec import Bound, Certificate, Norm
+from rsviz.data import datasets
+from rsviz.evaluation import curves, evaluate, logs
+from rsviz.evaluation.curves import Curve
+from rsviz.evaluation.evaluate import EvaluationSpec
+from rsviz.evaluation.examples import FILE
+from rsviz.evaluation.logs import read_log
+from rsviz.methods import ensemble
+from rsviz.networks.inspection import class_count
+from rsviz.smoothing.driver import drive
+
+RADII = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
+RADII_LINF = tuple(k / 255 for k in (0, 0.5, 1, 1.5, 2, 3, 4, 6, 8))
+
+
+def score(
+    checkpoint: Checkpoint,
+    spec: EvaluationSpec,
+    out: Path,
+    device: str = "cpu",
+    command: str = "",
+    report: Report = print,
+) -> list[Curve]:
+    """Measure every weighting of an ensemble in one pass, into ``out``/WEIGHTING.csv.
+
+    Each log is, up to its seconds, the one that evaluating that weighting alone would write; a
+    killed run goes on where it stopped.
+    """
+    if "members" not in checkpoint.card:
+        raise UserError(f"{checkpoint.name} is a single network; use evaluate.")
+    data = datasets.load(spec.dataset, spec.split)
+    weighings = checkpoint.card["fit"]["weightings"]
+    members = [load(m, device) for m in catalog.members(checkpoint)]
+    specs = {name: _spec_of(checkpoint, spec, name) for name in weighings}
+    files = {name: out / f"{name}.csv" for name in weighings}
+    done = {n: evaluate.open_log(files[n], specs[n], device, command) for n in weighings}
+    indices = spec.indices(len(data))
+    todo = [i for i in indices if not all(i in rows for rows in done.values())]
+    queue = evaluate.requests(
+        spec, data, todo, lambda x_CHW, run: ensemble.certify_each(members, weighings, run)
+    )
+    progress = ProgressLine(len(indices), len(indices) - len(todo), report)
+    classes = class_count(members[0])
+    with ExitStack() as stack:
+        logs = {n: stack.enter_context(f.open("a", newline="")) for n, f in files.items()}
+        for task in drive(queue, device):
+            if not task.certificate:
+                continue
+            i = task.request.key
+            read = ensemble.read_each(task.votes, weighings, classes, spec.run(data, i))
+            for name in weighings:
+                if i not in done[name]:
+                    writer = csv.writer(logs[name], lineterminator="\n")
+                    writer.writerow(evaluate.row(task, read[name], int(data.y_N[i])))
+                    logs[name].flush()
+                    os.fsync(logs[name].fileno())
+            progress.step()
+    progress.close()
+    return [curves.curve(read_log(f), RADII) for f in files.values()]
+
+
+def _spec_of(checkpoint: Checkpoint, spec: EvaluationSpec, weighting: str) -> EvaluationSpec:
+    """Return the evaluation of one weighting; that of the checkpoint's own is ``spec`` itself."""
+    if weighting == checkpoint.card["weighting"]:
+        return spec
+    weights = checkpoint.card["fit"]["weightings"][weighting]
+    sha256 = ensemble_sha256(checkpoint.card["members"], weights)
+    return replace(spec, name=f"{checkpoint.name} ({weighting})", checkpoint_sha256=sha256)
+
+
+def choose(checkpoint: Checkpoint) -> dict[str, tuple[int, float]]:
+    """Choose an image and a sigma for each preset the checkpoint's measured log has one for."""
+    log = logs.read_log(checkpoint.folder / "certified.csv")
+    sigma = float(log.sigma or 0)
+    rows = sorted(zip(log.radius_N, log.index_N, log.predicted_N, log.correct_N, strict=True))
+    right = [(r, i) for r, i, _, correct in rows if correct]
+    silent = [i for _, i, predicted, _ in rows if predicted < 0]
+    if not right:
+        raise UserError(f"The log of {checkpoint.name} holds no image that is certified right.")
+    certain = int(right[-1][1])
+    found = {"certain": (certain, sigma), "borderline": (int(right[0][1]), sigma)}
+    if silent:
+        found["abstains"] = (int(silent[len(silent) // 2]), sigma)
+    return found | {"noisy": (certain, 4 * sigma)}
+
+
+def make(
+    checkpoint: Checkpoint, certify: Callable[..., Certificate], report: Callable[[str], None]
+) -> None:
+    """Certify every preset of a checkpoint and store the results beside its weights."""
+    data = datasets.load(checkpoint.card["dataset"], "test")
+    rows = []
+    for preset, (index, sigma) in choose(checkpoint).items():
+        certificate = certify(
+            data.image(index),
+            checkpoint,
+            sigma=sigma,
+            image=data.image_name(index),
+            bound=Bound.SPLIT,
+        )
+        rows.append({"preset": preset, "certificate": asdict(replace(certificate, seconds=0.0))})
+        report(f"{preset}: {certificate.image}, radius {certificate.radius:.3f}")
+    (checkpoint.folder / FILE).write_text(json.dumps(rows, indent=1) + "\n")
+
+
+def measure(
+    checkpoint: Checkpoint,
+    spec: evaluate.EvaluationSpec,
+    out: Path,
+    device: str,
+    command: str,
+    report: Report = print,
+) -> Curve:
+    """Evaluate a checkpoint into the log ``out``; in its own folder, also record it in its card."""
+    data = datasets.load(spec.dataset, spec.split)
+    nets = weights.load_nets(checkpoint, device)
+    evaluate.evaluate(spec, nets, data, out, device, command, report)
+    curve = curves.curve(read_log(out), RADII if spec.norm == Norm.L2 else RADII_LINF)
+    if out.resolve().parent == checkpoint.folder.resolve():
+        _record(checkpoint, spec, curve, out.name, command)
+    return curve
+
+
+def _record(
+    checkpoint: Checkpoint, spec: evaluate.EvaluationSpec, curve: Curve, log: str, command: str
+) -> None:
+    subset = f"every {spec.every}th" if spec.every else f"first {spec.first}"
+    row = {
+        "sigma": spec.sigma,
+        "subset": f"{spec.split}, {subset}",
+        "images": curve.images,
+        "n0": spec.n0,
+        "n": spec.n,
+        "alpha": spec.alpha,
+        "norm": str(spec.norm),
+        "acr": round(curve.acr, 4),
+        "accuracy": {
+            f"{r:g}": round(a, 4) for r, a in zip(curve.radius_R, curve.accuracy_R, strict=True)
+        },
+        "log": log,
+        "command": command,
+    }
+    card = json.loads((checkpoint.folder / catalog.CARD).read_text())
+    card["measured"] = [m for m in card.get("measured", []) if m.get("log") != log] + [row]
+    catalog.write_card(checkpoint.folder, card)
+
+
+def score_and_record(
+    checkpoint: Checkpoint,
+    spec: evaluate.EvaluationSpec,
+    out: Path,
+    device: str,
+    command: str,
+    report: Report,
+) -> None:
+    """Measure every weighting of an ensemble, and record its own, whose log is ``out``."""
+    score(checkpoint, spec, out.parent, device, command, report)
+    curve = curves.curve(read_log(out), RADII)
+    _record(checkpoint, spec, curve, str(out.relative_to(checkpoint.folder)), command)

@@ -1,0 +1,133 @@
+"""ACR against training minutes: a point for each measurement, and which may be compared (no torch).
+
+Shape suffixes: N images.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rsviz.core.errors import UserError
+from rsviz.evaluation import curves
+from rsviz.evaluation.logs import Log, read_log
+
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Point:
+    """One measurement of a network: its training minutes, all in all, and its ACR.
+
+    ``sigma`` is None where the network chooses it; ``low`` and ``high`` are the 95 % interval of
+    ACR over images, None without a log.
+    """
+
+    name: str
+    method: str
+    dataset: str
+    sigma: float | None
+    minutes: float
+    acr: float
+    low: float | None
+    high: float | None
+    subset: str
+    n: int
+    alpha: float
+    device: str
+
+
+def points(
+    root: Path, checkpoints: Iterable[Any], read: Callable[[Path], Log] = read_log
+) -> list[Point]:
+    """Return a point for each L2 measurement of each checkpoint whose minutes are known.
+
+    Minutes are those in the cards, also of the networks one starts from or is made of
+    (`rsviz.evaluation.training_cost.training_minutes`).
+    """
+    found = []
+    for c in checkpoints:
+        minutes = training_minutes(root, c.name) if c.verified else None
+        for m in c.card.get("measured", []) if minutes is not None else []:
+            if m["norm"] == "L2":
+                found.append(_point(c, m, minutes or 0.0, read))
+    return found
+
+
+def alike(points: Iterable[Point]) -> dict[str, list[Point]]:
+    """Return groups of points that may be compared, by what they share: data set, then sigma.
+
+    They share data set, images, n, alpha and sigma; a network that chooses sigma is in every group
+    of its images.
+    """
+    groups: dict[tuple[Any, ...], list[Point]] = {}
+    chosen: dict[tuple[Any, ...], list[Point]] = {}
+    for p in points:
+        images = (p.dataset, p.subset, p.n, p.alpha)
+        if p.sigma is None:
+            chosen.setdefault(images, []).append(p)
+        else:
+            groups.setdefault((*images, p.sigma), []).append(p)
+    whole = {key: [*g, *chosen.get(key[:-1], [])] for key, g in groups.items()}
+    ranked = sorted(whole.items(), key=lambda item: (item[0][0], item[0][-1], *item[0][1:-1]))
+    short = [f"{key[0]}, σ {key[-1]:g}" for key, _ in ranked]
+    return {
+        name if short.count(name) == 1 else f"{name}, {key[1]}, n {key[2]:,}, α {key[3]:g}": group
+        for name, (key, group) in zip(short, ranked, strict=True)
+    }
+
+
+def in_words(points: Sequence[Point]) -> str:
+    """Return a group in words, for those who do not see its figure."""
+    told = [f"{p.name}: ACR {p.acr:.3f} after {p.minutes:.0f} minutes" for p in points]
+    return "; ".join(told) + "."
+
+
+def _point(
+    checkpoint: Any, measured: Mapping[str, Any], minutes: float, read: Callable[[Path], Log]
+) -> Point:
+    card, low, high = checkpoint.card, None, None
+    try:
+        log = read(checkpoint.folder / measured["log"])
+        low, high = curves.acr_interval(log, np.random.default_rng(SEED))
+    except (UserError, OSError, KeyError):  # the card alone still gives the ACR
+        pass
+    return Point(
+        checkpoint.name,
+        card["method"],
+        card["dataset"],
+        measured["sigma"],
+        minutes,
+        measured["acr"],
+        low,
+        high,
+        measured["subset"],
+        measured["n"],
+        measured["alpha"],
+        card.get("device", "?"),
+    )
+
+
+def training_minutes(root: Path, name: str) -> float | None:
+    """Return the training minutes of a checkpoint and of all it starts from or is made of, once.
+
+    None where a card lacks them.
+    """
+    todo, seen, total = [name], set[str](), 0.0
+    while todo:
+        here = todo.pop()
+        if here in seen:
+            continue
+        seen.add(here)
+        try:
+            card = json.loads((root / here / "card.json").read_text())
+            total += float(card["seconds"]) / 60
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        others = [p["checkpoint"] for p in card.get("parts", {}).values() if "checkpoint" in p]
+        members = [m["name"] for m in card.get("members", ())]
+        todo += [*filter(None, [card.get("start")]), *members, *others]
+    return total

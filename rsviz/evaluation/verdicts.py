@@ -1,0 +1,246 @@
+"""What papers claim, as data, and what the logs here say of it (no torch here).
+
+Each claim is that one network's curve is above another's, in ACR or in certified accuracy at a
+radius. The logs decide: a paired bootstrap interval of the difference over the same images.
+
+Shape suffixes: N images.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from rsviz.core.errors import UserError
+from rsviz.evaluation import attack_tables, curves
+from rsviz.evaluation.logs import Log, images_of, read_log
+from rsviz.evaluation.paper_claims import ARS, CLAIMS, LYU, RADIUS_LINF, VRS, Claim
+from rsviz.evaluation.training_cost import training_minutes
+
+Verdict = Literal["holds", "contradicted", "undecided", "not comparable", "not measured yet"]
+RESAMPLES, SEED = 10_000, 0
+EQUAL = 1.1  # training times within a tenth of each other count as equal
+
+
+def verdict(low: float, high: float) -> Verdict:
+    """Return the verdict of a 95 % interval of a - b: it must exclude zero to decide."""
+    return "holds" if low > 0 else "contradicted" if high < 0 else "undecided"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the logs say of a claim: the difference a - b with its 95 % interval, and the verdict.
+
+    ``minutes_a`` and ``minutes_b`` are training minutes, those of the networks they start from
+    included.
+    """
+
+    claim: Claim
+    verdict: Verdict
+    ours_a: float | None = None
+    ours_b: float | None = None
+    gap: float | None = None
+    low: float | None = None
+    high: float | None = None
+    images: str = ""
+    n: int | None = None
+    minutes_a: float | None = None
+    minutes_b: float | None = None
+    note: str = ""
+    commands: tuple[str, ...] = ()
+
+    @property
+    def gain(self) -> float | None:
+        """The difference relative to b, None where b is nothing."""
+        return None if self.gap is None or not self.ours_b else self.gap / self.ours_b
+
+
+Commands = Callable[[str], Sequence[str]]
+
+
+def log_file(root: Path, name: str) -> Path:
+    """Return the file of a checkpoint's log, or of the log named."""
+    return root / (name if name.endswith(".csv") else f"{name}/certified.csv")
+
+
+def judge(
+    claim: Claim,
+    root: Path,
+    commands: Commands = lambda name: (),
+    read: Callable[[Path], Log] = read_log,
+) -> Finding:
+    """Return what the logs under ``root`` say of a claim; it never guesses what is missing.
+
+    Parameters
+    ----------
+    commands : gives the commands that make and measure a side.
+    read : reads a log, say from a cache.
+    """
+    how = tuple(dict.fromkeys(c for side in (claim.a, claim.b) for c in commands(side)))
+    files = [log_file(root, side) for side in (claim.a, claim.b)]
+    if missing := [str(f.relative_to(root)) for f in files if not f.is_file()]:
+        note = f"There is no log {' and no log '.join(missing)}."
+        return Finding(claim, "not measured yet", note=note, commands=how)
+    try:
+        a, b = map(read, files)
+    except UserError as error:
+        return Finding(claim, "not measured yet", note=str(error), commands=how)
+    minutes = [training_minutes(root, side.split("/")[0]) for side in (claim.a, claim.b)]
+    if reasons := _unlike(a, b):
+        return Finding(claim, "not comparable", note=" ".join(reasons), commands=how)
+    gap, low, high = curves.paired_bootstrap(
+        a, b, np.random.default_rng(SEED), RESAMPLES, claim.radius
+    )
+    return Finding(
+        claim,
+        verdict(low, high),
+        _value(a, claim.radius),
+        _value(b, claim.radius),
+        gap,
+        low,
+        high,
+        images_of(a),
+        a.n,
+        minutes[0],
+        minutes[1],
+        _minutes_note(minutes),
+        how,
+    )
+
+
+def judge_all(root: Path, commands: Commands = lambda name: ()) -> list[Finding]:
+    """Return what the logs and the tables of attacked images say of every claim."""
+    found = [judge(claim, root, commands) for claim in CLAIMS]
+    return [*found, judge_growth(root, commands), *judge_attacked(root)]
+
+
+def judge_growth(
+    root: Path, commands: Commands = lambda name: (), read: Callable[[Path], Log] = read_log
+) -> Finding:
+    """Return whether ARS gains more over plain smoothing on large canvases than on small ones.
+
+    The gain of an image is that of the same object on two canvases, so both gains are paired.
+    """
+    sides = [f"shapes-k{k}-{method}-1.0" for k in (64, 32) for method in ("adaptive", "plain")]
+    how = tuple(dict.fromkeys(c for side in sides for c in commands(side)))
+    pairs = zip(sides[::2], sides[1::2], strict=True)
+    large, small = (Claim(ARS, "", LYU, a, b, RADIUS_LINF) for a, b in pairs)
+    parts = [judge(claim, root, read=read) for claim in (large, small)]
+    claim = Claim(
+        ARS,
+        "What the mask gains over plain smoothing grows with the canvas: k = 64 above 32 (Shapes).",
+        LYU,
+        "the gain at k = 64",
+        "the gain at k = 32",
+        RADIUS_LINF,
+        what=f"{large.measure}, less that of plain smoothing",
+    )
+    for part in parts:
+        if part.gap is None:
+            return Finding(claim, part.verdict, note=part.note, commands=how)
+    logs = [read(log_file(root, side)) for side in sides]
+    if not np.array_equal(logs[0].index_N, logs[2].index_N) or logs[0].n != logs[2].n:
+        note = "The two sizes were not measured on the same images at the same n."
+        return Finding(claim, "not comparable", note=note, commands=how)
+    won = [curves.won(log, RADIUS_LINF) for log in logs]
+    gaps_N = won[0] - won[1] - (won[2] - won[3])
+    gap, low, high = curves.bootstrap(gaps_N, np.random.default_rng(SEED), RESAMPLES)
+    of, n = images_of(logs[0]), logs[0].n
+    first, second = (part.gap for part in parts)
+    return Finding(claim, verdict(low, high), first, second, gap, low, high, of, n, commands=how)
+
+
+ATTACKED, LAMBDA = "cifar10-variational", "lambda 0.2"
+_UNDER = {
+    "none": ("on clean images", "accuracy, clean"),
+    "f": ("under attack on f alone", "accuracy, attacked through f"),
+    "f and h": ("under attack on f and h together", "accuracy, attacked through f and h"),
+}
+
+
+def judge_attacked(root: Path, name: str = ATTACKED) -> list[Finding]:
+    """Return whether the selector is right more often than the best fixed level, attacked or not.
+
+    The best fixed level is found on the same images, which favours it a little.
+    """
+    found, missing = None, f"There is no table {name}/{attack_tables.FILE}."
+    try:
+        if (file := root / name / attack_tables.FILE).is_file():
+            found = attack_tables.read(file)
+    except UserError as error:
+        missing = str(error)
+    findings = []
+    for attack, (where, what) in _UNDER.items():
+        text = f"A level for each image is right more often than any fixed one {where} (λ 0.2)."
+        if found is None:
+            claim = Claim("Variational RS", text, VRS, name, "the best fixed level", what=what)
+            findings.append(Finding(claim, "not measured yet", note=missing))
+            continue
+        best = found.best_fixed(attack)
+        a_N, b_N = found.of(LAMBDA, attack), found.of(best, attack)
+        claim = Claim(
+            "Variational RS", text, VRS, f"{name}, {LAMBDA}", f"{best} for all", what=what
+        )
+        rng = np.random.default_rng(SEED)
+        gap, low, high = curves.bootstrap(a_N.astype(float) - b_N, rng, RESAMPLES)
+        eps, n = found.head["spec"]["eps"], found.head["spec"]["n"]
+        findings.append(
+            Finding(
+                claim,
+                verdict(low, high),
+                float(a_N.mean()),
+                float(b_N.mean()),
+                gap,
+                low,
+                high,
+                f"{len(a_N)} test images",
+                n,
+                note=f"Not certified: attacks of L2 length {eps:g}, {found.head['spec']['steps']} "
+                "steps, through noise.",
+                commands=(found.head["command"],),
+            )
+        )
+    return findings
+
+
+def to_dict(finding: Finding) -> dict[str, Any]:
+    """Return a finding as JSON can hold it."""
+    return asdict(finding) | {"measure": finding.claim.measure, "gain": finding.gain}
+
+
+def in_lines(findings: Iterable[Finding]) -> list[str]:
+    """Return findings as text, a claim a paragraph of two or three lines."""
+    lines = []
+    for f in findings:
+        lines.append(f"{f.verdict.upper()}: {f.claim.text} [{f.claim.source}]")
+        if f.gap is not None:
+            gain = "" if f.gain is None else f" ({f.gain:+.1%})"
+            lines.append(
+                f"  {f.claim.measure}: {f.claim.a} {f.ours_a:.4f}, {f.claim.b} {f.ours_b:.4f}; "
+                f"difference {f.gap:+.4f}{gain}, 95 % interval {f.low:+.4f} to {f.high:+.4f} "
+                f"({f.images}, n {f.n:,})"
+            )
+        if f.note:
+            lines.append(f"  {f.note}")
+    return lines
+
+
+def _value(log: Log, radius: float | None) -> float:
+    return curves.acr(log) if radius is None else curves.accuracy_at(log, radius)
+
+
+def _unlike(a: Log, b: Log) -> list[str]:
+    """Return why two logs cannot be paired: another norm, data set, images, n or alpha."""
+    reasons = curves.comparable([curves.curve(log, [0.0]) for log in (a, b)])
+    if not reasons and not np.array_equal(a.index_N, b.index_N):
+        reasons = [f"{a.name} and {b.name} are not of the same images."]
+    return reasons
+
+
+def _minutes_note(minutes: Sequence[float | None]) -> str:
+    known = sorted(m for m in minutes if m is not None)
+    if len(known) < 2 or known[1] <= EQUAL * known[0]:
+        return ""
+    return "The two did not train equally long; the figure of ACR against minutes shows all."

@@ -1,0 +1,129 @@
+"""Figures: plain data in, a chart out (no torch here).
+
+Plotly for what is finished or slow; Altair for bars that move, since a Plotly chart is mounted anew
+at every change. Colours are Okabe and Ito's, legible on light and dark; whatever differs in colour
+differs in dash, marker or label too.
+
+Shape suffixes: K classes, T moments of a run.
+"""
+
+import math
+from collections.abc import Sequence
+
+import altair as alt
+import plotly.graph_objects as go
+
+from rsviz.core.live_bounds import Trace
+from rsviz.figures.style import BLUE, GREY, ORANGE, RED
+
+
+def vote_bars(counts_K: Sequence[int], classes: Sequence[str], top: int | None) -> alt.LayerChart:
+    """Draw how many votes each class has, the chosen class in blue; classes keep their places."""
+    total = max(sum(counts_K), 1)
+    counts = list(counts_K) or [0] * len(classes)
+    rows = [
+        {"class": name, "votes": k, "share": k / total, "chosen": "yes" if i == top else "no"}
+        for i, (name, k) in enumerate(zip(classes, counts, strict=True))
+    ]
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        y=alt.Y("class:N", sort=list(classes), title=None, axis=alt.Axis(labelLimit=90)),
+        x=alt.X(
+            "share:Q",
+            title="share of the votes",
+            scale=alt.Scale(domain=[0, 1.18]),  # room for the count beside a full bar
+            axis=alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1]),
+        ),
+        tooltip=[
+            alt.Tooltip("class:N"),
+            alt.Tooltip("votes:Q", format=","),
+            alt.Tooltip("share:Q", format=".2%"),
+        ],
+    )
+    colour = alt.Color(
+        "chosen:N", scale=alt.Scale(domain=["yes", "no"], range=[BLUE, GREY]), legend=None
+    )
+    text = alt.Text("votes:Q", format=",")
+    labels = base.mark_text(align="left", dx=4, color=GREY).encode(text=text)
+    half = alt.Chart(alt.Data(values=[{"half": 0.5}])).mark_rule(strokeDash=[4, 4], color=RED)
+    return (base.mark_bar().encode(color=colour) + labels + half.encode(x="half:Q")).properties(
+        height=26 * len(classes) + 40
+    )
+
+
+def radius_trace(
+    trace: Trace, planned: int, ceiling: float, at_planned_n: float | None
+) -> go.Figure:
+    """Draw the certified radius while votes come in, its band, and what n votes can reach.
+
+    Parameters
+    ----------
+    ceiling : the largest radius that n votes can certify.
+    at_planned_n : the radius of Clopper-Pearson at the planned n, None before that.
+    """
+    top = 1.12 * max(ceiling, at_planned_n or 0.0, 1e-3)
+    figure = go.Figure()
+    if len(trace.votes_T) > 1:
+        figure.add_scatter(
+            x=[*trace.votes_T, *reversed(trace.votes_T)],
+            y=[min(r, top) for r in trace.high_T] + list(reversed(trace.low_T)),
+            fill="toself",
+            fillcolor="rgba(86,180,233,0.25)",
+            line={"width": 0},
+            hoverinfo="skip",
+            name="where it may still end",
+        )
+    figure.add_scatter(
+        x=trace.votes_T,
+        y=trace.low_T,
+        mode="lines+markers" if len(trace.votes_T) == 1 else "lines",
+        line={"color": BLUE, "width": 3},
+        name="certified now (anytime)",
+        hovertemplate="%{x:,} votes: radius %{y:.3f}<extra></extra>",
+    )
+    if at_planned_n is not None:
+        figure.add_scatter(
+            x=[planned],
+            y=[at_planned_n],
+            mode="markers",
+            marker={"symbol": "diamond", "size": 12, "color": ORANGE},
+            name="Clopper-Pearson at the planned n",
+            hovertemplate="%{x:,} votes: radius %{y:.3f}<extra></extra>",
+        )
+    figure.add_scatter(
+        x=[0, planned],
+        y=[ceiling, ceiling],
+        mode="lines",
+        line={"color": GREY, "width": 1.5, "dash": "dash"},
+        name=f"most that {planned:,} votes can certify",
+        hovertemplate="ceiling: %{y:.3f}<extra></extra>",
+    )
+    figure.update_xaxes(title="votes", range=[0, planned * 1.03], fixedrange=True)
+    figure.update_yaxes(title="L2 radius (pixels in [0, 1])", range=[0, top], fixedrange=True)
+    figure.update_layout(
+        height=330,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
+        dragmode=False,
+    )
+    return figure
+
+
+def trace_in_words(trace: Trace, ceiling: float) -> str:
+    """Describe `radius_trace` for who cannot see it."""
+    if not trace.votes_T:
+        return "No votes have come in yet."
+    high = trace.high_T[-1]
+    end = "is not yet bounded above" if math.isinf(high) else f"may still end as high as {high:.3f}"
+    return (
+        f"After {trace.votes_T[-1]:,} votes the certified radius is {trace.low_T[-1]:.3f} and "
+        f"{end}; the dashed line, {ceiling:.3f}, is the most that the planned votes can certify."
+    )
+
+
+def votes_in_words(counts_K: Sequence[int], classes: Sequence[str]) -> str:
+    """Describe `vote_bars` for who cannot see it."""
+    ranked = sorted(zip(counts_K, classes, strict=False), reverse=True)
+    told = ", ".join(f"{name} {k:,}" for k, name in ranked[:3] if k)
+    return f"Votes by class: {told}." if told else "No votes have come in yet."

@@ -1,0 +1,207 @@
+"""Figures that set curves beside each other: plain data in, a plotly figure out (no torch here).
+
+Colours are Okabe and Ito's, legible on light and dark; what differs in colour differs in dash and
+marker too. Shape suffixes: N images, R radii, B bins.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+from itertools import pairwise
+
+import numpy as np
+import plotly.graph_objects as go
+
+from rsviz.core.spec import Norm
+from rsviz.evaluation.comparison import MARK, Entry
+from rsviz.evaluation.curves import Curve
+
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8C8C8C")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
+UNITS = {
+    Norm.L2: "L2 radius (pixels in [0, 1])",
+    Norm.LINF: "Linf radius (pixels in [0, 1])",
+}
+
+
+def accuracy_curves(
+    entries: Sequence[Entry], marks: Mapping[str, Sequence[str]], bands: bool = False
+) -> go.Figure:
+    """Draw certified accuracy against radius, with what each is unlike the first in its label.
+
+    Every point can be clicked, though only some have a marker; as the hover is shared, a click
+    gives a radius and not which curve. Published curves have open markers. A click on a legend
+    entry shows it alone, a double click hides it.
+    """
+    figure = empty(460)
+    for i, entry in enumerate(entries):
+        colour, group = COLOURS[i % len(COLOURS)], entry.name
+        if bands and not all(map(math.isnan, entry.curve.low_R)):
+            figure.add_trace(_band(entry.curve, colour, group))
+        figure.add_trace(_line(entry, i, marks.get(entry.name, ())))
+        if entry.curve.ceiling:
+            figure.add_trace(_ceiling(entry.curve, colour, group))
+    norms = list(dict.fromkeys(e.curve.norm for e in entries)) or [Norm.L2]
+    figure.update_xaxes(title=" and ".join(UNITS[n] for n in norms), rangemode="tozero")
+    figure.update_xaxes(unifiedhovertitle={"text": "radius %{x:.4~g}"})
+    figure.update_yaxes(title="certified accuracy", tickformat=".0%", range=[0, 1.0])
+    figure.update_layout(
+        hovermode="x unified",
+        clickmode="event+select",
+        legend={"itemclick": "toggleothers", "itemdoubleclick": "toggle"},
+    )
+    return figure
+
+
+def radius_histogram(
+    radius_N: np.ndarray, correct_N: np.ndarray, stands_N: np.ndarray, curve: Curve
+) -> go.Figure:
+    """Draw how many images are certified to which radius, right and wrong ones apart.
+
+    Images that abstained (``stands_N`` false) have no radius: they stand left of zero.
+    ``customdata`` of a bar is (name, low, high), negative for those that abstained.
+    """
+    top = max(curve.ceiling or 0.0, float(radius_N.max(initial=0.0)), 1e-4)
+    edge_B = np.linspace(0, top * (1 + 1e-9), 25)
+    known_N = np.where(stands_N, radius_N, np.nan)
+    figure = _bars(known_N, correct_N, stands_N, edge_B, curve.name)
+    width = edge_B[1]
+    figure.data[-1].update(
+        x=[-width],
+        y=[int((~stands_N).sum())],
+        width=[0.92 * width],
+        customdata=[(curve.name, -1.0, -1.0)],
+        hovertemplate="%{y} images abstained<extra></extra>",
+    )
+    if curve.ceiling:
+        figure.add_vline(x=curve.ceiling, line={"dash": "dash", "color": COLOURS[-1]})
+    figure.update_xaxes(title=UNITS[curve.norm])
+    return figure
+
+
+def p_a_histogram(
+    p_N: np.ndarray, correct_N: np.ndarray, stands_N: np.ndarray, title: str, name: str = ""
+) -> go.Figure:
+    """Draw how many images have which p_A; those where it is not known (nan) are left out."""
+    low = 0.5 if np.all(p_N[~np.isnan(p_N)] >= 0.5) else 0.0
+    figure = _bars(p_N, correct_N, stands_N, np.linspace(low, 1 + 1e-9, 26), name)
+    figure.add_vline(x=0.5, line={"dash": "dash", "color": COLOURS[-1]})
+    figure.update_xaxes(title=title, range=[low, 1.005])
+    return figure
+
+
+def in_words(entries: Sequence[Entry]) -> str:
+    """Describe `accuracy_curves` for who cannot see it."""
+    told = [
+        f"{e.name}: {e.curve.accuracy_R[0]:.0%} at radius {e.curve.radius_R[0]:g}"
+        + ("" if math.isnan(e.curve.acr) else f", ACR {e.curve.acr:.3f}")
+        for e in entries
+    ]
+    return "Certified accuracy falls as the radius grows. " + "; ".join(told) + "."
+
+
+def _line(entry: Entry, i: int, unlike: Sequence[str]) -> go.Scatter:
+    c = entry.curve
+    label = escape(entry.name) + (f" <b>(≠ {', '.join(unlike)})</b>" if unlike else "")
+    facts = [
+        c.n and f"n {c.n:,}",
+        c.alpha and f"α {c.alpha:g}",
+        c.images and f"{c.images:,} images",
+    ]
+    told = ", ".join(str(f) for f in facts if f) or "settings not stated"
+    # The shared hover shows a published curve at its nearest point, which is to be said.
+    at = " at %{x:.4~g}" if entry.kind == "published" else ""
+    symbol = SYMBOLS[i % len(SYMBOLS)] + ("-open" if entry.kind == "published" else "")
+    return go.Scatter(
+        x=c.radius_R,
+        y=c.accuracy_R,
+        mode="lines+markers",
+        line={"color": COLOURS[i % len(COLOURS)], "dash": DASHES[i % len(DASHES)], "width": 2.5},
+        marker={"symbol": symbol, "size": _sizes(entry), "opacity": 1},
+        unselected={"marker": {"opacity": 1}},
+        cliponaxis=False,
+        name=label,
+        legendgroup=entry.name,
+        hovertemplate=f"%{{y:.1%}}{at} · {escape(entry.name)} ({told})<extra></extra>",
+    )
+
+
+def _sizes(entry: Entry) -> list[int]:
+    """Return marker sizes: one every MARK of a log's curve, and at every published point."""
+    radius_R = entry.curve.radius_R
+    step = 1
+    if entry.kind != "published" and len(radius_R) > 12:
+        step = round(MARK / (radius_R[1] - radius_R[0])) if entry.curve.norm is Norm.L2 else 4
+    return [9 if i % max(step, 1) == 0 else 0 for i in range(len(radius_R))]
+
+
+def _band(curve: Curve, colour: str, group: str) -> go.Scatter:
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return go.Scatter(
+        x=[*curve.radius_R, *reversed(curve.radius_R)],
+        y=[*curve.high_R, *reversed(curve.low_R)],
+        fill="toself",
+        fillcolor=f"rgba({red},{green},{blue},0.18)",
+        line={"width": 0},
+        mode="lines",
+        legendgroup=group,
+        showlegend=False,
+        hoverinfo="skip",
+    )
+
+
+def _ceiling(curve: Curve, colour: str, group: str) -> go.Scatter:
+    return go.Scatter(
+        x=[curve.ceiling, curve.ceiling],
+        y=[0, 1],
+        mode="lines",
+        line={"color": colour, "dash": "dot", "width": 1},
+        opacity=0.8,
+        legendgroup=group,
+        showlegend=False,
+        hoverinfo="skip",
+    )
+
+
+def _bars(
+    value_N: np.ndarray, correct_N: np.ndarray, stands_N: np.ndarray, edge_B: np.ndarray, name: str
+) -> go.Figure:
+    figure = empty(280)
+    looks = (
+        ("right", correct_N & stands_N, COLOURS[0], ""),
+        ("wrong", ~correct_N & stands_N, COLOURS[1], "/"),
+        ("abstained", ~stands_N, COLOURS[-1], "."),
+    )
+    for label, inside_N, colour, pattern in looks:
+        value = value_N[inside_N & ~np.isnan(value_N)]
+        count_B, _ = np.histogram(value, edge_B)
+        figure.add_bar(
+            x=(edge_B[:-1] + edge_B[1:]) / 2,
+            y=count_B,
+            width=np.diff(edge_B) * 0.92,
+            name=f"{label} ({int(inside_N.sum()):,})",
+            marker={"color": colour, "pattern": {"shape": pattern}},
+            customdata=[(name, float(a), float(b)) for a, b in pairwise(edge_B)],
+            hovertemplate="%{y} images, %{customdata[1]:.3f}–%{customdata[2]:.3f}<extra></extra>",
+            unselected={"marker": {"opacity": 1}},
+        )
+    figure.update_yaxes(title="images")
+    figure.update_layout(barmode="stack", clickmode="event+select")
+    return figure
+
+
+def empty(height: int) -> go.Figure:
+    """Return an empty figure: transparent, legend below, no zoom, so that a phone can scroll."""
+    figure = go.Figure()
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 16, "b": 8},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
+        dragmode=False,
+    )
+    figure.update_xaxes(fixedrange=True)
+    figure.update_yaxes(fixedrange=True)
+    return figure

@@ -1,0 +1,119 @@
+"""A report of one certificate: a single HTML file that opens offline and asks nobody for anything.
+
+Shape suffixes: C channels, H height, W width, K classes.
+"""
+
+import base64
+import html
+import io
+import json
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+from torch import Tensor
+
+from rsviz.core.flags import FLAGS
+from rsviz.core.radius import down
+from rsviz.core.spec import Certificate
+from rsviz.data import images
+from rsviz.figures.style import BLUE, GREY
+
+# No script, style or picture from anywhere but this file: a browser enforces it.
+POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
+STYLE = """
+:root{color-scheme:light}
+body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#222}
+img{image-rendering:pixelated;width:256px}figure{margin:1rem 0}table{border-collapse:collapse}
+td,th{padding:.2rem .8rem .2rem 0;text-align:left;vertical-align:top;overflow-wrap:anywhere}
+pre{overflow:auto;background:#f4f4f4;padding:1rem;font-size:13px}
+"""
+
+
+def report(
+    c: Certificate,
+    x_CHW: Tensor,
+    classes: Sequence[str],
+    figures: Sequence[tuple[str, go.Figure]],
+) -> str:
+    """Return the report as HTML: picture, verdict, guarantee, figures, certificate, how to verify.
+
+    Parameters
+    ----------
+    classes : names, by number.
+    figures : what each shows, and the figure; plotly.js is written into the file once, 4.5 MB.
+    """
+    shown = "".join(
+        f"<figure><figcaption>{html.escape(title)}</figcaption>{_figure(figure, i)}</figure>"
+        for i, (title, figure) in enumerate(figures)
+    )
+    rows = "".join(
+        f"<tr><th>{name}</th><td>{html.escape(text)}</td></tr>" for name, text in _rows(c)
+    )
+    flags = "".join(
+        f"<p><b>{html.escape(name.capitalize())}.</b> {html.escape(FLAGS[name].meaning)}</p>"
+        for name in c.flags
+        if name in FLAGS
+    )
+    return f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<meta name="viewport" content="width=device-width">
+<title>rsviz: {html.escape(verdict(c, classes))}</title><style>{STYLE}</style>
+<script>{get_plotlyjs() if figures else ""}</script></head><body>
+<h1>{html.escape(verdict(c, classes))}</h1>
+<p><img alt="The image certified" src="data:image/png;base64,{_png(x_CHW)}"></p>
+<p><b>The guarantee.</b> {html.escape(c.guarantee)} Here alpha = {c.alpha:g}.</p>{flags}
+<table>{rows}</table>{shown}
+<h2>Check it</h2>
+<p>Save the certificate below as certificate.json and run
+<code>python -m rsviz verify certificate.json IMAGE</code>: it counts the votes again, with this
+seed and with a fresh one.</p>
+<h2>The certificate</h2>
+<pre id="certificate">{html.escape(c.to_json())}</pre></body></html>
+"""
+
+
+def verdict(c: Certificate, classes: Sequence[str]) -> str:
+    """Return one line: the class and its radius, rounded down, or that nothing is certified."""
+    if c.abstained or c.predicted is None:
+        return "Abstains: nothing is certified"
+    unit = "L2" if c.norm == "L2" else "Linf"
+    digits = 3 if unit == "L2" else 5
+    return f"{classes[c.predicted]}, certified within {down(c.radius, digits)} ({unit})"
+
+
+def vote_figure(c: Certificate, classes: Sequence[str]) -> go.Figure:
+    """Draw the votes of each class as bars, the chosen class in blue."""
+    colours = [BLUE if i == c.predicted else GREY for i in range(len(classes))]
+    counts = list(c.counts) or [0] * len(classes)
+    figure = go.Figure(
+        go.Bar(x=counts, y=list(classes), orientation="h", marker_color=colours, name="votes")
+    )
+    figure.update_yaxes(autorange="reversed")
+    figure.update_xaxes(title="votes")
+    return figure.update_layout(height=60 + 26 * len(classes), margin={"t": 8, "b": 8})
+
+
+def _rows(c: Certificate) -> list[tuple[str, str]]:
+    names = "image image_sha256 checkpoint checkpoint_sha256 method sigma n0 n alpha bound ended "
+    names += "seed p_a_lower path"
+    return [(name.replace("_", " "), str(getattr(c, name))) for name in names.split()]
+
+
+def _figure(figure: go.Figure, number: int) -> str:
+    """Return a figure as a div and the call that draws it; text in it cannot end the script."""
+    drawn = go.Figure(figure)
+    drawn.update_layout(paper_bgcolor="white", plot_bgcolor="white", template="plotly_white")
+    spec = json.dumps(json.loads(drawn.to_json() or "{}")).replace("<", "\\u003c")
+    config = json.dumps({"displaylogo": False, "responsive": True})
+    return (
+        f'<div id="figure-{number}"></div><script>(f=>Plotly.newPlot("figure-{number}",f.data,'
+        f"f.layout,{config}))({spec})</script>"
+    )
+
+
+def _png(x_CHW: Tensor) -> str:
+    buffer = io.BytesIO()
+    images.to_pil(x_CHW).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,54 @@
+"""Noise levels to choose from, and what a network is taught about them on training images.
+
+Shape suffixes: N images, R rows, C channels, H height, W width, K classes, L noise levels.
+"""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from torch import nn
+
+from rsviz.core.errors import UserError
+from rsviz.core.spec import SIGMA_MAX
+from rsviz.methods.base import network
+
+
+def parse(text: str) -> tuple[float, ...]:
+    """Return the levels of ``"0.25,0.5,1"``, in pixel units: at least two, rising.
+
+    Raises
+    ------
+    UserError
+        The text is not a rising list of at least two numbers between 0 and 10.
+    """
+    try:
+        levels = tuple(float(word) for word in text.split(","))
+    except ValueError:
+        levels = ()
+    in_range = all(0 < s < SIGMA_MAX for s in levels)
+    if len(levels) < 2 or list(levels) != sorted(set(levels)) or not in_range:
+        raise UserError(
+            f"levels must be two or more rising numbers between 0 and {SIGMA_MAX:g}, separated by "
+            f"commas, but is {text!r}."
+        )
+    return levels
+
+
+def classifier_at(nets: Mapping[str, nn.Module], level: float) -> nn.Module:
+    """Return the classifier of one level: ``classifier-0.25`` where routed, else ``classifier``.
+
+    Raises
+    ------
+    UserError
+        There is neither.
+    """
+    name = f"classifier-{level:g}"
+    return nets[name] if name in nets else network(nets, "classifier")
+
+
+def geometric_grid(low: float, high: float, count: int) -> str:
+    """Return ``count`` levels from low to high in equal ratios, as settings hold them."""
+    if not (0 < low < high < SIGMA_MAX and count >= 2 and math.isfinite(high)):
+        raise UserError(f"A grid needs 0 < low < high < {SIGMA_MAX:g} and at least two levels.")
+    return ",".join(f"{s:.6g}" for s in np.geomspace(low, high, count))

@@ -1,0 +1,1 @@
+"""What votes: classifiers, ensembles, masks, selectors; imports data, core."""

@@ -1,0 +1,189 @@
+"""Images + network + noise -> vote counts: the one hot loop, and the driver of every method.
+
+A method is a generator that yields an `Ask` ('give me n votes of this voter at this noise') and is
+sent `Votes`; it never runs the loop itself. The driver serves the live page (one image, a reading
+after every batch) and evaluation (many images, whose chunks share a batch) alike.
+
+Shape suffixes: N rows of a batch, C channels, H height, W width, K classes, B chunks of a batch.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rsviz.core.spec import Certificate, Ending, RunSpec, Votes
+from rsviz.data.images import image_id
+from rsviz.smoothing.noise import CHUNK, chunk, chunk_seed
+from rsviz.smoothing.voters import Ask, MethodRun, Request, Voter
+
+
+@dataclass(eq=False)
+class Task:
+    """An image under way: the votes of its stages so far, and in the end its certificate."""
+
+    request: Request
+    run: MethodRun
+    x_CHW: Tensor
+    votes: dict[str, Votes] = field(default_factory=dict)
+    certificate: Certificate | None = None
+    finished: bool = False
+    ask: Ask | None = None
+    handed_out: int = 0  # chunks of the current ask already given to a batch
+    counts_K: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    started: float = field(default_factory=time.perf_counter)
+
+    def advance(self, votes: Votes | None) -> None:
+        """Send the method its votes (None at the start) and take its next ask or certificate."""
+        try:
+            self.ask = next(self.run) if votes is None else self.run.send(votes)
+            self.handed_out, self.counts_K = 0, np.zeros(self.ask.classes, np.int64)
+        except StopIteration as end:
+            self.ask, self.certificate, self.finished = None, end.value, True
+
+    @property
+    def waiting(self) -> int:
+        """Chunks of the current ask that no batch holds yet."""
+        return 0 if self.ask is None else -(-self.ask.n // CHUNK) - self.handed_out
+
+
+@dataclass(frozen=True, eq=False)
+class _Share:
+    """One chunk of a batch: whose, which, and how many of its rows count."""
+
+    task: Task
+    ask: Ask
+    index: int
+
+    @property
+    def rows(self) -> int:
+        return min(CHUNK, self.ask.n - self.index * CHUNK)
+
+
+def default_chunks(device: str) -> int:
+    """Return how many chunks share a forward pass: 1 on a CPU, 20 on a GPU."""
+    return 20 if device.startswith("cuda") else 1
+
+
+def path(device: str, chunks: int) -> str:
+    """Name the arithmetic votes are counted on; equal paths and seeds give equal counts."""
+    if device.startswith("cuda"):
+        kind = torch.cuda.get_device_name(device)
+    else:
+        kind = f"cpu {torch.backends.cpu.get_cpu_capability()}"
+    return f"{kind}, float32, eager, torch {torch.__version__}, {chunks * CHUNK} rows"
+
+
+def drive(
+    requests: Iterable[Request],
+    device: str = "cpu",
+    chunks: int | None = None,
+    cancel: threading.Event | None = None,
+) -> Iterator[Task]:
+    """Answer the asks of all requests; yield each task whenever some of its votes came in.
+
+    A ``finished`` task has its certificate and is not seen again. Every forward pass has
+    exactly ``chunks`` chunks, padded where fewer wait, so that an image's counts are the same
+    whatever is batched beside it. On a GPU one batch is computed ahead of the one being read.
+    """
+    chunks = chunks or default_chunks(device)
+    ahead = 1 if device.startswith("cuda") else 0
+    queue, active = iter(requests), list[Task]()
+    flying = deque[tuple[list[_Share], Tensor]]()
+    while not (cancel and cancel.is_set()):
+        shares = _next_shares(active, queue, chunks, device)
+        for task in [t for t in active if t.finished and not t.votes]:  # it asked for nothing
+            active.remove(task)
+            yield task
+        if shares:
+            flying.append((shares, _forward(shares, chunks, device)))
+        elif not flying and not active:
+            return
+        if flying and (len(flying) > ahead or not shares):
+            yield from _collect(*flying.popleft(), active)
+
+
+def _next_shares(
+    active: list[Task], queue: Iterator[Request], chunks: int, device: str
+) -> list[_Share]:
+    """Take the next chunks of one voter, oldest images first; new images fill what room is left."""
+    shares: list[_Share] = []
+    position = 0
+    while len(shares) < chunks:
+        if position == len(active):
+            request = next(queue, None)
+            if request is None:
+                break
+            active.append(Task(request, request.start(), request.x_CHW.to(device)))
+            active[-1].advance(None)
+        task = active[position]
+        position += 1
+        if task.ask is None or (shares and shares[0].ask.voter != task.ask.voter):
+            continue
+        room = min(task.waiting, chunks - len(shares))
+        first = task.handed_out
+        shares += [_Share(task, task.ask, i) for i in range(first, first + room)]
+        task.handed_out += room
+    return shares
+
+
+def _forward(shares: list[_Share], chunks: int, device: str) -> Tensor:
+    """Return class_BN of one batch, one row of `CHUNK` votes a chunk, padding left out."""
+    padded = shares + [shares[-1]] * (chunks - len(shares))
+    shape = padded[0].task.x_CHW.shape
+    with torch.inference_mode():
+        x_NCHW = torch.cat([s.task.x_CHW.expand(CHUNK, *shape) for s in padded])
+        sigma_B = torch.tensor([s.ask.sigma for s in padded], device=device)
+        sigma_N111 = sigma_B.repeat_interleave(CHUNK).view(-1, 1, 1, 1)
+        noise = [
+            torch.cat([_noise(s, query, device) for s in padded])
+            for query in range(padded[0].ask.queries)
+        ]
+        classes_N = shares[0].ask.voter(x_NCHW, sigma_N111, *noise)
+        return classes_N.view(chunks, CHUNK)[: len(shares)]
+
+
+def _noise(share: _Share, query: int, device: str) -> Tensor:
+    request = share.task.request
+    seed = chunk_seed(request.seed, request.image, share.ask.stage, query, share.index)
+    C, H, W = share.task.x_CHW.shape
+    return chunk((C, H, W), seed, device)
+
+
+def _collect(shares: list[_Share], classes_BN: Tensor, active: list[Task]) -> Iterator[Task]:
+    """Count one batch's votes, let methods that have all of theirs go on, and yield each task."""
+    for share, class_N in zip(shares, classes_BN.cpu().numpy(), strict=True):
+        share.task.counts_K += np.bincount(class_N[: share.rows], minlength=share.ask.classes)
+    for task in dict.fromkeys(share.task for share in shares):
+        ask = task.ask
+        assert ask is not None
+        ended: Ending = "complete" if task.counts_K.sum() == ask.n else "running"
+        votes = Votes(ask.stage, tuple(task.counts_K.tolist()), ask.n, ended)
+        task.votes[ask.stage] = votes
+        if ended == "complete":
+            task.advance(votes)
+        if task.finished:
+            active.remove(task)
+        yield task
+
+
+def noisy_votes(
+    voter: Voter, x_CHW: Tensor, spec: RunSpec, first: int, device: str = "cpu"
+) -> tuple[Tensor, Tensor]:
+    """Return the first noisy copies of the bound stage, (N,C,H,W), and class_N, the votes they got.
+
+    They are the very copies a run with this spec counts; at most `CHUNK` are shown.
+    """
+    C, H, W = x_CHW.shape
+    seed = chunk_seed(spec.seed, image_id(x_CHW), "bound", 0, 0)
+    with torch.inference_mode():
+        e_NCHW = chunk((C, H, W), seed, device)
+        x_NCHW = x_CHW.to(device).expand(CHUNK, C, H, W)
+        sigma_N111 = torch.full((CHUNK, 1, 1, 1), spec.sigma, device=device)
+        class_N = voter(x_NCHW, sigma_N111, e_NCHW)
+        return torch.addcmul(x_NCHW, sigma_N111, e_NCHW)[:first], class_N[:first]

@@ -1,0 +1,1 @@
+"""What Learn teaches, and the experiments behind it; imports figures and below."""

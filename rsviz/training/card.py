@@ -1,0 +1,55 @@
+"""What every way to train shares: where states lie, what a card says, the first weights."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rsviz.checkpoints import catalog, weights
+from rsviz.networks import classifiers
+from rsviz.training import loop
+
+
+def state_folder() -> Path:
+    """Return where the states of unfinished trainings lie: RSVIZ_STATES, else the cache."""
+    return Path(os.environ.get("RSVIZ_STATES") or Path.home() / ".cache" / "rsviz" / "training")
+
+
+def card_of(
+    spec: loop.TrainSpec, out: Path, device: str, command: str, seconds: float
+) -> dict[str, Any]:
+    """Return what every card says of how its networks were trained; nothing is measured yet."""
+    return {
+        "name": out.name,
+        "method": spec.method,
+        "dataset": spec.dataset,
+        "network": spec.network,
+        "sigma": None if spec.sigma == "uniform" else spec.sigma,
+        "sigma_training": spec.sigma,
+        "seed": spec.seed,
+        "start": spec.start,
+        "epochs": spec.epochs,
+        "dtype": spec.dtype,
+        "command": command,
+        "seconds": round(seconds),
+        "device": device_name(device),
+        "torch": torch.__version__,
+        "measured": [],
+    }
+
+
+def seeded_network(spec: loop.TrainSpec) -> torch.nn.Module:
+    """Return the network training starts from: a checkpoint's, or fresh weights by the seed."""
+    if spec.start:
+        return weights.load(catalog.find(spec.start), ready=False)
+    with torch.random.fork_rng(devices=[]):  # torch's initialisers take no generator
+        torch.manual_seed(spec.seed)
+        return classifiers.build(spec.network, spec.dataset)
+
+
+def device_name(device: str) -> str:
+    """Return what a card calls the device."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return f"CPU ({torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()})"

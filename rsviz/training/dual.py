@@ -1,0 +1,390 @@
+"""Training for Dual RS: labels from radii, the estimator, then the classifier; or routing.
+
+A round labels training images with the radius that each level's own classifier gives them, teaches
+the estimator which level is best, and fine-tunes the classifier on the levels that it chooses.
+Routing stops after the estimator: the classifiers are shipped experts, one for each level.
+
+Shape suffixes: N images, C channels, H height, W width, L noise levels.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from rsviz.checkpoints import catalog
+from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.checkpoints.weights import load, save_parts
+from rsviz.core import settings
+from rsviz.core.bounds import clopper_pearson_lower
+from rsviz.core.errors import UserError
+from rsviz.core.progress import Report
+from rsviz.core.radius import radius_l2
+from rsviz.data import datasets
+from rsviz.data.datasets import Dataset
+from rsviz.methods import dual, gaussian, noise_levels
+from rsviz.methods.dual import Targets
+from rsviz.methods.noise_levels import classifier_at
+from rsviz.networks.from_card import build_part
+from rsviz.smoothing import estimates
+from rsviz.smoothing.estimates import count_votes
+from rsviz.training import loop
+from rsviz.training.card import card_of, state_folder
+from rsviz.training.loop import DTYPES, TrainSpec
+
+BLOCK = 500  # images between two reports
+
+Risk = Literal["strong", "weak", "none"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What this training knows besides a TrainSpec, whose sigma is the estimator's own noise.
+
+    ``levels`` to choose from; ``votes`` of a label and ``images`` labelled (0: all); ``width`` of
+    the estimator, a compact net (24 of 32 channels is .57 of the classifier's arithmetic).
+    ``draws``, ``lam`` and ``eta`` are of its loss, ``risk`` how its consistency is weighed,
+    ``temperature`` that of its targets. For ``class_epochs`` before it learns levels it learns the
+    classes, at its own noise: which stay visible is most of what tells the levels apart. The
+    classifier is fine-tuned for ``fine_epochs`` at ``fine_lr``, in each of ``rounds``. ``experts``:
+    of routing, the stem of their names.
+    """
+
+    levels: str = "0.25,0.5,1"
+    votes: int = 50
+    images: int = 0
+    width: int = 24
+    draws: int = 2
+    lam: float = 40.0
+    eta: float = 0.5
+    risk: str = "strong"
+    temperature: float = 1.0
+    class_epochs: int = 0
+    fine_epochs: int = 3
+    fine_lr: float = 0.02
+    rounds: int = 1
+    experts: str = ""
+
+    def __post_init__(self) -> None:
+        noise_levels.parse(self.levels)
+        settings.check_counts(votes=(self.votes, 1), images=(self.images, 0))
+        settings.check_counts(width=(self.width, 1), rounds=(self.rounds, 1))
+        settings.check_counts(fine_epochs=(self.fine_epochs, 1))
+        settings.check_counts(class_epochs=(self.class_epochs, 0))
+        if self.risk not in ("strong", "weak", "none"):
+            raise UserError(f"risk must be strong, weak or none, but is {self.risk!r}.")
+        if self.temperature <= 0:
+            raise UserError(f"temperature must be above 0, but is {self.temperature!r}.")
+
+    @property
+    def level_L(self) -> tuple[float, ...]:
+        """The noise levels, rising."""
+        return noise_levels.parse(self.levels)
+
+
+def make(
+    spec: TrainSpec,
+    out: Path,
+    device: str,
+    command: str,
+    compiled: bool = True,
+    report: Report = print,
+) -> Checkpoint:
+    """Train Dual RS (``dual``, the classifier from ``spec.start``) or an estimator for experts.
+
+    Raises
+    ------
+    UserError
+        A setting is not known or out of range, or a network it starts from is not there.
+    """
+    how = settings.fill(Settings, spec.settings)
+    if not isinstance(spec.sigma, int | float) or spec.sigma <= 0:
+        raise UserError("--sigma is the estimator's own noise; give a number, the largest level.")
+    parts, nets = _start(spec, how, device)
+    data = _first(datasets.load(spec.dataset, "train"), how.images)
+    begun = time.perf_counter()
+    for number in range(how.rounds if spec.method == "dual" else 1):
+        stem = f"{out.name}-round{number}" if number else out.name
+        radius_NL = label(nets, data, how, spec, stem, device, report)
+        report(f"best level of {best_shares(radius_NL, how.level_L)}")
+        nets["estimator"] = _estimator(radius_NL, data, how, spec, stem, device, compiled, report)
+        if spec.method == "dual":
+            nets["classifier"] = _classifier(nets, data, how, spec, stem, device, compiled, report)
+    seconds = time.perf_counter() - begun
+    card = card_of(spec, out, device, command, seconds) | {
+        "sigma": None,
+        "settings": asdict(how),
+        "run": {"levels": how.levels, "sigma_e": float(spec.sigma)},
+        "train_images": len(data),
+        "parts": parts,
+    }
+    return save_parts(nets, out, card)
+
+
+def _start(
+    spec: TrainSpec, how: Settings, device: str
+) -> tuple[dict[str, dict[str, Any]], dict[str, nn.Module]]:
+    """Return the parts of the card, and the classifiers there are to begin with."""
+    estimator = {"network": "compact", "classes": len(how.level_L), "width": how.width}
+    if spec.method == "dual":
+        if not spec.start:
+            raise UserError("Dual RS starts from a trained classifier; name one with --start.")
+        net = load(catalog.find(spec.start), device, ready=False)
+        return {"estimator": estimator, "classifier": {"network": spec.network}}, {
+            "classifier": net.eval()
+        }
+    if not how.experts:
+        raise UserError("Routing needs experts; name them with --set experts=cifar10-gaussian.")
+    parts, nets = {"estimator": estimator}, dict[str, nn.Module]()
+    for level in how.level_L:
+        expert = _expert(how.experts, level)
+        name = f"classifier-{level:g}"
+        parts[name] = {"checkpoint": expert.name, "sha256": expert.sha256}
+        nets[name] = load(expert, device)
+    return parts, nets
+
+
+def _expert(stem: str, level: float) -> Checkpoint:
+    """Return the checkpoint of one level: STEM-1.0 or STEM-1, whichever there is."""
+    names = {c.name for c in catalog.list_checkpoints()}
+    wanted = (f"{stem}-{level}", f"{stem}-{level:g}")
+    return catalog.find(next((name for name in wanted if name in names), wanted[0]))
+
+
+def _first(data: Dataset, images: int) -> Dataset:
+    rows = slice(0, images or len(data))
+    return replace(data, x_NCHW=data.x_NCHW[rows], y_N=data.y_N[rows])
+
+
+def label(
+    nets: Mapping[str, nn.Module],
+    data: Dataset,
+    how: Settings,
+    spec: TrainSpec,
+    stem: str,
+    device: str,
+    report: Report,
+) -> Tensor:
+    """Return radius_NL of the training images, kept on disk level by level as they are found."""
+    radii_L = []
+    for level in how.level_L:
+        net = noise_levels.classifier_at(nets, level).eval()
+        file = state_folder() / f"{stem}-labels-{level:g}.pt"
+        asked = _asked(net, data, level, how.votes, spec)
+        kept = torch.load(file, weights_only=True) if file.exists() else {}
+        if kept.get("asked") != asked:
+            kept = {"asked": asked, "radius_N": _radii(net, data, level, how, spec, device, report)}
+            file.parent.mkdir(parents=True, exist_ok=True)
+            torch.save(kept, file)
+        radii_L.append(kept["radius_N"])
+    return torch.stack(radii_L, 1)
+
+
+def _asked(net: nn.Module, data: Dataset, level: float, votes: int, spec: TrainSpec) -> str:
+    """Return a hash of all that decides the labels of one level."""
+    weights = hashlib.sha256()
+    for value in net.state_dict().values():
+        weights.update(value.cpu().contiguous().numpy().tobytes())
+    told = [weights.hexdigest(), data.name, len(data), level, votes, spec.seed, spec.dtype]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def _radii(
+    net: nn.Module,
+    data: Dataset,
+    level: float,
+    how: Settings,
+    spec: TrainSpec,
+    device: str,
+    report: Report,
+) -> Tensor:
+    """Vote on every image at one level, block by block, and return `noise_levels.label_radii`."""
+    generator = torch.Generator(device).manual_seed(spec.seed)
+    kind, dtype = torch.device(device).type, DTYPES[spec.dtype]
+    right_N, begun, said = [], time.perf_counter(), time.perf_counter()
+    for i in range(0, len(data), BLOCK):
+        x_NCHW = data.x_NCHW[i : i + BLOCK].to(device).float() / 255
+        with torch.autocast(kind, dtype, enabled=spec.dtype != "float32"):
+            counts_NK = estimates.count_votes(net, x_NCHW, level, how.votes, generator)
+        right_N.append(counts_NK.gather(1, data.y_N[i : i + BLOCK, None])[:, 0])
+        if time.perf_counter() - said > 10:
+            said, done = time.perf_counter(), i + len(x_NCHW)
+            rate = done / (said - begun)
+            left = (len(data) - done) / rate / 60
+            report(f"labels at {level:g}: {done:,}/{len(data):,}  {left:.1f} min left")
+    return label_radii(torch.cat(right_N), how.votes, level)
+
+
+def best_shares(radius_NL: Tensor, level_L: tuple[float, ...]) -> str:
+    """Say how many of the images with any radius do best at each level."""
+    best_N = radius_NL.argmax(1)[radius_NL.amax(1) > 0]
+    share_L = torch.bincount(best_N, minlength=len(level_L)).double() / max(len(best_N), 1)
+    each = zip(level_L, share_L.tolist(), strict=True)
+    return ", ".join(f"{s:g}: {100 * share:.0f} %" for s, share in each)
+
+
+def _estimator(
+    radius_NL: Tensor,
+    data: Dataset,
+    how: Settings,
+    spec: TrainSpec,
+    stem: str,
+    device: str,
+    compiled: bool,
+    report: Report,
+) -> nn.Module:
+    """Train the estimator on the labels, at its own noise."""
+    risk: Risk = "none" if how.risk == "none" else "weak" if how.risk == "weak" else "strong"
+    found = make_targets(radius_NL, risk, how.temperature)
+    targets = Targets(*(t.to(device) for t in (found.soft_NL, found.weight_N, found.risk_N)))
+    of_loss = dual.Settings(how.draws, how.lam, how.eta)
+    part = {"network": "compact", "classes": len(how.level_L), "width": how.width}
+    with torch.random.fork_rng(devices=[]):  # torch's initialisers take no generator
+        torch.manual_seed(spec.seed)
+        net = build_part(part, spec.dataset)
+        classes = build_part({"network": "compact", "width": how.width}, spec.dataset)
+    if how.class_epochs:
+        every, first = datasets.load(spec.dataset, "train"), replace(spec, epochs=how.class_epochs)
+        state = state_folder() / f"{stem}-estimator-classes.pt"
+        loop.train(classes, every, gaussian.loss, first, state, device, compiled, report)
+        _copy_all_but_the_end(classes, net)
+    loss = partial(dual.loss, targets=targets, settings=of_loss)
+    state = state_folder() / f"{stem}-estimator.pt"
+    loop.train(net, _rows(data), loss, spec, state, device, compiled, report)
+    return net.eval()
+
+
+def _copy_all_but_the_end(trained: nn.Module, net: nn.Module) -> None:
+    """Copy the weights of a network to another, but for a last layer of another size."""
+    own, found = net.state_dict(), trained.state_dict()
+    net.load_state_dict({k: found[k] if found[k].shape == v.shape else v for k, v in own.items()})
+
+
+def _classifier(
+    nets: Mapping[str, nn.Module],
+    data: Dataset,
+    how: Settings,
+    spec: TrainSpec,
+    stem: str,
+    device: str,
+    compiled: bool,
+    report: Report,
+) -> nn.Module:
+    """Fine-tune the classifier on the level that the estimator chooses for each image."""
+    generator = torch.Generator(device).manual_seed(spec.seed + 1)
+    assert isinstance(spec.sigma, int | float)
+    level_N = torch.cat(
+        [
+            choose_levels(
+                nets["estimator"],
+                x.to(device).float() / 255,
+                spec.sigma,
+                how.level_L,
+                10,
+                generator,
+            )
+            for x in data.x_NCHW.split(BLOCK)
+        ]
+    )
+    loss = partial(dual.classifier_loss, label_N=data.y_N.to(device), level_N=level_N.to(device))
+    fine = replace(spec, epochs=how.fine_epochs, lr=how.fine_lr)
+    state = state_folder() / f"{stem}-classifier.pt"
+    net = nets["classifier"].requires_grad_(True)
+    loop.train(net, _rows(data), loss, fine, state, device, compiled, report)
+    return net.eval()
+
+
+def _rows(data: Dataset) -> Dataset:
+    """Return the data set with row numbers for labels, as the losses of `dual` take them."""
+    return replace(data, y_N=torch.arange(len(data)))
+
+
+def label_radii(correct_N: Tensor, votes: int, level: float, alpha: float = 0.05) -> Tensor:
+    """Return radius_N = level PhiInv(Clopper-Pearson of the votes for the label), 0 if p <= 1/2.
+
+    It is a label to learn from and certifies nothing: the class is the true one, not one chosen on
+    votes of their own. alpha is a choice made here; the paper says only how many votes it uses.
+    """
+    table = [radius_l2(level, clopper_pearson_lower(k, votes, alpha)) for k in range(votes + 1)]
+    return torch.tensor(table)[correct_N]
+
+
+def label_table(
+    nets: Mapping[str, nn.Module],
+    x_NCHW: Tensor,
+    y_N: Tensor,
+    level_L: tuple[float, ...],
+    votes: int,
+    generator: torch.Generator,
+) -> Tensor:
+    """Return radius_NL of training images: `label_radii` of each level's own classifier.
+
+    Parameters
+    ----------
+    nets : ``classifier``, or one ``classifier-<level>`` for each level, in eval mode.
+    """
+    columns = []
+    for level in level_L:
+        counts_NK = count_votes(classifier_at(nets, level), x_NCHW, level, votes, generator)
+        columns.append(label_radii(counts_NK.gather(1, y_N.cpu()[:, None])[:, 0], votes, level))
+    return torch.stack(columns, 1)
+
+
+def choose_levels(
+    estimator: nn.Module,
+    x_NCHW: Tensor,
+    sigma_e: float,
+    level_L: tuple[float, ...],
+    votes: int,
+    generator: torch.Generator,
+) -> Tensor:
+    """Return level_N, the level that most noisy copies of each image vote for."""
+    counts_NL = count_votes(estimator, x_NCHW, sigma_e, votes, generator)
+    return torch.tensor(level_L)[counts_NL.argmax(1)]
+
+
+def soft_targets(radius_NL: Tensor, temperature: float = 1.0) -> Tensor:
+    """Return soft_NL, the softmax over levels of radius / temperature (the paper: 1)."""
+    return (radius_NL / temperature).softmax(1)
+
+
+def share_weights(radius_NL: Tensor) -> Tensor:
+    """Return weight_N = 1 / (L share of the image's best level), 0 where every radius is 0.
+
+    Shares are among images with a radius, so the mean weight of those is 1 when every level is the
+    best of some. The paper's weight is 1 / share; the factor L only rescales the loss.
+    """
+    kept_N = radius_NL.amax(1) > 0
+    best_N = radius_NL.argmax(1)
+    L = radius_NL.shape[1]
+    count_L = torch.bincount(best_N[kept_N], minlength=L).clamp(min=1)
+    return kept_N * (int(kept_N.sum()) / (L * count_L[best_N]))
+
+
+def risk_weights(radius_NL: Tensor, risk: Risk) -> Tensor:
+    """Return risk_N >= 0 of mean 1, by which the consistency term of each image is weighed.
+
+    ``strong`` is the radius at the largest level over its mean, ``weak`` that at the smallest,
+    ``none`` is 1. The paper ties its weight to these radii; its exact form is not known here, so
+    this is a choice.
+    """
+    if risk == "none":
+        return torch.ones(len(radius_NL))
+    if risk not in ("strong", "weak"):
+        raise UserError(f"risk must be strong, weak or none, but is {risk!r}.")
+    radius_N = radius_NL[:, -1 if risk == "strong" else 0]
+    mean = float(radius_N.mean())
+    return radius_N / mean if mean > 0 else torch.zeros(len(radius_N))
+
+
+def make_targets(radius_NL: Tensor, risk: Risk = "strong", temperature: float = 1.0) -> Targets:
+    """Return the targets that the radii of training images make."""
+    soft_NL = soft_targets(radius_NL, temperature)
+    return Targets(soft_NL, share_weights(radius_NL), risk_weights(radius_NL, risk))

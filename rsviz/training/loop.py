@@ -1,0 +1,218 @@
+"""The one training loop that all methods share; a method contributes only its loss.
+
+Shape suffixes: N images, C channels, H height, W width.
+"""
+
+import copy
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from rsviz.core.errors import UserError
+from rsviz.core.progress import Report
+from rsviz.data.datasets import Dataset
+from rsviz.methods.base import Loss
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class TrainSpec:
+    """Everything that decides how a network is trained.
+
+    ``sigma`` is a number, or ``"uniform"``: drawn from U(0, 1) for each image and step. ``start``
+    names the checkpoint whose weights training begins from; empty means from scratch. ``settings``
+    are changes to the loss's own preset at this sigma, as sorted (name, value) pairs. ``dtype`` is
+    that of convolutions and matrix products; weights, losses and their gradients stay float32.
+    """
+
+    method: str
+    dataset: str
+    network: str
+    sigma: float | str
+    epochs: int
+    lr: float = 0.4
+    batch: int = 256
+    weight_decay: float = 5e-4
+    warm_up: float = 0.2
+    seed: int = 0
+    start: str = ""
+    settings: tuple[tuple[str, float | str], ...] = ()
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch < 1:
+            raise UserError("Training needs at least one epoch and one image a batch.")
+        if self.dtype not in DTYPES:
+            raise UserError(f"dtype must be one of {', '.join(DTYPES)}, but is {self.dtype!r}.")
+        if self.sigma != "uniform" and not (
+            isinstance(self.sigma, int | float) and 0 <= self.sigma <= 10
+        ):
+            raise UserError(
+                f"sigma must be a number from 0 to 10 or 'uniform', not {self.sigma!r}."
+            )
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """Return the seed of all randomness of one epoch, so that a resumed run repeats it exactly."""
+    return (seed + 1) * 1_000_003 + epoch
+
+
+def augment(x_NCHW: Tensor, generator: torch.Generator, pad: int = 4) -> Tensor:
+    """Return the batch flipped at random per image and cropped at one random offset for all."""
+    size = x_NCHW.shape[-1]
+    coin_N111 = torch.rand(len(x_NCHW), 1, 1, 1, generator=generator) < 0.5
+    x_NCHW = torch.where(coin_N111.to(x_NCHW.device), x_NCHW.flip(-1), x_NCHW)
+    x_NCHW = nn.functional.pad(x_NCHW, (pad, pad, pad, pad))
+    i, j = torch.randint(0, 2 * pad + 1, (2,), generator=generator).tolist()
+    return x_NCHW[..., i : i + size, j : j + size]
+
+
+def draw_sigma(sigma: float | str, n: int, generator: torch.Generator) -> Tensor:
+    """Return sigma_N111: the given level, or U(0, 1) for each image."""
+    if sigma == "uniform":
+        return torch.rand(n, 1, 1, 1, generator=generator)
+    return torch.full((n, 1, 1, 1), float(sigma))
+
+
+def train(
+    net: nn.Module,
+    data: Dataset,
+    loss: Loss,
+    spec: TrainSpec,
+    state_file: Path,
+    device: str = "cpu",
+    compiled: bool = True,
+    report: Report = print,
+) -> float:
+    """Train net in place with SGD (Nesterov .9) and a one-cycle rate; return seconds spent.
+
+    The state is written to ``state_file`` after every epoch; called again with the same spec a
+    killed run continues from there, with the same images and noise as if it had never stopped.
+    """
+    net.to(device).to(memory_format=torch.channels_last)
+    forward = _ready(net, spec.dtype, device, compiled)
+    steps = len(data) // spec.batch
+    optimiser = torch.optim.SGD(
+        net.parameters(), lr=spec.lr, momentum=0.9, nesterov=True, weight_decay=spec.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, spec.lr, total_steps=spec.epochs * steps + 1, pct_start=spec.warm_up
+    )
+    first, seconds = 0, 0.0
+    if state_file.exists():
+        first, seconds = _restore(state_file, spec, net, optimiser, schedule, device)
+        report(f"continuing after epoch {first} of {spec.epochs}")
+    for epoch in range(first, spec.epochs):
+        start = time.perf_counter()
+        mean_loss = _epoch(forward, data, loss, spec, epoch, optimiser, schedule, device)
+        spent = time.perf_counter() - start
+        seconds += spent
+        _save_state(state_file, spec, net, optimiser, schedule, epoch + 1, seconds)
+        left = (spec.epochs - epoch - 1) * spent / 60
+        report(
+            f"epoch {epoch + 1}/{spec.epochs}  loss {mean_loss:.4f}  "
+            f"{steps * spec.batch / spent:,.0f} images/s  {left:.1f} min left"
+        )
+    return seconds
+
+
+class _InDtype(nn.Module):
+    """A network whose convolutions and products run in a lower dtype; its outputs are float32."""
+
+    def __init__(self, net: nn.Module, dtype: torch.dtype, device: str) -> None:
+        super().__init__()
+        self.net, self.dtype, self.kind = net, dtype, torch.device(device).type
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        with torch.autocast(self.kind, self.dtype):
+            return self.net(*inputs).float()
+
+
+def _ready(net: nn.Module, dtype: str, device: str, compiled: bool) -> nn.Module:
+    """Return net, in a lower dtype and compiled if so wished; of a ModuleDict each network."""
+    if isinstance(net, nn.ModuleDict):
+        each = copy.copy(net)  # of the same class: it may hold a network in eval mode
+        each._modules = {k: _ready(v, dtype, device, compiled) for k, v in net.items()}
+        return each
+    if dtype != "float32":
+        net = _InDtype(net, DTYPES[dtype], device)
+    return torch.compile(net) if compiled else net  # type: ignore[return-value]
+
+
+def _epoch(
+    net: nn.Module,
+    data: Dataset,
+    loss: Loss,
+    spec: TrainSpec,
+    epoch: int,
+    optimiser: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    device: str,
+) -> float:
+    """Train one epoch and return its mean loss."""
+    on_cpu = torch.Generator().manual_seed(epoch_seed(spec.seed, epoch))
+    on_device = torch.Generator(device).manual_seed(epoch_seed(spec.seed, epoch))
+    order_N = torch.randperm(len(data), generator=on_cpu)
+    steps = len(data) // spec.batch
+    total = torch.zeros((), device=device)
+    net.train()
+    for i in range(steps):
+        rows_N = order_N[i * spec.batch : (i + 1) * spec.batch]
+        x_NCHW = augment(data.x_NCHW[rows_N].to(device).float() / 255, on_cpu)
+        x_NCHW = x_NCHW.contiguous(memory_format=torch.channels_last)
+        sigma_N111 = draw_sigma(spec.sigma, spec.batch, on_cpu).to(device)
+        value = loss(
+            net, x_NCHW, data.y_N[rows_N].to(device), sigma_N111, on_device, epoch * steps + i
+        )
+        optimiser.zero_grad(set_to_none=True)
+        value.backward()
+        optimiser.step()
+        schedule.step()
+        total += value.detach()
+    return float(total) / steps
+
+
+def _save_state(
+    file: Path,
+    spec: TrainSpec,
+    net: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    epoch: int,
+    seconds: float,
+) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    state = {
+        "spec": asdict(spec),
+        "net": net.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "schedule": schedule.state_dict(),
+        "epoch": epoch,
+        "seconds": seconds,
+    }
+    part = file.with_suffix(".part")
+    torch.save(state, part)
+    part.replace(file)  # a kill while writing leaves the old state whole
+
+
+def _restore(
+    file: Path,
+    spec: TrainSpec,
+    net: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    device: str,
+) -> tuple[int, float]:
+    state = torch.load(file, map_location=device, weights_only=True)
+    if {"settings": (), "dtype": "float32"} | state["spec"] != asdict(spec):  # of early states
+        raise UserError(
+            f"{file} holds a training with other settings; delete it or choose another --out."
+        )
+    net.load_state_dict(state["net"])
+    optimiser.load_state_dict(state["optimiser"])
+    schedule.load_state_dict(state["schedule"])
+    return state["epoch"], state["seconds"]

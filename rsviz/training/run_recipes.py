@@ -1,0 +1,66 @@
+"""Making checkpoints: train one, measure one, or run the recipes that are missing."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from rsviz.checkpoints import catalog
+from rsviz.core.errors import UserError
+from rsviz.core.progress import Report
+from rsviz.evaluation import evaluate
+from rsviz.evaluation.measure import measure, score_and_record
+from rsviz.training.ensemble import FitSpec, fit
+from rsviz.training.recipes import Recipe
+from rsviz.training.train import train_checkpoint
+
+
+def run_recipes(
+    recipes: Sequence[Recipe], minutes: float, n: int, device: str, report: Report
+) -> None:
+    """Train and measure what is missing, in order, starting nothing new after ``minutes``."""
+    end = time.monotonic() + 60 * minutes
+    for recipe in recipes:
+        for what, step in _missing(recipe, n, device, report):
+            if time.monotonic() > end:
+                report("out of time; the same command goes on from here")
+                return
+            report(what)
+            step()
+
+
+def _make(recipe: Recipe, folder: Path, device: str, report: Report) -> None:
+    """Train a recipe's network, or fit its ensemble."""
+    command = recipe.train_command(device)
+    if not recipe.members:
+        train_checkpoint(recipe.train_spec(), folder, device, command, True, report)
+        return
+    fit(FitSpec(recipe.members, seed=recipe.seed), folder, device, command, report)
+
+
+def _missing(
+    recipe: Recipe, n: int, device: str, report: Report
+) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield what a recipe still lacks, as (what it is, how to make it)."""
+    folder = catalog.root() / recipe.name
+    if not (folder / catalog.CARD).exists():
+        for parent in recipe.parents:
+            if not (catalog.root() / parent).exists():
+                raise UserError(f"{recipe.name} starts from {parent}, which is missing.")
+        yield f"making {recipe.name}", partial(_make, recipe, folder, device, report)
+    checkpoint = catalog.find(recipe.name)
+    logs = {m["log"] for m in checkpoint.card.get("measured", [])}
+    step = score_and_record if recipe.members else measure
+    for sigma in recipe.sigmas:
+        if recipe.log(sigma) not in logs:
+            how = evaluate.spec_for(
+                checkpoint, sigma, every=recipe.every, n0=100, n=n, alpha=0.001, seed=0
+            )
+            out, command = (
+                folder / recipe.log(sigma),
+                recipe.evaluate_command(sigma, n, device),
+            )
+            yield (
+                f"measuring {recipe.name} at sigma {sigma}",
+                partial(step, checkpoint, how, out, device, command, report),
+            )

@@ -1,0 +1,37 @@
+"""One network trained by one loss."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+
+from torch import Tensor
+
+from rsviz.core import settings
+from rsviz.core.errors import UserError
+from rsviz.methods.base import Loss
+from rsviz.methods.registry import METHODS
+from rsviz.training.loop import TrainSpec
+
+
+def loss_for(spec: TrainSpec) -> tuple[Loss, dict[str, float]]:
+    """Return the loss a training asks for, and its settings in full, for the card.
+
+    Raises
+    ------
+    UserError
+        A setting is not known to the method, or out of range.
+    """
+    method = METHODS[spec.method]
+    if method.loss is None:
+        raise UserError(f"{method.title} is not trained by one loss.")
+    if not method.presets:
+        if spec.settings:
+            name = spec.settings[0][0]
+            raise UserError(f"There is no setting {name!r}: {method.title}'s loss has none.")
+        return method.loss, {}
+    try:
+        chosen = settings.choose(method.presets, spec.sigma, spec.settings)
+    except UserError as error:
+        raise UserError(f"{method.title}: {error}") from None
+    loss: Callable[..., Tensor] = method.loss
+    return partial(loss, settings=chosen), asdict(chosen)

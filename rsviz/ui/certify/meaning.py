@@ -1,0 +1,120 @@
+"""What a result means: the radius as pictures, the copies that voted, history and exports.
+
+Shape suffixes: N copies, C channels, H height, W width.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import streamlit as st
+from torch import Tensor
+
+from rsviz.certification import as_python
+from rsviz.core import radius
+from rsviz.core.radius import down
+from rsviz.core.spec import Certificate, RunSpec
+from rsviz.data import images, perturbations
+from rsviz.ui.certify.result import View, read
+from rsviz.ui.common import downloads
+from rsviz.ui.common.jobs import Job
+from rsviz.ui.common.picture_picker import Picture
+from rsviz.ui.common.sessions import Shown, class_names
+
+
+def show_classes(view: View, uploaded: bool) -> None:
+    """Name the classes, and say that certified does not mean correct."""
+    st.markdown(
+        f"**The network knows {len(view.classes)} classes**: {', '.join(view.classes)}. "
+        "**Certified does not mean correct**: it means that the answer, right or wrong, stays the "
+        "same nearby."
+    )
+    if uploaded:
+        st.warning(
+            "If your picture shows none of these, the network still chooses one of them, and may "
+            "even be certified in it. The radius says how stable that answer is, not that it "
+            "is right.",
+            icon=":material/help:",
+        )
+
+
+def show_copies(noisy_NCHW: Tensor, class_N: Tensor, view: View, shown: Shown | None) -> None:
+    """Show the first noisy copies of a run, each with the vote it got."""
+    predicted = None if shown is None else shown.certificate.predicted
+    st.markdown("**The first noisy copies, and the vote each got**")
+    with st.container(horizontal=True, gap="small"):
+        for i, (x_CHW, vote) in enumerate(zip(noisy_NCHW, class_N.tolist(), strict=True)):
+            name = view.classes[vote]
+            with st.container(width=84, gap=None):
+                st.image(images.to_pil(x_CHW, 3), width=80, alt=f"Noisy copy {i + 1}: {name}")
+                st.caption(f"**{name}**" if vote == predicted else name)
+
+
+def show_distance(x_CHW: Tensor, c: Certificate) -> None:
+    """Show the picture changed by exactly the certified length in a few directions."""
+    st.markdown("**How far is that?**")
+    if c.abstained or not c.radius:
+        st.caption("Nothing is certified, so there is no distance to show.")
+        return
+    d = x_CHW.numel()
+    levels = radius.in_grey_levels(c.radius, d)
+    st.markdown(
+        f"A change of length {down(c.radius, 3)}, spread evenly over all {d:,} values of the "
+        f"picture, moves each by **{down(levels, 1)} of 255 grey levels**. Below is the picture "
+        "moved by exactly that length in a few directions; any shorter change, in these or any "
+        "other direction, leaves the answer as it is."
+    )
+    moved = {
+        name: x_CHW + c.radius * direction_CHW
+        for name, direction_CHW in perturbations.directions(x_CHW.shape).items()
+    }
+    with st.container(horizontal=True, gap="small"):
+        for name, y_CHW in ({"as it is": x_CHW} | moved).items():
+            with st.container(width=112, gap=None):
+                st.image(images.to_pil(y_CHW, 4), width=108, alt=f"The picture, {name}")
+                st.caption(name)
+    worst = max(perturbations.clipped_share(y_CHW) for y_CHW in moved.values())
+    if worst:
+        st.caption(
+            f"Up to {100 * worst:.0f} % of the values left the range from black to white; they are "
+            "clipped for this display only."
+        )
+
+
+def show_history(history: Sequence[Job]) -> None:
+    """List every run of this session, the newest last; a new seed adds a row."""
+    rows = [_row(job.latest.certificate) for job in history if job.latest is not None]
+    if rows:
+        st.markdown("**Runs of this session**")
+        st.dataframe(rows, hide_index=True)
+        st.caption(
+            "A new seed is added, never put in place of an old result: the best of several tries "
+            "is wrong more often than alpha."
+        )
+
+
+def _row(c: Certificate) -> dict[str, object]:
+    names = class_names(c.checkpoint)
+    return {
+        "picture": "upload" if c.image.startswith("sha256") else c.image,
+        "network": c.checkpoint,
+        "sigma": c.sigma,
+        "seed": c.seed,
+        "class": "abstains" if c.abstained or c.predicted is None else names[c.predicted],
+        "radius": None if c.abstained else float(down(c.radius, 3)),
+        "votes": f"{sum(c.counts):,} of {c.n:,}",
+        "ended": c.ended,
+    }
+
+
+def show_exports(
+    shown: Shown | None, spec: RunSpec, view: View, picture: Picture, device: str
+) -> None:
+    """Offer the run as Python and, once there is one, the certificate as JSON."""
+    with st.expander("Copy as Python", icon=":material/code:"):
+        file = "" if picture.crop is None else picture.source.name
+        spec = replace(spec, bound=view.bound)
+        st.code(as_python.as_python(spec, device, file, picture.crop), language="python")
+    if shown is not None:
+        downloads.offer_certificate(read(view, shown), picture.x_CHW, view.classes, shown.readings)
+    if picture.crop is not None:
+        downloads.say_upload(picture.x_CHW)

@@ -1,0 +1,206 @@
+"""The result of a run, the same while votes come in and after: verdict, numbers, votes, radius."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from rsviz.core import live_bounds
+from rsviz.core import radius as core_radius
+from rsviz.core import reading as core_reading
+from rsviz.core.flags import FLAGS
+from rsviz.core.radius import down, in_grey_levels
+from rsviz.core.reading import reread
+from rsviz.core.spec import Bound, Certificate, RunSpec
+from rsviz.figures import certificate
+from rsviz.ui.common import charts, jobs
+from rsviz.ui.common.jobs import Job
+from rsviz.ui.common.sessions import Shown, shown_of
+
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class View:
+    """How votes are read and named; ``label`` is the true class, ``values`` is d = 3HW."""
+
+    alpha: float
+    bound: Bound
+    classes: tuple[str, ...]
+    label: int | None
+    values: int
+
+
+def read(view: View, shown: Shown) -> Certificate:
+    """Return the certificate that these votes give at the page's alpha and bound."""
+    return reread(shown.certificate, view.alpha, view.bound)
+
+
+def show_waiting(spec: RunSpec, device: str) -> None:
+    """Say that nothing is computed yet for these settings, and what to do."""
+    st.info(
+        f"Press **Certify**: {spec.n0 + spec.n:,} noisy copies will vote, on {device}.",
+        icon=":material/play_arrow:",
+    )
+
+
+def show_running(job: Job, view: View, resampled: bool) -> None:
+    """Show a job until it ends: its place in the queue, progress, Stop, and every reading."""
+
+    @st.fragment(run_every=POLL_SECONDS)
+    def panel() -> None:
+        if not job.active:
+            st.rerun()
+        left, right = st.columns([4, 1], vertical_alignment="center")
+        fraction, text = _progress(job)
+        left.progress(fraction, text)
+        right.button("Stop", key="stop", on_click=job.stop, icon=":material/stop:", width="stretch")
+        shown = shown_of(job, resampled)
+        if shown is not None:
+            show_result(view, shown)
+
+    panel()
+
+
+def _progress(job: Job) -> tuple[float, str]:
+    latest, ahead = job.latest, jobs.queue(job.line).position(job)
+    if latest is None:
+        return 0.0, f"Waiting: {ahead} before you on {job.device}" if ahead else "Starting"
+    speed = latest.votes_per_second
+    seconds = (latest.planned - latest.done) / max(speed, 1e-9)
+    return latest.done / latest.planned, (
+        f"{latest.done:,} of {latest.planned:,} votes · {speed:,.0f} votes/s · "
+        f"{seconds:,.0f} s left · on {job.device}"
+    )
+
+
+def show_result(view: View, shown: Shown) -> None:
+    """Show one reading: the verdict in words, the numbers, the votes and the radius."""
+    c = read(view, shown)
+    _verdict(c, view, shown.stored)
+    _numbers(c, view)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.markdown("**The votes**")
+        bars = certificate.vote_bars(c.counts, view.classes, c.predicted)
+        st.altair_chart(bars, key="votes", alt=certificate.votes_in_words(c.counts, view.classes))
+    with right:
+        st.markdown("**The distance they prove**")
+        _show_trace(c, view, shown)
+    _explain(c, view)
+
+
+def _verdict(c: Certificate, view: View, stored: bool) -> None:
+    """Say in one line what is known now, and mark what is stored, stopped, right or wrong."""
+    name = "" if c.predicted is None else view.classes[c.predicted]
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        if stored:
+            st.badge("stored result", icon=":material/inventory_2:", color="gray")
+        else:
+            live = {"running": "live", "complete": "live, complete"}.get(c.ended, "live, stopped")
+            st.badge(live, icon=":material/sensors:", color="blue")
+        if view.label is not None and c.predicted is not None and not c.abstained:
+            right = c.predicted == view.label
+            st.badge("correct" if right else "wrong class", color="green" if right else "orange")
+    if c.predicted is None:
+        st.subheader("Choosing the class")
+        st.caption(f"The first {c.n0} votes only choose the class; fresh ones then bound it.")
+    elif c.abstained and c.ended == "running":
+        st.subheader(f"{name.capitalize()} leads; nothing is proved yet")
+    elif c.abstained:
+        st.subheader("Abstains: no majority is proved")
+    else:
+        more = ", so far" if c.ended == "running" else ""
+        st.subheader(f"{name.capitalize()}, certified within {down(c.radius, 3)}{more}")
+        levels = down(in_grey_levels(c.radius, view.values), 1)
+        st.markdown(
+            f"No change of the picture shorter than {down(c.radius, 3)} alters this answer. That "
+            f"is as long as moving every value of the picture by {levels} of 255 grey levels."
+        )
+
+
+def _numbers(c: Certificate, view: View) -> None:
+    """Show the radius, the bound and the votes; then both bounds side by side."""
+    n, nothing = sum(c.counts), "–"
+    votes = c.counts[c.predicted] if c.predicted is not None and c.counts else 0
+    with st.container(horizontal=True, gap="small"):
+        st.metric(
+            "Radius (L2)",
+            nothing if c.abstained else down(c.radius, 3),
+            border=True,
+            width=165,
+            help="No change of the picture shorter than this alters the smoothed classifier's "
+            "answer. L2 length over all pixels and colours, black being 0 and white 1.",
+        )
+        st.metric(
+            "p_A is at least",
+            down(c.p_a_lower, 4) if n else nothing,
+            border=True,
+            width=165,
+            help="p_A: the true share of noisy copies that get this class. The votes prove that "
+            "it is at least this, except with probability alpha.",
+        )
+        share = f"{100 * votes / n:.1f} %" if n else nothing
+        st.metric(f"Share of {n:,} votes", share, border=True, width=165)
+    st.markdown("\n".join(_bound_lines(c, view)))
+
+
+def _bound_lines(c: Certificate, view: View) -> list[str]:
+    """Write what each bound says, or why it may not be read."""
+    lines = []
+    if (reading := live_bounds.anytime(c, view.alpha, view.bound)) is not None:
+        lines.append(f"- Anytime bound, holds whenever you look: {_in_words(reading)}")
+    if live_bounds.PLANNED[view.bound]:
+        reading = live_bounds.planned(c, view.alpha, view.bound)
+        told = _in_words(reading) if reading else live_bounds.refusal(c)
+        lines.append(f"- Clopper-Pearson, what papers report: {told}")
+    return lines
+
+
+def _in_words(reading: live_bounds.Reading) -> str:
+    radius = f"radius **{down(reading.radius, 3)}**" if reading.radius else "no radius"
+    return f"p_A ≥ {down(reading.p_a_lower, 4)}, {radius} (at alpha {reading.alpha:.3g})"
+
+
+def _show_trace(c: Certificate, view: View, shown: Shown) -> None:
+    line = live_bounds.trace(shown.readings, view.alpha, view.bound)
+    final = live_bounds.planned(c, view.alpha, view.bound)
+    alpha = view.alpha * (live_bounds.PLANNED[view.bound] or 1.0)
+    ceiling = core_radius.ceiling(c.sigma or 0.0, c.n, alpha)
+    st.plotly_chart(
+        certificate.radius_trace(line, c.n, ceiling, final.radius if final else None),
+        key="radius_trace",
+        alt=certificate.trace_in_words(line, ceiling),
+        config=charts.config("radius_trace"),
+    )
+
+
+def _explain(c: Certificate, view: View) -> None:
+    """Show the radius formula with this run's numbers, the guarantee, and abstention explained."""
+    if c.predicted is not None and sum(c.counts) > 0 and max(c.counts) > c.counts[c.predicted]:
+        leading = view.classes[c.counts.index(max(c.counts))]
+        st.caption(
+            f"The first {c.n0} votes, which only choose the class, chose "
+            f"{view.classes[c.predicted]}; of the fresh votes {leading} has more. That happens "
+            "where no class dominates, and it certifies neither."
+        )
+    st.latex(_in_lines(core_reading.formula(c)))
+    if c.abstained and c.ended != "running":
+        st.info(
+            "**Abstaining is an answer of its own**, neither radius 0 nor a mistake. The votes do "
+            "not prove that the chosen class gets more than half of all noisy copies, so nothing "
+            "is claimed. Less noise, more votes or a clearer picture can change that.",
+            icon=":material/do_not_disturb_on:",
+        )
+    if not c.abstained:
+        st.markdown(f"**The guarantee.** {c.guarantee} Here alpha = {c.alpha:g}.")
+    for name in c.flags if c.ended != "running" else ():
+        flag = FLAGS[name]
+        st.caption(f":material/flag: **{name.capitalize()}.** {flag.meaning} {flag.what_to_do}")
+
+
+def _in_lines(formula: str) -> str:
+    """Break a formula at its second equals sign: a phone is too narrow for one line."""
+    left, *right = formula.split(" = ", 2)
+    if not right:
+        return formula
+    return r"\begin{aligned}" + left + " &= " + r" \\ &= ".join(right) + r"\end{aligned}"

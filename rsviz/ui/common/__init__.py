@@ -1,0 +1,1 @@
+"""What several pages share: controls, jobs, charts, state."""

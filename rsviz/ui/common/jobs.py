@@ -1,0 +1,161 @@
+"""Background work: one worker a device, a queue, progress and cancel (no Streamlit here)."""
+
+import itertools
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from queue import SimpleQueue
+from typing import Any, Literal, Protocol
+
+from rsviz.core.errors import UserError
+
+State = Literal["queued", "running", "done", "cancelled", "failed"]
+READINGS_MAX = 400
+_order = itertools.count()
+
+
+class Reading(Protocol):
+    """Where a run stands: of one image `voting.Progress`, of many something like it."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that was planned is done."""
+        ...
+
+
+Steps = Callable[[threading.Event], Iterator[Any]]  # of some kind of Reading
+
+
+@dataclass(eq=False)
+class Job:
+    """One run in the background.
+
+    ``key`` says what is computed, so that a page can tell whether it is still what it shows.
+    ``readings`` holds readings so far, the newest last, at most `READINGS_MAX`; each is valid at
+    its time. Only the worker writes state and readings, only ``stop`` is called from elsewhere.
+    ``lane`` names a queue of its own on the device, for long work that no live page may wait for.
+    """
+
+    key: Any
+    device: str
+    steps: Steps
+    state: State = "queued"
+    lane: str = ""
+    readings: list[Any] = field(default_factory=list)
+    error: str = ""
+    cancel: threading.Event = field(default_factory=threading.Event)
+    number: int = field(default_factory=lambda: next(_order))
+
+    @property
+    def active(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in ("queued", "running")
+
+    @property
+    def line(self) -> str:
+        """The name of the queue it waits in."""
+        return f"{self.device} {self.lane}".strip()
+
+    @property
+    def latest(self) -> Any:
+        """The newest reading, None before the first."""
+        return self.readings[-1] if self.readings else None
+
+    def stop(self) -> None:
+        """Ask it to stop at the next batch of votes; what was counted stays valid."""
+        self.cancel.set()
+
+    def work(self) -> None:
+        """Run to the end; every error becomes a sentence."""
+        if self.cancel.is_set():
+            self.state = "cancelled"
+            return
+        self.state = "running"
+        try:
+            latest: Reading | None = None
+            for latest in self.steps(self.cancel):
+                thin = self.readings[1::2] if len(self.readings) >= READINGS_MAX else self.readings
+                self.readings = [*thin, latest]
+            self.state = "done" if latest is not None and latest.complete else "cancelled"
+        except UserError as error:
+            self.error, self.state = str(error), "failed"
+        except Exception:
+            logging.getLogger("rsviz").exception("a job failed")
+            self.error = "This run failed unexpectedly; the log of the server says why."
+            self.state = "failed"
+
+
+class Executor(Protocol):
+    """Whatever calls a function, now or later."""
+
+    def submit(self, work: Callable[[], None], /) -> Any:
+        """Call ``work`` once."""
+        ...
+
+
+class Worker:
+    """One thread that calls functions in the order they came.
+
+    It is a daemon, so that a server that is told to end does not wait for a long run.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._waiting: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        threading.Thread(target=self._work, name=name, daemon=True).start()
+
+    def submit(self, work: Callable[[], None], /) -> None:
+        """Append a function, which must not raise."""
+        self._waiting.put(work)
+
+    def _work(self) -> None:
+        while True:
+            self._waiting.get()()
+
+
+@dataclass(eq=False)
+class Queue:
+    """The queue of one device: jobs run one after another, in the order they came."""
+
+    executor: Executor
+    jobs: list[Job] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def submit(self, job: Job) -> Job:
+        """Append a job; it starts when those before it are done."""
+        with self.lock:
+            self.jobs = [j for j in self.jobs if j.active] + [job]
+        self.executor.submit(job.work)
+        return job
+
+    def position(self, job: Job) -> int:
+        """Return how many active jobs come before this one."""
+        with self.lock:
+            return sum(j.active and j.number < job.number for j in self.jobs)
+
+
+@lru_cache(maxsize=16)
+def queue(line: str) -> Queue:
+    """Return the queue of a device, or of a lane of it; all sessions share it."""
+    return Queue(Worker(f"rsviz-{line}"))
+
+
+@dataclass(eq=False)
+class Session:
+    """The jobs of one browser tab: at most one is active at a time, ended ones are its history."""
+
+    job: Job | None = None
+    history: list[Job] = field(default_factory=list)
+
+    def start(self, job: Job) -> Job:
+        """Stop what runs for this tab and queue a job in its place."""
+        self.stop()
+        self.job = job
+        self.history.append(job)
+        return queue(job.line).submit(job)
+
+    def stop(self) -> None:
+        """Stop this tab's job; nobody else's is touched."""
+        if self.job is not None:
+            self.job.stop()

@@ -1,0 +1,201 @@
+"""Choose a picture: a gallery of both data sets, an upload or the camera; and how it is cut.
+
+Shape suffixes: C channels, H height, W width.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import streamlit as st
+from PIL import Image
+from torch import Tensor
+
+from rsviz.core.errors import UserError
+from rsviz.data import datasets, images
+from rsviz.ui.common.address import plain
+
+SOURCES = {"gallery": "Gallery", "upload": "Upload", "camera": "Camera"}
+TITLES = {"shapes": "Shapes (drawn by rsviz)", "cifar10": "CIFAR-10 (small photographs)"}
+CROPS = {"centre": "Centre", "whole": "Whole, padded", "box": "Choose"}
+THUMBNAILS = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A picture before it is cut to a network's size.
+
+    ``dataset``, ``x_CHW`` and ``label`` are set for an image of a data set, ``data`` for a file.
+    """
+
+    name: str
+    dataset: str = ""
+    x_CHW: Tensor | None = None
+    label: int | None = None
+    data: bytes = b""
+
+    @property
+    def digest(self) -> str:
+        """The hash of the file's bytes."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """What the network sees, and where it comes from; ``crop`` is None for a data set's image."""
+
+    x_CHW: Tensor
+    source: Source
+    original: Image.Image
+    crop: images.Crop | images.Box | None = None
+    resampled: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name a RunSpec uses, empty for an upload, which goes by its hash."""
+        return self.source.name if self.source.dataset else ""
+
+
+def pick(default: str) -> Source:
+    """Show the ways to a picture and return the one chosen; an unusable one is told in words."""
+    chosen = st.segmented_control(
+        "Picture",
+        list(SOURCES),
+        default="gallery",
+        format_func=SOURCES.__getitem__,
+        key="source",
+        required=True,
+        label_visibility="collapsed",
+    )
+    if chosen == "upload":
+        file = st.file_uploader("A picture from this device (JPEG, PNG, GIF, WebP or BMP)")
+    elif chosen == "camera":
+        file = st.camera_input("Take a picture")
+    else:
+        return _gallery(default)
+    if file is None:
+        st.caption("Until there is one, a picture of the gallery stands in.")
+        return find(default)
+    source = Source(file.name, data=file.getvalue())
+    try:
+        _prepared(source.digest, source.data, source.name, 32, "centre")
+        return source
+    except UserError as error:
+        st.error(str(error))
+        st.caption("A picture of the gallery stands in.")
+        return find(default)
+
+
+def _gallery(default: str) -> Source:
+    name = st.text_input(
+        "Picture of a data set",
+        default,
+        key="image",
+        bind="query-params",
+        help="Type any name from shapes/test/0 to shapes/test/1999"
+        + (
+            ", or cifar10/test/0 to cifar10/test/9999."
+            if datasets.available("cifar10")
+            else "; CIFAR-10 is not on this machine ('python -m rsviz download' fetches it)."
+        ),
+    )
+    try:
+        source = find(str(name).strip())
+    except UserError as error:
+        st.warning(f"{plain(str(error), 300)} Showing {default} instead.")
+        source = find(default)
+    with st.expander("More pictures", icon=":material/grid_view:"):
+        _thumbnails(source.dataset)
+    return source
+
+
+def find(name: str) -> Source:
+    """Return a picture of a data set by name."""
+    x_CHW, label = datasets.find_image(name)
+    return Source(name, name.split("/")[0], x_CHW, label)
+
+
+def _thumbnails(current: str) -> None:
+    """Show pictures to pick from, each with its true label, and a way to others."""
+    names = [name for name in TITLES if datasets.available(name)]
+    if len(names) > 1:
+        index = names.index(current) if current in names else 0
+        dataset = st.radio("Data set", names, index, format_func=TITLES.__getitem__) or names[0]
+    else:
+        dataset = names[0]
+    data = datasets.load(dataset, "test")
+    first = st.session_state.get("_first", 0) % len(data)
+    with st.container(horizontal=True, gap="small"):
+        for i in range(first, min(first + THUMBNAILS, len(data))):
+            label = data.classes[int(data.y_N[i])]
+            with st.container(width=84, gap="xsmall"):
+                st.image(images.to_pil(data.image(i), 2), alt=f"{label}, number {i}")
+                name = data.image_name(i)
+                st.button(label, key=f"pick-{name}", on_click=_set_image, args=(name,))
+    st.button("Others", icon=":material/refresh:", on_click=_turn, args=(first + THUMBNAILS,))
+
+
+def _set_image(name: str) -> None:
+    st.session_state["image"] = name
+
+
+def _turn(first: int) -> None:
+    st.session_state["_first"] = first
+
+
+def cut(source: Source, size: int) -> Picture:
+    """Return what a network of this input size sees of a picture, asking how to crop a file."""
+    if source.x_CHW is not None:
+        return Picture(source.x_CHW, source, images.to_pil(source.x_CHW, 8))
+    how = st.segmented_control(
+        "Crop", list(CROPS), default="centre", format_func=CROPS.__getitem__, required=True
+    )
+    crop: images.Crop | images.Box = "centre"
+    if how == "box":
+        crop = _box()
+    elif how == "whole":
+        crop = "whole"
+    args = source.digest, source.data, source.name, size
+    try:
+        x_CHW, original, resampled = _prepared(*args, crop)
+    except UserError as error:  # the file was opened before, so only the crop can be wrong
+        st.error(f"{error} The centre is shown.")
+        crop = "centre"
+        x_CHW, original, resampled = _prepared(*args, crop)
+    return Picture(x_CHW, source, original, crop, resampled)
+
+
+def _box() -> images.Box:
+    """Ask for a crop as fractions of width and height."""
+    left, right = st.slider("From left to right, per cent", 0, 100, (10, 90))
+    top, bottom = st.slider("From top to bottom, per cent", 0, 100, (10, 90))
+    return left / 100, top / 100, right / 100, bottom / 100
+
+
+@st.cache_resource(max_entries=32, show_spinner="Reading the picture")
+def _prepared(
+    digest: str, _data: bytes, _name: str, size: int, crop: images.Crop | images.Box
+) -> tuple[Tensor, Image.Image, bool]:
+    """Decode once, keyed by the hash of the bytes; the picture kept for display is small."""
+    image = images.open_image(_data, _name)
+    x_CHW = images.to_tensor(image, size, crop)
+    resampled = images.resampled(image, size)
+    image.thumbnail((512, 512))
+    return x_CHW, image, resampled
+
+
+def show(picture: Picture, classes: tuple[str, ...], noisy: Image.Image) -> None:
+    """Show the original beside what the network sees at its own resolution, pixel by pixel."""
+    _, H, W = picture.x_CHW.shape
+    seen = images.to_pil(picture.x_CHW, max(1, 256 // W))
+    shown = [(seen, f"What the network sees: {W}x{H} pixels")]
+    if picture.crop is not None:
+        shown.insert(0, (picture.original, "Your picture"))
+    shown.append((noisy, "One of its noisy copies"))
+    width = 144 if len(shown) < 3 else 120  # three fit beside each other
+    with st.container(horizontal=True, gap="small"):
+        for image, caption in shown:
+            with st.container(width=width, gap="xsmall"):
+                st.image(image, width=width, alt=caption)
+                st.caption(caption)
+    if picture.source.label is not None:
+        st.caption(f"True label: **{classes[picture.source.label]}**")

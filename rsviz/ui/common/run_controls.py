@@ -1,0 +1,271 @@
+"""Choose how a picture is certified: checkpoint, noise, votes, seed, device; and the presets."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from rsviz.checkpoints import catalog
+from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.core.errors import UserError
+from rsviz.core.spec import Bound
+from rsviz.data.catalog import CLASSES
+from rsviz.evaluation import examples
+from rsviz.methods.registry import METHODS
+from rsviz.ui.common.address import complaints, means, plain
+from rsviz.ui.common.sessions import devices
+
+SIGMAS = (0.12, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
+VOTES = (100, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000)
+ALPHAS = (0.1, 0.05, 0.01, 0.001, 0.0001)
+N, ALPHA, SEED = 10000, 0.001, 0
+SEED_MAX = 2**31 - 1
+
+
+def usable(dataset: str, pages: Sequence[str] = ("certify",)) -> list[Checkpoint]:
+    """Return the checkpoints for a data set (any, for a file), the best guess first.
+
+    Parameters
+    ----------
+    pages : those that show the methods wanted live.
+    """
+    found = [c for c in catalog.list_checkpoints() if c.verified]
+    known = [
+        c for c in found if c.card["dataset"] in CLASSES and METHODS[c.card["method"]].page in pages
+    ]
+    fitting = [c for c in known if not dataset or c.card["dataset"] == dataset]
+
+    def rank(c: Checkpoint) -> tuple[bool, bool, bool, str]:
+        middle = c.card.get("sigma") == 0.5
+        chooses = METHODS[c.card["method"]].chooses_sigma
+        return (not dataset and c.card["dataset"] != "cifar10", chooses, not middle, c.name)
+
+    return sorted(fitting, key=rank)
+
+
+def adopt_address() -> None:
+    """Let the address win over what the controls held, whenever the page is opened anew.
+
+    Streamlit does so itself, but for values that are a control's default.
+    """
+    if not st.session_state.get("_entered"):
+        return
+    names = [c.name for c in catalog.list_checkpoints()]
+    address = st.query_params.to_dict()
+    for key, options in _offered(names).items():
+        if found := [o for o in options if means(o, address.get(key))]:
+            st.session_state[key] = found[0]
+    if _is_seed(address.get("seed", "")):
+        st.session_state["seed"] = int(address["seed"])
+    if "image" in address:
+        st.session_state["image"] = address["image"]
+    if "sigma" in address:
+        st.session_state["_checkpoint"] = None
+
+
+def _offered(names: list[str]) -> dict[str, Sequence[Any]]:
+    """Return what each control of the address offers."""
+    return {
+        "checkpoint": names,
+        "sigma": SIGMAS,
+        "n": VOTES,
+        "alpha": ALPHAS,
+        "bound": list(Bound),
+    }
+
+
+def _is_seed(given: str) -> bool:
+    return given.isascii() and given.isdecimal() and len(given) < 11 and int(given) <= SEED_MAX
+
+
+def check_address(names: list[str]) -> None:
+    """Tell, until the address is right, which of its values are not used."""
+    told = complaints(_offered(names))
+    seed = st.query_params.get("seed", "0")
+    if not _is_seed(seed):
+        told.append(
+            f"The address asks for seed={plain(seed)}, but a seed is a whole number below 2^31."
+        )
+    if told:
+        st.session_state["_complaints"] = told
+    for sentence in st.session_state.get("_complaints", ()):
+        st.warning(f"{sentence} The default is used.", icon=":material/link_off:")
+
+
+def pick_checkpoint(dataset: str, pages: Sequence[str] = ("certify",)) -> Checkpoint:
+    """Show the choice of network for a data set (any, for a file); a new one brings its noise.
+
+    Folders that cannot be used are named, with the reason.
+
+    Parameters
+    ----------
+    pages : those that show the methods wanted live.
+    """
+    found = usable(dataset, pages)
+    names = [c.name for c in found]
+    check_address(names)
+    for c in catalog.list_checkpoints():
+        if c.problem:
+            st.caption(f":material/block: Checkpoint {c.name} cannot be used: {c.problem}.")
+    if not found:
+        raise UserError(
+            f"There is no trained network for {dataset or 'this picture'} in {catalog.root()}; "
+            "'python -m rsviz recipes run' makes them."
+        )
+    new_file = not dataset and st.session_state.get("_dataset", "") != ""
+    st.session_state["_dataset"] = dataset
+    if new_file or st.session_state.get("checkpoint", names[0]) not in names:
+        st.session_state["checkpoint"] = names[0]
+    name = st.selectbox(
+        "Network",
+        names,
+        key="checkpoint",
+        bind="query-params",
+        help="Which trained classifier votes. The number is the noise it was trained with; a "
+        "universal one was trained with all of them.",
+    )
+    chosen = next((c for c in found if c.name == name), found[0])
+    before = st.session_state.get("_checkpoint")
+    if before not in (None, chosen.name):
+        st.session_state["sigma"] = trained_sigma(chosen)
+    st.session_state["_checkpoint"] = chosen.name
+    return chosen
+
+
+def trained_sigma(checkpoint: Checkpoint) -> float:
+    """Return the offered noise level nearest to what the checkpoint was trained at."""
+    sigma = checkpoint.card.get("sigma")
+    return min(SIGMAS, key=lambda s: abs(s - (0.5 if sigma is None else sigma)))
+
+
+def pick_settings(checkpoint: Checkpoint) -> tuple[dict[str, Any], str]:
+    """Show sigma, n, seed and device; return the settings of a run, and the device."""
+    sigma = None
+    if METHODS[checkpoint.card["method"]].chooses_sigma:
+        st.caption("This network chooses the noise of each picture itself.")
+    else:
+        sigma = st.select_slider(
+            "Noise, sigma",
+            SIGMAS,
+            trained_sigma(checkpoint),
+            key="sigma",
+            bind="query-params",
+            help="Standard deviation of the noise added to every pixel, where black is 0 and white "
+            "1. More noise can certify larger distances, but hides the picture.",
+        )
+    with st.expander("Votes, seed, device", icon=":material/tune:"):
+        n = st.select_slider(
+            "Votes, n",
+            VOTES,
+            N,
+            key="n",
+            bind="query-params",
+            help="How many noisy copies vote. More votes prove more and take longer; before them, "
+            "100 others choose the class.",
+        )
+        seed = st.number_input(
+            "Seed",
+            0,
+            SEED_MAX,
+            SEED,
+            key="seed",
+            bind="query-params",
+            help="Fixes the noise. Another seed is another experiment, kept beside the first.",
+        )
+        device = st.radio("Device", devices(), horizontal=True, key="device")
+    return {"sigma": sigma, "n": int(n), "seed": int(seed)}, device or "cpu"
+
+
+def press_certify(device: str) -> bool:
+    """Show the buttons that start a run; return whether one was pressed."""
+    st.caption(f"Votes are counted on **{device}**.")
+    with st.container(horizontal=True, gap="small"):
+        pressed = st.button(
+            "Certify",
+            key="certify",
+            type="primary",
+            icon=":material/play_arrow:",
+            shortcut="Ctrl+Enter",
+            width="stretch",
+            on_click=_forget_complaints,
+        )
+        again = st.button(
+            "New seed",
+            key="again",
+            icon=":material/casino:",
+            help="Repeat the experiment with other noise; the result is added to the list below.",
+            on_click=_next_seed,
+        )
+    return pressed or again
+
+
+def _forget_complaints() -> None:
+    st.session_state.pop("_complaints", None)
+
+
+def _next_seed() -> None:
+    st.session_state["seed"] = (st.session_state.get("seed", 0) + 1) % SEED_MAX
+
+
+def pick_reading() -> tuple[float, Bound]:
+    """Show alpha and the bound, which only read the votes again."""
+    st.markdown("**Read the same votes otherwise**")
+    with st.container(horizontal=True, gap="large"):
+        alpha = st.select_slider(
+            "alpha, the chance to be wrong",
+            ALPHAS,
+            ALPHA,
+            key="alpha",
+            bind="query-params",
+            width=250,
+        )
+        bound = st.segmented_control(
+            "Bound",
+            list(Bound),
+            default=Bound.SPLIT,
+            format_func=str,
+            key="bound",
+            bind="query-params",
+            required=True,
+            help="How a proved share is read from the votes. Anytime holds whenever you look; "
+            "Clopper-Pearson only at the planned number of votes; split does both and divides "
+            "alpha between them.",
+        )
+    return float(alpha), Bound(bound or Bound.SPLIT)
+
+
+def show_presets(checkpoint: Checkpoint) -> None:
+    """Show the presets stored with a checkpoint; one sets picture, noise, votes and seed."""
+    stored = examples.load(checkpoint)
+    if not stored:
+        return
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.caption("Try one:", width="content")
+        for example in stored:
+            st.button(
+                example.title,
+                key=f"preset-{example.preset}",
+                on_click=_set_example,
+                args=(example,),
+            )
+
+
+def _set_example(example: examples.Example) -> None:
+    c = example.certificate
+    st.session_state.update(
+        source="gallery",
+        image=c.image,
+        checkpoint=c.checkpoint,
+        _checkpoint=c.checkpoint,
+        sigma=c.sigma,
+        n=c.n,
+        seed=c.seed,
+    )
+
+
+def default_image() -> str:
+    """Return the picture of the first paint: the one of a stored certificate, if there is one."""
+    for checkpoint in usable("shapes"):
+        for example in examples.load(checkpoint):
+            return example.certificate.image
+    return "shapes/test/3"

@@ -1,0 +1,162 @@
+"""Networks shared by all sessions, each session's own jobs, and what a page shows of a run.
+
+Shape suffixes: C channels, H height, W width.
+"""
+
+import gc
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import streamlit as st
+import torch
+from torch import Tensor, nn
+
+from rsviz.certification import certify as running
+from rsviz.checkpoints import catalog, weights
+from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.core import flags
+from rsviz.core.flags import flagged
+from rsviz.core.spec import Bound, Certificate, RunSpec
+from rsviz.data import images
+from rsviz.data.catalog import CLASSES
+from rsviz.evaluation import examples
+from rsviz.smoothing import driver, voters
+from rsviz.ui.common.jobs import Job, Session
+
+
+@dataclass(frozen=True)
+class Key:
+    """What decides the votes; alpha and bound, which only read them, are left out."""
+
+    image: str
+    spec: RunSpec
+    device: str
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A certificate on the page, the readings before it, and whether it is stored or live."""
+
+    certificate: Certificate
+    readings: tuple[Certificate, ...]
+    stored: bool
+
+
+@st.cache_resource(max_entries=8, show_spinner="Loading the network")
+def _networks(name: str, sha256: str, device: str) -> dict[str, nn.Module]:
+    nets = weights.load_nets(catalog.find(name), device)
+    gc.freeze()  # Streamlit collects garbage after every run; what stays need not be searched
+    return nets
+
+
+def networks(checkpoint: Checkpoint, device: str) -> dict[str, nn.Module]:
+    """Return a checkpoint's networks by name, loaded once for all sessions and never changed.
+
+    A visitor's own network stays in the session it was brought to.
+    """
+    own = st.session_state.get("_own")
+    if own is not None and own.checkpoint is checkpoint:
+        return {name: net.to(device) for name, net in own.nets.items()}
+    return _networks(checkpoint.name, checkpoint.sha256, device)
+
+
+def network(checkpoint: Checkpoint, device: str) -> nn.Module:
+    """Return a checkpoint's classifier; see `networks`."""
+    return networks(checkpoint, device)["classifier"]
+
+
+@st.cache_resource(scope="session", on_release=lambda session: session.stop(), show_spinner=False)
+def session() -> Session:
+    """Return this browser tab's jobs; closing the tab stops them."""
+    return Session()
+
+
+@st.cache_resource(scope="session", on_release=lambda session: session.stop(), show_spinner=False)
+def desk(name: str) -> Session:
+    """Return this browser tab's jobs of another kind than certificates; closing it stops them."""
+    return Session()
+
+
+def class_names(checkpoint: str) -> tuple[str, ...]:
+    """Return the names of the classes that a checkpoint knows."""
+    own = st.session_state.get("_own_classes", {})
+    if checkpoint in own:
+        return own[checkpoint]
+    return CLASSES[catalog.find(checkpoint).card["dataset"]]
+
+
+def devices() -> list[str]:
+    """Return the devices votes can be counted on here."""
+    return (["cuda"] if torch.cuda.is_available() else []) + ["cpu"]
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _noisy(key: Key, first: int, _x_CHW: Tensor, _net: nn.Module) -> tuple[Tensor, Tensor]:
+    voter = voters.NoisyClassifier(_net)
+    return driver.noisy_votes(voter, _x_CHW, key.spec, first, key.device)
+
+
+def noisy(key: Key, x_CHW: Tensor, net: nn.Module, first: int = 9) -> tuple[Tensor, Tensor]:
+    """Return the first noisy copies (N, C, H, W) that a run counts, and their votes class_N."""
+    if key.spec.checkpoint in st.session_state.get("_own_classes", {}):  # kept in no shared cache
+        voter = voters.NoisyClassifier(net)
+        return driver.noisy_votes(voter, x_CHW, key.spec, first, key.device)
+    return _noisy(key, first, x_CHW, net)
+
+
+def key_of(x_CHW: Tensor, spec: RunSpec, device: str) -> Key:
+    """Return what decides the votes of a run, equal for equal votes."""
+    return Key(images.image_id(x_CHW), replace(spec, alpha=0.001, bound=Bound.SPLIT), device)
+
+
+def start(key: Key, x_CHW: Tensor, spec: RunSpec, nets: Mapping[str, nn.Module]) -> Job:
+    """Queue a run for this session in place of what runs for it, unless that is the very run."""
+    job = session().job
+    if job is not None and job.key == key and job.active and not job.cancel.is_set():
+        return job
+    split = replace(spec, bound=Bound.SPLIT)
+    return session().start(
+        Job(
+            key,
+            key.device,
+            lambda cancel: running.watch(x_CHW, nets, split, key.device, cancel),
+        )
+    )
+
+
+def shown_of(job: Job, resampled: bool) -> Shown | None:
+    """Return what a job has to show, None before its first reading."""
+    readings = tuple(p.certificate for p in job.readings)
+    if not readings:
+        return None
+    return Shown(flagged(readings[-1], *_page_flags(job.key, resampled)), readings, False)
+
+
+def find_shown(key: Key, checkpoint: Checkpoint, resampled: bool) -> Shown | None:
+    """Return the newest run of this session with these votes, else a stored one, else None."""
+    for job in reversed(session().history):
+        if job.key == key and (shown := shown_of(job, resampled)) is not None:
+            return shown
+    for example in examples.load(checkpoint):
+        c = example.certificate
+        same = (c.image_sha256, c.sigma, c.n0, c.n, c.seed) == (
+            key.image,
+            key.spec.sigma,
+            key.spec.n0,
+            key.spec.n,
+            key.spec.seed,
+        )
+        if same:
+            return Shown(flagged(c, *_page_flags(key, resampled)), (c,), True)
+    return None
+
+
+def _page_flags(key: Key, resampled: bool) -> tuple[str, ...]:
+    """Return the flags that the page knows of: a resampled picture, a seed tried before."""
+    retried = any(
+        job.readings
+        and job.key != key
+        and replace(job.key, spec=replace(job.key.spec, seed=key.spec.seed)) == key
+        for job in session().history
+    )
+    return (flags.RESAMPLED,) * resampled + (flags.RETRIED,) * retried

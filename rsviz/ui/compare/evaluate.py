@@ -1,0 +1,192 @@
+"""Evaluate here: certify many test images in the background, its curve growing as they land."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import streamlit as st
+
+from rsviz.checkpoints import catalog, weights
+from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.core.errors import UserError
+from rsviz.data import datasets
+from rsviz.data.catalog import CLASSES
+from rsviz.evaluation import comparison, evaluate
+from rsviz.evaluation.comparison import Entry
+from rsviz.evaluation.evaluate import EvaluationSpec, Standing, command, log_path
+from rsviz.evaluation.logs import read_log
+from rsviz.figures import curves as figures
+from rsviz.methods.registry import METHODS
+from rsviz.ui.common import charts, jobs
+from rsviz.ui.common.jobs import Job
+from rsviz.ui.common.run_controls import SIGMAS, VOTES, trained_sigma
+from rsviz.ui.common.sessions import desk, devices
+from rsviz.ui.compare.measured_logs import measured
+
+POLL_SECONDS = 2.0
+LANE = "evaluation"  # beside the live pages, which do not wait for it
+
+
+def show() -> None:
+    """Show the choice of a run, its progress, and its curve beside those measured before."""
+    found = [
+        c
+        for c in catalog.list_checkpoints()
+        if c.verified
+        and c.card["dataset"] in CLASSES
+        and c.card["method"] in METHODS
+        and datasets.available(c.card["dataset"])
+    ]
+    if not found:
+        st.info("There is no network here whose data set is on this machine.")
+        return
+    checkpoint, spec, device = _pick(found)
+    out, job = log_path(spec, device), desk("evaluate").job
+    current = job if job is not None and job.key == (spec, device) else None
+    if current is not None and current.active:
+        _show_running(current, spec, out)
+        return
+    _press(checkpoint, spec, device, out, job)
+    if current is not None and current.error:
+        st.error(current.error)
+    _show_curve(spec, out)
+    with st.expander("The same from the command line", icon=":material/terminal:"):
+        st.code(command(spec, out, device), language="bash", wrap_lines=True)
+
+
+def _pick(found: list[Checkpoint]) -> tuple[Checkpoint, EvaluationSpec, str]:
+    """Show which network, noise, images and votes; return them."""
+    names = [c.name for c in found]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        name = st.selectbox("Network", names, key="network", bind="query-params", width=280)
+        checkpoint = next((c for c in found if c.name == name), found[0])
+        sigma: float | None = None
+        if not METHODS[checkpoint.card["method"]].chooses_sigma:
+            own = trained_sigma(checkpoint)
+            sigma = st.selectbox("Sigma", SIGMAS, SIGMAS.index(own), key=f"at-{name}", width=110)
+        how = st.segmented_control(
+            "Images", ["every", "first"], default="every", key="which", bind="query-params"
+        )
+        size = datasets.load(checkpoint.card["dataset"], "test")
+        label = "k: every k-th image" if how != "first" else "m: the first m images"
+        number = st.number_input(
+            label, 1, len(size), 50 if how != "first" else 100, key=f"number-{how}", width=170
+        )
+        n = st.select_slider("Votes, n", VOTES, 1000, key="votes", bind="query-params", width=180)
+        device = devices()[0]
+        if len(devices()) > 1:
+            device = st.segmented_control("Device", devices(), default=device) or device
+    which = {"first": int(number)} if how == "first" else {"every": int(number)}
+    settings = {"n0": 100, "n": int(n), "alpha": 0.001, "seed": 0}
+    return checkpoint, evaluate.spec_for(checkpoint, sigma, **settings, **which), device
+
+
+def _press(
+    checkpoint: Checkpoint, spec: EvaluationSpec, device: str, out: Path, other: Job | None
+) -> None:
+    """Show the button that starts or goes on, and what stands in the log already."""
+    total, held = len(spec.indices(_size(spec))), _held(out)
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        if held >= total:
+            st.badge(f"complete: {total:,} images", icon=":material/check:", color="green")
+        else:
+            st.button(
+                "Go on" if held else "Evaluate",
+                key="evaluate",
+                type="primary",
+                icon=":material/play_arrow:",
+                on_click=start,
+                args=(checkpoint, spec, device, out),
+            )
+            st.caption(
+                f"{held:,} of {total:,} images are in its log; it goes on from there."
+                if held
+                else f"{total:,} images with {spec.n0 + spec.n:,} votes each, on {device}. It runs "
+                "in the background; the same settings go on where they stopped."
+            )
+        if out.exists() and held:
+            st.download_button("Log (CSV)", out.read_bytes(), out.name, on_click="ignore")
+    if other is not None and other.active and held < total:
+        st.caption(":material/info: Another evaluation of yours is running; this one ends it.")
+
+
+def start(checkpoint: Checkpoint, spec: EvaluationSpec, device: str, out: Path) -> None:
+    """Queue a run for this tab in place of what it evaluates now."""
+
+    def steps(cancel):
+        nets = weights.load_nets(checkpoint, device)
+        data = datasets.load(spec.dataset, spec.split)
+        return evaluate.walk(spec, nets, data, out, device, command(spec, out, device), cancel)
+
+    desk("evaluate").start(Job((spec, device), device, steps, lane=LANE))
+
+
+def _show_running(job: Job, spec: EvaluationSpec, out: Path) -> None:
+    """Show a run until it ends: progress, rate, time left, Stop, and its curve so far."""
+
+    @st.fragment(run_every=POLL_SECONDS)
+    def panel() -> None:
+        if not job.active:
+            st.rerun()
+        left, right = st.columns([4, 1], vertical_alignment="center")
+        left.progress(*_progress(job))
+        right.button("Stop", key="halt", on_click=job.stop, icon=":material/stop:", width="stretch")
+        _show_curve(spec, out)
+
+    panel()
+
+
+def _progress(job: Job) -> tuple[float, str]:
+    standing: Standing | None = job.latest
+    if standing is None:
+        ahead = jobs.queue(job.line).position(job)
+        return 0.0, f"Waiting: {ahead} before you on {job.device}" if ahead else "Starting"
+    left = standing.seconds_left
+    told = "" if left is None else f" · {standing.rate:.2g} images/s · {_time(left)} left"
+    share = standing.done / standing.planned
+    return share, f"{standing.done:,} of {standing.planned:,} images{told} · on {job.device}"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def _show_curve(spec: EvaluationSpec, out: Path) -> None:
+    """Draw the curve of the log so far, with its bands, beside that network's shipped logs."""
+    beside = [
+        e
+        for e in measured()[0].values()
+        if e.checkpoint == spec.name and "evaluated here" not in e.name
+    ]
+    same = [e for e in beside if e.curve.sigma == spec.sigma]
+    try:
+        log = read_log(out)
+        forming = comparison.from_log(
+            replace(log, name=f"{spec.name}, here", source=out.name), "measured here", spec.name
+        )
+        entries: list[Entry] = [forming, *same]
+    except UserError:
+        entries = same
+    if not entries:
+        return
+    charts.show_figure(
+        figures.accuracy_curves(entries, comparison.marks(entries), bands=True),
+        "forming",
+        figures.in_words(entries),
+    )
+    if len(entries) > len(same):
+        c = forming.curve
+        st.caption(
+            f"So far {c.images:,} images: ACR {c.acr:.3f}. The bands are what so few images leave "
+            "open. The curve is also among those to choose in Curves."
+        )
+
+
+def _size(spec: EvaluationSpec) -> int:
+    return len(datasets.load(spec.dataset, spec.split))
+
+
+def _held(out: Path) -> int:
+    try:
+        return len(read_log(out))
+    except UserError:
+        return 0

@@ -1,0 +1,78 @@
+"""The logs that are here: of the networks in the checkpoints folder, and evaluated in the app."""
+
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import streamlit as st
+
+from rsviz.checkpoints import catalog
+from rsviz.core.errors import UserError
+from rsviz.evaluation import comparison
+from rsviz.evaluation.comparison import Entry
+from rsviz.evaluation.evaluate import log_folder
+from rsviz.evaluation.logs import read_log
+
+WEIGHTINGS = "weightings/*.csv"  # of an ensemble, a log each, from the same votes
+
+
+@st.cache_resource(max_entries=256, show_spinner="Reading the logs")
+def _read(path: str, checkpoint: str, mtime_ns: int, size: int) -> Entry:
+    log = read_log(Path(path))
+    sigma = "" if log.sigma is None else f", σ {log.sigma:g}"
+    name, file = f"{checkpoint}{sigma}", Path(path).name
+    if Path(path).parent.name == Path(WEIGHTINGS).parent.name:
+        name, file = f"{name}, {Path(path).stem}", f"{Path(WEIGHTINGS).parent}/{file}"
+    log = replace(log, name=name, source=f"checkpoints/{checkpoint}/{file}")
+    return comparison.from_log(log, "measured here", checkpoint)
+
+
+def measured() -> tuple[dict[str, Entry], list[str]]:
+    """Return the measured logs of all checkpoints by name, and a sentence for each unreadable one.
+
+    A name holds the noise level, since one network may be measured at several, and of an ensemble
+    the weighting.
+    """
+    found: dict[str, Entry] = {}
+    refused = []
+    for c in catalog.list_checkpoints():
+        for path in [*sorted(c.folder.glob("certified*.csv")), *sorted(c.folder.glob(WEIGHTINGS))]:
+            stat = path.stat()
+            try:
+                entry = _read(str(path), c.name, stat.st_mtime_ns, stat.st_size)
+            except UserError as error:
+                refused.append(f"{c.name}: {error}")
+                continue
+            if entry.name in found:
+                entry = comparison.renamed(entry, f"{entry.name} ({path.stem})")
+            found[entry.name] = entry
+    return found | _evaluated(), refused
+
+
+def _evaluated() -> dict[str, Entry]:
+    """Return the logs of evaluations started in the app, finished or not."""
+    found = {}
+    for path in sorted(log_folder().glob("*.csv")):
+        with suppress(UserError, OSError):  # one that holds no image yet
+            stat = path.stat()
+            name, _, digest = path.stem.rpartition("-")
+            entry = _read(str(path), name, stat.st_mtime_ns, stat.st_size)
+            log = replace(entry.log, source=path.name) if entry.log else None
+            n = f", n {entry.curve.n:,}, evaluated here ({digest[:4]})"
+            found[entry.name + n] = comparison.renamed(replace(entry, log=log), entry.name + n)
+    return found
+
+
+def default_names(found: dict[str, Entry]) -> list[str]:
+    """Return what is shown first: Gaussian networks at their own noise, of CIFAR-10 if there is."""
+    if not found:
+        return []
+
+    def rank(name: str) -> tuple[bool, bool, bool]:
+        c = found[name].curve
+        own = c.sigma is not None and found[name].checkpoint.endswith(f"-{c.sigma}")
+        own = own and "evaluated here" not in name
+        return (c.dataset != "cifar10", c.method != "gaussian", not own)
+
+    ranked = sorted(found, key=rank)
+    return [n for n in ranked if rank(n) == rank(ranked[0])][:3]

@@ -1,0 +1,1 @@
+"""The Noise levels page."""

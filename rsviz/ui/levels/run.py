@@ -1,0 +1,210 @@
+"""A run of the Noise levels page: the votes, the certificate, and every fixed level beside it.
+
+Shape suffix: L noise levels.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+from scipy.special import ndtri
+
+from rsviz.certification import every_level
+from rsviz.core.radius import down
+from rsviz.core.settings import options_of
+from rsviz.core.smoothed_median import median_index
+from rsviz.core.spec import Certificate, RunSpec
+from rsviz.figures import levels
+from rsviz.methods import variational
+from rsviz.ui.certify.result import POLL_SECONDS
+from rsviz.ui.common import charts, jobs
+from rsviz.ui.common.jobs import Job
+
+
+def show_run(job: Job, spec: RunSpec, classes: Sequence[str], label: int | None) -> None:
+    """Show a run: while it runs as a fragment that looks again, afterwards as it ended."""
+
+    @st.fragment(run_every=POLL_SECONDS if job.active else None)
+    def panel() -> None:
+        if job.active:
+            left, right = st.columns([4, 1], vertical_alignment="center")
+            left.progress(*_progress(job))
+            right.button("Stop", key="stop_levels", on_click=job.stop, icon=":material/stop:")
+        latest = job.latest
+        if isinstance(latest, every_level.Together):
+            show_reading(latest.by_name, spec, classes, label)
+        if not job.active and st.session_state.pop("_choosing", False):
+            st.rerun()
+
+    st.session_state["_choosing"] = job.active
+    if job.error:
+        st.error(job.error)
+    panel()
+
+
+def _progress(job: Job) -> tuple[float, str]:
+    latest = job.latest
+    if latest is None:
+        ahead = jobs.queue(job.device).position(job)
+        return 0.0, f"Waiting: {ahead} before you on {job.device}" if ahead else "Starting"
+    planned = max(latest.planned, latest.done, 1)
+    return latest.done / planned, f"{latest.done:,} of about {planned:,} votes"
+
+
+def show_reading(
+    by_name: Mapping[str, Certificate], spec: RunSpec, classes: Sequence[str], label: int | None
+) -> None:
+    """Show the level's votes, the certificate that follows, and every fixed level beside it."""
+    own = by_name[every_level.OWN]
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.markdown("**Votes for the level**")
+        _show_votes(own)
+    with right:
+        st.markdown("**What every fixed level would have certified** (what-if)")
+        _show_fixed(by_name, own, label)
+    _show_certificate(own, classes, label)
+    if spec.method == "variational":
+        _show_both_radii(own, spec)
+
+
+def _counts(own: Certificate) -> list[int]:
+    """Return the votes for the levels so far: those that bound it where there are any."""
+    detail = own.detail
+    if "estimate" in detail:
+        return list(detail["estimate"]["counts"] or detail["estimate"]["counts0"])
+    return list(detail.get("selector", ()))
+
+
+def _show_votes(own: Certificate) -> None:
+    counts_L, level_L = _counts(own), own.detail["levels"]
+    if not counts_L:
+        st.caption("The first copies choose the level.")
+        return
+    level = own.detail.get("level")
+    chosen = level_L.index(level) if level in level_L else None
+    possible = own.detail.get("possible")
+    charts.show_chart(
+        levels.level_votes(counts_L, level_L, chosen, possible and tuple(possible)),
+        "level_votes",
+        levels.votes_in_words(counts_L, level_L),
+        offered=own.ended != "running",
+    )
+    if possible is not None:
+        below, above = own.detail["bounded"]
+        median = level_L[median_index(counts_L)]
+        told = f"The median of {sum(counts_L):,} draws is **{median:g}**. "
+        if below and above:
+            told += f"Within D = {own.detail['budget']:g} it stays "
+            same = possible[0] == possible[1]
+            told += f"at {median:g}." if same else f"from {possible[0]:g} to {possible[1]:g}."
+        else:
+            side = "any side" if not below and not above else "above" if below else "below"
+            told += (
+                f"So few draws give **no bound** on {side} at D = {own.detail['budget']:g}: every "
+                "level there stays possible. More draws, or a smaller D, give one."
+            )
+        st.caption(told)
+
+
+def _show_fixed(by_name: Mapping[str, Certificate], own: Certificate, label: int | None) -> None:
+    """Show the bars; only runs that are through are compared, and the best is named."""
+    fixed = {name: c for name, c in by_name.items() if name != every_level.OWN}
+    if not fixed:
+        st.caption("They are counted after the picture's own run.")
+        return
+    ended = own.ended != "running"
+    bars = fixed_levels(fixed, own.predicted if label is None else label)
+    radius = own.radius if ended else None
+    charts.show_chart(
+        levels.fixed_bars(bars, radius),
+        "fixed_bars",
+        levels.fixed_in_words(bars, radius),
+        offered=ended,
+    )
+    best = next((bar for bar in bars if bar.kind == "best afterwards"), None)
+    told = "The best of these is known only afterwards; picking it is **not** a certificate."
+    if best is not None and ended:
+        told = (
+            f"Best afterwards: level **{best.level:g}**, {down(best.radius, 3)}. " + told
+            if own.sigma != best.level
+            else f"The level chosen, **{best.level:g}**, is the best one here. " + told
+        )
+    st.caption(told)
+
+
+def fixed_levels(fixed: Mapping[str, Certificate], wanted: int | None) -> list[levels.Fixed]:
+    """Return what each fixed level gave; the best is the largest radius for the class wanted."""
+    kinds = {
+        name: "no class"
+        if c.abstained
+        else "right class"
+        if c.predicted == wanted
+        else "wrong class"
+        for name, c in fixed.items()
+    }
+    right = [name for name, kind in kinds.items() if kind == "right class"]
+    if right:
+        kinds[max(right, key=lambda name: fixed[name].radius)] = "best afterwards"
+    return [levels.Fixed(float(n), c.radius, kinds[n]) for n, c in fixed.items()]
+
+
+def _show_certificate(own: Certificate, classes: Sequence[str], label: int | None) -> None:
+    """Show the verdict, the radii of both stages and why, or what is still awaited."""
+    if own.predicted is None or own.abstained:
+        waits = own.ended == "running"
+        st.subheader("Nothing is proved yet" if waits else "Abstains: nothing is certified")
+    else:
+        more = ", so far" if own.ended == "running" else ""
+        name = classes[own.predicted].capitalize()
+        st.subheader(f"{name}, certified within {down(own.radius, 3)}{more}")
+        if label is not None and own.predicted != label:
+            st.badge("wrong class", color="orange")
+    with st.container(horizontal=True, gap="small"):
+        level = "–" if own.sigma is None else f"{own.sigma:g}"
+        st.metric("Level", level, border=True, width=120)
+        if "estimate" in own.detail:
+            parts = (
+                ("Level is the same within", own.detail["estimate"]["radius"]),
+                ("Class at that level, within", own.detail["radius_class"]),
+            )
+            for title, radius in parts:
+                told = down(radius, 3) if radius else "–"
+                st.metric(title, told, border=True, width=215)
+    if "why" in own.detail:
+        st.caption(own.detail["why"])
+    if not own.abstained and own.ended != "running":
+        shared = ", ".join(f"{event}: {a:.3g}" for event, a in own.alpha_split.items())
+        st.markdown(f"**The guarantee.** {own.guarantee} Here alpha = {own.alpha:g} ({shared}).")
+
+
+def _show_both_radii(own: Certificate, spec: RunSpec) -> None:
+    """Show the heuristic radius of the paper's style beside the sound one, labelled as such."""
+    paper = every_level.paper_style(own, spec)
+    if paper is None:
+        return
+    with st.container(horizontal=True, gap="small"):
+        st.metric(
+            "Sound radius",
+            "–" if own.abstained else down(own.radius, 3),
+            border=True,
+            width=215,
+        )
+        st.metric(
+            "Paper-style radius (heuristic)",
+            "–" if paper.abstained else down(paper.radius, 3),
+            border=True,
+            width=215,
+        )
+    reached = _reach(spec)
+    st.warning(
+        f"{variational.NO_GUARANTEE} The sound radius allows for every level that may be chosen "
+        f"nearby; with {reached[1]:,} draws it cannot pass {down(reached[0], 3)} unless all levels "
+        "are certified.",
+        icon=":material/gpp_maybe:",
+    )
+
+
+def _reach(spec: RunSpec) -> tuple[float, int]:
+    """Return q PhiInv(a^(1/Nh)), how far Nh draws can hold a level at most, and Nh."""
+    how = options_of(variational.Options, spec)
+    return how.q * float(ndtri((spec.alpha / 4) ** (1 / how.draws))), how.draws

@@ -1,0 +1,256 @@
+"""Choose a canvas: one of the test set, or one composed of a picture, a place and a background.
+
+Shape suffixes: C channels, H height, W width.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import streamlit as st
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rsviz.core.errors import UserError
+from rsviz.data import canvases, datasets, images, shape_attributes, shapes
+from rsviz.data.canvases import Canvas
+from rsviz.ui.common.address import Between, Takes
+
+KINDS = {"shapes": "A shape", "cifar10": "A CIFAR-10 image", "upload": "An upload"}
+FIRST = 680  # the canvas of the first paint: a star on clutter
+LAST = 9999  # the number of a background, and of an image of any data set
+COMPOSED = 7  # the seed of backgrounds chosen by number, apart from those of the data sets
+CONTROLS: dict[str, Takes] = {  # what the address may ask for
+    "canvas_source": ("test", "compose"),
+    "canvas": Between(0, LAST),
+    "background": canvases.BACKGROUNDS,
+    "background_number": Between(0, LAST),
+    "pasted": tuple(KINDS),
+    "pasted_number": Between(0, LAST),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """A canvas, its name in a RunSpec (empty if composed), its label, and itself at other sizes.
+
+    ``label`` is None where the network knows no class for the picture; ``exact`` says whether the
+    object's own outline is known, or only the box of the pasted picture.
+    """
+
+    canvas: Canvas
+    name: str
+    label: int | None
+    exact: bool
+    at_size: Callable[[int], Canvas]
+
+    @property
+    def x_CHW(self) -> Tensor:
+        """The canvas in [0, 1]."""
+        return torch.from_numpy(self.canvas.x_CHW).float() / 255
+
+    @property
+    def object_HW(self) -> Tensor:
+        """Which pixels are the object."""
+        return torch.from_numpy(self.canvas.object_HW)
+
+
+@dataclass(frozen=True, eq=False)
+class _Pasted:
+    """A small picture to be placed: its pixels, its object if known, and its label."""
+
+    x_CHW: NDArray[np.uint8]
+    object_HW: NDArray[np.bool_] | None
+    label: int | None
+
+
+def pick(dataset: str, size: int) -> Chosen:
+    """Show the controls and return the canvas they describe, of the size a network takes."""
+    source = st.segmented_control(
+        "Canvas",
+        ["test", "compose"],
+        default="test",
+        format_func={"test": "Of the test set", "compose": "Compose your own"}.__getitem__,
+        key="canvas_source",
+        bind="query-params",
+        required=True,
+        label_visibility="collapsed",
+    )
+    if source != "compose":
+        return _of_test(dataset, size)
+    if dataset.partition("-k")[0] == shape_attributes.BASE:
+        return _compose_attribute(size)
+    return _compose(dataset, size)
+
+
+def _of_test(dataset: str, size: int) -> Chosen:
+    base = dataset.partition("-k")[0]
+    last = _count(base) - 1
+    if (asked := st.session_state.get("canvas", FIRST)) > last:
+        st.warning(f"There is no test canvas {asked:,}: the last is {last:,}. {FIRST} is shown.")
+        st.session_state["canvas"] = FIRST
+    index = int(
+        st.number_input(
+            f"Test canvas, 0 to {last:,}",
+            0,
+            last,
+            FIRST,
+            key="canvas",
+            bind="query-params",
+            help="The picture, its place and its background follow from this number. The first "
+            "shown is one where a mask helps much; others gain less, and some nothing.",
+        )
+    )
+    if base == shape_attributes.BASE:
+        again = partial(shape_attributes.place, seed=shape_attributes.SEEDS["test"], index=index)
+        label = shape_attributes.label_of(shape_attributes.SEEDS["test"], index)
+        return Chosen(again(size), f"{dataset}/test/{index}", label, True, again)
+    pasted = _of_dataset(base, index, dataset)
+    again = partial(_place, pasted, seed=canvases.SEEDS["test"], index=index)
+    name = f"{dataset}/test/{index}"
+    return Chosen(again(size), name, pasted.label, pasted.object_HW is not None, again)
+
+
+def _compose(dataset: str, size: int) -> Chosen:
+    pasted = _pick_pasted(dataset, size)
+    kind = _pick_background()
+    _, height, width = pasted.x_CHW.shape
+    corner = _pick_place(size, height, width)
+    number = st.number_input(
+        "Background number", 0, LAST, 0, key="background_number", bind="query-params"
+    )
+    again = partial(
+        _place, pasted, seed=COMPOSED, index=int(number), background=kind, corner=corner
+    )
+    return Chosen(again(size), "", pasted.label, pasted.object_HW is not None, again)
+
+
+def _compose_attribute(size: int) -> Chosen:
+    """Ask for the mark, its place and what lies behind it."""
+    label = st.segmented_control(
+        "The mark",
+        range(len(shape_attributes.CLASSES)),
+        default=0,
+        format_func=lambda i: shape_attributes.CLASSES[i].capitalize(),
+        key="mark",
+        required=True,
+    )
+    kind = _pick_background()
+    number = st.number_input(
+        "Number of the body", 0, LAST, 0, key="background_number", bind="query-params"
+    )
+    index = int(number)
+    _, _, height, width = shape_attributes.place(size, COMPOSED, index).box
+    corner = _pick_place(size, height, width)
+
+    def again(k: int) -> Canvas:
+        """Draw it on another size of canvas, a place beyond a smaller one moved inside."""
+        _, _, height, width = shape_attributes.place(k, COMPOSED, index).box
+        inside = min(corner[0], k - height), min(corner[1], k - width)
+        return shape_attributes.place(k, COMPOSED, index, int(label or 0), kind, inside)
+
+    return Chosen(again(size), "", int(label or 0), True, again)
+
+
+def _pick_background() -> str | None:
+    return st.segmented_control(
+        "Background",
+        canvases.BACKGROUNDS,
+        default="clutter",
+        format_func=str.capitalize,
+        key="background",
+        bind="query-params",
+        required=True,
+    )
+
+
+def _pick_place(size: int, height: int, width: int) -> tuple[int, int]:
+    """Ask for the (top, left) corner of a picture on a canvas."""
+    top, left = (
+        _place_slider(name, size - side)
+        for name, side in (("From the top", height), ("From the left", width))
+    )
+    return top, left
+
+
+def _place_slider(name: str, room: int) -> int:
+    """Ask for a place; there is nothing to ask where the picture fills the canvas."""
+    if not room:
+        return 0
+    key = f"{name.split()[-1]}_{room}"
+    return int(st.slider(f"{name}, pixels", 0, room, room // 2, key=key, bind="query-params"))
+
+
+def _place(
+    pasted: _Pasted,
+    size: int,
+    seed: int,
+    index: int,
+    background: str | None = None,
+    corner: tuple[int, int] | None = None,
+) -> Canvas:
+    """Place a picture; a corner beyond a smaller canvas is moved inside."""
+    if corner is not None:
+        _, height, width = pasted.x_CHW.shape
+        corner = min(corner[0], size - height), min(corner[1], size - width)
+    return canvases.place(pasted.x_CHW, size, seed, index, background, corner, pasted.object_HW)
+
+
+def _pick_pasted(dataset: str, size: int) -> _Pasted:
+    kinds = [k for k in KINDS if k == "upload" or datasets.available(k)]
+    kind = st.segmented_control(
+        "What is pasted",
+        kinds,
+        default=dataset.partition("-k")[0],
+        format_func=KINDS.__getitem__,
+        key="pasted",
+        bind="query-params",
+        required=True,
+    )
+    if kind == "upload":
+        return _upload(size)
+    last = _count(str(kind)) - 1
+    if st.session_state.get("pasted_number", 0) > last:
+        st.session_state["pasted_number"] = last
+    index = st.number_input("Its number", 0, last, 3, key="pasted_number", bind="query-params")
+    return _of_dataset(str(kind), int(index), dataset)
+
+
+def _count(base: str) -> int:
+    """Return how many test images there are; what rsviz draws is counted undrawn."""
+    drawn = {"shapes": shapes.SIZES, shape_attributes.BASE: shape_attributes.SIZES}
+    return drawn[base]["test"] if base in drawn else len(datasets.load(base, "test"))
+
+
+def _of_dataset(base: str, index: int, dataset: str) -> _Pasted:
+    """Return a test image; it has a label only for networks of its own data set."""
+    own = dataset.partition("-k")[0] == base
+    if base == "shapes":
+        drawn = shapes.draw(shapes.SEEDS["test"], index)
+        x_CHW = np.round(255 * drawn.x_HWC).astype(np.uint8).transpose(2, 0, 1)
+        return _Pasted(x_CHW, drawn.mask_HW, drawn.label if own else None)
+    data = datasets.load(base, "test")
+    return _Pasted(data.x_NCHW[index].numpy(), None, int(data.y_N[index]) if own else None)
+
+
+def _upload(size: int) -> _Pasted:
+    side = int(st.slider("Its size on the canvas, pixels", 8, size, min(32, size), step=4))
+    file = st.file_uploader("A picture from this device (JPEG, PNG, GIF, WebP or BMP)")
+    if file is not None:
+        try:
+            digest = hashlib.sha256(file.getvalue()).hexdigest()
+            return _Pasted(_decoded(digest, file.getvalue(), file.name, side), None, None)
+        except UserError as error:
+            st.error(str(error))
+    st.caption("Until there is one, a shape stands in.")
+    return _of_dataset("shapes", 3, "shapes")
+
+
+@st.cache_resource(max_entries=16, show_spinner="Reading the picture")
+def _decoded(digest: str, _data: bytes, _name: str, side: int) -> NDArray[np.uint8]:
+    """Decode once, keyed by the hash of the bytes."""
+    x_CHW = images.to_tensor(images.open_image(_data, _name), side, "centre")
+    return np.round(255 * x_CHW.numpy()).astype(np.uint8)

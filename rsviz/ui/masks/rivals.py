@@ -1,0 +1,165 @@
+"""Certificates forming side by side on the Masks page: ARS, the static mask, plain smoothing."""
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+from torch import Tensor
+
+from rsviz.certification import mask_rivals
+from rsviz.core import live_bounds
+from rsviz.core.radius import down
+from rsviz.core.spec import Bound, Certificate
+from rsviz.figures import masks
+from rsviz.methods.registry import ON_CANVASES
+from rsviz.ui.certify.result import POLL_SECONDS
+from rsviz.ui.common import charts, jobs
+from rsviz.ui.common.jobs import Job, Session
+
+TITLES = {
+    "adaptive": "Adaptive mask (ARS)",
+    "static": "One static mask",
+    "plain-linf": "No mask: plain smoothing",
+}
+
+
+@st.cache_resource(scope="session", on_release=lambda races: races.stop(), show_spinner=False)
+def races() -> Session:
+    """Return this browser tab's races; closing the tab stops them."""
+    return Session()
+
+
+def start(x_CHW: Tensor, entrants: Sequence[mask_rivals.Entrant], key: object, device: str) -> Job:
+    """Queue a race for this tab in place of the one that runs, unless that is the very race."""
+    job = races().job
+    if job is not None and job.key == key and job.active and not job.cancel.is_set():
+        return job
+    return races().start(
+        Job(key, device, lambda cancel: mask_rivals.race(x_CHW, entrants, device, cancel))
+    )
+
+
+def find(key: object) -> Job | None:
+    """Return the newest race of this tab with this key, stopping one of another key."""
+    held = races()
+    if held.job is not None and held.job.key != key:
+        held.stop()
+    return next((job for job in reversed(held.history) if job.key == key), None)
+
+
+def show(job: Job, classes: Sequence[str], label: int | None, d: int) -> None:
+    """Show a race: while it runs as a fragment that looks again, afterwards as it ended."""
+
+    @st.fragment(run_every=POLL_SECONDS if job.active else None)
+    def panel() -> None:
+        if job.active:
+            left, right = st.columns([4, 1], vertical_alignment="center")
+            left.progress(*_progress(job))
+            right.button("Stop", key="stop_race", on_click=job.stop, icon=":material/stop:")
+        show_readings(mask_rivals.by_method(job.readings), classes, label, d)
+        if not job.active and st.session_state.pop("_racing", False):
+            st.rerun()
+
+    st.session_state["_racing"] = job.active
+    if job.error:
+        st.error(job.error)
+    panel()
+
+
+def _progress(job: Job) -> tuple[float, str]:
+    runs = mask_rivals.by_method(job.readings)
+    if not runs:
+        ahead = jobs.queue(job.device).position(job)
+        return 0.0, f"Waiting: {ahead} before you on {job.device}" if ahead else "Starting"
+    done = [sum(certificates[-1].counts) / certificates[-1].n for certificates in runs.values()]
+    return min(1.0, sum(done) / len(done)), f"{100 * sum(done) / len(done):.0f} % of the votes"
+
+
+def show_readings(
+    runs: Mapping[str, Sequence[Certificate]], classes: Sequence[str], label: int | None, d: int
+) -> None:
+    """Show where each method stands, and how its certificate formed."""
+    with st.container(horizontal=True, gap="medium"):
+        for name in ON_CANVASES:
+            if name in runs:
+                with st.container(width=260, border=True):
+                    _show_one(TITLES[name], runs[name][-1], classes, label)
+    traces = {
+        name: live_bounds.trace(certificates, certificates[-1].alpha, Bound.SPLIT)
+        for name, certificates in runs.items()
+    }
+    traces = {name: line for name, line in traces.items() if line.votes_T}
+    if traces:
+        planned = max(certificates[-1].n for certificates in runs.values())
+        alpha = max(certificates[-1].alpha for certificates in runs.values())
+        ended = all(certificates[-1].ended != "running" for certificates in runs.values())
+        charts.show_chart(
+            masks.radii(traces, TITLES, planned, d),
+            "race",
+            masks.radii_in_words(traces, TITLES, d),
+            offered=ended,
+        )
+        st.caption(
+            "Certified Linf radius, in grey levels of 255. The lines are anytime bounds: each "
+            "holds whenever you look. At the planned number of votes the boxes also use "
+            "Clopper-Pearson, which is larger. Each certificate is wrong "
+            f"with probability at most {alpha:g}; to pick one of them by its radius spends "
+            "the sum."
+        )
+
+
+def _show_one(title: str, c: Certificate, classes: Sequence[str], label: int | None) -> None:
+    name = "" if c.predicted is None else classes[c.predicted]
+    st.markdown(f"**{title}**")
+    if c.predicted is None:
+        st.caption("Choosing the class")
+        return
+    if c.abstained:
+        waits = c.ended == "running"
+        st.metric("Linf radius", "–")
+        st.caption(f"{name}: nothing proved yet" if waits else f"{name} leads, but it abstains")
+        return
+    st.metric("Linf radius, of 255 grey levels", down(255 * c.radius, 2))
+    right = "" if label is None else (", correct" if c.predicted == label else ", **wrong class**")
+    st.caption(
+        f"{name}{right}. Radius {down(c.radius, 5)} on [0, 1]; p_A ≥ {down(c.p_a_lower, 4)}; "
+        f"{sum(c.counts):,} votes."
+    )
+
+
+def show_history() -> None:
+    """List every race of this tab, the newest last; a new seed adds a row."""
+    ended = [job for job in races().history if job.readings]
+    if len(ended) < 2:
+        return
+    st.markdown("**Races of this session**, radii in 1/255")
+    st.dataframe(
+        [_history_row(mask_rivals.by_method(job.readings)) for job in ended], hide_index=True
+    )
+    st.caption(
+        "A new seed is added, never put in place of an old result: the best of several tries is "
+        "wrong more often than alpha."
+    )
+
+
+def _history_row(runs: Mapping[str, Sequence[Certificate]]) -> dict[str, object]:
+    last = {name: certificates[-1] for name, certificates in runs.items()}
+    c = next(iter(last.values()))
+    return {
+        "canvas": "composed" if c.image.startswith("sha256") else c.image,
+        "sigma": c.sigma,
+        "seed": c.seed,
+        "votes": f"{sum(c.counts):,} of {c.n:,}",
+        **{
+            TITLES[name]: None if r.abstained else float(down(255 * r.radius, 2))
+            for name, r in last.items()
+        },
+    }
+
+
+def best(job: Job | None) -> Certificate | None:
+    """Return ARS's own last reading, None before there is a certified radius."""
+    runs = {} if job is None else mask_rivals.by_method(job.readings)
+    if "adaptive" not in runs:
+        return None
+    last = runs["adaptive"][-1]
+    return None if last.abstained else last

@@ -1,0 +1,75 @@
+"""TODO: what lives here."""
+
+import pytest
+import torch
+
+from rsviz.certification import certify
+from rsviz.checkpoints import catalog, weights
+from rsviz.core.errors import UserError
+from rsviz.core.spec import Bound
+from rsviz.data import datasets
+from rsviz.data.images import image_id
+from rsviz.evaluation import examples
+from rsviz.networks import classifiers
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    torch.manual_seed(0)
+    card = {"method": "gaussian", "dataset": "shapes", "network": "compact", "sigma": None}
+    return weights.save(classifiers.build("compact", "shapes"), tmp_path / "net", card)
+
+
+def test_the_certificate_carries_what_repeats_it(checkpoint):
+    x_CHW = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0))
+    certificate = certify.certify(x_CHW, checkpoint, sigma=0.3, n=200, seed=5, bound=Bound.SPLIT)
+    assert certificate.image_sha256 == image_id(x_CHW)
+    assert certificate.checkpoint_sha256 == checkpoint.sha256
+    assert (certificate.sigma, certificate.n, certificate.seed) == (0.3, 200, 5)
+    assert "float32" in certificate.path
+    again = certify.certify(x_CHW, checkpoint, sigma=0.3, n=200, seed=5, bound=Bound.SPLIT)
+    assert again.counts == certificate.counts
+    assert sum(certificate.alpha_split.values()) == pytest.approx(certificate.alpha)
+
+
+def test_an_image_of_another_size_is_refused_in_words(checkpoint):
+    with pytest.raises(UserError, match="3x32x32"):
+        certify.certify(torch.rand(3, 16, 16), checkpoint)
+
+
+def test_a_universal_network_has_a_default_noise_level(checkpoint):
+    assert certify.make_spec(checkpoint, torch.rand(3, 32, 32)).sigma == 0.5
+
+
+def test_stored_examples_are_what_a_run_gives():
+    """Recomputes one stored certificate of each shipped Shapes network with examples."""
+    checked = 0
+    for c in catalog.list_checkpoints():
+        if c.card["dataset"] != "shapes":
+            continue
+        for example in examples.load(c)[:1]:
+            stored = example.certificate
+            x_CHW, _ = datasets.find_image(stored.image)
+            assert image_id(x_CHW) == stored.image_sha256
+            fresh = certify.certify(
+                x_CHW,
+                c,
+                sigma=stored.sigma,
+                n0=stored.n0,
+                n=stored.n,
+                seed=stored.seed,
+                bound=stored.bound,
+                alpha=stored.alpha,
+            )
+            if fresh.path == stored.path:
+                assert fresh.counts == stored.counts
+            # Across kinds of arithmetic rounding may flip a few votes.
+            moved = sum(abs(a - b) for a, b in zip(fresh.counts, stored.counts, strict=True))
+            assert moved <= 0.002 * stored.n
+            checked += 1
+    assert checked
+
+
+def test_examples_of_other_weights_are_not_shown(checkpoint):
+    (checkpoint.folder / examples.FILE).write_text("[{}]")
+    assert examples.load(checkpoint) == []

@@ -1,0 +1,174 @@
+"""TODO: what lives here."""
+
+import threading
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from rsviz.certification import certify, every_level
+from rsviz.checkpoints import catalog, weights
+from rsviz.core.errors import UserError
+from rsviz.core.spec import Bound
+from rsviz.data import datasets
+from rsviz.evaluation import chosen_levels
+from rsviz.evaluation.logs import Log
+from tests.helpers import ANSWER, LEVEL, make_selectors
+
+rng = np.random.default_rng(5)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return make_selectors(tmp_path_factory.mktemp("selectors"))
+
+
+@pytest.fixture(scope="module")
+def x_CHW():
+    return datasets.load("shapes", "test").image(3)
+
+
+def asked(folder, method, x_CHW, **settings):
+    checkpoint = catalog.find(f"shapes-{method}", folder)
+    spec = certify.make_spec(checkpoint, x_CHW, n=200, bound=Bound.SPLIT, **settings)
+    return weights.load_nets(checkpoint), spec
+
+
+@pytest.mark.parametrize("method", ["dual", "variational"])
+def test_a_glance_counts_as_a_run_chooses(folder, x_CHW, method):
+    nets, spec = asked(folder, method, x_CHW)
+    how = every_level.choice(nets, spec)
+    counts_NL = every_level.glance(how, torch.stack([x_CHW, 1 - x_CHW]), 20)
+    assert counts_NL.shape == (2, len(how.level_L))
+    assert (counts_NL.sum(1) == 20).all()
+    *_, last = every_level.watch_all(x_CHW, nets, spec)
+    level = last.by_name[every_level.OWN].sigma
+    assert [how.level_L[how.index(c)] for c in counts_NL.tolist()] == [level, level]
+
+
+def test_the_median_and_the_mode_are_told_apart(folder, x_CHW):
+    dual, variational = (
+        every_level.choice(*asked(folder, method, x_CHW)) for method in ("dual", "variational")
+    )
+    assert dual.index([4, 3, 3]) == 0
+    assert variational.index([4, 3, 3, 0, 0, 0, 0]) == 1
+
+
+@pytest.mark.parametrize("method", ["dual", "variational"])
+def test_every_level_held_fixed_stands_beside_the_choice(folder, x_CHW, method):
+    nets, spec = asked(folder, method, x_CHW)
+    readings = list(every_level.watch_all(x_CHW, nets, spec))
+    how, last = every_level.choice(nets, spec), readings[-1]
+    assert list(last.by_name) == [every_level.OWN, *(f"{s:g}" for s in how.level_L)]
+    own, fixed = last.by_name[every_level.OWN], list(last.by_name.values())[1:]
+    assert own.predicted == ANSWER and own.method == method
+    assert [c.sigma for c in fixed] == list(how.level_L)
+    assert all(c.method == "gaussian" and c.ended == "complete" for c in fixed)
+    # All votes agree, so radii grow with sigma, and the choice can claim no more than its level.
+    radii = [c.radius for c in fixed]
+    assert radii == sorted(radii) and radii[0] > 0
+    assert 0 < own.radius <= last.by_name[f"{own.sigma:g}"].radius
+    assert all(a.done <= b.done for a, b in pairwise(readings))
+    assert last.done == last.planned
+
+
+def test_stopped_everything_ends_as_it_stands(folder, x_CHW):
+    nets, spec = asked(folder, "dual", x_CHW)
+    cancel = threading.Event()
+    steps = every_level.watch_all(x_CHW, nets, spec, cancel=cancel)
+    next(steps)
+    cancel.set()
+    *_, last = steps
+    assert all(c.ended == "stopped" for c in last.by_name.values())
+
+
+def test_the_paper_style_radius_is_marked_and_not_the_sound_one(folder, x_CHW):
+    nets, spec = asked(folder, "variational", x_CHW)
+    *_, last = every_level.watch_all(x_CHW, nets, spec)
+    own = last.by_name[every_level.OWN]
+    paper = every_level.paper_style(own, spec)
+    assert "heuristic" in paper.flags and paper.guarantee.startswith("Heuristic")
+    assert paper.radius > own.radius > 0 and paper.sigma == own.sigma
+    assert "heuristic" not in own.flags
+    dual_nets, dual_spec = asked(folder, "dual", x_CHW)
+    *_, last = every_level.watch_all(x_CHW, dual_nets, dual_spec)
+    assert every_level.paper_style(last.by_name[every_level.OWN], dual_spec) is None
+
+
+def test_only_methods_that_choose_are_looked_at(folder, x_CHW):
+    assert list(every_level.selectors("shapes", folder)) == ["dual", "variational"]
+    assert every_level.selectors("cifar10", folder) == {}
+    nets, spec = asked(folder, "dual", x_CHW)
+    with pytest.raises(UserError, match="does not choose"):
+        every_level.choice(nets, replace(spec, method="gaussian"))
+    assert every_level.what_if(nets, spec)["0.5"][0] == (0.25, 0.5, 1.0)[LEVEL]
+
+
+def log(name, radius_N, correct_N=None, index_N=None):
+    N = len(radius_N)
+    correct_N = np.ones(N, bool) if correct_N is None else np.array(correct_N)
+    index_N = np.arange(N) if index_N is None else np.array(index_N)
+    zeros = np.zeros(N, np.int64)
+    return Log(
+        name=name,
+        index_N=index_N,
+        label_N=zeros,
+        predicted_N=zeros,
+        radius_N=np.array(radius_N, float),
+        correct_N=correct_N,
+    )
+
+
+def test_the_best_level_is_that_of_the_largest_right_radius():
+    fixed = {
+        1.0: log("one", [0.9, 2.0, 0.0, 0.7]),
+        0.25: log("quarter", [0.5, 0.1, 0.0, 0.6], [True, True, False, True]),
+        0.5: log("half", [5.0, 1.0, 0.0, 0.8], [False, True, False, True]),
+    }
+    own = log("own", [0.4, 0.9, 0.0, 0.2])
+    found = chosen_levels.compare(own, {0: 0.25, 1: 1.0, 2: float("nan"), 3: 0.5}, fixed)
+    assert found.level_L == (0.25, 0.5, 1.0)
+    assert found.best_N[[0, 1, 3]].tolist() == [1.0, 1.0, 0.5]
+    assert found.worth_N.tolist() == [True, True, False, True]
+    assert chosen_levels.at_levels(found, found.level_N).tolist() == [0.5, 2.0, 0.0, 0.8]
+    shared = chosen_levels.compare(log("own", [0.9], index_N=[1]), {1: 1.0, 3: 0.5}, fixed)
+    assert shared.index_N.tolist() == [1] and shared.gain_N.tolist() == [0.9]
+    with pytest.raises(UserError, match="share no image"):
+        chosen_levels.compare(own, {}, fixed)
+
+
+def made(level_N):
+    """Images for which one of two levels is right, and a log that chose ``level_N``."""
+    best_N = np.array([0.25, 1.0] * 100)
+    fixed = {s: log(f"{s}", np.where(best_N == s, s, 0.0)) for s in (0.25, 1.0)}
+    own = log("own", np.where(level_N == best_N, best_N, 0.0))
+    return chosen_levels.compare(own, dict(enumerate(level_N.tolist())), fixed), best_N
+
+
+def test_good_choices_correlate_and_lose_when_dealt_out_at_random():
+    _, best_N = made(np.full(200, 0.25))
+    good, _ = made(best_N)
+    assert chosen_levels.correlation(good) == pytest.approx(1.0)
+    gain, low, high = chosen_levels.against_shuffled(good, np.random.default_rng(0))
+    assert 0 < low < gain < high and gain == pytest.approx(0.625 / 2, abs=0.05)
+
+
+def test_faked_choices_are_found_out():
+    constant, _ = made(np.full(200, 0.25))
+    assert np.isnan(chosen_levels.correlation(constant))
+    assert chosen_levels.against_shuffled(constant, np.random.default_rng(0))[0] == 0
+    faked, _ = made(rng.choice([0.25, 1.0], 200))
+    assert abs(chosen_levels.correlation(faked)) < 0.2
+    assert chosen_levels.against_shuffled(faked, np.random.default_rng(0))[1] < 0
+
+
+def test_levels_are_read_from_the_column_detail(tmp_path):
+    file = tmp_path / "log.csv"
+    file.write_text('# {}\nindex,detail\n3,"{""level"": 0.5}"\n7,{}\n')
+    found = chosen_levels.levels_of(file)
+    assert found[3] == 0.5 and np.isnan(found[7])
+    file.write_text("# {}\nindex,radius\n3,0.1\n")
+    with pytest.raises(UserError, match="which level"):
+        chosen_levels.levels_of(file)

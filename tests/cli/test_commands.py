@@ -1,0 +1,208 @@
+"""TODO: what lives here."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from PIL import Image
+
+from rsviz.checkpoints import catalog, weights
+from rsviz.cli.main import main
+from rsviz.data import datasets
+from rsviz.networks import classifiers
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A folder of checkpoints with one network of random weights."""
+    torch.manual_seed(0)
+    card = {"method": "gaussian", "dataset": "shapes", "network": "compact", "sigma": 0.5}
+    weights.save(classifiers.build("compact", "shapes"), tmp_path / "net", card)
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
+    monkeypatch.setenv("RSVIZ_STATES", str(tmp_path / "states"))
+    return tmp_path
+
+
+def run(capsys, *words):
+    code = main([str(w) for w in words])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_certify_prints_a_certificate(home, capsys):
+    words = ("certify", "shapes/test/3", "--checkpoint", "net", "--n", 300, "--json")
+    code, out, _ = run(capsys, *words)
+    assert code == 0
+    certificate = json.loads(out)
+    wanted = (
+        "predicted abstained norm radius sigma counts n0 n alpha p_a_lower seed method checkpoint "
+        "device dtype path guarantee flags seconds"
+    )
+    assert set(wanted.split()) <= set(certificate)
+    assert sum(certificate["counts"]) == 300
+    assert len(certificate["counts"]) == 10
+    assert certificate["checkpoint_sha256"] == catalog.find("net").sha256
+    _, again, _ = run(capsys, *words)
+    assert json.loads(again) | {"seconds": 0} == certificate | {"seconds": 0}
+    _, other, _ = run(capsys, *words, "--seed", 1)
+    assert json.loads(other)["counts"] != certificate["counts"]
+
+
+def test_certify_reads_a_file(home, capsys, tmp_path):
+
+    Image.new("RGB", (100, 60), "teal").save(tmp_path / "p.png")
+    code, out, _ = run(
+        capsys, "certify", tmp_path / "p.png", "--checkpoint", "net", "--n", 100, "--alpha", 0.01
+    )
+    assert code == 0
+    assert "Abstains" in out or "certified within" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--n", 0], "n must be"),
+        (["--alpha", 0.7], "alpha must lie"),
+        (["--sigma", -1], "sigma must lie"),
+        (["--seed", -1], "seed must be"),
+        (["--device", "tpu"], "--device must be"),
+    ],
+)
+def test_settings_out_of_range_get_one_sentence_and_code_2(home, capsys, words, says):
+    code, out, err = run(capsys, "certify", "shapes/test/3", "--checkpoint", "net", *words)
+    assert code == 2
+    assert out == ""
+    assert says in err
+    assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("image", "says"),
+    [
+        ("nowhere.png", "cannot be read"),
+        ("shapes/test/99999", "images 0 to 1,999"),
+        ("shapes/test/x", "not an image"),
+        ("shapes/valid/1", "no data set"),
+    ],
+)
+def test_images_that_are_not_there_get_one_sentence(home, capsys, image, says):
+    code, _, err = run(capsys, "certify", image, "--checkpoint", "net")
+    assert code == 2
+    assert says in err
+
+
+def test_an_unknown_checkpoint_gets_one_sentence(home, capsys):
+    code, _, err = run(capsys, "certify", "shapes/test/3", "--checkpoint", "nothing")
+    assert code == 2
+    assert "there are: net" in err
+
+
+def test_checkpoints_lists_good_and_bad(home, capsys):
+    (home / "broken").mkdir()
+    code, out, _ = run(capsys, "checkpoints", "--json")
+    rows = {row["name"]: row for row in json.loads(out)}
+    assert code == 0
+    assert rows["net"]["verified"]
+    assert not rows["broken"]["verified"]
+    assert set(rows["net"]) >= {"name", "dataset", "method", "network", "sigma", "sha256"}
+
+
+def test_evaluate_records_in_the_card_and_curves_read_it(home, capsys):
+    log = home / "net" / "certified.csv"
+    words = ("--first", 4, "--n", 200, "--alpha", 0.01, "--out", log)
+    code, out, _ = run(capsys, "evaluate", "--checkpoint", "net", *words)
+    assert code == 0
+    assert "ACR" in out
+    _, out, _ = run(capsys, "checkpoints", "--json")
+    (measured,) = json.loads(out)[0]["measured"]
+    assert measured["n"] == 200
+    assert measured["images"] == 4
+    assert measured["norm"] == "L2"
+    code, out, _ = run(capsys, "curves", log, "--json")
+    (curve,) = json.loads(out)
+    assert curve["acr"] == pytest.approx(measured["acr"], abs=1e-4)
+    assert curve["accuracy"]["0.25"] == pytest.approx(measured["accuracy"]["0.25"], abs=1e-4)
+    code, out, _ = run(capsys, "curves", log, "--json", "--n", 100)
+    assert json.loads(out)[0]["n"] == 100
+    code, _, err = run(capsys, "curves", log, "--n", 500)
+    assert code == 2
+    assert err.strip().endswith(".")
+
+
+def test_curves_read_the_fields_logs(home, capsys):
+    file = home / "field.tsv"
+    file.write_text(
+        "idx\tlabel\tpredict\tradius\tcorrect\ttime\n"
+        "0\t3\t3\t0.5\t1\t0:00:14\n20\t1\t-1\t0.0\t0\t0:00:14\n40\t2\t3\t0.9\t0\t0:00:14\n"
+    )
+    code, out, _ = run(capsys, "curves", file, "--json", "--radii", "0,0.4,0.6")
+    (curve,) = json.loads(out)
+    assert code == 0
+    assert curve["acr"] == pytest.approx(0.5 / 3)
+    assert curve["accuracy"] == pytest.approx({"0": 1 / 3, "0.4": 1 / 3, "0.6": 0})
+
+
+def test_training_writes_a_checkpoint_that_certifies(home, capsys, monkeypatch):
+
+    whole = datasets.load("shapes", "test")
+    small = replace(whole, x_NCHW=whole.x_NCHW[:256], y_N=whole.y_N[:256])
+    monkeypatch.setattr(datasets, "load", lambda name, split: small)
+    words = ("--dataset", "shapes", "--sigma", 0.25, "--epochs", 1, "--lr", 0.05, "--no-compile")
+    code, _, err = run(capsys, "train", "gaussian", *words, "--out", home / "new")
+    assert code == 0
+    assert "images/s" in err
+    card = json.loads((home / "new" / "card.json").read_text())
+    assert card["sigma"] == 0.25
+    assert card["epochs"] == 1
+    assert catalog.find("new").verified
+    code, _, err = run(
+        capsys, "train", "gaussian", *words, "--start", "new", "--out", home / "tuned"
+    )
+    assert code == 0
+    code, _, err = run(
+        capsys,
+        "train",
+        "gaussian",
+        "--dataset",
+        "shapes",
+        "--sigma",
+        "loud",
+        "--epochs",
+        1,
+        "--out",
+        home / "x",
+    )
+    assert code == 2
+    assert "loud" in err
+
+
+def test_settings_of_a_loss_are_set_by_name(home, capsys, monkeypatch):
+
+    whole = datasets.load("shapes", "test")
+    small = replace(whole, x_NCHW=whole.x_NCHW[:32], y_N=whole.y_N[:32])
+    monkeypatch.setattr(datasets, "load", lambda name, split: small)
+    words = ("--dataset", "shapes", "--sigma", 0.5, "--epochs", 1, "--batch", 16, "--no-compile")
+    some = ("--set", "draws=1", "--set", "steps=1")
+    code, _, _ = run(capsys, "train", "advmacer", *words, *some, "--out", home / "am")
+    assert code == 0
+    card = json.loads((home / "am" / "card.json").read_text())
+    assert (card["method"], card["settings"]["draws"], card["settings"]["lam"]) == (
+        "advmacer",
+        1,
+        12,
+    )
+    code, _, err = run(capsys, "train", "macer", *words, "--set", "steps=1", "--out", home / "x")
+    assert code == 2
+    assert "there are: draws, lam, gamma, beta" in err
+    code, _, _ = run(capsys, "certify", "shapes/test/3", "--checkpoint", "am", "--n", 100)
+    assert code == 0
+
+
+def test_help_names_every_command(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--help"])
+    assert end.value.code == 0
+    out = capsys.readouterr().out
+    for command in ("checkpoints", "certify", "train", "recipes", "ensemble", "evaluate", "curves"):
+        assert command in out

@@ -1,0 +1,210 @@
+"""Shape suffixes: T votes drawn so far, H count of the class."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.special import ndtr, ndtri
+
+from rsviz.core import bounds
+from rsviz.core.errors import UserError
+from rsviz.core.spec import Bound, Votes
+
+ALPHA = 0.05
+CASES = [(0, 1), (1, 1), (0, 100), (1, 100), (37, 100), (99, 100), (100, 100), (9_930, 10_000)]
+
+
+def ever(p: float, counts_T: np.ndarray) -> float:
+    """P(count at t >= counts_T[t] for some t), exactly, by recursion over the counts.
+
+    Counts that reach the threshold leave the table and their mass is added up.
+    """
+    mass_H = np.zeros(len(counts_T) + 1)
+    mass_H[0] = 1.0
+    caught = 0.0
+    for count in counts_T[1:]:
+        mass_H[1:] = mass_H[1:] * (1 - p) + mass_H[:-1] * p
+        mass_H[0] *= 1 - p
+        caught += mass_H[count:].sum()
+        mass_H[count:] = 0.0
+    return caught
+
+
+def clopper_pearson_counts(p: float, n: int, every: int, alpha: float) -> np.ndarray:
+    """Least count at which Clopper-Pearson exceeds p, read every so many votes only."""
+    counts_T = np.arange(n + 1) + 1
+    for t in range(every, n + 1, every):
+        # The bound exceeds p exactly when P(Bin(t, p) >= k) < alpha.
+        counts_T[t] = int(np.argmax(stats.binom.sf(np.arange(-1, t + 1), t, p) < alpha))
+    return counts_T
+
+
+@pytest.mark.parametrize(("k", "n"), CASES)
+def test_clopper_pearson_is_scipys(k, n):
+    for alpha in (0.001, 0.05):
+        wide = stats.binomtest(k, n).proportion_ci(1 - 2 * alpha, "exact")
+        assert bounds.clopper_pearson_lower(k, n, alpha) == pytest.approx(wide.low, rel=1e-9)
+        assert bounds.clopper_pearson_upper(k, n, alpha) == pytest.approx(wide.high, rel=1e-9)
+        if 0 < k < n:
+            quantile = stats.beta.ppf(alpha, k, n - k + 1)
+            assert bounds.clopper_pearson_lower(k, n, alpha) == pytest.approx(quantile, rel=1e-12)
+
+
+def test_the_ends_are_exact():
+    assert bounds.clopper_pearson_lower(0, 100, 0.001) == 0.0
+    assert bounds.clopper_pearson_upper(100, 100, 0.001) == 1.0
+    assert bounds.clopper_pearson_lower(100, 100, 0.001) == 0.001 ** (1 / 100)
+    assert bounds.anytime_lower(0, 100, 0.001) == bounds.anytime_lower(0, 0, 0.001) == 0.0
+    assert bounds.anytime_upper(0, 0, 0.001) == 1.0
+    assert 0.9999 < bounds.anytime_lower(1_000_000, 1_000_000, 0.001) < 1.0
+
+
+@pytest.mark.parametrize(("k", "n"), CASES)
+def test_interval_and_test_are_scipys(k, n):
+    exact = stats.binomtest(k, n).proportion_ci(0.95, "exact")
+    assert bounds.binomial_interval(k, n) == pytest.approx((exact.low, exact.high), rel=1e-9)
+    assert bounds.binomial_test(k, n) == pytest.approx(stats.binomtest(k, n).pvalue, rel=1e-9)
+
+
+def test_an_even_split_has_p_value_1():
+    assert bounds.binomial_test(50, 100) == bounds.binomial_test(0, 0) == 1.0
+
+
+@pytest.mark.parametrize("k", [1, 40, 77, 99, 100])
+def test_anytime_solves_its_own_equation(k):
+    n, alpha = 100, 0.01
+    p0 = bounds.anytime_lower(k, n, alpha)
+    delta = np.exp(np.linspace(np.log(0.02), 0.0, 40))
+    q = stats.norm.cdf(ndtri(p0) + delta)
+    e = np.mean((q / p0) ** k * ((1 - q) / (1 - p0)) ** (n - k))
+    assert e == pytest.approx(1 / alpha, rel=1e-6)
+
+
+@pytest.mark.parametrize("p", [0.5, 0.6, 0.75, 0.9, 0.99])
+def test_anytime_is_ever_wrong_at_most_alpha(p):
+    wrong = ever(p, bounds.anytime_counts_T(p, 1500, ALPHA))
+    assert 0.2 * ALPHA < wrong <= ALPHA
+
+
+@pytest.mark.parametrize("p", [0.5, 0.6, 0.75, 0.9, 0.99])
+def test_clopper_pearson_read_every_100_votes_is_wrong_too_often(p):
+    wrong = ever(p, clopper_pearson_counts(p, 1500, 100, ALPHA))
+    assert 0.12 < wrong < 0.25
+    assert ever(p, clopper_pearson_counts(p, 1500, 1500, ALPHA)) <= ALPHA
+
+
+@pytest.mark.parametrize("p", [0.5, 0.75, 0.99])
+def test_split_is_ever_wrong_at_most_alpha(p):
+    counts_T = bounds.anytime_counts_T(p, 1500, bounds.ANYTIME_SHARE * ALPHA)
+    anytime_only = ever(p, counts_T)
+    planned = clopper_pearson_counts(p, 1000, 1000, 0.8 * ALPHA)[1000]
+    counts_T[1000] = min(counts_T[1000], planned)
+    assert anytime_only <= 0.2 * ALPHA
+    assert anytime_only < ever(p, counts_T) <= ALPHA
+
+
+@pytest.mark.parametrize("p", [0.5, 0.9])
+def test_the_counts_are_those_at_which_the_bound_crosses(p):
+    counts_T = bounds.anytime_counts_T(p, 400, ALPHA)
+    t_T = np.arange(401)
+    reached_T = counts_T <= t_T
+    at_T = bounds.anytime_lower_T(np.minimum(counts_T, t_T), t_T, ALPHA)
+    below_T = bounds.anytime_lower_T(np.minimum(counts_T - 1, t_T), t_T, ALPHA)
+    assert reached_T.any() and not reached_T.all()
+    assert np.all(at_T[reached_T] >= p - 1e-12) and np.all(at_T[~reached_T] < p)
+    assert np.all(below_T < p)
+
+
+def test_bounds_rise_with_the_count():
+    k_T = np.arange(301)
+    fixed = [bounds.clopper_pearson_lower(k, 300, 0.001) for k in k_T]
+    anytime = bounds.anytime_lower_T(k_T, np.full(301, 300), 0.001)
+    assert np.all(np.diff(fixed) > 0) and np.all(np.diff(anytime) > 0)
+    assert np.all(anytime[1:] < np.array(fixed)[1:])
+
+
+@pytest.mark.parametrize(
+    ("n", "percent"),
+    [
+        (1_000, [33, 11, 6.6, 4.7, 4.2, 4.3]),
+        (10_000, [6.4, 2.9, 1.9, 1.5, 1.6, 2.2]),
+        (100_000, [2.3, 1.1, 0.7, 0.5, 0.5, 0.9]),
+    ],
+)
+def test_anytime_costs_so_many_percent_of_the_radius(n, percent):
+    for p, expected in zip((0.6, 0.7, 0.8, 0.9, 0.99, 0.999), percent, strict=True):
+        fixed = ndtri(bounds.clopper_pearson_lower(round(p * n), n, 0.001))
+        anytime = ndtri(bounds.anytime_lower(round(p * n), n, 0.001))
+        assert 100 * (1 - anytime / fixed) == pytest.approx(expected, rel=0.02, abs=0.07)
+
+
+def test_split_at_the_planned_n_is_close_to_clopper_pearson():
+    votes = Votes("bound", (9_000, 1_000), 10_000, "complete")
+    split = ndtri(bounds.lower(votes, 9_000, 0.001, Bound.SPLIT))
+    fixed = ndtri(bounds.lower(votes, 9_000, 0.001, Bound.CLOPPER_PEARSON))
+    assert 0.996 < split / fixed < 1
+    assert split == ndtri(bounds.clopper_pearson_lower(9_000, 10_000, 0.8 * 0.001))
+
+
+@pytest.mark.parametrize("ended", ["running", "stopped", "extended"])
+def test_what_may_be_read_depends_on_how_the_count_ended(ended):
+    votes = Votes("bound", (900, 100), 1_200, ended)
+    with pytest.raises(UserError, match="planned 1,200 votes"):
+        bounds.lower(votes, 900, 0.001, Bound.CLOPPER_PEARSON)
+    anytime = bounds.lower(votes, 900, 0.001, Bound.ANYTIME)
+    assert anytime == bounds.anytime_lower(900, 1_000, 0.001)
+    split = bounds.lower(votes, 900, 0.001, Bound.SPLIT)
+    assert split == bounds.anytime_lower(900, 1_000, 0.0002) < anytime
+
+
+def test_calling_a_count_complete_does_not_make_it_the_planned_one():
+    votes = Votes("bound", (900, 100), 1_200, "complete")
+    with pytest.raises(UserError):
+        bounds.lower(votes, 900, 0.001, Bound.CLOPPER_PEARSON)
+
+
+@pytest.mark.parametrize("bound", Bound)
+def test_upper_mirrors_lower(bound):
+    votes = Votes("bound", (900, 100), 1_000, "complete")
+    assert bounds.upper(votes, 100, 0.001, bound) == 1 - bounds.lower(votes, 900, 0.001, bound)
+
+
+@pytest.mark.parametrize(("k", "n", "alpha"), [(-1, 10, 0.1), (11, 10, 0.1), (5, 10, 0.0)])
+def test_impossible_numbers_are_refused(k, n, alpha):
+    for function in (bounds.clopper_pearson_lower, bounds.anytime_lower):
+        with pytest.raises(UserError):
+            function(k, n, alpha)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.2, 1.0, 2.0])
+@pytest.mark.parametrize(("n", "alpha"), [(1, 0.05), (10, 0.3), (100, 0.0005), (60, 0.025)])
+def test_order_statistics_are_those_of_brute_force(shift, n, alpha):
+    def at_most(k, p):  # P(Bin(n, p) <= k), one term at a time
+        return math.fsum(math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k + 1))
+
+    up, down = ndtr(shift), ndtr(-shift)
+    upper = [u for u in range(1, n + 1) if at_most(u - 1, up) >= 1 - alpha]
+    lower = [i for i in range(1, n + 1) if 1 - at_most(i - 1, down) >= 1 - alpha]
+    expected = (max(lower, default=0), min(upper, default=n + 1))
+    assert bounds.order_statistics(n, shift, alpha) == expected
+
+
+def test_order_statistics_need_enough_draws():
+    for shift, n in ((1, 44), (2, 331), (3, 5627)):  # n >= ln(alpha) / ln(Phi(shift))
+        assert bounds.order_statistics(n, shift, 0.0005) == (1, n)
+        assert bounds.order_statistics(n - 1, shift, 0.0005) == (0, n)
+
+
+def test_order_statistics_say_what_clopper_pearson_says():
+    n, alpha, shift = 100, 0.01, 0.4
+    _, u = bounds.order_statistics(n, shift, alpha)
+    for below in range(n + 1):  # K_u <= s if and only if at least u draws are
+        says = bounds.clopper_pearson_lower(below, n, alpha) >= ndtr(shift)
+        assert says == (below >= u)
+
+
+@pytest.mark.parametrize(("n", "shift", "alpha"), [(0, 1, 0.1), (5, -1, 0.1), (5, 1, 1.0)])
+def test_order_statistics_refuse_what_makes_no_sense(n, shift, alpha):
+    with pytest.raises(UserError):
+        bounds.order_statistics(n, shift, alpha)

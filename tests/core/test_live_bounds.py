@@ -1,0 +1,84 @@
+"""TODO: what lives here."""
+
+import math
+
+import pytest
+
+from rsviz.core import bounds, flags, live_bounds, radius, reading
+from rsviz.core.spec import Bound, RunSpec, Votes
+
+ALPHA = 0.01
+
+
+def certificate(k, n, planned=None, ended="complete", sigma=0.5):
+    planned = planned or n
+    spec = RunSpec("i", "c", sigma, n0=10, n=planned, alpha=ALPHA, bound=Bound.SPLIT)
+    votes = Votes("bound", (n - k, k), planned, ended)
+    return reading.read(Votes("select", (0, 10), 10, "complete"), votes, spec, "g")
+
+
+def test_the_two_bounds_share_alpha_and_the_better_is_the_certificate():
+    c = certificate(90, 100)
+    anytime = live_bounds.anytime(c, ALPHA, Bound.SPLIT)
+    planned = live_bounds.planned(c, ALPHA, Bound.SPLIT)
+    assert anytime.alpha + planned.alpha == pytest.approx(ALPHA)
+    assert anytime.p_a_lower == bounds.anytime_lower(90, 100, 0.2 * ALPHA)
+    assert planned.p_a_lower == bounds.clopper_pearson_lower(90, 100, 0.8 * ALPHA)
+    assert c.radius == max(anytime.radius, planned.radius)
+
+
+def test_each_bound_alone_has_all_of_alpha():
+    c = certificate(90, 100)
+    assert live_bounds.anytime(c, ALPHA, Bound.ANYTIME).alpha == ALPHA
+    assert live_bounds.planned(c, ALPHA, Bound.ANYTIME) is None
+    assert live_bounds.planned(c, ALPHA, Bound.CLOPPER_PEARSON).alpha == ALPHA
+    assert live_bounds.anytime(c, ALPHA, Bound.CLOPPER_PEARSON) is None
+
+
+@pytest.mark.parametrize("ended", ["running", "stopped"])
+def test_clopper_pearson_is_not_read_before_the_planned_n(ended):
+    c = certificate(90, 100, 1000, ended)
+    assert live_bounds.planned(c, ALPHA, Bound.SPLIT) is None
+    assert "1,000" in live_bounds.refusal(c) and "100" in live_bounds.refusal(c)
+    assert live_bounds.anytime(c, ALPHA, Bound.SPLIT).radius == c.radius > 0
+    assert live_bounds.refusal(certificate(90, 100)) == ""
+
+
+def test_the_trace_is_what_each_moment_said():
+    moments = [certificate(9 * n // 10, n, 1000, "running") for n in range(100, 1000, 100)]
+    line = live_bounds.trace(moments, ALPHA, Bound.SPLIT)
+    assert line.votes_T == tuple(range(100, 1000, 100))
+    assert line.low_T == pytest.approx([c.radius for c in moments])
+    assert all(low < high for low, high in zip(line.low_T, line.high_T, strict=True))
+
+
+def test_the_band_holds_the_true_radius_and_is_open_while_all_votes_agree():
+    line = live_bounds.trace([certificate(900, 1000)], ALPHA, Bound.ANYTIME)
+    true = radius.radius_l2(0.5, 0.9)
+    assert line.low_T[0] < true < line.high_T[0]
+    unanimous = live_bounds.trace([certificate(100, 100)], ALPHA, Bound.SPLIT)
+    assert unanimous.high_T == (math.inf,)
+
+
+def test_a_long_run_is_thinned_but_keeps_both_ends():
+    moments = [certificate(n, n, 10_000, "running") for n in range(1, 500)]
+    line = live_bounds.trace(moments, ALPHA, Bound.SPLIT, points=20)
+    assert len(line.votes_T) == 20
+    assert (line.votes_T[0], line.votes_T[-1]) == (1, 499)
+
+
+def test_nothing_is_traced_without_votes_or_under_clopper_pearson():
+    assert live_bounds.trace([], ALPHA, Bound.SPLIT) == live_bounds.Trace()
+    assert (
+        live_bounds.trace([certificate(9, 10)], ALPHA, Bound.CLOPPER_PEARSON) == live_bounds.Trace()
+    )
+
+
+def test_down_never_shows_more_than_there_is():
+    assert radius.down(1.59999, 3) == "1.599"
+    assert radius.down(0.5, 4) == "0.5000"
+
+
+def test_flags_are_added_once():
+    c = flags.flagged(certificate(9, 10), "heuristic", "heuristic")
+    assert c.flags.count("heuristic") == 1

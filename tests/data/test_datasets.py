@@ -1,0 +1,41 @@
+"""TODO: what lives here."""
+
+import pytest
+import torch
+
+from rsviz.core.errors import UserError
+from rsviz.data import datasets, shapes
+
+
+def test_an_image_of_shapes_is_the_drawing():
+    x_CHW, label = datasets.find_image("shapes/test/12")
+    drawing = shapes.draw(shapes.SEEDS["test"], 12)
+    assert torch.equal(x_CHW, datasets.from_pixels(drawing.x_HWC))
+    assert label == drawing.label
+
+
+@pytest.mark.parametrize(
+    "name", ["shapes/test/2000", "shapes/test", "mnist/test/1", "shapes/test/-1"]
+)
+def test_names_that_lead_nowhere_are_refused_in_words(name):
+    with pytest.raises(UserError):
+        datasets.find_image(name)
+
+
+def test_missing_cifar_says_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setenv("RSVIZ_DATA", str(tmp_path))
+    datasets.load.cache_clear()
+    assert not datasets.available("cifar10")
+    with pytest.raises(UserError, match="RSVIZ_DATA"):
+        datasets.load("cifar10", "test")
+
+
+@pytest.mark.cifar
+def test_cifar10_is_what_torchvision_reads():
+    data = datasets.load("cifar10", "test")
+    assert len(data) == 10_000
+    assert data.x_NCHW.shape == (10_000, 3, 32, 32)
+    assert torch.bincount(data.y_N).tolist() == [1000] * 10
+    assert data.classes[int(data.y_N[0])] == "cat"  # the first test image is a cat
+    assert data.image(0).max() <= 1
+    assert data.image_name(17) == "cifar10/test/17"

@@ -1,0 +1,39 @@
+"""TODO: what lives here."""
+
+import json
+
+import pytest
+
+from rsviz.checkpoints import catalog, weights
+from rsviz.evaluation import chosen_levels
+
+HEAD = '# {"spec": {"n0": 10, "n": 100}}\nindex,counts0,counts,seconds,detail\n'
+
+
+def log(tmp_path, *rows):
+    file = tmp_path / "log.csv"
+    quoted = [
+        ",".join([*cells, '"' + json.dumps(d).replace('"', '""') + '"']) for *cells, d in rows
+    ]
+    file.write_text(HEAD + "\n".join(quoted) + "\n")
+    return file
+
+
+def test_dual_counts_both_stages_and_not_the_one_never_reached(tmp_path):
+    both = {"estimate": {"counts0": [4, 6], "counts": [40, 60]}}
+    file = log(tmp_path, ("0", "3 7", "50 50", "2", both), ("1", "", "", "1", both))
+    found = chosen_levels.of_log(file, share=0.5)
+    assert (found.chooser, found.classifier, found.plain) == (110, 55, 110)
+    assert found.ratio == pytest.approx((110 * 0.5 + 55) / 110)
+    assert found.seconds == 1.5
+
+
+def test_variational_counts_every_level_it_had_to_certify(tmp_path):
+    detail = {"selector": [30, 20], "counts": {"bound-0.5": [100, 0], "bound-1": [90, 10]}}
+    found = chosen_levels.of_log(log(tmp_path, ("0", "10 0", "90 10", "1", detail)), share=0.25)
+    assert (found.chooser, found.classifier) == (50, 210)
+
+
+def test_the_shipped_estimator_costs_what_its_width_says():
+    share = chosen_levels.share(weights.load_nets(catalog.find("shapes-dual")), 32)
+    assert 0.5 < share < 0.65  # 24 of 32 channels: about (24 / 32)^2

@@ -1,0 +1,130 @@
+"""The shipped networks that choose noise levels for Shapes: what a faked selector would fail."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from rsviz.certification import certify
+from rsviz.checkpoints import catalog, weights
+from rsviz.data import datasets
+from rsviz.data.images import image_id
+from rsviz.evaluation import chosen_levels, logs
+from rsviz.evaluation.under_attack import AttackedSpec, move
+from rsviz.methods import dual, noise_levels, variational
+from rsviz.smoothing import driver, voters
+from rsviz.smoothing.estimates import draw_noise
+from rsviz.smoothing.pgd import pgd
+
+SHIPPED = {c.name for c in catalog.list_checkpoints() if c.card.get("measured")}
+METHODS = tuple(m for m in ("dual", "routing", "variational") if f"shapes-{m}" in SHIPPED)
+PREDICT = {"dual": dual.predict, "routing": dual.predict, "variational": variational.predict}
+IMAGES = 12
+
+
+def shipped(method):
+    return catalog.find(f"shapes-{method}")
+
+
+def logged(method):
+    """The levels a shipped log chose beside those held fixed: of the experts, or the universal."""
+    checkpoint = shipped(method)
+    file = checkpoint.folder / checkpoint.card["measured"][0]["log"]
+    base = ("0.25", "0.5", "1.0") if method == "routing" else ("universal",)
+    fixed = {}
+    for card_of in (catalog.find(f"shapes-gaussian-{end}") for end in base):
+        for row in card_of.card["measured"]:
+            if card_of.card["sigma"] not in (None, row["sigma"]):
+                continue
+            fixed[row["sigma"]] = logs.read_log(card_of.folder / row["log"])
+    return chosen_levels.compare(logs.read_log(file), chosen_levels.levels_of(file), fixed)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_it_does_not_choose_one_level_for_all(method):
+    level_N = logged(method).level_N
+    _, count = np.unique(level_N[~np.isnan(level_N)], return_counts=True)
+    assert len(count) > 1 and count.max() < 0.95 * count.sum()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_its_choices_go_with_the_best_levels(method):
+    found = logged(method)
+    rank, images = chosen_levels.correlation(found), int(found.worth_N.sum())
+    assert rank > 3 / math.sqrt(images)  # three standard errors of no correlation
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_its_choices_dealt_out_at_random_do_worse(method):
+    _, low, _ = chosen_levels.against_shuffled(logged(method), np.random.default_rng(0))
+    assert low > 0
+
+
+@pytest.mark.skipif("variational" not in METHODS, reason="there is no shapes-variational")
+def test_a_larger_lambda_moves_levels_towards_the_target():
+    checkpoint = shipped("variational")
+    nets, data = weights.load_nets(checkpoint), datasets.load("shapes", "test")
+    x_NCHW = torch.stack([data.image(i) for i in range(0, 600, 20)])
+    target = float(checkpoint.card["sigma_training"])
+    away = []
+    for lam in (0.0, 0.5, 1.0):
+        lam_N = torch.full((len(x_NCHW),), lam)
+        with torch.inference_mode():
+            sigma_N = nets["selector"](x_NCHW, lam_N)
+        away.append(float((sigma_N / target).log().abs().mean()))
+    assert away[0] > away[1] > away[2]
+
+
+def predict(method, x_CHW, nets, spec):
+    request = voters.Request(
+        0, x_CHW, image_id(x_CHW), spec.seed, lambda: PREDICT[method](x_CHW, nets, spec)
+    )
+    *_, last = driver.drive([request])
+    return last.certificate  # the class that the method's own prediction returned, or None
+
+
+def attacked(nets, x_1CHW, c, eps, steps, draws, seed):
+    """The image moved away from its class, through the selector too where there is a gradient."""
+    generator, y_1 = torch.Generator().manual_seed(seed), torch.tensor([c.predicted])
+    if "selector" in nets:
+        spec = AttackedSpec(eps=eps, steps=steps, draws=draws)
+        level_1, lam = torch.tensor([c.sigma]), variational.Options().lam
+        pair = nets["classifier"], nets["selector"]
+        return move(*pair, x_1CHW, y_1, level_1, spec, c.detail["q"], lam, generator)
+    noise_RCHW = draw_noise(x_1CHW, draws, generator)
+    net, sigma_1111 = noise_levels.classifier_at(nets, c.sigma), torch.full((1, 1, 1, 1), c.sigma)
+    return pgd(net, x_1CHW, y_1, sigma_1111, noise_RCHW, eps, steps)
+
+
+def broken(method, factor, steps=20, draws=16):
+    """Of certified images attacked at ``factor`` times the radius, how many change class."""
+    checkpoint, data = shipped(method), datasets.load("shapes", "test")
+    nets, changed, tried = weights.load_nets(checkpoint), 0, 0
+    # The widest budget gives the largest radii, so the most to be broken.
+    widest = {"budget": 1.0} if method == "variational" else {}
+    settings = tuple(sorted((checkpoint.card.get("run", {}) | widest).items()))
+    for i in range(1, 2000, 37):
+        x_CHW = data.image(i)
+        spec = certify.make_spec(checkpoint, x_CHW, n=1000, seed=1, settings=settings)
+        *_, last = certify.watch(x_CHW, nets, spec)
+        c = last.certificate
+        if c.radius < 0.05 or c.predicted is None:
+            continue
+        moved_1CHW = attacked(nets, x_CHW[None], c, factor * c.radius, steps, draws, seed=i)
+        assert (moved_1CHW[0] - x_CHW).norm() <= factor * c.radius * 1.0001
+        fresh = certify.make_spec(checkpoint, moved_1CHW[0], n=1000, seed=2, settings=settings)
+        answer = predict(method, moved_1CHW[0], nets, fresh)
+        changed += answer is not None and answer != c.predicted
+        tried += 1
+        if tried == IMAGES:
+            break
+    assert tried == IMAGES
+    return changed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", METHODS)
+def test_no_certificate_breaks_inside_and_most_break_far_outside(method):
+    assert broken(method, 0.99) == 0
+    assert broken(method, 3.0) >= IMAGES / 2

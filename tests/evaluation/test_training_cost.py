@@ -1,0 +1,104 @@
+"""TODO: what lives here."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from rsviz.evaluation import curves, training_cost
+from rsviz.evaluation.logs import parse_log
+from rsviz.figures import claims
+from tests.evaluation.test_verdicts import STATED, radii, table
+
+MEASURED = {"norm": "L2", "subset": "test, every 20th", "n": 1000, "alpha": 0.001}
+
+
+def network(root, name, seconds, levels=(0.5,), dataset="cifar10", method="gaussian", **more):
+    """A checkpoint's card and logs, whose ACR at the first level is that of seed len(name)."""
+    (root / name).mkdir()
+    measured = []
+    for i, sigma in enumerate(levels):
+        won = radii(len(name) + i)
+        (root / name / f"{i}.csv").write_text(table(won))
+        row = MEASURED | {"sigma": sigma, "acr": float(won.mean()), "log": f"{i}.csv"}
+        measured.append(row | more.get("measured", {}))
+    start = {"start": more["start"]} if "start" in more else {}
+    card = {"seconds": seconds, "method": method, "dataset": dataset, "device": "CPU"} | start
+    (root / name / "card.json").write_text(json.dumps(card))
+    whole = card | {"measured": measured}
+    return SimpleNamespace(name=name, verified=True, card=whole, folder=root / name)
+
+
+def read(path):
+    return parse_log(path.read_text(), path.parent.name, **STATED)
+
+
+def test_a_point_has_the_parents_minutes_and_the_interval_of_its_log(tmp_path):
+    parent = network(tmp_path, "parent", 600)
+    child = network(tmp_path, "child", 120, method="macer", start="parent")
+    a, b = training_cost.points(tmp_path, [parent, child], read)
+    assert (a.minutes, b.minutes, b.method, b.device) == (10, 12, "macer", "CPU")
+    half = 1.96 * np.std(radii(5)) / np.sqrt(200)
+    assert b.acr == pytest.approx(radii(5).mean())
+    assert (b.acr - b.low, b.high - b.acr) == pytest.approx((half, half), rel=0.1)
+    assert training_cost.points(tmp_path, [child], read) == [b]  # the same interval every time
+
+
+def test_without_minutes_there_is_no_point_and_without_a_log_no_interval(tmp_path):
+    orphan = network(tmp_path, "orphan", 60, start="gone")
+    linf = network(tmp_path, "linf", 60, measured={"norm": "Linf"})
+    unread = network(tmp_path, "unread", 60, measured={"log": "none.csv"})
+    (point,) = training_cost.points(tmp_path, [orphan, linf, unread], read)
+    assert point.name == "unread" and point.low is None and point.high is None
+    (bars,) = claims.minutes([point], {}).data
+    assert list(bars.error_y.array) == [0] and "(" not in bars.customdata[0][1]
+
+
+def test_only_what_was_measured_alike_stands_together(tmp_path):
+    cards = [
+        network(tmp_path, "a", 60, (0.5, 0.25)),
+        network(tmp_path, "b", 60, (0.5,)),
+        network(tmp_path, "c", 60, (None,), method="dual"),
+        network(tmp_path, "d", 60, (0.5,), measured={"n": 500}),
+        network(tmp_path, "e", 60, (0.5,), dataset="shapes"),
+    ]
+    found = training_cost.alike(training_cost.points(tmp_path, cards, read))
+    assert {k: [p.name for p in g] for k, g in found.items()} == {
+        "cifar10, σ 0.5, test, every 20th, n 1,000, α 0.001": ["a", "b", "c"],
+        "cifar10, σ 0.25": ["a", "c"],
+        "cifar10, σ 0.5, test, every 20th, n 500, α 0.001": ["d"],
+        "shapes, σ 0.5": ["e"],
+    }
+    levels = [name.partition(", test")[0] for name in found]
+    assert levels == ["cifar10, σ 0.25", *["cifar10, σ 0.5"] * 2, "shapes, σ 0.5"]
+    assert "b: ACR" in training_cost.in_words(
+        found["cifar10, σ 0.5, test, every 20th, n 1,000, α 0.001"]
+    )
+
+
+def test_the_figure_has_a_point_and_a_bar_a_network_and_a_name_a_method(tmp_path):
+    cards = [
+        network(tmp_path, "x", 300),
+        network(tmp_path, "yy", 600, method="macer"),
+        network(tmp_path, "zzz", 900, method="macer"),
+        network(tmp_path, "free", 60, (None,), method="dual"),
+    ]
+    points = training_cost.points(tmp_path, cards, read)
+    one, two, three = claims.minutes(points, {"macer": "MACER", "dual": "Dual RS"}).data
+    assert [t.name for t in (one, two, three)] == ["gaussian", "MACER", "Dual RS, chooses σ"]
+    assert list(two.x) == [10, 15]
+    assert list(two.y) == pytest.approx([radii(2).mean(), radii(3).mean()])
+    top = np.add(two.y, two.error_y.array)
+    assert top.tolist() == pytest.approx([p.high for p in points[1:3]])
+    bottom = np.subtract(two.y, two.error_y.arrayminus)
+    assert bottom.tolist() == pytest.approx([p.low for p in points[1:3]])
+    assert len({t.marker.color for t in (one, two, three)}) == 3
+    assert len({t.marker.symbol for t in (one, two, three)}) == 3
+
+
+def test_an_interval_of_acr_counts_wrong_answers_as_nothing():
+    won = table(radii(0)).replace("\t1\n", "\t0\n", 100)
+    log = parse_log(won, "half", **STATED)
+    low, high = curves.acr_interval(log, np.random.default_rng(0))
+    assert low < curves.acr(log) < high and high < radii(0).mean()

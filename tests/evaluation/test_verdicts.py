@@ -1,0 +1,146 @@
+"""TODO: what lives here."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rsviz.cli.main import main
+from rsviz.evaluation import curves, training_cost, verdicts
+from rsviz.evaluation.logs import parse_log
+from rsviz.evaluation.paper_claims import CLAIMS, Claim
+from rsviz.training.recipes import commands_of
+
+HEAD = "idx\tlabel\tpredict\tradius\tcorrect\n"
+STATED = {"dataset": "cifar10", "n": 1000, "alpha": 0.001, "sigma": 0.5}
+CLAIM = Claim("Test", "a is above b.", "nobody", "a", "b")
+
+
+def table(radii, first=0):
+    return HEAD + "".join(f"{first + i}\t1\t1\t{r}\t1\n" for i, r in enumerate(radii))
+
+
+def judged(tmp_path, a, b, claim=CLAIM, **other):
+    """Judge two tables, put where the claim looks for its logs."""
+    for name, text in (("a", a), ("b", b)):
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / name / "certified.csv").write_text(text)
+
+    def read(path):
+        settings = STATED | (other if path.parent.name == "b" else {})
+        return parse_log(path.read_text(), path.parent.name, **settings)
+
+    return verdicts.judge(claim, tmp_path, read=read)
+
+
+def radii(seed, size=200, shift=0.0):
+    return np.random.default_rng(seed).uniform(0, 1, size) + shift
+
+
+def test_a_gap_in_every_image_holds_and_the_other_way_round_is_contradicted(tmp_path):
+    low, high = table(radii(0)), table(radii(0, shift=0.1))
+    found = judged(tmp_path, high, low)
+    assert found.verdict == "holds"
+    assert (found.gap, found.low, found.high) == pytest.approx((0.1, 0.1, 0.1))
+    assert found.gain == pytest.approx(0.1 / radii(0).mean(), rel=1e-6)
+    assert judged(tmp_path, low, high).verdict == "contradicted"
+
+
+def test_noise_alone_is_undecided_and_the_interval_is_that_of_the_paired_gap(tmp_path):
+    a, b = radii(1), radii(2)
+    found = judged(tmp_path, table(a), table(b))
+    assert found.verdict == "undecided"
+    half = 1.96 * np.std(a - b) / np.sqrt(len(a))
+    assert found.high - found.gap == pytest.approx(half, rel=0.05)
+    assert found.gap - found.low == pytest.approx(half, rel=0.05)
+    again = judged(tmp_path, table(a), table(b))
+    assert (again.low, again.high) == (found.low, found.high)
+
+
+def test_accuracy_at_a_radius_can_go_against_acr(tmp_path):
+    a = [0.4] * 60 + [0.6] * 40
+    b = [0.0] * 40 + [2.0] * 60
+    at = replace(CLAIM, radius=0.3)
+    assert judged(tmp_path, table(a), table(b)).verdict == "contradicted"
+    found = judged(tmp_path, table(a), table(b), at)
+    assert (found.verdict, found.ours_a, found.ours_b) == ("holds", 1.0, 0.6)
+    assert "at 0.3" in found.claim.measure
+
+
+def test_other_images_n_or_alpha_are_not_compared(tmp_path):
+    a = table(radii(0))
+    assert judged(tmp_path, a, table(radii(0), first=1)).verdict == "not comparable"
+    for other in ({"n": 500}, {"alpha": 0.01}, {"dataset": "shapes"}):
+        found = judged(tmp_path, a, a, **other)
+        assert found.verdict == "not comparable" and found.gap is None and found.note
+
+
+def test_a_missing_or_broken_log_is_not_measured_and_named(tmp_path):
+    found = verdicts.judge(CLAIM, tmp_path)
+    assert found.verdict == "not measured yet" and found.gap is None
+    assert "a/certified.csv" in found.note and "b/certified.csv" in found.note
+    assert judged(tmp_path, "nonsense", table([1.0])).verdict == "not measured yet"
+
+
+def test_training_minutes_count_each_parent_once(tmp_path):
+    cards = {
+        "start": {"seconds": 600},
+        "x": {"seconds": 60, "start": "start"},
+        "y": {"seconds": 120, "start": "start"},
+        "both": {"seconds": 0, "members": [{"name": "x"}, {"name": "y"}]},
+        "routed": {"seconds": 30, "parts": {"own": {}, "expert": {"checkpoint": "x"}}},
+        "orphan": {"seconds": 60, "start": "gone"},
+    }
+    for name, card in cards.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "card.json").write_text(json.dumps(card))
+    found = {name: training_cost.training_minutes(tmp_path, name) for name in cards}
+    assert found == {"start": 10, "x": 11, "y": 12, "both": 13, "routed": 11.5, "orphan": None}
+
+
+def test_every_side_of_a_claim_can_be_made_by_commands():
+    for claim in CLAIMS:
+        for side in (claim.a, claim.b):
+            train, measure = commands_of(side)
+            assert side.split("/")[0] in train and side.split("/")[0] in measure
+    assert commands_of("nobody") == ()
+
+
+def test_the_command_prints_every_claim_as_json(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
+    assert main(["claims", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    attacked = [f.claim.text for f in verdicts.judge_attacked(tmp_path)]
+    growth = verdicts.judge_growth(tmp_path).claim.text
+    assert [r["claim"]["text"] for r in rows] == [*(c.text for c in CLAIMS), growth, *attacked]
+    assert {r["verdict"] for r in rows} == {"not measured yet"}
+    assert main(["claims"]) == 0
+    assert capsys.readouterr().out.count("NOT MEASURED YET") == len(rows)
+
+
+def test_the_bootstrap_reads_accuracy_too():
+    a, b = (parse_log(table(radii(s)), str(s), **STATED) for s in (1, 2))
+    gap, low, high = curves.paired_bootstrap(a, b, np.random.default_rng(0), 500, radius=0.5)
+    assert gap == pytest.approx(curves.accuracy_at(a, 0.5) - curves.accuracy_at(b, 0.5))
+    assert low < gap < high
+
+
+def test_growth_is_a_gain_less_a_gain_on_the_same_images(tmp_path):
+    far, near = [4.2 / 255] * 50, [3.8 / 255] * 50
+    sides = {
+        "shapes-k64-adaptive-1.0": far + far,
+        "shapes-k64-plain-1.0": near + near,
+        "shapes-k32-adaptive-1.0": far + far,
+        "shapes-k32-plain-1.0": far + near,
+    }
+    assert verdicts.judge_growth(tmp_path).verdict == "not measured yet"
+    for name, radii_N in sides.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "certified.csv").write_text(table(radii_N))
+    found = verdicts.judge_growth(
+        tmp_path, read=lambda f: parse_log(f.read_text(), f.parent.name, **STATED)
+    )
+    assert (found.ours_a, found.ours_b, found.gap) == pytest.approx((1.0, 0.5, 0.5))
+    half = 1.96 * 0.5 / np.sqrt(100)
+    assert found.verdict == "holds" and found.low == pytest.approx(0.5 - half, abs=0.03)

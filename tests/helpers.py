@@ -1,0 +1,126 @@
+"""A network whose votes are known, and stored examples, for the tests of pages."""
+
+import json
+
+import torch
+from torch import nn
+
+from rsviz.certification.certify import make_spec
+from rsviz.checkpoints import catalog, weights
+from rsviz.core import reading
+from rsviz.core.spec import Bound, Votes
+from rsviz.data import datasets
+from rsviz.data.images import image_id
+from rsviz.evaluation import examples
+from rsviz.methods.gaussian import GUARANTEE
+from rsviz.networks import classifiers
+from rsviz.networks.from_card import build_part
+
+ALWAYS = 4  # the class the network always answers
+
+COMPACT = {"network": "compact"}
+LEVEL_PARTS = {
+    "dual": {"estimator": COMPACT | {"classes": 3}, "classifier": COMPACT},
+    "variational": {
+        "selector": {"network": "selector", "low": 0.2, "high": 1.0, "width": 4},
+        "classifier": COMPACT,
+    },
+}
+LEVEL, ANSWER = 1, 4  # the index of the level every vote is for, and the class
+
+
+def constant_network(folder, dataset="shapes", sigma=0.5):
+    """A compact net whose every vote is for class ALWAYS, so that its certificate is known."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = classifiers.build("compact", dataset)
+    with torch.no_grad():
+        fc = net[1].fc
+        fc.weight.zero_()
+        fc.bias.copy_(torch.nn.functional.one_hot(torch.tensor(ALWAYS), 10).float())
+    card = {"method": "gaussian", "dataset": dataset, "network": "compact", "sigma": sigma}
+    return weights.save(net, folder, card | {"seed": 0, "command": "none", "measured": []})
+
+
+def make_checkpoints(root):
+    """Two networks, one of them with stored examples: certain, and too much noise."""
+    constant_network(root / "cifar10-constant", "cifar10")
+    checkpoint = constant_network(root / "shapes-constant")
+    x_CHW, _ = datasets.find_image("shapes/test/5")
+    rows = []
+    for preset, sigma in (("certain", 0.5), ("noisy", 2.0)):
+        spec = make_spec(checkpoint, x_CHW, sigma, "shapes/test/5", bound=Bound.SPLIT)
+        select, bound = [[0] * 10 for _ in range(2)]
+        select[2], bound[2] = spec.n0, spec.n
+        if preset == "noisy":
+            bound[2], bound[7] = spec.n // 2, spec.n // 2
+        c = reading.read(
+            Votes("select", tuple(select), spec.n0, "complete"),
+            Votes("bound", tuple(bound), spec.n, "complete"),
+            spec,
+            GUARANTEE,
+        )
+        row = json.loads(c.to_json()) | {"image_sha256": image_id(x_CHW)}
+        rows.append({"preset": preset, "certificate": row})
+    (checkpoint.folder / examples.FILE).write_text(json.dumps(rows))
+    return root
+
+
+PARTS = {
+    "adaptive": {"network": "mask-unet", "channels": 2, "half": True},
+    "static": {"network": "static-mask", "size": 48},
+}
+
+
+def make_rivals(root):
+    """ARS, a static mask and plain smoothing for canvases of 48, all answering class ALWAYS."""
+    plain = constant_network(root / "shapes-k48-plain", "shapes-k48", 1.0)
+    classifier = weights.load(plain, ready=False)
+    card = dict(plain.card) | {"method": "plain-linf"}
+    catalog.write_card(plain.folder, card)
+    for method, part in PARTS.items():
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            mask = build_part(part, "shapes-k48")
+        own = {"classifier": {"network": "compact"}, "mask": part}
+        described = card | {"method": method, "parts": own}
+        nets = {"classifier": classifier, "mask": mask}
+        weights.save_parts(nets, root / f"shapes-k48-{method}", described)
+    return root
+
+
+def make_attribute(folder, f=0.5):
+    """A fresh ARS of Shapes with an attribute, trained (as its card says) at budget split f."""
+    dataset = "shapes-attribute-k48"
+    parts = {"classifier": {"network": "compact"}, "mask": PARTS["adaptive"]}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        nets = {name: build_part(part, dataset) for name, part in parts.items()}
+    card = {"method": "adaptive", "dataset": dataset, "network": "compact", "sigma": 1.0}
+    card |= {"seed": 0, "command": "none", "measured": [], "parts": parts, "run": {"f": f}}
+    return weights.save_parts(nets, folder, card)
+
+
+def make_selectors(root, methods=("dual", "variational")):
+    """Write a checkpoint of each method whose votes all agree, so that its certificate is known."""
+    for method in methods:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            nets = {name: build_part(part, "shapes") for name, part in LEVEL_PARTS[method].items()}
+        _sure(nets["classifier"][1].fc, ANSWER)
+        if "estimator" in nets:
+            _sure(nets["estimator"][1].fc, LEVEL)
+        else:
+            head = nets["selector"].head[-1]
+            nn.init.zeros_(head.weight)
+            nn.init.constant_(head.bias, 0.3)  # every draw is the same level
+        card = {"method": method, "dataset": "shapes", "network": "several", "sigma": None}
+        card |= {"seed": 0, "command": "none", "measured": [], "parts": LEVEL_PARTS[method]}
+        weights.save_parts(nets, root / f"shapes-{method}", card)
+    return root
+
+
+def _sure(fc, index):
+    with torch.no_grad():
+        fc.weight.zero_()
+        fc.bias.copy_(10.0 * torch.nn.functional.one_hot(torch.tensor(index), len(fc.bias)))

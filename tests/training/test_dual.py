@@ -1,0 +1,150 @@
+"""Training of the methods that choose the noise of each image, on a few images of Shapes."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from rsviz.checkpoints import catalog, weights
+from rsviz.core import settings as settings_module
+from rsviz.core.errors import UserError
+from rsviz.data import datasets
+from rsviz.networks import classifiers, inspection
+from rsviz.smoothing import estimates
+from rsviz.training import dual, loop, variational
+from rsviz.training.loop import TrainSpec
+
+SPEC = TrainSpec("dual", "shapes", "compact", 1.0, epochs=1, lr=0.05, batch=8, start="base")
+FEW = (("fine_epochs", 1.0), ("images", 80.0), ("votes", 4.0))
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    monkeypatch.setenv("RSVIZ_STATES", str(tmp_path / "states"))
+    monkeypatch.setattr(
+        datasets, "load", lambda name, split, load=datasets.load: load(name, "test")
+    )
+    card = {"method": "gaussian", "dataset": "shapes", "network": "compact", "sigma": None}
+    torch.manual_seed(0)
+    for name in ("base", "expert-0.25", "expert-0.5", "expert-1.0"):
+        folder = tmp_path / "checkpoints" / name
+        weights.save(classifiers.build("compact", "shapes"), folder, card)
+
+
+def make(module, name, spec, said=None):
+    report = (said if said is not None else []).append
+    return module.make(spec, catalog.root() / name, "cpu", "command", False, report)
+
+
+def test_dual_trains_both_networks_and_says_how():
+    made = make(dual, "both", replace(SPEC, settings=FEW))
+    assert made.verified and made.card["sigma"] is None
+    assert made.card["run"] == {"levels": "0.25,0.5,1", "sigma_e": 1.0}
+    assert made.card["train_images"] == 80 and made.card["settings"]["votes"] == 4
+    nets = weights.load_nets(made, ready=False)
+    assert inspection.class_count(nets["estimator"]) == 3
+    before = weights.load(catalog.find("base"), ready=False).state_dict()
+    after = nets["classifier"].state_dict()
+    assert not all(torch.equal(before[key], after[key]) for key in before)
+
+
+def test_an_estimator_can_begin_with_what_classes_look_like(monkeypatch):
+    begun = {}
+    train = loop.train
+
+    def watch(net, data, *rest):
+        begun.setdefault(inspection.class_count(net), []).append(
+            (len(data), {k: v.clone() for k, v in net.state_dict().items()})
+        )
+        train(net, data, *rest)
+        begun[inspection.class_count(net)].append(net.state_dict())
+
+    monkeypatch.setattr(loop, "train", watch)
+    settings = (("class_epochs", 1), ("experts", "expert"), *FEW)
+    make(dual, "both", replace(SPEC, method="routing", start="", settings=settings))
+    (all_images, _), classes = begun[10]
+    (labelled, levels), _ = begun[3]
+    assert (all_images, labelled) == (len(datasets.load("shapes", "train")), 80)
+    same = {k for k in levels if levels[k].shape == classes[k].shape}
+    assert all(torch.equal(levels[k], classes[k]) for k in same)
+    assert {k for k in levels if k not in same} == {"1.fc.weight", "1.fc.bias"}
+
+
+def test_an_estimator_costs_at_most_six_tenths_of_the_classifier():
+    made = make(dual, "both", replace(SPEC, settings=FEW))
+    nets = weights.load_nets(made)
+    cost = {name: inspection.multiply_adds(net, 32) for name, net in nets.items()}
+    assert cost["estimator"] < 0.6 * cost["classifier"]
+
+
+def test_labels_are_kept_on_disk_and_found_again(monkeypatch):
+    said = []
+    make(dual, "both", replace(SPEC, settings=FEW), said)
+
+    def never(*_):
+        raise AssertionError("labels were drawn again")
+
+    monkeypatch.setattr(estimates, "count_votes", never)
+    how = settings_module.fill(dual.Settings, FEW)
+    base = weights.load(catalog.find("base"), ready=False)
+    data = dual._first(datasets.load("shapes", "train"), 80)
+    args = {"classifier": base}, data, how, SPEC, "both", "cpu", said.append
+    assert dual.label(*args).shape == (80, 3)
+    with pytest.raises(AssertionError, match="drawn again"):  # of other votes they say nothing
+        dual.label(*args[:2], replace(how, votes=5), *args[3:])
+
+
+def test_routing_names_its_experts_by_hash():
+    spec = replace(SPEC, method="routing", start="", settings=(("experts", "expert"), *FEW))
+    made = make(dual, "routed", spec)
+    assert made.verified
+    parts = made.card["parts"]
+    assert parts["classifier-1"]["checkpoint"] == "expert-1.0"
+    assert parts["classifier-0.25"]["sha256"] == catalog.find("expert-0.25").sha256
+    assert sorted(weights.load_nets(made)) == [
+        "classifier-0.25",
+        "classifier-0.5",
+        "classifier-1",
+        "estimator",
+    ]
+
+
+def test_a_selector_is_trained_for_a_classifier_that_stays():
+    spec = replace(SPEC, method="variational", sigma=0.5, settings=(("images", 80.0),))
+    made = make(variational, "chosen", spec)
+    assert made.verified and made.card["sigma"] is None
+    nets = weights.load_nets(made)
+    base = weights.load(catalog.find("base"))
+    x_NCHW = torch.rand(2, 3, 32, 32)
+    assert torch.equal(nets["classifier"](x_NCHW), base(x_NCHW))
+    with torch.no_grad():
+        sigma_N = nets["selector"](x_NCHW, torch.zeros(2))
+    assert 0.1 < float(sigma_N.min()) <= float(sigma_N.max()) < 1.2
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"start": ""}, "starts from a trained classifier"),
+        ({"sigma": "uniform"}, "give a number"),
+        ({"method": "routing"}, "needs experts"),
+        (
+            {"method": "routing", "settings": (("experts", "nobody"),)},
+            "no checkpoint 'nobody",
+        ),
+        ({"settings": (("levels", "1,0.5"),)}, "levels must be"),
+        ({"settings": (("votes", 0.0),)}, "votes must be"),
+        ({"settings": (("risk", "mild"),)}, "risk must be"),
+        ({"settings": (("depth", 3.0),)}, "no setting 'depth'"),
+    ],
+)
+def test_what_is_missing_or_wrong_is_a_sentence(changes, words):
+    with pytest.raises(UserError, match=words):
+        make(dual, "bad", replace(SPEC, **changes))
+
+
+def test_a_selector_needs_a_classifier_and_a_target():
+    for changes in ({"start": ""}, {"sigma": "uniform"}):
+        with pytest.raises(UserError):
+            make(variational, "bad", replace(SPEC, method="variational", **changes))

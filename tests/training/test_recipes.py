@@ -1,0 +1,58 @@
+"""TODO: what lives here."""
+
+import shlex
+
+import pytest
+
+from rsviz.checkpoints import catalog
+from rsviz.cli.main import parser
+from rsviz.evaluation import curves, logs
+from rsviz.training.recipes import RECIPES, find_recipe
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda r: r.name)
+def test_every_command_is_one_the_command_line_takes(recipe):
+    words = shlex.split(recipe.train_command())
+    assert words[:3] == ["python", "-m", "rsviz"]
+    args = parser().parse_args(words[3:])
+    if recipe.members:
+        assert tuple(args.names) == recipe.members
+    else:
+        assert (args.method, args.epochs) == (recipe.method, recipe.epochs)
+    assert args.out.name == recipe.name
+    for sigma in recipe.sigmas:
+        args = parser().parse_args(shlex.split(recipe.evaluate_command(sigma, 2000))[3:])
+        assert (args.name if recipe.members else args.checkpoint) == recipe.name
+        assert args.sigma == sigma
+        assert args.n == 2000
+
+
+def test_what_a_recipe_starts_from_comes_before_it():
+    names = [r.name for r in RECIPES]
+    assert len(set(names)) == len(names)
+    for i, recipe in enumerate(RECIPES):
+        assert set(recipe.parents) <= set(names[:i])
+
+
+def test_every_shipped_checkpoint_is_verified_and_made_by_its_recipe():
+    shipped = catalog.list_checkpoints()
+    assert shipped
+    for c in shipped:
+        assert c.problem is None, (c.name, c.problem)
+        recipe = find_recipe(c.name)
+        assert recipe is not None, c.name
+        assert c.card["command"] == recipe.train_command()
+
+
+def test_every_measurement_on_a_card_is_what_its_log_says():
+    seen = 0
+    for c in catalog.list_checkpoints():
+        for m in c.card["measured"]:
+            log = logs.read_log(c.folder / m["log"])
+            curve = curves.curve(log, [float(r) for r in m["accuracy"]])
+            assert curve.acr == pytest.approx(m["acr"], abs=5e-5)
+            assert curve.images == m["images"]
+            assert curve.accuracy_R == pytest.approx(tuple(m["accuracy"].values()), abs=5e-5)
+            assert (curve.n, curve.alpha, curve.sigma) == (m["n"], m["alpha"], m["sigma"])
+            seen += 1
+    assert seen
