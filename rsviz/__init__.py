@@ -26,6 +26,7 @@ _FACE = {
     "RunSpec": "rsviz.core.spec",
     "UserError": "rsviz.core.errors",
     "METHODS": "rsviz.methods.registry",
+    "CLASSES": "rsviz.data.catalog",
     "vote_bars": "rsviz.figures.certificate",
 }
 
