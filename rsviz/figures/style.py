@@ -11,9 +11,6 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
-
-BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
-SKY, RED, GREY = "#56B4E9", "#D55E00", "#8C8C8C"
 SKY, RED, PURPLE, GREY = "#56B4E9", "#D55E00", "#CC79A7", "#808080"
 PALE = "#CFE8F7"  # the low end of a scale up to SKY
 CLEAR = "rgba(0,0,0,0)"
