@@ -10,7 +10,7 @@ import pytest
 from rsviz.figures import style
 from rsviz.methods.registry import METHODS
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 COLOUR = re.compile(r"#[0-9A-Fa-f]{6}\b")
 PALETTE = [c for c in vars(style).values() if isinstance(c, str) and COLOUR.fullmatch(c)]
 NAMED = sorted({*PALETTE, style.OTHER.colour, *(look.colour for look in style.METHODS.values())})
@@ -70,7 +70,7 @@ def test_a_formula_keeps_its_terms_and_gets_shades_that_can_be_read():
 def test_colours_are_declared_in_the_style_alone():
     files = {*ROOT.glob("rsviz/**/*.py"), *ROOT.glob("pages/*.py"), ROOT / "app.py"}
     named = {f.name for f in files if COLOUR.search(f.read_text()) or "rgba(0" in f.read_text()}
-    assert named == {"figures_style.py", "report.py"}  # a report is a document with its own CSS
+    assert named == {"style.py", "report.py"}  # a report is a document with its own CSS
 
 
 def test_opacity_is_written_as_css_writes_it():

@@ -8,8 +8,6 @@ import numpy as np
 import plotly.graph_objects as go
 
 from rsviz.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, empty_figure, rgba
-from rsviz.methods.ensemble import optimal_pair, printed_pair
-from rsviz.teaching.experiments import two_pixel_training
 from rsviz.teaching.pictures.base import Picture, aligned, coloured
 
 _PUSH = coloured(RED, r"\delta")
@@ -23,6 +21,8 @@ _TERMS = {
 
 def push(method: int, noise: float) -> Picture:
     """Show where a training moves the smoothed boundary, beside training with noise alone."""
+    from rsviz.teaching.experiments import two_pixel_training  # it imports torch
+
     name = two_pixel_training.METHODS[method]
     plain, pushed = (
         two_pixel_training.trained("Gaussian", noise),
@@ -52,6 +52,8 @@ def push(method: int, noise: float) -> Picture:
 
 def _push_figure(name: str, sigma: float, revealed: bool) -> go.Figure:
     """Draw the images and the smoothed boundaries; the pushed one only when revealed."""
+    from rsviz.teaching.experiments import two_pixel_training  # it imports torch
+
     figure = empty_figure(520)
     tick_G = np.linspace(two_pixel_training.LOW, two_pixel_training.HIGH, two_pixel_training.NODES)
     wanted = [("Gaussian", GREY, "dot")] + [(name, GREEN, "solid")] * revealed
@@ -86,6 +88,8 @@ def _push_figure(name: str, sigma: float, revealed: bool) -> go.Figure:
 
 def pair(b: float, d: float, together: float) -> Picture:
     """Show the variance of a mix of two networks against its weight, and where it is least."""
+    from rsviz.methods.ensemble import optimal_pair, printed_pair  # it imports torch
+
     c = together * float(np.sqrt(b * d))
     q_LL = np.array([[b, c], [c, d]])
     best, printed = float(optimal_pair(q_LL)[0]), float(printed_pair(q_LL)[0])

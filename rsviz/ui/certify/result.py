@@ -6,11 +6,9 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from rsviz.core import live_bounds
-from rsviz.core import radius as core_radius
-from rsviz.core import reading as core_reading
 from rsviz.core.flags import FLAGS
-from rsviz.core.radius import down, in_grey_levels
-from rsviz.core.reading import reread
+from rsviz.core.radius import ceiling, down, in_grey_levels
+from rsviz.core.reading import formula, reread
 from rsviz.core.spec import Bound, Certificate, RunSpec
 from rsviz.figures import certificate
 from rsviz.ui.common import charts, jobs
@@ -167,9 +165,9 @@ def _show_trace(c: Certificate, view: View, shown: Shown) -> None:
     line = live_bounds.trace(shown.readings, view.alpha, view.bound)
     final = live_bounds.planned(c, view.alpha, view.bound)
     alpha = view.alpha * (live_bounds.PLANNED[view.bound] or 1.0)
-    ceiling = core_radius.ceiling(c.sigma or 0.0, c.n, alpha)
-    figure = certificate.radius_trace(line, c.n, ceiling, final.radius if final else None)
-    _show(figure, "radius_trace", certificate.trace_in_words(line, ceiling), c)
+    highest = ceiling(c.sigma or 0.0, c.n, alpha)
+    figure = certificate.radius_trace(line, c.n, highest, final.radius if final else None)
+    _show(figure, "radius_trace", certificate.trace_in_words(line, highest), c)
 
 
 def _show(figure: go.Figure, key: str, alt: str, c: Certificate) -> None:
@@ -186,7 +184,7 @@ def _explain(c: Certificate, view: View) -> None:
             f"{view.classes[c.predicted]}; of the fresh votes {leading} has more. That happens "
             "where no class dominates, and it certifies neither."
         )
-    st.latex(_in_lines(core_reading.formula(c)))
+    st.latex(_in_lines(formula(c)))
     if c.abstained and c.ended != "running":
         st.info(
             "**Abstaining is an answer of its own**, neither radius 0 nor a mistake. The votes do "
