@@ -73,7 +73,7 @@ def show_scene(scene: Scene) -> None:
             selection_mode="points",
         )
     with right:
-        st.latex(picture.formula)
+        charts.show_formula(picture.formula)
         _show_question(scene, picture.answer, picture.reveal)
         st.page_link(
             page_path(scene.link.page),

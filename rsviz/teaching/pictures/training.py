@@ -10,12 +10,12 @@ import plotly.graph_objects as go
 from rsviz.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, empty_figure, rgba
 from rsviz.teaching.pictures.base import Picture, aligned, coloured
 
+_PUSH = coloured(RED, r"\delta")
 _TERMS = {
-    "SmoothAdv": r"-\log z_y(x + \textcolor{#D55E00}{\delta})",
-    "MACER": r"-\log z_y(x) + \lambda\,\textcolor{#009E73}{\tfrac\sigma2 [\gamma - \xi(x)]_+}",
-    "AdvMacer": r"-\log z_y(x + \textcolor{#D55E00}{\delta}) + "
-    r"\lambda\,\textcolor{#009E73}{\tfrac\sigma2 "
-    r"[\gamma - \xi(x + \textcolor{#D55E00}{\delta})]_+}",
+    "SmoothAdv": rf"-\log z_y(x + {_PUSH})",
+    "MACER": r"-\log z_y(x) + \lambda\," + coloured(GREEN, r"\tfrac\sigma2 [\gamma - \xi(x)]_+"),
+    "AdvMacer": rf"-\log z_y(x + {_PUSH}) + \lambda\,"
+    + coloured(GREEN, rf"\tfrac\sigma2 [\gamma - \xi(x + {_PUSH})]_+"),
 }
 
 

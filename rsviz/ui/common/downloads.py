@@ -21,7 +21,7 @@ def offer_certificate(
     more: Sequence[tuple[str, go.Figure]] = (),
 ) -> None:
     """Offer a certificate as JSON, as a report that opens offline, and its figures as CSV."""
-    votes, radius = report.vote_figure(c, classes), _trace(c, readings)
+    votes, radius = certificate.vote_bars(c.counts, classes, c.predicted), _trace(c, readings)
     drawn = (("The votes", votes), ("The distance they prove", radius), *more)
     with st.container(horizontal=True, gap="small"):
         for label, data, file, mime in (
