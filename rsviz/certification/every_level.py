@@ -5,7 +5,7 @@ Shape suffixes: N images, R rows, C channels, H height, W width, L noise levels.
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rsviz.certification import certify
-from rsviz.certification.certify import Progress
+from rsviz.certification.certify import Together
 from rsviz.checkpoints.catalog import Checkpoint, list_checkpoints
 from rsviz.core.errors import UserError
 from rsviz.core.settings import options_of
@@ -82,13 +82,6 @@ def selectors(dataset: str, folder: Path | None = None) -> dict[str, Checkpoint]
     found = [c for c in list_checkpoints(folder) if c.verified and c.card["dataset"] == dataset]
     by_method = {c.card["method"]: c for c in reversed(found)}
     return {method: by_method[method] for method in METHODS if method in by_method}
-
-
-@dataclass(frozen=True)
-class Together(Progress):
-    """A reading of several runs of one image: the newest certificate of each, by name."""
-
-    by_name: Mapping[str, Certificate] = field(default_factory=dict)
 
 
 def what_if(nets: Mapping[str, nn.Module], spec: RunSpec) -> dict[str, tuple[float, nn.Module]]:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -118,6 +118,8 @@ def spec_for(checkpoint: Checkpoint, sigma: float | None, **settings: Any) -> Ev
 @dataclass(frozen=True)
 class Standing:
     """How far an evaluation is: images in the log, in all, and certified here in how long."""
+
+    unit: ClassVar[str] = "images"
 
     done: int
     planned: int
