@@ -88,13 +88,18 @@ def load_nets(
 def _fill(net: nn.Module, checkpoint: Checkpoint) -> None:
     """Read a checkpoint's weights into net; UserError says what does not fit."""
     try:
-        load_state(net, load_file(checkpoint.folder / WEIGHTS))
+        state = load_file(checkpoint.folder / WEIGHTS)
+        load_state(net, state)
     except (SafetensorError, RuntimeError, UserError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise UserError(
             f"Checkpoint {checkpoint.name} cannot be used: its weights do not fit a "
             f"{checkpoint.card['network']} ({reason})."
         ) from None
+    try:
+        check_numbers(state)
+    except UserError as error:
+        raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {error}.") from None
 
 
 def settle(net: nn.Module, device: str, ready: bool) -> nn.Module:
@@ -128,13 +133,35 @@ def load_state(net: nn.Module, state: Mapping[str, Tensor]) -> None:
     net.load_state_dict({key: state[key].to(own[key].dtype) for key in own})
 
 
+def check_numbers(state: Mapping[str, Tensor]) -> None:
+    """Refuse weights that are NaN or infinite, since the network's answers are then no numbers."""
+    for key, value in state.items():
+        if value.is_floating_point() and not bool(value.float().isfinite().all()):
+            raise UserError(
+                f"{key} holds values that are not numbers (NaN or infinite), so the network's "
+                "answers are not numbers either"
+            )
+
+
 def save(net: nn.Module, folder: Path, card: Mapping[str, Any]) -> Checkpoint:
-    """Write weights in half precision and the card with their hash; return what was written."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write weights in half precision and the card with their hash; return what was written.
+
+    Raises
+    ------
+    UserError
+        A weight is not a number, or too large for half precision; nothing is written then.
+    """
     half = {
         key: (value.half() if value.is_floating_point() else value).cpu().contiguous()
         for key, value in net.state_dict().items()
     }
+    try:
+        check_numbers(half)
+    except UserError as error:
+        raise UserError(
+            f"{folder.name} was not saved: in half precision {error}; train it with a lower --lr."
+        ) from None
+    folder.mkdir(parents=True, exist_ok=True)
     save_file(half, folder / WEIGHTS)
     sha256 = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
     write_card(folder, dict(card) | {"name": folder.name, "sha256": sha256})

@@ -31,6 +31,7 @@ from rsviz.methods.variational import Options, SelectorVoter
 from rsviz.smoothing.estimates import count_votes, draw_noise, noisy_logits
 from rsviz.smoothing.noise import chunk_seed
 from rsviz.smoothing.pgd import ascend, frozen
+from rsviz.smoothing.voters import check_votes
 
 Attack = Literal["none", "f", "f and h"]
 BATCH = 10
@@ -138,7 +139,7 @@ def _chosen(selector: nn.Module, settings: Options, lam: float) -> Levels:
                 x_1CHW = x_CHW[None].expand(settings.draws, *x_CHW.shape)
                 q_1111 = torch.full((1, 1, 1, 1), settings.q).to(x_NCHW)
                 drawn_M = voter(x_1CHW, q_1111, draw_noise(x_CHW[None], settings.draws, generator))
-                counts_L = torch.bincount(drawn_M, minlength=len(level_L))
+                counts_L = torch.bincount(check_votes(drawn_M), minlength=len(level_L))
                 levels.append(level_L[median_index(counts_L.tolist())])
         return torch.tensor(levels).to(x_NCHW)
 

@@ -4,6 +4,7 @@ Shape suffixes: N images, C channels, H height, W width.
 """
 
 import copy
+import math
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from rsviz.core.progress import Report
 from rsviz.data.datasets import Dataset
 from rsviz.methods.base import Loss
 
+WATCH = 50  # steps from one look at the loss to the next on a GPU, which a look waits for
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -109,6 +111,11 @@ def train(
     for epoch in range(first, spec.epochs):
         start = time.perf_counter()
         mean_loss = _epoch(forward, data, loss, spec, epoch, optimiser, schedule, device)
+        if not math.isfinite(mean_loss) or not_numbers(net):
+            raise UserError(
+                f"Training ended in epoch {epoch + 1}: its loss or its weights are no longer "
+                f"numbers (NaN or infinite), so nothing was written; lower --lr, now {spec.lr:g}."
+            )
         spent = time.perf_counter() - start
         seconds += spent
         _save_state(state_file, spec, net, optimiser, schedule, epoch + 1, seconds)
@@ -173,7 +180,17 @@ def _epoch(
         optimiser.step()
         schedule.step()
         total += value.detach()
+        if (total.device.type == "cpu" or i % WATCH == 0) and not bool(total.isfinite()):
+            break
     return float(total) / steps
+
+
+def not_numbers(net: nn.Module) -> str:
+    """Return the name of a weight or running statistic that is NaN or infinite; else nothing."""
+    for name, value in net.state_dict().items():
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            return name
+    return ""
 
 
 def _save_state(
@@ -213,6 +230,10 @@ def _restore(
             f"{file} holds a training with other settings; delete it or choose another --out."
         )
     net.load_state_dict(state["net"])
+    if not_numbers(net):
+        raise UserError(
+            f"{file} holds a training whose weights are not numbers; delete it and lower --lr."
+        )
     optimiser.load_state_dict(state["optimiser"])
     schedule.load_state_dict(state["schedule"])
     return state["epoch"], state["seconds"]
