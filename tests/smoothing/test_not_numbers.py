@@ -220,7 +220,8 @@ def test_a_state_of_such_weights_is_refused(data, tmp_path):
 def test_the_command_line_trains_no_such_checkpoint(data, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(datasets, "load", lambda *_: data)  # not drawn anew: that takes seconds
     monkeypatch.setenv("RSVIZ_STATES", str(tmp_path / "states"))
-    words = "train gaussian --dataset shapes --sigma 0.5 --epochs 1 --lr 1e9 --no-compile --out"
-    assert main([*words.split(), str(tmp_path / "net")]) == 2
+    words = "train gaussian --dataset shapes --sigma 0.5 --epochs 1 --lr 1e9 --no-compile"
+    out = ["--batch", "16", "--out", str(tmp_path / "net")]
+    assert main([*words.split(), *out]) == 2
     assert "lower --lr" in capsys.readouterr().err
     assert not (tmp_path / "net").exists() and not (tmp_path / "states").exists()
