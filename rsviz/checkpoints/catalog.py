@@ -9,7 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from rsviz.checkpoints.weights import _card_text, _inspect
 from rsviz.core.errors import UserError
+from rsviz.core.files import part_of, write_whole
 
 CARD = "card.json"
 REQUIRED = ("name", "method", "dataset", "network", "sigma", "sha256")
@@ -57,23 +59,16 @@ def find(name: str, folder: Path | None = None) -> Checkpoint:
 
 
 def inspect(folder: Path) -> Checkpoint:
-    """Read a folder's card and verify the hash of its weights, executing nothing."""
-    try:
-        card = json.loads((folder / CARD).read_text())
-        missing = [key for key in REQUIRED if key not in card]
-        if missing:
-            raise UserError(f"its card lacks {', '.join(missing)}")
-        sha256 = card_hash(folder, card)
-        wrong = sha256 != card["sha256"]
-        problem = "its weights are not those its card names (sha256 differs)" if wrong else None
-        return Checkpoint(folder.name, folder, card, sha256, problem)
-    except FileNotFoundError:
-        problem = f"it has no {CARD}"
-    except UserError as error:
-        problem = str(error)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        problem = f"its {CARD} is not a JSON object that describes a network"
-    return Checkpoint(folder.name, folder, {}, "", problem)
+    """Read a folder's card and verify the hash of its weights, executing nothing.
+
+    A kill between the renaming of weights and card (see `save`) leaves the new card beside; where
+    it is the one that its weights fit, it is taken.
+    """
+    found = _inspect(folder, folder / CARD)
+    if found.problem and part_of(folder / CARD).is_file():
+        renewed = _inspect(folder, part_of(folder / CARD))
+        return found if renewed.problem else renewed
+    return found
 
 
 def members(checkpoint: Checkpoint) -> list[Checkpoint]:
@@ -83,8 +78,8 @@ def members(checkpoint: Checkpoint) -> list[Checkpoint]:
 
 
 def write_card(folder: Path, card: Mapping[str, Any]) -> None:
-    """Write card.json, readable and with a stable order."""
-    (folder / CARD).write_text(json.dumps(card, indent=1) + "\n")
+    """Write card.json, readable and with a stable order, whole or not at all."""
+    write_whole(folder / CARD, _card_text(card))
 
 
 def card_hash(folder: Path, card: Mapping[str, Any]) -> str:
@@ -114,8 +109,11 @@ def weights_hash(folder: Path) -> str:
     weights = folder / WEIGHTS
     if not weights.is_file():
         raise UserError(f"it has no {WEIGHTS}")
-    stat = weights.stat()
-    return _sha256(weights, stat.st_mtime_ns, stat.st_size)
+    try:
+        stat = weights.stat()
+        return _sha256(weights, stat.st_mtime_ns, stat.st_size)
+    except OSError:
+        raise UserError(f"its {WEIGHTS} cannot be read") from None
 
 
 def _check_others(folder: Path, wanted: Mapping[str, str]) -> None:

@@ -10,29 +10,53 @@ by name: weights of its own, or another checkpoint beside it, with its hash.
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from rsviz.checkpoints.catalog import (
+    CARD,
+    REQUIRED,
     WEIGHTS,
     Checkpoint,
+    card_hash,
     find,
     inspect,
     members,
     parts_sha256,
-    weights_hash,
     write_card,
 )
 from rsviz.core.errors import UserError
+from rsviz.core.files import sole_writer, write_beside
 from rsviz.networks.classifiers import build, fold
 from rsviz.networks.ensembles import WeightedSum, WidestMargin
 from rsviz.networks.from_card import build_part
+
+
+def _inspect(folder: Path, file: Path) -> Checkpoint:
+    try:
+        card = json.loads(file.read_text())
+        missing = [key for key in REQUIRED if key not in card]
+        if missing:
+            raise UserError(f"its card lacks {', '.join(missing)}")
+        sha256 = card_hash(folder, card)
+        wrong = sha256 != card["sha256"]
+        problem = "its weights are not those its card names (sha256 differs)" if wrong else None
+        return Checkpoint(folder.name, folder, card, sha256, problem)
+    except FileNotFoundError:
+        problem = f"it has no {CARD}"
+    except UserError as error:
+        problem = str(error)
+    except (ValueError, TypeError, KeyError, AttributeError, OSError, RecursionError):
+        problem = f"its {CARD} is not a JSON object that describes a network"
+    return Checkpoint(folder.name, folder, {}, "", problem)
 
 
 def load(checkpoint: Checkpoint, device: str = "cpu", ready: bool = True) -> nn.Module:
@@ -146,6 +170,9 @@ def check_numbers(state: Mapping[str, Tensor]) -> None:
 def save(net: nn.Module, folder: Path, card: Mapping[str, Any]) -> Checkpoint:
     """Write weights in half precision and the card with their hash; return what was written.
 
+    Both are written beside, flushed to the disk, and then renamed: a kill or a full disk leaves
+    the old checkpoint or the new one. The hash of a card with ``parts`` covers these too.
+
     Raises
     ------
     UserError
@@ -161,10 +188,16 @@ def save(net: nn.Module, folder: Path, card: Mapping[str, Any]) -> Checkpoint:
         raise UserError(
             f"{folder.name} was not saved: in half precision {error}; train it with a lower --lr."
         ) from None
+    data = to_bytes(half)
+    sha256 = hashlib.sha256(data).hexdigest()
+    if "parts" in card:
+        sha256 = parts_sha256(card["parts"], sha256)
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(half, folder / WEIGHTS)
-    sha256 = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
-    write_card(folder, dict(card) | {"name": folder.name, "sha256": sha256})
+    text = _card_text(dict(card) | {"name": folder.name, "sha256": sha256})
+    with sole_writer(folder / CARD):
+        weights, written = write_beside(folder / WEIGHTS, data), write_beside(folder / CARD, text)
+        weights.replace(folder / WEIGHTS)  # killed here, the new card beside fits: see `inspect`
+        written.replace(folder / CARD)
     return inspect(folder)
 
 
@@ -182,7 +215,8 @@ def save_parts(nets: Mapping[str, nn.Module], folder: Path, card: Mapping[str, A
         sha256 = parts_sha256(parts, "")
         write_card(folder, dict(card) | {"name": folder.name, "sha256": sha256})
         return inspect(folder)
-    saved = save(own, folder, card)  # its card names the file's hash, not yet the parts'
-    sha256 = parts_sha256(parts, weights_hash(folder))
-    write_card(folder, dict(card) | {"name": saved.name, "sha256": sha256})
-    return inspect(folder)
+    return save(own, folder, card)
+
+
+def _card_text(card: Mapping[str, Any]) -> str:
+    return json.dumps(card, indent=1) + "\n"

@@ -24,6 +24,7 @@ from rsviz.core.radius import radius_l2
 from rsviz.core.spec import Bound, Norm, RunSpec, Votes
 
 FORMAT = "rsviz-log-1"
+LOG_BYTES = 256 << 20  # of a file; a row of ImageNet has 4 kB
 ABSTAIN = -1
 # Own logs print radii to six digits; those that agree so far are a reading of the counts.
 _PRINTED = 2e-6

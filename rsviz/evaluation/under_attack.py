@@ -22,10 +22,12 @@ import torch
 from torch import Tensor, nn
 
 from rsviz.core.errors import UserError
+from rsviz.core.files import check_out_file, read_bytes, shown, sole_writer, write_whole
 from rsviz.core.progress import ProgressLine
 from rsviz.core.smoothed_median import median_index
 from rsviz.data.datasets import Dataset
 from rsviz.evaluation.attack_tables import COLUMNS
+from rsviz.evaluation.logs import LOG_BYTES
 from rsviz.methods.base import network
 from rsviz.methods.variational import Options, SelectorVoter
 from rsviz.smoothing.estimates import count_votes, draw_noise, noisy_logits
@@ -202,7 +204,22 @@ def measure_to(
     UserError
         ``out`` holds a run with other settings.
     """
+    check_out_file(out)
     told = json.loads(json.dumps({"spec": asdict(spec), "images": list(indices), **head}))
+    with sole_writer(out):
+        _measure_to(nets, data, indices, spec, told, out, report, settings)
+
+
+def _measure_to(
+    nets: Mapping[str, nn.Module],
+    data: Dataset,
+    indices: Sequence[int],
+    spec: AttackedSpec,
+    told: Mapping[str, Any],
+    out: Path,
+    report: Callable[[str], None],
+    settings: Options,
+) -> None:
     done = _open(out, told)
     progress = ProgressLine(len(indices), len(done), report)
     for start in range(0, len(indices), BATCH):
@@ -225,19 +242,21 @@ def _open(out: Path, head: Mapping[str, Any]) -> set[int]:
     A batch's rows are written at once, so images whose rows are not all there are dropped.
     """
     first = f"# {json.dumps(head)}"
-    if not out.exists():
+    data = read_bytes(out, LOG_BYTES) if out.exists() else b""
+    if not data:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(f"{first}\n{','.join(COLUMNS)}\n")
+        write_whole(out, f"{first}\n{','.join(COLUMNS)}\n")
         return set()
-    text = out.read_text()
-    lines = text[: text.rfind("\n") + 1].splitlines()
-    if lines[:1] != [first]:
-        raise UserError(f"{out} holds a run with other settings; choose another --out.")
+    lines = data[: data.rfind(b"\n") + 1].decode("utf-8", "replace").splitlines()
+    if lines[:2] != [first, ",".join(COLUMNS)]:
+        raise UserError(f"{shown(out)} holds something else; choose another --out.")
     rows = list(csv.reader(lines[2:]))
+    if any(len(row) != len(COLUMNS) or not row[2].isdecimal() for row in rows):
+        raise UserError(f"{shown(out)} is a damaged table; choose another --out.")
     spec = head["spec"]
     each = 2 * len(spec["sigmas"]) + 3 * len(spec["lams"])
     counted = Counter(int(row[2]) for row in rows)
     whole = {index for index, count in counted.items() if count == each}
     kept = [",".join(row) for row in rows if int(row[2]) in whole]
-    out.write_text("\n".join([*lines[:2], *kept]) + "\n")
+    write_whole(out, "\n".join([*lines[:2], *kept]) + "\n")
     return whole

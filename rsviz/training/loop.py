@@ -4,6 +4,7 @@ Shape suffixes: N images, C channels, H height, W width.
 """
 
 import copy
+import io
 import math
 import time
 from dataclasses import asdict, dataclass
@@ -13,7 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from rsviz.core.errors import UserError
+from rsviz.core.files import sole_writer, write_whole
 from rsviz.core.progress import Report
+from rsviz.core.settings import check_counts
 from rsviz.data.datasets import Dataset
 from rsviz.methods.base import Loss
 
@@ -46,8 +49,15 @@ class TrainSpec:
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch < 1:
-            raise UserError("Training needs at least one epoch and one image a batch.")
+        check_counts(epochs=(self.epochs, 1), batch=(self.batch, 1))
+        if not 0 <= self.seed < 2**31:
+            raise UserError(f"seed must be from 0 to {2**31 - 1:,}, but is {self.seed!r}.")
+        if not (math.isfinite(self.lr) and self.lr > 0):
+            raise UserError(f"lr must be a number above 0, but is {self.lr!r}.")
+        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
+            raise UserError(f"weight_decay must be at least 0, but is {self.weight_decay!r}.")
+        if not 0 <= self.warm_up <= 1:
+            raise UserError(f"warm_up must lie from 0 to 1, but is {self.warm_up!r}.")
         if self.dtype not in DTYPES:
             raise UserError(f"dtype must be one of {', '.join(DTYPES)}, but is {self.dtype!r}.")
         if self.sigma != "uniform" and not (
@@ -94,7 +104,32 @@ def train(
 
     The state is written to ``state_file`` after every epoch; called again with the same spec a
     killed run continues from there, with the same images and noise as if it had never stopped.
+
+    Raises
+    ------
+    UserError
+        The batch is larger than the data set; the loss is no longer a number; ``state_file`` is of
+        other settings, damaged, or written by another training just now.
     """
+    if spec.batch > len(data):
+        raise UserError(
+            f"--batch must be at most {len(data):,}, the images of {data.name}/{data.split}, but "
+            f"is {spec.batch:,}."
+        )
+    with sole_writer(state_file):
+        return _train(net, data, loss, spec, state_file, device, compiled, report)
+
+
+def _train(
+    net: nn.Module,
+    data: Dataset,
+    loss: Loss,
+    spec: TrainSpec,
+    state_file: Path,
+    device: str,
+    compiled: bool,
+    report: Report,
+) -> float:
     net.to(device).to(memory_format=torch.channels_last)
     forward = _ready(net, spec.dtype, device, compiled)
     steps = len(data) // spec.batch
@@ -211,9 +246,9 @@ def _save_state(
         "epoch": epoch,
         "seconds": seconds,
     }
-    part = file.with_suffix(".part")
-    torch.save(state, part)
-    part.replace(file)  # a kill while writing leaves the old state whole
+    packed = io.BytesIO()
+    torch.save(state, packed)
+    write_whole(file, packed.getvalue())
 
 
 def _restore(
@@ -224,8 +259,12 @@ def _restore(
     schedule: torch.optim.lr_scheduler.LRScheduler,
     device: str,
 ) -> tuple[int, float]:
-    state = torch.load(file, map_location=device, weights_only=True)
-    if {"settings": (), "dtype": "float32"} | state["spec"] != asdict(spec):  # of early states
+    try:
+        state = torch.load(file, map_location=device, weights_only=True)
+        asked = state["spec"]
+    except Exception:  # torch raises pickle, zip, runtime and value errors alike here
+        raise UserError(f"{file} is no state of a training; delete it to begin anew.") from None
+    if {"settings": (), "dtype": "float32"} | asked != asdict(spec):  # of early states
         raise UserError(
             f"{file} holds a training with other settings; delete it or choose another --out."
         )

@@ -1,18 +1,53 @@
 """Making checkpoints: train one, measure one, or run the recipes that are missing."""
 
+import importlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from rsviz.checkpoints import catalog
+from rsviz.checkpoints import catalog, weights
+from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
 from rsviz.core.progress import Report
+from rsviz.data import datasets
 from rsviz.evaluation import evaluate
 from rsviz.evaluation.measure import measure, score_and_record
+from rsviz.training import loop
+from rsviz.training.card import card_of, seeded_network, state_folder
 from rsviz.training.ensemble import FitSpec, fit
 from rsviz.training.recipes import Recipe
-from rsviz.training.train import train_checkpoint
+from rsviz.training.single import loss_for
+from rsviz.training.train import MAKERS, train_checkpoint
+
+
+def _train_checkpoint(
+    spec: loop.TrainSpec,
+    out: Path,
+    device: str,
+    command: str,
+    compiled: bool,
+    report: Report,
+) -> Checkpoint:
+    if spec.method in MAKERS:
+        maker = importlib.import_module(MAKERS[spec.method])  # it uses this module itself
+        found: Checkpoint = maker.make(spec, out, device, command, compiled, report)
+        return found
+    loss, settings = loss_for(spec)
+    data = datasets.load(spec.dataset, "train")
+    net = seeded_network(spec)
+    seconds = loop.train(
+        net,
+        data,
+        loss,
+        spec,
+        state_folder() / f"{out.name}.pt",
+        device,
+        compiled,
+        report,
+    )
+    card = card_of(spec, out, device, command, seconds) | {"settings": settings}
+    return weights.save(net, out, card)
 
 
 def run_recipes(
@@ -43,11 +78,13 @@ def _missing(
 ) -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield what a recipe still lacks, as (what it is, how to make it)."""
     folder = catalog.root() / recipe.name
-    if not (folder / catalog.CARD).exists():
+    problem = catalog.inspect(folder).problem
+    if problem:
         for parent in recipe.parents:
             if not (catalog.root() / parent).exists():
                 raise UserError(f"{recipe.name} starts from {parent}, which is missing.")
-        yield f"making {recipe.name}", partial(_make, recipe, folder, device, report)
+        why = f" anew, since {problem}" if folder.exists() else ""
+        yield f"making {recipe.name}{why}", partial(_make, recipe, folder, device, report)
     checkpoint = catalog.find(recipe.name)
     logs = {m["log"] for m in checkpoint.card.get("measured", [])}
     step = score_and_record if recipe.members else measure

@@ -1,15 +1,12 @@
 """Train a checkpoint, by the way its method is made."""
 
-import importlib
 from pathlib import Path
 
-from rsviz.checkpoints import weights
 from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.core.files import check_out_folder, sole_writer
 from rsviz.core.progress import Report
-from rsviz.data import datasets
 from rsviz.training import loop
-from rsviz.training.card import card_of, seeded_network, state_folder
-from rsviz.training.single import loss_for
+from rsviz.training.run_recipes import _train_checkpoint
 
 # Each has make(spec, out, device, command, compiled, report) -> Checkpoint.
 MAKERS = {
@@ -33,26 +30,14 @@ def train_checkpoint(
     """Train a network as ``spec`` says and write it, with its card, into the folder ``out``.
 
     Methods of several networks are made by a module of their own, one of `MAKERS`.
+
+    Raises
+    ------
+    UserError
+        A setting is out of range, ``out`` cannot be a folder, or another training writes into it.
     """
-    if spec.method in MAKERS:
-        maker = importlib.import_module(MAKERS[spec.method])  # it uses this module itself
-        made: Checkpoint = maker.make(spec, out, device, command, compiled, report)
-        report(f"wrote {out}")
-        return made
-    loss, settings = loss_for(spec)
-    data = datasets.load(spec.dataset, "train")
-    net = seeded_network(spec)
-    seconds = loop.train(
-        net,
-        data,
-        loss,
-        spec,
-        state_folder() / f"{out.name}.pt",
-        device,
-        compiled,
-        report,
-    )
-    card = card_of(spec, out, device, command, seconds) | {"settings": settings}
-    made = weights.save(net, out, card)
+    check_out_folder(out)
+    with sole_writer(out):
+        made = _train_checkpoint(spec, out, device, command, compiled, report)
     report(f"wrote {out}")
     return made
