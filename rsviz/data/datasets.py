@@ -7,11 +7,9 @@ on a canvas of 48x48 (`rsviz.data.canvases`). ``shapes-attribute-k64`` is drawn 
 Shape suffixes: N images, C channels, H height, W width.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,6 +19,7 @@ from torchvision.datasets import CIFAR10
 from rsviz.core.errors import UserError
 from rsviz.data import canvases, shape_attributes, shapes
 from rsviz.data.catalog import CLASSES, SPLITS
+from rsviz.data.labels import data_folder
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +46,6 @@ class Dataset:
     def image_name(self, index: int) -> str:
         """Return the name a RunSpec uses, such as ``cifar10/test/17``."""
         return f"{self.name}/{self.split}/{index}"
-
-
-def data_folder() -> Path:
-    """Return where data sets lie: RSVIZ_DATA, else ~/.cache/rsviz."""
-    return Path(os.environ.get("RSVIZ_DATA") or Path.home() / ".cache" / "rsviz")
 
 
 def available(name: str) -> bool:

@@ -20,6 +20,7 @@ from rsviz.evaluation.curves import Curve
 from rsviz.evaluation.logs import Log, images_of, subset, thin
 from rsviz.evaluation.published import Published
 
+POINTS_MAX = 2_000  # of a curve drawn, whatever its largest radius
 Kind = Literal["measured here", "your log", "published"]
 PARTS = ("as measured", "first 500", "500-999", "every 20th")
 STEP, MARK = 0.025, 0.25  # curves are drawn every STEP of L2 radius, marked every MARK
@@ -47,9 +48,9 @@ class Entry:
 
 
 def radii(log: Log) -> tuple[float, ...]:
-    """Return the radii a log is drawn at: every 0.025 in L2; a fiftieth of the largest in Linf."""
+    """Return the radii a log is drawn at: every 0.025 in L2; else a fiftieth of the largest."""
     top = float(log.radius_N.max(initial=0.0))
-    if log.norm is not Norm.L2:
+    if log.norm is not Norm.L2 or top / STEP > POINTS_MAX:
         return tuple(np.linspace(0, 1.04 * max(top, 1e-3), 53).round(6).tolist())
     return tuple((np.arange(round(_up(top) / STEP) + 1) * STEP).round(6).tolist())
 
@@ -94,10 +95,14 @@ def equal_n(entries: Sequence[Entry], seed: int) -> tuple[list[Entry], list[str]
 
 
 def marks(entries: Sequence[Entry]) -> dict[str, tuple[str, ...]]:
-    """Return for each entry by name in what it is unlike the first: norm, data set, images, ..."""
+    """Return for each entry by name in what it is unlike the first: norm, data set, images, ...
+
+    What is not known is unlike whatever it stands beside; alone it is marked too.
+    """
     questions: tuple[tuple[str, Callable[[Curve], object]], ...] = (
         ("norm", lambda c: c.norm),
         ("data set", lambda c: c.dataset),
+        ("split", lambda c: c.split),
         ("images", lambda c: c.subset),
         ("n", lambda c: c.n),
         ("alpha", lambda c: c.alpha),
@@ -105,9 +110,7 @@ def marks(entries: Sequence[Entry]) -> dict[str, tuple[str, ...]]:
     marked = {}
     for entry in entries:
         a, b = entries[0].curve, entry.curve
-        unlike = [
-            w for w, value in questions if value(a) != value(b) or (b is not a and not value(b))
-        ]
+        unlike = [w for w, value in questions if value(a) != value(b) or not value(b)]
         marked[entry.name] = tuple(unlike)
     return marked
 
@@ -123,6 +126,8 @@ def as_linf(entry: Entry) -> Entry:
     c = entry.curve
     if c.norm is Norm.LINF:
         return entry
+    if c.norm is None:
+        raise UserError(f"{entry.name} cannot be read in Linf: its norm is not stated.")
     if c.dataset not in PIXELS:
         raise UserError(f"{entry.name} cannot be read in Linf: the size of its images is unknown.")
     scale = 1 / math.sqrt(PIXELS[c.dataset])
@@ -156,6 +161,18 @@ def envelopes(entries: Sequence[Entry]) -> list[Entry]:
     ]
 
 
+def unknown(curve: Curve) -> tuple[str, ...]:
+    """Return which settings that decide what a curve compares to are not known."""
+    known = {
+        "norm": curve.norm,
+        "data set": curve.dataset,
+        "split": curve.split,
+        "n": curve.n,
+        "alpha": curve.alpha,
+    }
+    return tuple(what for what, value in known.items() if not value)
+
+
 def accuracy(entry: Entry, radius: float) -> float | None:
     """Return certified accuracy at a radius; None where a published curve does not give it."""
     if entry.log is not None:
@@ -179,8 +196,10 @@ def table(entries: Sequence[Entry], at_R: Sequence[float]) -> list[dict[str, obj
             | percent
             | {
                 "unlike the first in": ", ".join(marked[entry.name]) or None,
-                "norm": str(c.norm),
-                "data set": c.dataset or None,
+                "not stated": ", ".join(unknown(c)) or None,
+                "norm": str(c.norm) if c.norm else "unknown",
+                "data set": c.dataset or "unknown",
+                "split": c.split or "unknown",
                 "images": c.subset or None,
                 "count": c.images or None,
                 "n": c.n,

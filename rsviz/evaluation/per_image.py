@@ -61,7 +61,7 @@ def share_at_the_top(log: Log, top: float, part: float = 0.9) -> tuple[float, fl
 def from_log(checkpoint: Checkpoint, log: Log, index: int) -> Row | None:
     """Return the row of a test image that a checkpoint's log holds, None where it does not."""
     at_N = (log.index_N == index).nonzero()[0]
-    if not len(at_N) or log.n is None or log.alpha is None:
+    if not len(at_N) or log.n is None or log.alpha is None or log.norm is None:
         return None
     i, predicted = int(at_N[0]), int(log.predicted_N[at_N[0]])
     method = METHODS[checkpoint.card["method"]]

@@ -19,9 +19,10 @@ from rsviz.evaluation.curves import Curve
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8C8C8C")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
-UNITS = {
+UNITS: dict[Norm | None, str] = {
     Norm.L2: "L2 radius (pixels in [0, 1])",
     Norm.LINF: "Linf radius (pixels in [0, 1])",
+    None: "radius of a norm not stated",
 }
 
 

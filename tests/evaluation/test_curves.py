@@ -72,7 +72,7 @@ def many(images: int = 40, step: int = 1, low: int = 520, **settings) -> logs.Lo
 
 
 def test_the_fields_log_counts_abstentions_among_all_images():
-    log = logs.parse_log(FIELD, "cohen", sigma=0.5, n=100_000, alpha=0.001)
+    log = logs.parse_log(FIELD, "cohen", norm="L2", sigma=0.5, n=100_000, alpha=0.001)
     assert log.radius_N.tolist() == [0.5, 0.0, 0.9, 0.25]
     curve = curves.curve(log, [0, 0.25, 0.2501, 0.5, 0.6])
     assert curve.accuracy_R == (0.5, 0.5, 0.25, 0.25, 0.0)
