@@ -1,7 +1,6 @@
 """Logs as people send them: what comes of each, and what cannot be true is said, never drawn."""
 
 import time
-import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,8 +74,7 @@ def test_a_ceiling_of_linf_needs_the_size_of_the_images():
 
 
 def test_a_radius_no_two_pictures_have_is_told_at_once():
-    tracemalloc.start()
-    before = time.perf_counter()
+    before = time.process_time()
     for text in ("1500000", "1000000000.0", "1e300", "389"):
         log = logs.parse_log(
             (CASES / "huge-radius.tsv").read_text().replace("1000000000.0", text), "huge"
@@ -87,9 +85,7 @@ def test_a_radius_no_two_pictures_have_is_told_at_once():
     assert "3x32x32 in [0, 1] are further apart than 55.426 in L2" in contradictions(log)[0]
     linf = replace(log, norm=Norm.LINF, radius_N=np.full(20, 1.5))
     assert "further apart than 1 in Linf" in contradictions(linf)[0]
-    assert time.perf_counter() - before < 5
-    assert tracemalloc.get_traced_memory()[1] < 50e6
-    tracemalloc.stop()
+    assert time.process_time() - before < 2
 
 
 @pytest.mark.cifar

@@ -41,8 +41,8 @@ SPEC = {
 ROWS = [(0, "9 1 0", "950 40 10"), (1, "4 6 0", "480 510 10"), (2, "10 0 0", "800 150 50")]
 
 
-def radius(k: int, n: int = 1_000) -> float:
-    return 0.5 * float(stats.norm.ppf(stats.beta.ppf(0.001, k, n - k + 1)))
+def radius(k: int, n: int = 1_000, sigma: float = 0.5) -> float:
+    return sigma * float(stats.norm.ppf(stats.beta.ppf(0.001, k, n - k + 1)))
 
 
 def own(rows=ROWS, order=(2, 0, 1), step=20, **settings) -> str:
@@ -55,7 +55,7 @@ def own(rows=ROWS, order=(2, 0, 1), step=20, **settings) -> str:
         label, counts0, counts = rows[i]
         chosen = int(np.argmax([int(k) for k in counts0.split()]))
         votes = [int(k) for k in counts.split()]
-        r = radius(votes[chosen])
+        r = radius(votes[chosen], sigma=settings.get("sigma") or 0.5)
         predicted = chosen if r > 0 else -1
         lines.append(
             f"{i * step},{label},{predicted},{max(r, 0):.6f},{int(predicted == label)},"
