@@ -11,7 +11,7 @@ from typing import Any
 
 from rsviz.checkpoints.weights import _card_text, _inspect
 from rsviz.core.errors import UserError
-from rsviz.core.files import part_of, write_whole
+from rsviz.core.files import part_of, shown, write_whole
 
 CARD = "card.json"
 REQUIRED = ("name", "method", "dataset", "network", "sigma", "sha256")
@@ -52,9 +52,9 @@ def list_checkpoints(folder: Path | None = None) -> list[Checkpoint]:
 def find(name: str, folder: Path | None = None) -> Checkpoint:
     """Return one checkpoint by name; UserError names those there are, or what is wrong with it."""
     folder = folder or root()
-    if Path(name).name != name or not (folder / name).is_dir():
+    if Path(name).name != name or not os.path.isdir(folder / name):  # a name may be too long
         names = ", ".join(c.name for c in list_checkpoints(folder)) or "none"
-        raise UserError(f"There is no checkpoint {name!r}; there are: {names}.")
+        raise UserError(f"There is no checkpoint {shown(name)!r}; there are: {names}.")
     return inspect(folder / name)
 
 

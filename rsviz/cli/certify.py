@@ -7,6 +7,7 @@ from rsviz.certification import certify as certification_certify
 from rsviz.checkpoints import catalog
 from rsviz.cli.common import add_device, add_settings, device_of, load_image, run_settings
 from rsviz.core.errors import UserError
+from rsviz.core.flags import RESAMPLED, flagged
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
 
 
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> None:
     if checkpoint.problem:
         raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
     dataset = checkpoint.card["dataset"]
-    x_CHW, name = load_image(args.image, INPUT_SIZE[dataset], args.crop)
+    x_CHW, name, resampled = load_image(args.image, INPUT_SIZE[dataset], args.crop)
     certificate = certification_certify.certify(
         x_CHW,
         checkpoint,
@@ -65,6 +66,8 @@ def run(args: argparse.Namespace) -> None:
         bound=args.bound,
         settings=run_settings(checkpoint, args.set),
     )
+    if resampled:
+        certificate = flagged(certificate, RESAMPLED)
     if args.json:
         print(certificate.to_json())
         return

@@ -16,6 +16,7 @@ from rsviz.cli.common import (
     which_images,
 )
 from rsviz.core.errors import UserError
+from rsviz.evaluation.comparison import far_from_trained
 from rsviz.evaluation.evaluate import spec_for
 from rsviz.evaluation.measure import measure
 
@@ -37,5 +38,7 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
     settings = run_settings(checkpoint, args.set)
     spec = spec_for(checkpoint, args.sigma, settings=settings, **which_images(args))
+    if far := far_from_trained(spec.sigma, checkpoint.card["sigma"]):
+        say(f"{checkpoint.name} is {far}")
     curve = measure(checkpoint, spec, args.out, device_of(args.device), command_line(), say)
     print_curve(curve)

@@ -139,12 +139,15 @@ def sole_writer(file: Path, wait: float = 2.0) -> Iterator[None]:
     beside.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(beside, thread_local=False)
     try:
+        beside.touch()  # so that a folder that takes no files is told apart from another writer
         lock.acquire(timeout=wait)
     except Timeout:
         raise UserError(
             f"{shown(file)} is being written by {_holder(beside)}; wait for it to end, or choose "
             "another name."
         ) from None
+    except OSError as error:
+        raise UserError(f"{shown(file)} cannot be written: {reason(error)}.") from None
     try:
         with suppress(OSError):
             since = time.strftime("%Y-%m-%d %H:%M:%S")

@@ -199,5 +199,6 @@ class Certificate:
             for name in ("counts", "counts0", "flags"):
                 data[name] = tuple(data[name])
             return cls(**data)
-        except (ValueError, TypeError, KeyError) as error:
-            raise UserError(f"This file is not an rsviz certificate: {error}.") from None
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            said = " ".join(str(error).split())[:120] or type(error).__name__
+            raise UserError(f"This file is not an rsviz certificate: {said}.") from None

@@ -18,6 +18,10 @@ from rsviz.core.radius import ceiling
 from rsviz.core.spec import Norm
 from rsviz.evaluation.logs import Log, images_of
 
+# Where certified accuracy is told unless others are asked for.
+RADII = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
+RADII_LINF = tuple(k / 255 for k in (0, 0.5, 1, 1.5, 2, 3, 4, 6, 8))
+
 
 def accuracy_at(log: Log, radius: float) -> float:
     """Return the share of all images that are correct with certified radius >= ``radius``."""

@@ -15,14 +15,11 @@ from rsviz.core.progress import Report
 from rsviz.core.spec import Bound, Certificate, Norm
 from rsviz.data import datasets
 from rsviz.evaluation import curves, evaluate, logs
-from rsviz.evaluation.curves import Curve
+from rsviz.evaluation.curves import RADII, RADII_LINF, Curve
 from rsviz.evaluation.evaluate import EvaluationSpec
 from rsviz.evaluation.examples import FILE
 from rsviz.evaluation.logs import read_log
 from rsviz.training.ensemble import _score
-
-RADII = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
-RADII_LINF = tuple(k / 255 for k in (0, 0.5, 1, 1.5, 2, 3, 4, 6, 8))
 
 
 def score(

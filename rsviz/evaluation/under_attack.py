@@ -12,6 +12,7 @@ Shape suffixes: N images, M noise draws, R = M N rows, C channels, H height, W w
 
 import csv
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -25,6 +26,7 @@ from rsviz.core.errors import UserError
 from rsviz.core.files import check_out_file, read_bytes, shown, sole_writer, write_whole
 from rsviz.core.progress import ProgressLine
 from rsviz.core.smoothed_median import median_index
+from rsviz.core.spec import SIGMA_MAX, RunSpec
 from rsviz.data.datasets import Dataset
 from rsviz.evaluation.attack_tables import COLUMNS
 from rsviz.evaluation.logs import LOG_BYTES
@@ -56,10 +58,16 @@ class AttackedSpec:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.eps >= 0:
-            raise UserError("eps must be at least 0.")
-        if min(self.steps, self.draws, self.n) < 1:
-            raise UserError("steps, draws and n must be at least 1.")
+        if not 0 <= self.eps < math.inf:
+            raise UserError(f"eps must be a number of at least 0, but is {self.eps!r}.")
+        if not all(0 < sigma <= SIGMA_MAX for sigma in self.sigmas):
+            raise UserError(f"Every fixed level must lie between 0 and {SIGMA_MAX:g}.")
+        if not all(0 <= lam <= 1 for lam in self.lams):
+            raise UserError("Every lambda must lie from 0 to 1.")
+        for name in ("steps", "draws"):
+            if not 1 <= getattr(self, name) <= 1000:
+                raise UserError(f"{name} must be a whole number from 1 to 1,000.")
+        RunSpec("", "", 1.0, n=self.n, seed=self.seed)  # it checks both
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,8 @@ def _train_checkpoint(
         found: Checkpoint = maker.make(spec, out, device, command, compiled, report)
         return found
     loss, settings = loss_for(spec)
-    data = datasets.load(spec.dataset, "train")
     net = seeded_network(spec)
+    data = datasets.load(spec.dataset, "train")
     seconds = loop.train(
         net,
         data,

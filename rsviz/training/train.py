@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.core.errors import UserError
 from rsviz.core.files import check_out_folder, sole_writer
 from rsviz.core.progress import Report
+from rsviz.data.labels import labels
 from rsviz.training import loop
 from rsviz.training.run_recipes import _train_checkpoint
 
@@ -37,6 +39,12 @@ def train_checkpoint(
         A setting is out of range, ``out`` cannot be a folder, or another training writes into it.
     """
     check_out_folder(out)
+    label_N = labels(spec.dataset, "train")
+    if label_N is not None and spec.batch > len(label_N):  # told before images are drawn or loaded
+        raise UserError(
+            f"--batch must be at most {len(label_N):,}, the images of {spec.dataset}/train, but is "
+            f"{spec.batch:,}."
+        )
     with sole_writer(out):
         made = _train_checkpoint(spec, out, device, command, compiled, report)
     report(f"wrote {out}")
