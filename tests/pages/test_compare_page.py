@@ -215,6 +215,18 @@ def test_the_same_file_twice_is_one_log():
     assert any("is the same log as" in i.value for i in at.info)
 
 
+def test_two_logs_of_one_name_are_told_apart_by_what_they_hold():
+    at = opened()
+    other = FIELD.replace("0.500", "0.600")
+    files = [("log.tsv", text.encode(), "text/plain") for text in (FIELD, other)]
+    at.file_uploader(key="logs").set_value(files).run()
+    names = [n.partition(" <b>")[0] for n in curves_of(at) if n.startswith("log, yours")]
+    assert len(set(names)) == 2 and not at.exception
+    at.selectbox(key="spread").set_value(names[1]).run()
+    at.file_uploader(key="logs").set_value(files[1:]).run()
+    assert not at.exception and names[0] not in at.selectbox(key="spread").options
+
+
 def test_radii_beyond_what_was_stated_are_told_and_not_drawn():
     at = upload(opened(), "beyond-ceiling.tsv")
     assert any("beyond-ceiling" in name for name in curves_of(at))

@@ -21,12 +21,18 @@ from rsviz.ui.page_list import page_path
 GALLERY = 12
 
 
-def clicked(key: str, event: Any) -> dict[str, Any] | None:
-    """Return the point of a chart that was clicked last, kept when the figure changes."""
+def clicked(key: str, event: Any, axis: str = "") -> dict[str, Any] | None:
+    """Return the point of a chart that was clicked last, kept when the figure changes.
+
+    Parameters
+    ----------
+    axis : what its x is measured in; a point on another axis is forgotten.
+    """
     points = event["selection"]["points"]
     if points:
-        st.session_state[f"_{key}"] = points[0]
-    return st.session_state.get(f"_{key}")
+        st.session_state[f"_{key}"] = axis, points[0]
+    was, point = st.session_state.get(f"_{key}", ("", None))
+    return point if was == axis else None
 
 
 def show_spread(entry: Entry) -> None:

@@ -164,7 +164,7 @@ def show_curves(entries: Sequence[Entry], bands: bool) -> float | None:
             st.markdown("\n".join(f"- {_plain(r)}" for r in reasons))
     if notes:
         st.caption("  \n".join(f":material/sticky_note_2: {_plain(n)}" for n in notes))
-    found = clicked("curves", event)
+    found = clicked("curves", event, str(entries[0].curve.norm))
     return None if found is None else float(found["x"])
 
 

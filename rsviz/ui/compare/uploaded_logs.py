@@ -1,6 +1,8 @@
 """Logs that a visitor brings: read, named, asked for what they do not state, and checked."""
 
 import hashlib
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,7 +37,7 @@ def pick_logs() -> list[Entry]:
         max_upload_size=5,
         help="They are kept for this browser tab only and shown to nobody else.",
     )
-    entries: dict[str, Entry] = {}
+    logs: dict[str, Log] = {}
     names: dict[str, str] = {}
     for file in files:
         data = file.getvalue()
@@ -57,13 +59,21 @@ def pick_logs() -> list[Entry]:
             continue
         for note in log.notes:
             st.caption(f":material/info: {plain(log.name)}: {plain(note, 200)}.")
+        logs[sha256] = log
+    return _named(logs)
+
+
+def _named(logs: Mapping[str, Log]) -> list[Entry]:
+    """Return each log as an entry; those of one name are told apart by their content."""
+    given = Counter(log.name[:60] for log in logs.values())
+    entries = []
+    for sha256, log in logs.items():
         name = f"{log.name[:60]}, yours"
-        if name in {e.name for e in entries.values()}:
+        if given[log.name[:60]] > 1:
             name = f"{name} ({sha256[:4]})"
-        entries[sha256] = comparison.from_log(
-            replace(log, name=name), "your log", trained=_trained(log.checkpoint_sha256)
-        )
-    return list(entries.values())
+        trained = _trained(log.checkpoint_sha256)
+        entries.append(comparison.from_log(replace(log, name=name), "your log", trained=trained))
+    return entries
 
 
 def _trained(sha256: str) -> float | None:
