@@ -9,10 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from rsviz.checkpoints.weights import _card_text, _inspect
 from rsviz.core.errors import UserError
 from rsviz.core.files import part_of, shown, write_whole
 
+SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
 CARD = "card.json"
 REQUIRED = ("name", "method", "dataset", "network", "sigma", "sha256")
 
@@ -34,11 +34,15 @@ class Checkpoint:
         """Whether the weights are those the card speaks of."""
         return self.problem is None
 
+    def require_usable(self) -> None:
+        """Raise UserError, saying what is wrong, unless the folder is whole."""
+        if self.problem:
+            raise UserError(f"Checkpoint {self.name} cannot be used: {self.problem}.")
+
 
 def root() -> Path:
     """Return the folder of checkpoints: RSVIZ_CHECKPOINTS, else the one beside the package."""
-    default = Path(__file__).resolve().parents[2] / "checkpoints"
-    return Path(os.environ.get("RSVIZ_CHECKPOINTS") or default)
+    return Path(os.environ.get("RSVIZ_CHECKPOINTS") or SHIPPED)
 
 
 def list_checkpoints(folder: Path | None = None) -> list[Checkpoint]:
@@ -58,17 +62,43 @@ def find(name: str, folder: Path | None = None) -> Checkpoint:
     return inspect(folder / name)
 
 
+def usable(name: str, folder: Path | None = None) -> Checkpoint:
+    """Return one checkpoint by name; UserError also where it is there but must not be used."""
+    checkpoint = find(name, folder)
+    checkpoint.require_usable()
+    return checkpoint
+
+
 def inspect(folder: Path) -> Checkpoint:
     """Read a folder's card and verify the hash of its weights, executing nothing.
 
-    A kill between the renaming of weights and card (see `save`) leaves the new card beside; where
-    it is the one that its weights fit, it is taken.
+    A kill between the renaming of weights and card (see `weights.save`) leaves the new card beside;
+    where it is the one that its weights fit, it is taken.
     """
     found = _inspect(folder, folder / CARD)
     if found.problem and part_of(folder / CARD).is_file():
         renewed = _inspect(folder, part_of(folder / CARD))
         return found if renewed.problem else renewed
     return found
+
+
+def _inspect(folder: Path, file: Path) -> Checkpoint:
+    try:
+        card = json.loads(file.read_text())
+        missing = [key for key in REQUIRED if key not in card]
+        if missing:
+            raise UserError(f"its card lacks {', '.join(missing)}")
+        sha256 = card_hash(folder, card)
+        wrong = sha256 != card["sha256"]
+        problem = "its weights are not those its card names (sha256 differs)" if wrong else None
+        return Checkpoint(folder.name, folder, card, sha256, problem)
+    except FileNotFoundError:
+        problem = f"it has no {CARD}"
+    except UserError as error:
+        problem = str(error)
+    except (ValueError, TypeError, KeyError, AttributeError, OSError, RecursionError):
+        problem = f"its {CARD} is not a JSON object that describes a network"
+    return Checkpoint(folder.name, folder, {}, "", problem)
 
 
 def members(checkpoint: Checkpoint) -> list[Checkpoint]:
@@ -79,7 +109,12 @@ def members(checkpoint: Checkpoint) -> list[Checkpoint]:
 
 def write_card(folder: Path, card: Mapping[str, Any]) -> None:
     """Write card.json, readable and with a stable order, whole or not at all."""
-    write_whole(folder / CARD, _card_text(card))
+    write_whole(folder / CARD, card_text(card))
+
+
+def card_text(card: Mapping[str, Any]) -> str:
+    """Return a card as it is written."""
+    return json.dumps(card, indent=1) + "\n"
 
 
 def card_hash(folder: Path, card: Mapping[str, Any]) -> str:

@@ -10,7 +10,6 @@ by name: weights of its own, or another checkpoint beside it, with its hash.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,10 +22,9 @@ from torch import Tensor, nn
 
 from rsviz.checkpoints.catalog import (
     CARD,
-    REQUIRED,
     WEIGHTS,
     Checkpoint,
-    card_hash,
+    card_text,
     find,
     inspect,
     members,
@@ -38,25 +36,6 @@ from rsviz.core.files import sole_writer, write_beside
 from rsviz.networks.classifiers import build, fold
 from rsviz.networks.ensembles import WeightedSum, WidestMargin
 from rsviz.networks.from_card import build_part
-
-
-def _inspect(folder: Path, file: Path) -> Checkpoint:
-    try:
-        card = json.loads(file.read_text())
-        missing = [key for key in REQUIRED if key not in card]
-        if missing:
-            raise UserError(f"its card lacks {', '.join(missing)}")
-        sha256 = card_hash(folder, card)
-        wrong = sha256 != card["sha256"]
-        problem = "its weights are not those its card names (sha256 differs)" if wrong else None
-        return Checkpoint(folder.name, folder, card, sha256, problem)
-    except FileNotFoundError:
-        problem = f"it has no {CARD}"
-    except UserError as error:
-        problem = str(error)
-    except (ValueError, TypeError, KeyError, AttributeError, OSError, RecursionError):
-        problem = f"its {CARD} is not a JSON object that describes a network"
-    return Checkpoint(folder.name, folder, {}, "", problem)
 
 
 def load(checkpoint: Checkpoint, device: str = "cpu", ready: bool = True) -> nn.Module:
@@ -71,8 +50,7 @@ def load(checkpoint: Checkpoint, device: str = "cpu", ready: bool = True) -> nn.
     UserError
         The folder is bad, or the weights do not fit the network its card names.
     """
-    if checkpoint.problem:
-        raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
+    checkpoint.require_usable()
     if "members" in checkpoint.card:
         return _load_ensemble(checkpoint, device, ready)
     if "parts" in checkpoint.card:
@@ -193,7 +171,7 @@ def save(net: nn.Module, folder: Path, card: Mapping[str, Any]) -> Checkpoint:
     if "parts" in card:
         sha256 = parts_sha256(card["parts"], sha256)
     folder.mkdir(parents=True, exist_ok=True)
-    text = _card_text(dict(card) | {"name": folder.name, "sha256": sha256})
+    text = card_text(dict(card) | {"name": folder.name, "sha256": sha256})
     with sole_writer(folder / CARD):
         weights, written = write_beside(folder / WEIGHTS, data), write_beside(folder / CARD, text)
         weights.replace(folder / WEIGHTS)  # killed here, the new card beside fits: see `inspect`
@@ -216,7 +194,3 @@ def save_parts(nets: Mapping[str, nn.Module], folder: Path, card: Mapping[str, A
         write_card(folder, dict(card) | {"name": folder.name, "sha256": sha256})
         return inspect(folder)
     return save(own, folder, card)
-
-
-def _card_text(card: Mapping[str, Any]) -> str:
-    return json.dumps(card, indent=1) + "\n"

@@ -2,19 +2,21 @@
 
 import argparse
 import json
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from rsviz.cli.common import print_curve, say
-from rsviz.commands import _radii, _stated
 from rsviz.core.errors import UserError
+from rsviz.core.files import shown
+from rsviz.core.settings import parse
 from rsviz.core.spec import Norm
-from rsviz.evaluation import curves as evaluation_curves
-from rsviz.evaluation import logs
+from rsviz.evaluation import curves, logs
 from rsviz.evaluation.contradictions import contradictions
 from rsviz.evaluation.curves import RADII, RADII_LINF, to_dict
-from rsviz.evaluation.logs import state, unstated
+from rsviz.evaluation.logs import STATED, state, unstated
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -59,9 +61,31 @@ def run(args: argparse.Namespace) -> None:
         if args.n is not None:
             log = logs.thin(log, args.n, np.random.default_rng(args.seed))
         usual = RADII_LINF if log.norm is Norm.LINF else RADII
-        out.append((evaluation_curves.curve(log, asked or usual), unstated(log)))
+        out.append((curves.curve(log, asked or usual), unstated(log)))
     if args.json:
         print(json.dumps([to_dict(c) | {"not_stated": u} for c, u in out], indent=1))
         return
     for curve, unknown in out:
         print_curve(curve, unknown)
+
+
+def _radii(text: str) -> list[float]:
+    """Return radii given with commas, finite and at least 0."""
+    try:
+        radii = [float(r) for r in text.split(",")]
+    except ValueError:
+        radii = [math.nan]
+    if not all(math.isfinite(r) and r >= 0 for r in radii):
+        raise UserError(f"--radii must be numbers from 0 up with commas, not {shown(text)!r}.")
+    return radii
+
+
+def _stated(words: list[str]) -> dict[str, Any]:
+    """Return what --state says of logs, its numbers as numbers."""
+    given = dict(parse(words))
+    if strange := sorted(set(given) - set(STATED)):
+        raise UserError(f"There is no setting {strange[0]!r}; there are: {', '.join(STATED)}.")
+    for name in ("n0", "n"):
+        if isinstance(value := given.get(name), float) and value.is_integer():
+            given[name] = int(value)
+    return given

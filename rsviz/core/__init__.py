@@ -1,1 +1,1 @@
-"""The nouns, the statistics, and the files of rsviz (no torch here)."""
+"""The nouns, and the statistics that turn votes into a certificate; imports no other room."""

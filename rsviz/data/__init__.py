@@ -1,1 +1,1 @@
-"""Bytes and data sets: the facts of each, and images in [0, 1]."""
+"""Bytes and data sets, read into images in [0, 1]; imports core."""

@@ -192,35 +192,23 @@ def walk(
     """
     check_out_file(out)
     with sole_writer(out):
-        yield from _walk(spec, nets, data, out, device, command, cancel)
-
-
-def _walk(
-    spec: EvaluationSpec,
-    nets: Mapping[str, nn.Module],
-    data: Dataset,
-    out: Path,
-    device: str,
-    command: str,
-    cancel: threading.Event | None,
-) -> Iterator[Standing]:
-    indices, begun = spec.indices(len(data)), time.perf_counter()
-    held = open_log(out, spec, device, command)
-    todo = [i for i in indices if i not in held]
-    done, method = len(indices) - len(todo), METHODS[spec.method]
-    yield Standing(done, len(indices), 0, 0.0)
-    queue = requests(spec, data, todo, lambda x_CHW, run: method.certify(x_CHW, nets, run))
-    here = 0
-    with out.open("a", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        for task in drive(queue, device, cancel=cancel):
-            if task.certificate:
-                label = int(data.y_N[task.request.key])
-                writer.writerow(row(task, task.certificate, label, method.logged))
-                file.flush()
-                os.fsync(file.fileno())
-                here += 1
-                yield Standing(done + here, len(indices), here, time.perf_counter() - begun)
+        indices, begun = spec.indices(len(data)), time.perf_counter()
+        held = open_log(out, spec, device, command)
+        todo = [i for i in indices if i not in held]
+        done, method = len(indices) - len(todo), METHODS[spec.method]
+        yield Standing(done, len(indices), 0, 0.0)
+        queue = requests(spec, data, todo, lambda x_CHW, run: method.certify(x_CHW, nets, run))
+        here = 0
+        with out.open("a", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            for task in drive(queue, device, cancel=cancel):
+                if task.certificate:
+                    label = int(data.y_N[task.request.key])
+                    writer.writerow(row(task, task.certificate, label, method.logged))
+                    file.flush()
+                    os.fsync(file.fileno())
+                    here += 1
+                    yield Standing(done + here, len(indices), here, time.perf_counter() - begun)
 
 
 def requests(

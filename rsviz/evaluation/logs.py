@@ -1,8 +1,8 @@
 """Logs of certified images: read, cut to the same images, re-read at a smaller n (no torch here).
 
 Two kinds of log: rsviz's own (a line of settings, then CSV with the counts of every image), and the
-field's table ``idx label predict radius correct [time]`` (`rsviz.evaluation.log_tables`), in which -1 is an
-abstention and most settings are not stated. What a log does not state stays unknown.
+field's table ``idx label predict radius correct [time]`` (`rsviz.evaluation.log_tables`), in which
+-1 is an abstention and most settings are not stated. What a log does not state stays unknown.
 
 Shape suffixes: N images, K classes.
 """

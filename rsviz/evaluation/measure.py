@@ -1,6 +1,8 @@
 """A checkpoint measured: logs in its folder, their summary on its card, stored examples."""
 
+import csv
 import json
+import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -11,7 +13,7 @@ from rsviz.checkpoints.catalog import Checkpoint, ensemble_sha256
 from rsviz.checkpoints.weights import load
 from rsviz.core.errors import UserError
 from rsviz.core.files import check_out_file, sole_writer, write_whole
-from rsviz.core.progress import Report
+from rsviz.core.progress import ProgressLine, Report
 from rsviz.core.spec import Bound, Certificate, Norm
 from rsviz.data import datasets
 from rsviz.evaluation import curves, evaluate, logs
@@ -19,7 +21,9 @@ from rsviz.evaluation.curves import RADII, RADII_LINF, Curve
 from rsviz.evaluation.evaluate import EvaluationSpec
 from rsviz.evaluation.examples import FILE
 from rsviz.evaluation.logs import read_log
-from rsviz.training.ensemble import _score
+from rsviz.methods import ensemble
+from rsviz.networks.inspection import class_count
+from rsviz.smoothing.driver import drive
 
 
 def score(
@@ -42,11 +46,32 @@ def score(
     members = [load(m, device) for m in catalog.members(checkpoint)]
     specs = {name: _spec_of(checkpoint, spec, name) for name in weighings}
     files = {name: out / f"{name}.csv" for name in weighings}
-    with ExitStack() as writers:
+    with ExitStack() as held:
         for file in files.values():
             check_out_file(file)
-            writers.enter_context(sole_writer(file))
-        _score(checkpoint, spec, specs, files, data, members, device, command, report)
+            held.enter_context(sole_writer(file))
+        done = {n: evaluate.open_log(files[n], specs[n], device, command) for n in weighings}
+        indices = spec.indices(len(data))
+        todo = [i for i in indices if not all(i in held_N for held_N in done.values())]
+        queue = evaluate.requests(
+            spec, data, todo, lambda x_CHW, run: ensemble.certify_each(members, weighings, run)
+        )
+        progress = ProgressLine(len(indices), len(indices) - len(todo), report)
+        classes = class_count(members[0])
+        rows = {n: held.enter_context(f.open("a", newline="")) for n, f in files.items()}
+        for task in drive(queue, device):
+            if not task.certificate:
+                continue
+            i = task.request.key
+            read = ensemble.read_each(task.votes, weighings, classes, spec.run(data, i))
+            for name in weighings:
+                if i not in done[name]:
+                    writer = csv.writer(rows[name], lineterminator="\n")
+                    writer.writerow(evaluate.row(task, read[name], int(data.y_N[i])))
+                    rows[name].flush()
+                    os.fsync(rows[name].fileno())
+            progress.step()
+    progress.close()
     return [curves.curve(read_log(f), RADII) for f in files.values()]
 
 

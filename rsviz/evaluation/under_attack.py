@@ -215,33 +215,20 @@ def measure_to(
     check_out_file(out)
     told = json.loads(json.dumps({"spec": asdict(spec), "images": list(indices), **head}))
     with sole_writer(out):
-        _measure_to(nets, data, indices, spec, told, out, report, settings)
-
-
-def _measure_to(
-    nets: Mapping[str, nn.Module],
-    data: Dataset,
-    indices: Sequence[int],
-    spec: AttackedSpec,
-    told: Mapping[str, Any],
-    out: Path,
-    report: Callable[[str], None],
-    settings: Options,
-) -> None:
-    done = _open(out, told)
-    progress = ProgressLine(len(indices), len(done), report)
-    for start in range(0, len(indices), BATCH):
-        batch = indices[start : start + BATCH]
-        if done.issuperset(batch):
-            continue
-        x_NCHW = torch.stack([data.image(i) for i in batch])
-        rows = list(measure(nets, x_NCHW, data.y_N[list(batch)], batch, spec, settings))
-        with out.open("a", newline="") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerows([getattr(row, column) for column in COLUMNS] for row in rows)
-        for _ in batch:
-            progress.step()
-    progress.close()
+        done = _open(out, told)
+        progress = ProgressLine(len(indices), len(done), report)
+        for start in range(0, len(indices), BATCH):
+            batch = indices[start : start + BATCH]
+            if done.issuperset(batch):
+                continue
+            x_NCHW = torch.stack([data.image(i) for i in batch])
+            rows = list(measure(nets, x_NCHW, data.y_N[list(batch)], batch, spec, settings))
+            with out.open("a", newline="") as file:
+                table = csv.writer(file, lineterminator="\n")
+                table.writerows([getattr(row, column) for column in COLUMNS] for row in rows)
+            for _ in batch:
+                progress.step()
+        progress.close()
 
 
 def _open(out: Path, head: Mapping[str, Any]) -> set[int]:

@@ -3,30 +3,20 @@
 Shape suffixes: J images, C channels, H height, W width, L networks, K classes.
 """
 
-import csv
-import os
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint, ensemble_sha256
 from rsviz.checkpoints.weights import load
 from rsviz.core.errors import UserError
 from rsviz.core.files import check_out_folder
-from rsviz.core.progress import ProgressLine, Report
+from rsviz.core.progress import Report
 from rsviz.data import datasets
-from rsviz.data.datasets import Dataset
-from rsviz.evaluation import evaluate
-from rsviz.evaluation.evaluate import EvaluationSpec
 from rsviz.methods import ensemble
-from rsviz.networks.inspection import class_count
-from rsviz.smoothing.driver import drive
 from rsviz.training.card import device_name
 
 
@@ -138,40 +128,3 @@ def _sigma(sigma: float | None, members: list[Checkpoint]) -> float:
 def _network(members: list[Checkpoint]) -> str:
     names = [m.card["network"] for m in members]
     return f"{len(names)} x {names[0]}" if len(set(names)) == 1 else " + ".join(names)
-
-
-def _score(
-    checkpoint: Checkpoint,
-    spec: EvaluationSpec,
-    specs: Mapping[str, EvaluationSpec],
-    files: Mapping[str, Path],
-    data: Dataset,
-    members: Sequence[nn.Module],
-    device: str,
-    command: str,
-    report: Report,
-) -> None:
-    weighings = checkpoint.card["fit"]["weightings"]
-    done = {n: evaluate.open_log(files[n], specs[n], device, command) for n in weighings}
-    indices = spec.indices(len(data))
-    todo = [i for i in indices if not all(i in rows for rows in done.values())]
-    queue = evaluate.requests(
-        spec, data, todo, lambda x_CHW, run: ensemble.certify_each(members, weighings, run)
-    )
-    progress = ProgressLine(len(indices), len(indices) - len(todo), report)
-    classes = class_count(members[0])
-    with ExitStack() as stack:
-        logs = {n: stack.enter_context(f.open("a", newline="")) for n, f in files.items()}
-        for task in drive(queue, device):
-            if not task.certificate:
-                continue
-            i = task.request.key
-            read = ensemble.read_each(task.votes, weighings, classes, spec.run(data, i))
-            for name in weighings:
-                if i not in done[name]:
-                    writer = csv.writer(logs[name], lineterminator="\n")
-                    writer.writerow(evaluate.row(task, read[name], int(data.y_N[i])))
-                    logs[name].flush()
-                    os.fsync(logs[name].fileno())
-            progress.step()
-    progress.close()

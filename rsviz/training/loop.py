@@ -116,20 +116,6 @@ def train(
             f"--batch must be at most {len(data):,}, the images of {data.name}/{data.split}, but "
             f"is {spec.batch:,}."
         )
-    with sole_writer(state_file):
-        return _train(net, data, loss, spec, state_file, device, compiled, report)
-
-
-def _train(
-    net: nn.Module,
-    data: Dataset,
-    loss: Loss,
-    spec: TrainSpec,
-    state_file: Path,
-    device: str,
-    compiled: bool,
-    report: Report,
-) -> float:
     net.to(device).to(memory_format=torch.channels_last)
     forward = _ready(net, spec.dtype, device, compiled)
     steps = len(data) // spec.batch
@@ -139,27 +125,29 @@ def _train(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, spec.lr, total_steps=spec.epochs * steps + 1, pct_start=spec.warm_up
     )
-    first, seconds = 0, 0.0
-    if state_file.exists():
-        first, seconds = _restore(state_file, spec, net, optimiser, schedule, device)
-        report(f"continuing after epoch {first} of {spec.epochs}")
-    for epoch in range(first, spec.epochs):
-        start = time.perf_counter()
-        mean_loss = _epoch(forward, data, loss, spec, epoch, optimiser, schedule, device)
-        if not math.isfinite(mean_loss) or not_numbers(net):
-            raise UserError(
-                f"Training ended in epoch {epoch + 1}: its loss or its weights are no longer "
-                f"numbers (NaN or infinite), so nothing was written; lower --lr, now {spec.lr:g}."
+    with sole_writer(state_file):
+        first, seconds = 0, 0.0
+        if state_file.exists():
+            first, seconds = _restore(state_file, spec, net, optimiser, schedule, device)
+            report(f"continuing after epoch {first} of {spec.epochs}")
+        for epoch in range(first, spec.epochs):
+            start = time.perf_counter()
+            mean_loss = _epoch(forward, data, loss, spec, epoch, optimiser, schedule, device)
+            if not math.isfinite(mean_loss) or not_numbers(net):
+                raise UserError(
+                    f"Training ended in epoch {epoch + 1}: its loss or its weights are no longer "
+                    "numbers (NaN or infinite), so nothing was written; lower --lr, now "
+                    f"{spec.lr:g}."
+                )
+            spent = time.perf_counter() - start
+            seconds += spent
+            _save_state(state_file, spec, net, optimiser, schedule, epoch + 1, seconds)
+            left = (spec.epochs - epoch - 1) * spent / 60
+            report(
+                f"epoch {epoch + 1}/{spec.epochs}  loss {mean_loss:.4f}  "
+                f"{steps * spec.batch / spent:,.0f} images/s  {left:.1f} min left"
             )
-        spent = time.perf_counter() - start
-        seconds += spent
-        _save_state(state_file, spec, net, optimiser, schedule, epoch + 1, seconds)
-        left = (spec.epochs - epoch - 1) * spent / 60
-        report(
-            f"epoch {epoch + 1}/{spec.epochs}  loss {mean_loss:.4f}  "
-            f"{steps * spec.batch / spent:,.0f} images/s  {left:.1f} min left"
-        )
-    return seconds
+        return seconds
 
 
 class _InDtype(nn.Module):

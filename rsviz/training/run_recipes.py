@@ -1,53 +1,18 @@
 """Making checkpoints: train one, measure one, or run the recipes that are missing."""
 
-import importlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from rsviz.checkpoints import catalog, weights
-from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.checkpoints import catalog
 from rsviz.core.errors import UserError
 from rsviz.core.progress import Report
-from rsviz.data import datasets
 from rsviz.evaluation import evaluate
 from rsviz.evaluation.measure import measure, score_and_record
-from rsviz.training import loop
-from rsviz.training.card import card_of, seeded_network, state_folder
 from rsviz.training.ensemble import FitSpec, fit
 from rsviz.training.recipes import Recipe
-from rsviz.training.single import loss_for
-from rsviz.training.train import MAKERS, train_checkpoint
-
-
-def _train_checkpoint(
-    spec: loop.TrainSpec,
-    out: Path,
-    device: str,
-    command: str,
-    compiled: bool,
-    report: Report,
-) -> Checkpoint:
-    if spec.method in MAKERS:
-        maker = importlib.import_module(MAKERS[spec.method])  # it uses this module itself
-        found: Checkpoint = maker.make(spec, out, device, command, compiled, report)
-        return found
-    loss, settings = loss_for(spec)
-    net = seeded_network(spec)
-    data = datasets.load(spec.dataset, "train")
-    seconds = loop.train(
-        net,
-        data,
-        loss,
-        spec,
-        state_folder() / f"{out.name}.pt",
-        device,
-        compiled,
-        report,
-    )
-    card = card_of(spec, out, device, command, seconds) | {"settings": settings}
-    return weights.save(net, out, card)
+from rsviz.training.train import train_checkpoint
 
 
 def run_recipes(

@@ -7,31 +7,29 @@ from rsviz.core.errors import UserError
 from rsviz.core.files import check_out_folder, sole_writer
 from rsviz.core.progress import Report
 from rsviz.data.labels import labels
-from rsviz.training import loop
-from rsviz.training.run_recipes import _train_checkpoint
+from rsviz.training import adaptive, dual, single, variational
+from rsviz.training.loop import TrainSpec
 
-# Each has make(spec, out, device, command, compiled, report) -> Checkpoint.
+# How a method of several networks is made; every other method is one network and its loss.
 MAKERS = {
-    "dual": "rsviz.training.dual",
-    "routing": "rsviz.training.dual",
-    "variational": "rsviz.training.variational",
-    "adaptive": "rsviz.training.adaptive",
-    "static": "rsviz.training.adaptive",
-    "plain-linf": "rsviz.training.adaptive",
+    "dual": dual.make,
+    "routing": dual.make,
+    "variational": variational.make,
+    "adaptive": adaptive.make,
+    "static": adaptive.make,
+    "plain-linf": adaptive.make,
 }
 
 
 def train_checkpoint(
-    spec: loop.TrainSpec,
+    spec: TrainSpec,
     out: Path,
     device: str,
     command: str,
     compiled: bool = True,
     report: Report = print,
 ) -> Checkpoint:
-    """Train a network as ``spec`` says and write it, with its card, into the folder ``out``.
-
-    Methods of several networks are made by a module of their own, one of `MAKERS`.
+    """Train what ``spec`` says and write it, with its card, into the folder ``out``.
 
     Raises
     ------
@@ -45,7 +43,8 @@ def train_checkpoint(
             f"--batch must be at most {len(label_N):,}, the images of {spec.dataset}/train, but is "
             f"{spec.batch:,}."
         )
+    make = MAKERS.get(spec.method, single.make)
     with sole_writer(out):
-        made = _train_checkpoint(spec, out, device, command, compiled, report)
+        made = make(spec, out, device, command, compiled, report)
     report(f"wrote {out}")
     return made

@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 
 from rsviz.checkpoints import weights
-from rsviz.cli.main import main
+from rsviz.cli.main import COMMANDS, main
 from rsviz.data import datasets
 from rsviz.networks import classifiers
 
-CASES = Path(__file__).parent / "cases"
+CASES = Path(__file__).parents[1] / "cases"
 LONG, DIGITS = "x" * 300, "9" * 4_400
 CERTIFY = "certify shapes/test/3 --checkpoint net"
 EVALUATE = "evaluate --checkpoint net --first 2 --n 100"
@@ -174,6 +174,13 @@ def test_it_is_refused_in_one_sentence(home, capsys, words, says):
     assert says in refused(capsys, words)
 
 
+def test_every_command_has_its_help(capsys):
+    for command in COMMANDS:
+        with pytest.raises(SystemExit) as end:
+            main([command, "--help"])
+        assert end.value.code == 0 and "usage:" in capsys.readouterr().out
+
+
 def test_a_certificate_of_mad_values_is_refused(home, capsys):
     main([*CERTIFY.split(), "--n", "100", "--json"])
     good = json.loads(capsys.readouterr().out)
@@ -222,7 +229,7 @@ def test_a_defect_is_a_sentence_too_and_can_be_traced(home, capsys, monkeypatch)
     def broken(*_, **__):
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr("rsviz.checkpoints.catalog.list_checkpoints", broken)
+    monkeypatch.setattr("rsviz.cli.checkpoints.list_checkpoints", broken)
     assert main(["checkpoints"]) == 3
     err = capsys.readouterr().err
     assert "unexpectedly (ZeroDivisionError: division by zero)" in err
@@ -244,7 +251,7 @@ def test_what_the_system_refuses_is_a_sentence(home, capsys, monkeypatch, error,
     def broken(*_, **__):
         raise error
 
-    monkeypatch.setattr("rsviz.checkpoints.catalog.list_checkpoints", broken)
+    monkeypatch.setattr("rsviz.cli.checkpoints.list_checkpoints", broken)
     assert main(["checkpoints"]) == 2
     assert says in capsys.readouterr().err
 
@@ -294,6 +301,6 @@ def test_endless_files_take_little_memory_and_time(home):
             text=True,
             timeout=60,
             preexec_fn=limit,
-            cwd=Path(__file__).parent.parent,
+            cwd=Path(__file__).parents[2],
         )
         assert run.returncode == 2 and len(run.stderr.splitlines()) == 1, run.stderr

@@ -15,7 +15,7 @@ from rsviz.evaluation import comparison, curves, logs
 from rsviz.evaluation.contradictions import contradictions
 from rsviz.evaluation.logs import Log, read_log, state
 
-CASES = Path(__file__).parent / "cases"
+CASES = Path(__file__).parents[1] / "cases"
 
 
 def read(name, **settings):
@@ -145,7 +145,7 @@ def test_a_damaged_data_folder_has_no_labels(tmp_path, monkeypatch):
 
 
 def test_shipped_logs_contradict_nothing():
-    root = Path(__file__).resolve().parent.parent / "checkpoints"
+    root = Path(__file__).resolve().parents[2] / "checkpoints"
     files = [*root.glob("*/certified*.csv"), *root.glob("*/weightings/*.csv")]
     assert len(files) > 40
     for file in files:

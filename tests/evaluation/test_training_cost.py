@@ -1,5 +1,3 @@
-"""TODO: what lives here."""
-
 import json
 import re
 from types import SimpleNamespace

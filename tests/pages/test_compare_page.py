@@ -1,5 +1,3 @@
-"""TODO: what lives here."""
-
 import hashlib
 import json
 import re
@@ -31,7 +29,9 @@ def folder(monkeypatch, tmp_path):
         (net / "certified.csv").write_text(log)
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
     monkeypatch.setenv("RSVIZ_LOGS", str(tmp_path / "logs"))
-    monkeypatch.setattr("rsviz.data.labels.labels", lambda *_: None)  # these are made up
+    monkeypatch.setattr(
+        "rsviz.evaluation.contradictions.labels", lambda *_: None
+    )  # these are made up
     return tmp_path
 
 
@@ -253,7 +253,7 @@ def test_a_radius_that_no_pictures_have_is_refused_and_the_page_stays_up():
 
 @pytest.mark.cifar
 def test_a_log_of_the_training_images_is_not_shown_beside_test_images(monkeypatch):
-    monkeypatch.setattr("rsviz.data.labels.labels", labels)
+    monkeypatch.setattr("rsviz.evaluation.contradictions.labels", labels)
     at = opened(measured=[], published=COHEN)
     upload(at, "other-split.tsv")
     answer(at, "other-split.tsv", dataset="cifar10")
