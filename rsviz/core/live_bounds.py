@@ -7,11 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri
 
-from rsviz.core.bounds import ANYTIME_SHARE, anytime_lower, anytime_lower_T, clopper_pearson_lower
+from rsviz.core.bounds import (
+    ANYTIME_SHARE,
+    anytime_lower,
+    anytime_lower_T,
+    clopper_pearson_lower,
+    lower,
+)
 from rsviz.core.radius import radius_l2
-from rsviz.core.spec import Bound, Certificate
+from rsviz.core.spec import Bound, Certificate, Votes
 
 # The share of alpha that each reading spends on the anytime bound, and on the planned n.
 ANYTIME = {Bound.SPLIT: ANYTIME_SHARE, Bound.ANYTIME: 1.0, Bound.CLOPPER_PEARSON: 0.0}
@@ -23,7 +28,8 @@ class Trace:
     """The anytime bound of one run after ever more votes, as L2 radii.
 
     ``high_T`` is where the radius may still end: the anytime upper bound on p_A at the same share
-    of alpha, infinite while all votes agree. It is no part of the certificate.
+    of alpha, and never more than if all votes still planned were for the class. It is no part of
+    the certificate.
     """
 
     votes_T: tuple[int, ...] = ()
@@ -54,6 +60,7 @@ def trace(
     at = sorted({round(i) for i in np.linspace(0, len(chosen) - 1, points)})
     chosen = [chosen[i] for i in at]
     sigma = chosen[0].sigma or 0.0
+    best_T = [_at_best(c, alpha, bound) for c in chosen]
     k_T = np.array([c.counts[c.predicted or 0] for c in chosen])
     n_T = np.array([sum(c.counts) for c in chosen])
     low_T = anytime_lower_T(k_T, n_T, share)
@@ -61,8 +68,19 @@ def trace(
     return Trace(
         tuple(int(n) for n in n_T),
         tuple(radius_l2(sigma, float(p)) for p in low_T),
-        tuple(max(0.0, sigma * float(ndtri(p))) for p in high_T),
+        tuple(
+            min(best, radius_l2(sigma, float(p))) for best, p in zip(best_T, high_T, strict=True)
+        ),
     )
+
+
+def _at_best(c: Certificate, alpha: float, bound: Bound) -> float:
+    """Return the radius the run ends with if all votes still planned are for its class."""
+    total = sum(c.counts)
+    n = max(c.n, total)
+    k = n - (total - _votes(c))
+    votes = Votes("bound", (k, n - k), c.n, "complete" if n == c.n else "extended")
+    return radius_l2(c.sigma or 0.0, lower(votes, k, alpha, bound))
 
 
 def anytime(c: Certificate, alpha: float, bound: Bound) -> Reading | None:

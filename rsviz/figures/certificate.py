@@ -7,13 +7,13 @@ differs in dash, marker or label too.
 Shape suffixes: K classes, T moments of a run.
 """
 
-import math
 from collections.abc import Sequence
 
 import altair as alt
 import plotly.graph_objects as go
 
 from rsviz.core.live_bounds import Trace
+from rsviz.core.radius import down
 from rsviz.figures.style import BLUE, GREY, ORANGE, RED
 
 
@@ -65,7 +65,7 @@ def radius_trace(
     if len(trace.votes_T) > 1:
         figure.add_scatter(
             x=[*trace.votes_T, *reversed(trace.votes_T)],
-            y=[min(r, top) for r in trace.high_T] + list(reversed(trace.low_T)),
+            y=[*trace.high_T, *reversed(trace.low_T)],
             fill="toself",
             fillcolor="rgba(86,180,233,0.25)",
             line={"width": 0},
@@ -114,11 +114,11 @@ def trace_in_words(trace: Trace, ceiling: float) -> str:
     """Describe `radius_trace` for who cannot see it."""
     if not trace.votes_T:
         return "No votes have come in yet."
-    high = trace.high_T[-1]
-    end = "is not yet bounded above" if math.isinf(high) else f"may still end as high as {high:.3f}"
+    low, high = down(trace.low_T[-1], 3), down(trace.high_T[-1], 3)
     return (
-        f"After {trace.votes_T[-1]:,} votes the certified radius is {trace.low_T[-1]:.3f} and "
-        f"{end}; the dashed line, {ceiling:.3f}, is the most that the planned votes can certify."
+        f"After {trace.votes_T[-1]:,} votes the certified radius is {low} and may still end as "
+        f"high as {high}; the dashed line, {down(ceiling, 3)}, is the most that the planned votes "
+        "can certify."
     )
 
 
