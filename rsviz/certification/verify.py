@@ -7,6 +7,7 @@ Shape suffixes: C channels, H height, W width, K classes.
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, replace
 from typing import Any
@@ -219,12 +220,26 @@ def _reading(c: Certificate, read: Certificate, asked: Set[str]) -> Check:
     return Check("reading", False, "; ".join(told) + ".")
 
 
+def _same_words(a: str, b: str) -> bool:
+    """Whether two sentences differ in their four-digit numbers by one unit of the last at most.
+
+    Certificates made before radii were rounded down state them rounded to the nearest.
+    """
+    number = r"\d+\.\d{4}(?!\d)"
+    if re.sub(number, "", a) != re.sub(number, "", b):
+        return False
+    pairs = zip(re.findall(number, a), re.findall(number, b), strict=True)
+    return all(abs(float(x) - float(y)) < 1.5e-4 for x, y in pairs)
+
+
 def _same(a: Any, b: Any) -> bool:
-    """Whether two values are equal, lists and tuples alike, numbers to nine digits."""
+    """Whether two values are equal: lists and tuples alike, numbers to nine digits."""
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         return set(a) == set(b) and all(_same(a[key], b[key]) for key in a)
     if isinstance(a, list | tuple) and isinstance(b, list | tuple):
         return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, str) and isinstance(b, str) and a != b:
+        return _same_words(a, b)
     if isinstance(a, float) and isinstance(b, int | float) and not isinstance(b, bool):
         return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)
     return type(a) is type(b) and bool(a == b)

@@ -18,6 +18,7 @@ from rsviz.cli.common import (
     say,
 )
 from rsviz.core.errors import UserError
+from rsviz.core.radius import down
 from rsviz.core.spec import Norm
 from rsviz.data import datasets
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
@@ -83,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     ):
         done.append(row)
         told = ", ".join(f"{b:g}x {v}" for b, v in row.verdicts) or "abstains: not attacked"
-        say(f"{row.image}: radius {row.certificate.radius:.3f}: {told}")
+        say(f"{row.image}: radius {down(row.certificate.radius, 3)}: {told}")
     return _report(args, how, done)
 
 

@@ -7,6 +7,7 @@ from rsviz.certification import certify as certification_certify
 from rsviz.checkpoints import catalog
 from rsviz.cli.common import add_device, add_settings, device_of, load_image, run_settings
 from rsviz.core.errors import UserError
+from rsviz.core.radius import down
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
 
 
@@ -77,12 +78,12 @@ def run(args: argparse.Namespace) -> None:
     if c.abstained:
         print(
             f"Abstains: {label} had most of the first {c.n0} votes, but its probability is not "
-            f"shown to exceed 1/2 (lower bound {c.p_a_lower:.4f})."
+            f"shown to exceed 1/2 (lower bound {down(c.p_a_lower, 4)})."
         )
     else:
         print(
             f"{label}, certified within {c.norm} radius {_radius_in_words(c)} "
-            f"(p_A > {c.p_a_lower:.4f}, sigma {c.sigma}, n {c.n:,}, alpha {c.alpha})."
+            f"(p_A > {down(c.p_a_lower, 4)}, sigma {c.sigma}, n {c.n:,}, alpha {c.alpha})."
         )
     if "why" in c.detail:
         print(c.detail["why"])
@@ -91,4 +92,4 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _radius_in_words(c: Any) -> str:
-    return f"{c.radius:.4f}" if c.norm == "L2" else f"{255 * c.radius:.3f}/255"
+    return down(c.radius, 4) if c.norm == "L2" else f"{down(255 * c.radius, 3)}/255"

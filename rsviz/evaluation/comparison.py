@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from rsviz.core.errors import UserError
+from rsviz.core.radius import down
 from rsviz.core.spec import Norm
 from rsviz.data.catalog import PIXELS
 from rsviz.evaluation import curves
@@ -188,7 +189,7 @@ def table(entries: Sequence[Entry], at_R: Sequence[float]) -> list[dict[str, obj
                 "sigma": c.sigma,
                 "method": c.method or None,
                 "network": c.network or None,
-                "ceiling": c.ceiling,
+                "ceiling": float(down(c.ceiling, 3)) if c.ceiling else None,
                 "note": entry.note or None,
                 "source": c.source or None,
             }

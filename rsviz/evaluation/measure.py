@@ -13,6 +13,7 @@ from rsviz.checkpoints.catalog import Checkpoint, ensemble_sha256
 from rsviz.checkpoints.weights import load
 from rsviz.core.errors import UserError
 from rsviz.core.progress import ProgressLine, Report
+from rsviz.core.radius import down
 from rsviz.core.spec import Bound, Certificate, Norm
 from rsviz.data import datasets
 from rsviz.evaluation import curves, evaluate, logs
@@ -114,7 +115,7 @@ def make(
             bound=Bound.SPLIT,
         )
         rows.append({"preset": preset, "certificate": asdict(replace(certificate, seconds=0.0))})
-        report(f"{preset}: {certificate.image}, radius {certificate.radius:.3f}")
+        report(f"{preset}: {certificate.image}, radius {down(certificate.radius, 3)}")
     (checkpoint.folder / FILE).write_text(json.dumps(rows, indent=1) + "\n")
 
 

@@ -78,7 +78,8 @@ def radius_trace(
         mode="lines+markers" if len(trace.votes_T) == 1 else "lines",
         line={"color": BLUE, "width": 3},
         name="certified now (anytime)",
-        hovertemplate="%{x:,} votes: radius %{y:.3f}<extra></extra>",
+        text=[down(r, 3) for r in trace.low_T],
+        hovertemplate="%{x:,} votes: radius %{text}<extra></extra>",
     )
     if at_planned_n is not None:
         figure.add_scatter(
@@ -87,7 +88,7 @@ def radius_trace(
             mode="markers",
             marker={"symbol": "diamond", "size": 12, "color": ORANGE},
             name="Clopper-Pearson at the planned n",
-            hovertemplate="%{x:,} votes: radius %{y:.3f}<extra></extra>",
+            hovertemplate=f"%{{x:,}} votes: radius {down(at_planned_n, 3)}<extra></extra>",
         )
     figure.add_scatter(
         x=[0, planned],
@@ -95,7 +96,7 @@ def radius_trace(
         mode="lines",
         line={"color": GREY, "width": 1.5, "dash": "dash"},
         name=f"most that {planned:,} votes can certify",
-        hovertemplate="ceiling: %{y:.3f}<extra></extra>",
+        hovertemplate=f"ceiling: {down(ceiling, 3)}<extra></extra>",
     )
     figure.update_xaxes(title="votes", range=[0, planned * 1.03], fixedrange=True)
     figure.update_yaxes(title="L2 radius (pixels in [0, 1])", range=[0, top], fixedrange=True)

@@ -13,6 +13,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from rsviz.core.radius import down
 from rsviz.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY
 
 Floats = NDArray[np.float64]
@@ -98,6 +99,7 @@ def fixed_bars(fixed: Sequence[Fixed], own: float | None) -> alt.LayerChart:
     """
     rows = [
         {"level": f"{f.level:g}", "radius": f.radius, "kind": f.kind, "label": _label(f)}
+        | {"shown": down(f.radius, 3)}
         for f in fixed
     ]
     base = alt.Chart(alt.Data(values=rows)).encode(
@@ -108,7 +110,7 @@ def fixed_bars(fixed: Sequence[Fixed], own: float | None) -> alt.LayerChart:
             axis=alt.Axis(labelAngle=0),
         ),
         y=alt.Y("radius:Q", title="L2 radius"),
-        tooltip=["level:N", alt.Tooltip("radius:Q", format=".3f"), "kind:N"],
+        tooltip=["level:N", alt.Tooltip("shown:N", title="radius"), "kind:N"],
     )
     colour = alt.Color(
         "kind:N",
@@ -119,7 +121,7 @@ def fixed_bars(fixed: Sequence[Fixed], own: float | None) -> alt.LayerChart:
     charts = base.mark_bar(opacity=0.85).encode(color=colour)
     layers = charts + base.mark_text(dy=-8, color=GREY).encode(text="label:N")
     if own is not None:
-        line = alt.Chart(alt.Data(values=[{"own": own, "label": f"chosen: {own:.3f}"}]))
+        line = alt.Chart(alt.Data(values=[{"own": own, "label": f"chosen: {down(own, 3)}"}]))
         rule = line.mark_rule(color=BLUE, strokeDash=[6, 3], size=2.5).encode(y="own:Q")
         text = line.mark_text(color=BLUE, align="left", dx=4, dy=-7, x=0, fontWeight="bold")
         layers = layers + rule + text.encode(y="own:Q", text="label:N")
@@ -130,8 +132,8 @@ def _label(f: Fixed) -> str:
     if f.kind == "no class":
         return "abstains"
     if f.kind == "wrong class":
-        return f"{f.radius:.3f} wrong"
-    return f"{f.radius:.3f}" + (" best" if f.kind == "best afterwards" else "")
+        return f"{down(f.radius, 3)} wrong"
+    return down(f.radius, 3) + (" best" if f.kind == "best afterwards" else "")
 
 
 def against_best(
@@ -204,7 +206,7 @@ def votes_in_words(counts_L: Sequence[int], level_L: Sequence[float]) -> str:
 def fixed_in_words(fixed: Sequence[Fixed], own: float | None) -> str:
     """Describe `fixed_bars` for who cannot see it."""
     told = ", ".join(f"{f.level:g}: {_label(f)}" for f in fixed)
-    return f"Radius at each fixed level: {told}." + (f" Chosen: {own:.3f}." if own else "")
+    return f"Radius at each fixed level: {told}." + (f" Chosen: {down(own, 3)}." if own else "")
 
 
 def shares(level_N: Floats) -> Mapping[float, float]:

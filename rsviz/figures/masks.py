@@ -15,6 +15,7 @@ from plotly.colors import sequential
 from scipy.special import ndtr, ndtri
 
 from rsviz.core.live_bounds import Trace
+from rsviz.core.radius import down
 from rsviz.evaluation.mask_gains import Gain
 from rsviz.figures.style import BLUE, GREEN, GREY, ORANGE
 
@@ -203,7 +204,7 @@ def radii(
     """Draw certified Linf radii against votes, one line a method, in units of 1/255."""
     grey = 255 / np.sqrt(d)
     rows = [
-        {"votes": n, "radius": float(grey * r), "method": titles[name]}
+        {"votes": n, "radius": float(grey * r), "method": titles[name], "shown": down(grey * r, 3)}
         for name, trace in traces.items()
         for n, r in zip(trace.votes_T, trace.low_T, strict=True)
     ]
@@ -235,7 +236,7 @@ def radii(
             tooltip=[
                 alt.Tooltip("method:N"),
                 alt.Tooltip("votes:Q", format=","),
-                alt.Tooltip("radius:Q", format=".3f"),
+                alt.Tooltip("shown:N", title="radius"),
             ],
         )
         .properties(height=380)

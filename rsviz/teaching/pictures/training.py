@@ -7,6 +7,7 @@ Shape suffixes: W weights, N images, S samples.
 import numpy as np
 import plotly.graph_objects as go
 
+from rsviz.core.radius import down
 from rsviz.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, empty_figure, rgba
 from rsviz.methods.ensemble import optimal_pair, printed_pair
 from rsviz.teaching.experiments import two_pixel_training
@@ -73,10 +74,13 @@ def _push_figure(name: str, sigma: float, revealed: bool) -> go.Figure:
             mode="markers",
             marker=marker,
             name=f"class {label + 1}",
-            customdata=two_pixel_training.trained(name if revealed else "Gaussian", sigma).radius_N[
-                own
+            customdata=[
+                down(r, 3)
+                for r in two_pixel_training.trained(
+                    name if revealed else "Gaussian", sigma
+                ).radius_N[own]
             ],
-            hovertemplate="radius %{customdata:.3f}<extra></extra>",
+            hovertemplate="radius %{customdata}<extra></extra>",
         )
     axis = {"range": [0, 1], "showgrid": False, "zeroline": False, "constrain": "domain"}
     figure.update_xaxes(title="brightness of the left pixel", **axis)
