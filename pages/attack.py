@@ -59,7 +59,7 @@ with right:
         st.error(job.error)
     elif ended and (reading := attack.latest(ended[-1])) is not None:
         attack.show_result(reading, budget, picture.x_CHW, classes)
-        attack.show_paper_style(reading, spec)
+        attack.show_paper_style(reading, spec, picture.x_CHW)
     else:
         st.image(images.to_pil(picture.x_CHW, 8), width=172, alt="The picture, before any attack")
         st.info(

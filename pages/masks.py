@@ -75,7 +75,7 @@ job = find(race_key)
 if job is None:
     st.info(f"Press **Certify with all**: {n:,} votes of each method, the same canvas and seed.")
 else:
-    show(job, classes, chosen.label, chosen.x_CHW.numel())
+    show(job, classes, chosen.label)
 
 show_history()
 measured.show(mask_rivals.on_canvases())

@@ -124,6 +124,18 @@ def two_sided(certificate: Certificate) -> Certificate:
     return _two_sided(certificate)
 
 
+def is_of_one_count(certificate: Certificate) -> bool:
+    """Whether the radius follows from ``counts`` and ``sigma`` alone, and so may be read again.
+
+    It does not where a rule weighs several counts: of the noise level and of the class, say.
+    """
+    c = certificate
+    if c.sigma is None or "rule" in c.detail:
+        return False
+    same = _two_sided(c) if "p_b_upper" in c.detail else _one_sided(c)
+    return math.isclose(same.radius, c.radius, rel_tol=1e-9, abs_tol=1e-12)
+
+
 def formula(certificate: Certificate) -> str:
     r"""Return the radius formula with this run's numbers in it, as LaTeX.
 
@@ -214,9 +226,7 @@ def _alpha_split(alpha: float, bound: Bound) -> dict[str, float]:
 
 
 def _check_rereadable(c: Certificate) -> None:
-    same = _two_sided(c) if "p_b_upper" in c.detail else _one_sided(c)
-    several = c.sigma is None or "rule" in c.detail
-    if several or not math.isclose(same.radius, c.radius, rel_tol=1e-9, abs_tol=1e-12):
+    if not is_of_one_count(c):
         raise UserError(
             f"This {c.method} certificate is not the reading of one count, so it cannot be read "
             "again at another alpha or bound; certify the image again instead."

@@ -199,12 +199,11 @@ def gains(lines: Mapping[str, Sequence[Gain]]) -> go.Figure:
 
 
 def radii(
-    traces: Mapping[str, Trace], titles: Mapping[str, str], planned: int, d: int
+    traces: Mapping[str, Trace], titles: Mapping[str, str], planned: int
 ) -> alt.LayerChart | alt.Chart:
     """Draw certified Linf radii against votes, one line a method, in units of 1/255."""
-    grey = 255 / np.sqrt(d)
     rows = [
-        {"votes": n, "radius": float(grey * r), "method": titles[name], "shown": down(grey * r, 3)}
+        {"votes": n, "radius": 255 * r, "method": titles[name], "shown": down(255 * r, 3)}
         for name, trace in traces.items()
         for n, r in zip(trace.votes_T, trace.low_T, strict=True)
     ]
@@ -243,11 +242,10 @@ def radii(
     )
 
 
-def radii_in_words(traces: Mapping[str, Trace], titles: Mapping[str, str], d: int) -> str:
+def radii_in_words(traces: Mapping[str, Trace], titles: Mapping[str, str]) -> str:
     """Say for a screen reader where each line of `radii` ends."""
-    grey = 255 / np.sqrt(d)
     told = [
-        f"{titles[name]}: {grey * trace.low_T[-1]:.2f}/255 after {trace.votes_T[-1]:,} votes"
+        f"{titles[name]}: {down(255 * trace.low_T[-1], 2)}/255 after {trace.votes_T[-1]:,} votes"
         for name, trace in traces.items()
     ]
     return "Certified Linf radii. " + "; ".join(told) + "."

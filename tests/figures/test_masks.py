@@ -34,8 +34,8 @@ def test_the_curve_of_both_looks_is_that_of_one_gaussian():
 def test_only_the_methods_that_race_have_a_line_and_a_name():
     titles = {"adaptive": "A", "static": "S", "plain-linf": "P"}
     line = Trace((100, 200), (0.1, 0.2), (1.0, 1.0))
-    drawn = masks.radii({"adaptive": line, "plain-linf": line}, titles, 200, 3).to_dict()
+    drawn = masks.radii({"adaptive": line, "plain-linf": line}, titles, 200).to_dict()
     assert drawn["encoding"]["color"]["scale"]["domain"] == ["A", "P"]
     values = drawn["data"]["values"]
     assert {row["method"] for row in values} == {"A", "P"}
-    assert values[1]["radius"] == pytest.approx(0.2 * 255 / math.sqrt(3))
+    assert values[1]["radius"] == pytest.approx(0.2 * 255)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import streamlit as st
 
 from rsviz.core import live_bounds
-from rsviz.core import radius as core_radius
 from rsviz.core import reading as core_reading
 from rsviz.core.flags import FLAGS
 from rsviz.core.radius import down, in_grey_levels
@@ -85,7 +84,7 @@ def show_result(view: View, shown: Shown) -> None:
         st.altair_chart(bars, key="votes", alt=certificate.votes_in_words(c.counts, view.classes))
     with right:
         st.markdown("**The distance they prove**")
-        _show_trace(c, view, shown)
+        _show_trace(c, shown)
     _explain(c, view)
 
 
@@ -151,8 +150,8 @@ def _bound_lines(c: Certificate, view: View) -> list[str]:
         lines.append(f"- Anytime bound, holds whenever you look: {_in_words(reading)}")
     if live_bounds.PLANNED[view.bound]:
         reading = live_bounds.planned(c, view.alpha, view.bound)
-        told = _in_words(reading) if reading else live_bounds.refusal(c)
-        lines.append(f"- Clopper-Pearson, what papers report: {told}")
+        if told := _in_words(reading) if reading else live_bounds.refusal(c):
+            lines.append(f"- Clopper-Pearson, what papers report: {told}")
     return lines
 
 
@@ -161,17 +160,9 @@ def _in_words(reading: live_bounds.Reading) -> str:
     return f"p_A ≥ {down(reading.p_a_lower, 4)}, {radius} (at alpha {reading.alpha:.3g})"
 
 
-def _show_trace(c: Certificate, view: View, shown: Shown) -> None:
-    line = live_bounds.trace(shown.readings, view.alpha, view.bound)
-    final = live_bounds.planned(c, view.alpha, view.bound)
-    alpha = view.alpha * (live_bounds.PLANNED[view.bound] or 1.0)
-    ceiling = core_radius.ceiling(c.sigma or 0.0, c.n, alpha)
-    st.plotly_chart(
-        certificate.radius_trace(line, c.n, ceiling, final.radius if final else None),
-        key="radius_trace",
-        alt=certificate.trace_in_words(line, ceiling),
-        config=charts.config("radius_trace"),
-    )
+def _show_trace(c: Certificate, shown: Shown) -> None:
+    figure, told = certificate.radius_of_run(c, shown.readings)
+    st.plotly_chart(figure, key="radius_trace", alt=told, config=charts.config("radius_trace"))
 
 
 def _explain(c: Certificate, view: View) -> None:

@@ -46,7 +46,7 @@ def find(key: object) -> Job | None:
     return next((job for job in reversed(held.history) if job.key == key), None)
 
 
-def show(job: Job, classes: Sequence[str], label: int | None, d: int) -> None:
+def show(job: Job, classes: Sequence[str], label: int | None) -> None:
     """Show a race: while it runs as a fragment that looks again, afterwards as it ended."""
 
     @st.fragment(run_every=POLL_SECONDS if job.active else None)
@@ -55,7 +55,7 @@ def show(job: Job, classes: Sequence[str], label: int | None, d: int) -> None:
             left, right = st.columns([4, 1], vertical_alignment="center")
             left.progress(*_progress(job))
             right.button("Stop", key="stop_race", on_click=job.stop, icon=":material/stop:")
-        show_readings(mask_rivals.by_method(job.readings), classes, label, d)
+        show_readings(mask_rivals.by_method(job.readings), classes, label)
         if not job.active and st.session_state.pop("_racing", False):
             st.rerun()
 
@@ -75,7 +75,7 @@ def _progress(job: Job) -> tuple[float, str]:
 
 
 def show_readings(
-    runs: Mapping[str, Sequence[Certificate]], classes: Sequence[str], label: int | None, d: int
+    runs: Mapping[str, Sequence[Certificate]], classes: Sequence[str], label: int | None
 ) -> None:
     """Show where each method stands, and how its certificate formed."""
     with st.container(horizontal=True, gap="medium"):
@@ -93,14 +93,14 @@ def show_readings(
         alpha = max(certificates[-1].alpha for certificates in runs.values())
         ended = all(certificates[-1].ended != "running" for certificates in runs.values())
         charts.show_chart(
-            masks.radii(traces, TITLES, planned, d),
+            masks.radii(traces, TITLES, planned),
             "race",
-            masks.radii_in_words(traces, TITLES, d),
+            masks.radii_in_words(traces, TITLES),
             offered=ended,
         )
         st.caption(
             "Certified Linf radius, in grey levels of 255. The lines are anytime bounds: each "
-            "holds whenever you look. At the planned number of votes the boxes also use "
+            "holds whenever you look. Their last point, at the planned number of votes, also uses "
             "Clopper-Pearson, which is larger. Each certificate is wrong "
             f"with probability at most {alpha:g}; to pick one of them by its radius spends "
             "the sum."
