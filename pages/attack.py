@@ -41,7 +41,12 @@ with pictures:
     picture = picture_picker.cut(source, INPUT_SIZE[dataset])
 
 spec = certify.make_spec(
-    checkpoint, picture.x_CHW, image=picture.name, alpha=run_controls.ALPHA, **chosen
+    checkpoint,
+    picture.x_CHW,
+    image=picture.name,
+    alpha=run_controls.ALPHA,
+    flags=picture.flags,
+    **chosen,
 )
 key = AttackRun(images.image_id(picture.x_CHW), spec, how, device)
 session = sessions.session()

@@ -45,6 +45,7 @@ specs = {
         seed=seed,
         bound=Bound.SPLIT,
         settings=(("f", f),) if name == "adaptive" else (),
+        flags=chosen.flags,
     )
     for name, rival in rivals.items()
 }

@@ -19,6 +19,7 @@ from torch import nn
 
 from rsviz.certification import every_level
 from rsviz.core import live_bounds
+from rsviz.core.flags import RESAMPLED
 from rsviz.core.radius import down
 from rsviz.core.reading import is_of_one_count, reread
 from rsviz.core.spec import Bound, Norm, RunSpec, Votes
@@ -181,3 +182,11 @@ def test_a_heuristic_radius_is_never_called_certified():
     paper = every_level.paper_style(play(METHODS["variational"], spec, [1.0])[-1], spec)
     assert paper is not None and paper.radius > 0
     assert "certified" not in report.verdict(paper, CLASSES)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_what_is_known_of_the_image_marks_every_moment(name):
+    spec = RunSpec("i", "c", 0.5, name, n0=10, n=200, bound=Bound.SPLIT, flags=(RESAMPLED,))
+    for cut in (None, 0, 2):
+        for c in play(METHODS[name], spec, [0.9], cut):
+            assert c.flags.count(RESAMPLED) == 1

@@ -47,6 +47,7 @@ def as_python(spec: RunSpec, device: str, file: str = "", crop: object = "centre
         f"    bound={str(spec.bound)!r},",
         f"    seed={spec.seed!r},",
         *([f"    settings={spec.settings!r},"] if spec.settings else []),
+        *([f"    flags={spec.flags!r},"] if spec.flags else []),
         ")",
         "print(certificate.predicted, certificate.radius, certificate.counts)",
     ]

@@ -33,7 +33,7 @@ def make_spec(
     ----------
     sigma : noise level; None takes the one trained at, or .5 for a universal network.
     image : the image's name; empty takes the hash of its tensor.
-    rest : n0, n, alpha, bound, seed, settings of `RunSpec`; settings change those of the card.
+    rest : n0, n, alpha, bound, seed, flags, settings of `RunSpec`; settings change the card's.
     """
     trained = checkpoint.card.get("sigma")
     settings = dict(checkpoint.card.get("run", {})) | dict(rest.pop("settings", ()))
@@ -101,7 +101,7 @@ def certify(
     Parameters
     ----------
     x_CHW : the image in [0, 1], as large as the checkpoint's network takes it.
-    settings : of `make_spec`: sigma, n0, n, alpha, bound, seed, image, settings.
+    settings : of `make_spec`: sigma, n0, n, alpha, bound, seed, image, flags, settings.
 
     Raises
     ------

@@ -6,6 +6,7 @@ from typing import Any
 from rsviz.certification import certify as certification_certify
 from rsviz.checkpoints import catalog
 from rsviz.cli.common import add_device, add_settings, device_of, load_image, run_settings
+from rsviz.commands import _where
 from rsviz.core.errors import UserError
 from rsviz.core.radius import down
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
     if checkpoint.problem:
         raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
     dataset = checkpoint.card["dataset"]
-    x_CHW, name = load_image(args.image, INPUT_SIZE[dataset], args.crop)
+    x_CHW, name, flags = load_image(args.image, INPUT_SIZE[dataset], args.crop)
     certificate = certification_certify.certify(
         x_CHW,
         checkpoint,
@@ -64,6 +65,7 @@ def run(args: argparse.Namespace) -> None:
         alpha=args.alpha,
         seed=args.seed,
         bound=args.bound,
+        flags=flags,
         settings=run_settings(checkpoint, args.set),
     )
     if args.json:
@@ -73,6 +75,7 @@ def run(args: argparse.Namespace) -> None:
     c = certificate
     if c.predicted is None:
         print(f"Abstains: {c.detail.get('why', 'no class was chosen.')}")
+        print(_where(c))
         return
     label = classes[c.predicted] if classes else str(c.predicted)
     if c.abstained:
@@ -88,7 +91,7 @@ def run(args: argparse.Namespace) -> None:
     if "why" in c.detail:
         print(c.detail["why"])
     print(c.guarantee)
-    print(f"{c.seconds:.1f} s on {c.path}" + (f"; flags: {', '.join(c.flags)}" if c.flags else ""))
+    print(_where(c))
 
 
 def _radius_in_words(c: Any) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from rsviz.core.errors import UserError
+from rsviz.core.flags import RESAMPLED
 from rsviz.core.settings import fill, parse
 from rsviz.data import datasets, images
 from rsviz.data.catalog import CLASSES
@@ -53,15 +54,17 @@ def add_settings(command: argparse.ArgumentParser) -> None:
     )
 
 
-def load_image(name: str, size: int, crop: Any) -> tuple[Any, str]:
-    """Return (x_CHW, name) of a data set's image or of a file."""
+def load_image(name: str, size: int, crop: Any) -> tuple[Any, str, tuple[str, ...]]:
+    """Return (x_CHW, name, flags) of a data set's image or of a file, which has no name."""
     if name.split("/")[0] in CLASSES and not Path(name).exists():
-        return datasets.find_image(name)[0], name
+        return datasets.find_image(name)[0], name, ()
     try:
         data = Path(name).read_bytes()
     except OSError as error:
         raise UserError(f"{name} cannot be read: {error.strerror}.") from None
-    return images.to_tensor(images.open_image(data, name), size, crop), ""
+    picture = images.open_image(data, name)
+    flags = (RESAMPLED,) if images.resampled(picture, size, crop) else ()
+    return images.to_tensor(picture, size, crop), "", flags
 
 
 def run_settings(checkpoint: Any, words: list[str]) -> tuple[tuple[str, float | str], ...]:

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     if checkpoint.problem:
         raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
     crop = crop_of(args.crop)
-    x_CHW, _ = load_image(args.image, INPUT_SIZE[checkpoint.card["dataset"]], crop)
+    x_CHW, _, _ = load_image(args.image, INPUT_SIZE[checkpoint.card["dataset"]], crop)
     fresh = args.fresh_seed
     while fresh is None or (args.fresh_seed is None and fresh == seed):
         fresh = secrets.randbelow(2**31 - 1)

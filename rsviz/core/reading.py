@@ -79,7 +79,7 @@ def read(
         counts0=select.counts_K,
         bound=spec.bound,
         ended=votes.ended,
-        flags=tuple(flags),
+        flags=(*spec.flags, *flags),
         image=spec.image,
         checkpoint_sha256=spec.checkpoint_sha256,
         detail=dict(detail or {}) | ({} if d is None else {"d": d}),

@@ -60,6 +60,7 @@ class RunSpec:
     bound : how p_a_lower is read (`Bound`).
     seed : of all noise.
     settings : what one method needs beyond these, as sorted (name, value) pairs.
+    flags : what is known of the image before any vote, names of `flags.FLAGS`.
 
     Raises
     ------
@@ -78,6 +79,7 @@ class RunSpec:
     bound: Bound = Bound.CLOPPER_PEARSON
     seed: int = 0
     settings: tuple[tuple[str, float | int | str], ...] = ()
+    flags: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_number("sigma", self.sigma, 0.0, SIGMA_MAX)
@@ -85,6 +87,7 @@ class RunSpec:
         _check_count("n0", self.n0, 1, N_MAX)
         _check_count("n", self.n, 1, N_MAX)
         _check_count("seed", self.seed, 0, 2**31 - 1)
+        object.__setattr__(self, "flags", tuple(self.flags))
         try:
             object.__setattr__(self, "bound", Bound(self.bound))
         except ValueError:

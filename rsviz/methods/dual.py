@@ -150,7 +150,7 @@ def read(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
         alpha=spec.alpha,
         alpha_split={f"{k}, {e}": a for k, of in both for e, a in of.alpha_split.items()},
         ended=ended,
-        flags=partial + too_few,
+        flags=spec.flags + partial + too_few,
         detail=_detail(how, estimate, c, level),
     )
 

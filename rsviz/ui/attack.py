@@ -21,6 +21,7 @@ from rsviz.core.radius import down
 from rsviz.core.spec import Certificate, Norm, RunSpec
 from rsviz.data import images
 from rsviz.figures.attack import in_words, votes_by_length
+from rsviz.ui.certify import result
 from rsviz.ui.common import address, charts, downloads, sessions
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.picture_strip import show_strip
@@ -148,6 +149,7 @@ def show_result(
     if ended:
         titled = (("How the votes give way to attacks", figure),)
         downloads.offer_certificate(c, x_CHW, classes, (c,), titled)
+        result.show_flags(c)
 
 
 def show_paper_style(reading: AttackProgress, spec: RunSpec, x_CHW: Tensor) -> None:

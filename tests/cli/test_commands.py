@@ -60,6 +60,33 @@ def test_certify_reads_a_file(home, capsys, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("size", "crop", "flagged"),
+    [
+        ((32, 32), "centre", False),
+        ((32, 32), "whole", False),
+        ((100, 60), "centre", True),
+        ((32, 31), "whole", True),
+        ((64, 64), "centre", True),
+        ((31, 31), "centre", True),
+    ],
+)
+def test_a_file_that_was_resized_or_cut_is_flagged(home, capsys, tmp_path, size, crop, flagged):
+
+    Image.radial_gradient("L").resize(size).convert("RGB").save(tmp_path / "p.png")
+    words = ("certify", tmp_path / "p.png", "--checkpoint", "net", "--n", 100, "--crop", crop)
+    code, out, _ = run(capsys, *words)
+    assert code == 0
+    assert ("image resampled" in out) == flagged
+    _, out, _ = run(capsys, *words, "--json")
+    assert ("image resampled" in json.loads(out)["flags"]) == flagged
+    (tmp_path / "c.json").write_text(out)
+    code, out, _ = run(
+        capsys, "verify", tmp_path / "c.json", tmp_path / "p.png", "--crop", crop, "--fresh-n", 100
+    )
+    assert code == 0, out
+
+
+@pytest.mark.parametrize(
     ("words", "says"),
     [
         (["--n", 0], "n must be"),

@@ -42,7 +42,7 @@ def show_waiting(spec: RunSpec, device: str) -> None:
     )
 
 
-def show_running(job: Job, view: View, resampled: bool) -> None:
+def show_running(job: Job, view: View) -> None:
     """Show a job until it ends: its place in the queue, progress, Stop, and every reading."""
 
     @st.fragment(run_every=POLL_SECONDS)
@@ -53,7 +53,7 @@ def show_running(job: Job, view: View, resampled: bool) -> None:
         fraction, text = _progress(job)
         left.progress(fraction, text)
         right.button("Stop", key="stop", on_click=job.stop, icon=":material/stop:", width="stretch")
-        shown = shown_of(job, resampled)
+        shown = shown_of(job)
         if shown is not None:
             show_result(view, shown)
 
@@ -184,6 +184,11 @@ def _explain(c: Certificate, view: View) -> None:
         )
     if not c.abstained:
         st.markdown(f"**The guarantee.** {c.guarantee} Here alpha = {c.alpha:g}.")
+    show_flags(c)
+
+
+def show_flags(c: Certificate) -> None:
+    """Say of each flag of a run that ended what it means and what to do."""
     for name in c.flags if c.ended != "running" else ():
         flag = FLAGS[name]
         st.caption(f":material/flag: **{name.capitalize()}.** {flag.meaning} {flag.what_to_do}")

@@ -11,7 +11,7 @@ from rsviz.core.radius import down
 from rsviz.core.spec import Bound, Certificate
 from rsviz.figures import masks
 from rsviz.methods.registry import ON_CANVASES
-from rsviz.ui.certify.result import POLL_SECONDS
+from rsviz.ui.certify.result import POLL_SECONDS, show_flags
 from rsviz.ui.common import charts, jobs
 from rsviz.ui.common.jobs import Job, Session
 
@@ -105,6 +105,8 @@ def show_readings(
             f"with probability at most {alpha:g}; to pick one of them by its radius spends "
             "the sum."
         )
+    if runs:
+        show_flags(next(iter(runs.values()))[-1])
 
 
 def _show_one(title: str, c: Certificate, classes: Sequence[str], label: int | None) -> None:
