@@ -19,7 +19,6 @@ from rsviz.networks.from_card import build_part
 ALWAYS = 4  # the class the network always answers
 
 COMPACT = {"network": "compact"}
-LEVEL_PARTS["routing"] = {"estimator": LEVEL_PARTS["dual"]["estimator"]}
 LEVEL_PARTS = {
     "dual": {"estimator": COMPACT | {"classes": 3}, "classifier": COMPACT},
     "variational": {
@@ -27,6 +26,7 @@ LEVEL_PARTS = {
         "classifier": COMPACT,
     },
 }
+LEVEL_PARTS["routing"] = {"estimator": LEVEL_PARTS["dual"]["estimator"]}
 LEVEL, ANSWER = 1, ALWAYS  # the index of the level every vote is for, and the class
 
 

@@ -6,7 +6,6 @@ from typing import Any
 from rsviz.certification import certify as certification_certify
 from rsviz.checkpoints import catalog
 from rsviz.cli.common import add_device, add_settings, device_of, load_image, run_settings
-from rsviz.commands import _where
 from rsviz.core.errors import UserError
 from rsviz.core.radius import down
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
@@ -96,3 +95,8 @@ def run(args: argparse.Namespace) -> None:
 
 def _radius_in_words(c: Any) -> str:
     return down(c.radius, 4) if c.norm == "L2" else f"{down(255 * c.radius, 3)}/255"
+
+
+def _where(c: Any) -> str:
+    flags = f"; flags: {', '.join(c.flags)}" if c.flags else ""
+    return f"{c.seconds:.1f} s on {c.path}{flags}"
