@@ -18,6 +18,7 @@ from rsviz.core.spec import Certificate, RunSpec, Votes
 from rsviz.data.catalog import INPUT_SIZE
 from rsviz.data.images import image_id
 from rsviz.methods.registry import METHODS, reader
+from rsviz.networks.normalisation import of_card
 from rsviz.smoothing.driver import default_chunks, drive, path
 from rsviz.smoothing.voters import Ask, MethodRun, Request
 
@@ -43,6 +44,7 @@ def make_spec(
         sigma=sigma if sigma is not None else (trained if trained is not None else 0.5),
         method=checkpoint.card["method"],
         checkpoint_sha256=checkpoint.sha256,
+        normalisation="" if (how := of_card(checkpoint.card)) is None else str(how),
         settings=tuple(sorted(settings.items())),
         **rest,
     )

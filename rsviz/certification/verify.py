@@ -25,6 +25,7 @@ from rsviz.data import catalog, datasets
 from rsviz.data.images import image_id
 from rsviz.methods.base import Method
 from rsviz.methods.registry import METHODS, reader
+from rsviz.networks.normalisation import of_card
 from rsviz.smoothing.driver import default_chunks, path
 
 FRESH = 10_000  # votes of the fresh seed at least: few votes could not tell a hunted seed
@@ -108,12 +109,16 @@ def spec_of(c: Certificate) -> RunSpec:
         bound=Bound(c.bound),
         seed=c.seed,
         settings=tuple(sorted(c.settings.items())),
+        normalisation=c.normalisation,
     )
 
 
 def _check_types(c: Certificate) -> None:
     """Refuse what `Certificate.from_json` lets through: counts that are none, words for numbers."""
-    words = ("method", "checkpoint", "image", "image_sha256", "checkpoint_sha256", "path")
+    words = (
+        *("method", "checkpoint", "image", "image_sha256", "checkpoint_sha256", "path"),
+        "normalisation",
+    )
     if any(not isinstance(getattr(c, name), str) for name in words):
         raise UserError("This certificate's names and hashes are not all text; it was altered.")
     if c.method not in METHODS:
@@ -158,6 +163,10 @@ def _settings(c: Certificate, checkpoint: Checkpoint) -> Check:
         return Check("settings", False, said)
     if c.settings and METHODS[c.method].options is None:
         return Check("settings", False, f"It states settings, but method {c.method} has none.")
+    how = of_card(checkpoint.card)
+    if c.normalisation != ("" if how is None else str(how)):
+        said = f"It says normalisation {c.normalisation or 'unstated'}, but {checkpoint.name} has "
+        return Check("settings", False, f"{said}{how or 'its data set`s own'}.".replace("`", "'"))
     return Check("settings", True, "Method and settings are ones a run can have.")
 
 

@@ -16,7 +16,8 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from rsviz.checkpoints.catalog import (
@@ -27,12 +28,14 @@ from rsviz.checkpoints.catalog import (
     members,
     parts_sha256,
     weights_hash,
+    with_normalisation,
     write_card,
 )
 from rsviz.core.errors import UserError
 from rsviz.networks.classifiers import build, fold
 from rsviz.networks.ensembles import WeightedSum, WidestMargin
 from rsviz.networks.from_card import build_part
+from rsviz.networks.normalisation import of_card
 
 
 def load(checkpoint: Checkpoint, device: str = "cpu", ready: bool = True) -> nn.Module:
@@ -53,7 +56,8 @@ def load(checkpoint: Checkpoint, device: str = "cpu", ready: bool = True) -> nn.
         return _load_ensemble(checkpoint, device, ready)
     if "parts" in checkpoint.card:
         raise UserError(f"{checkpoint.name} is made of several networks; choose a single one here.")
-    net = build(checkpoint.card["network"], checkpoint.card["dataset"])
+    card = checkpoint.card
+    net = build(card["network"], card["dataset"], normalisation=of_card(card))
     _fill(net, checkpoint)
     return settle(net, device, ready)
 
@@ -128,17 +132,31 @@ def load_state(net: nn.Module, state: Mapping[str, Tensor]) -> None:
     net.load_state_dict({key: state[key].to(own[key].dtype) for key in own})
 
 
-def save(net: nn.Module, folder: Path, card: Mapping[str, Any]) -> Checkpoint:
-    """Write weights in half precision and the card with their hash; return what was written."""
+def save(
+    net: nn.Module, folder: Path, card: Mapping[str, Any], dtype: torch.dtype = torch.float16
+) -> Checkpoint:
+    """Write weights, in half precision by default, and the card; return what was written."""
     folder.mkdir(parents=True, exist_ok=True)
-    half = {
-        key: (value.half() if value.is_floating_point() else value).cpu().contiguous()
-        for key, value in net.state_dict().items()
-    }
-    save_file(half, folder / WEIGHTS)
-    sha256 = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    data = packed(net, dtype)
+    (folder / WEIGHTS).write_bytes(data)
+    sha256 = network_sha256(data, card.get("normalisation"))
     write_card(folder, dict(card) | {"name": folder.name, "sha256": sha256})
     return inspect(folder)
+
+
+def packed(net: nn.Module, dtype: torch.dtype) -> bytes:
+    """Return a network's weights as a file of safetensors holds them."""
+    return to_bytes(
+        {
+            key: (value.to(dtype) if value.is_floating_point() else value).cpu().contiguous()
+            for key, value in net.state_dict().items()
+        }
+    )
+
+
+def network_sha256(data: bytes, normalisation: Mapping[str, Any] | None) -> str:
+    """Return the hash of one network: of its packed weights, and of its normalisation if stated."""
+    return with_normalisation(hashlib.sha256(data).hexdigest(), normalisation)
 
 
 def save_parts(nets: Mapping[str, nn.Module], folder: Path, card: Mapping[str, Any]) -> Checkpoint:

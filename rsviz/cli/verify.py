@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"{args.certificate} cannot be read as text.") from None
     c = Certificate.from_json(text)
     seed = checking.spec_of(c).seed
-    checkpoint = catalog.find(args.checkpoint or c.checkpoint)
+    checkpoint = catalog.find(args.checkpoint or c.checkpoint.removeprefix(catalog.OWN))
     if checkpoint.problem:
         raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
     crop = crop_of(args.crop)

@@ -82,6 +82,7 @@ def read(
         flags=(*spec.flags, *flags),
         image=spec.image,
         checkpoint_sha256=spec.checkpoint_sha256,
+        normalisation=spec.normalisation,
         detail=dict(detail or {}) | ({} if d is None else {"d": d}),
     )
     return _one_sided(certificate)

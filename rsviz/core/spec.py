@@ -61,6 +61,7 @@ class RunSpec:
     seed : of all noise.
     settings : what one method needs beyond these, as sorted (name, value) pairs.
     flags : what is known of the image before any vote, names of `flags.FLAGS`.
+    normalisation : what is done to pixels in front of a network whose owner stated it, else empty.
 
     Raises
     ------
@@ -80,6 +81,7 @@ class RunSpec:
     seed: int = 0
     settings: tuple[tuple[str, float | int | str], ...] = ()
     flags: tuple[str, ...] = ()
+    normalisation: str = ""
 
     def __post_init__(self) -> None:
         _check_number("sigma", self.sigma, 0.0, SIGMA_MAX)
@@ -146,7 +148,8 @@ class Certificate:
     ``abstained`` is true nothing is certified for it and ``radius`` is 0.0. ``n`` is the planned
     number of votes, ``sum(counts)`` the number behind this reading. ``alpha_split`` says how alpha
     was shared among events, ``path`` on which arithmetic the votes were counted. ``settings`` are
-    the run's, ``stages`` the counts of what a method votes on beside the class.
+    the run's, ``stages`` the counts of what a method votes on beside the class. ``normalisation``
+    is what was taken to be done to pixels in front of a network from a foreign file, else empty.
     """
 
     predicted: int | None
@@ -178,6 +181,7 @@ class Certificate:
     detail: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, float | int | str] = field(default_factory=dict)
     stages: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    normalisation: str = ""
 
     def to_json(self) -> str:
         """Serialise to JSON; `from_json` is its inverse."""

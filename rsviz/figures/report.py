@@ -99,6 +99,7 @@ def vote_figure(c: Certificate, classes: Sequence[str]) -> go.Figure:
 def _rows(c: Certificate) -> list[tuple[str, str]]:
     names = "image image_sha256 checkpoint checkpoint_sha256 method sigma n0 n alpha bound ended "
     names += "seed p_a_lower path"
+    names += " normalisation" if c.normalisation else ""
     rows = [(name.replace("_", " "), str(getattr(c, name))) for name in names.split()]
     return rows + ([("why", str(c.detail["why"]))] if "why" in c.detail else [])
 
