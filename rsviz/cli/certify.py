@@ -5,7 +5,15 @@ from typing import Any
 
 from rsviz.certification import certify as certification_certify
 from rsviz.checkpoints import catalog
-from rsviz.cli.common import add_device, add_settings, device_of, load_image, run_settings
+from rsviz.cli.common import (
+    add_device,
+    add_settings,
+    add_stopping,
+    device_of,
+    load_image,
+    run_settings,
+)
+from rsviz.commands import _how_long
 from rsviz.core.errors import UserError
 from rsviz.core.radius import down
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
@@ -23,7 +31,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--n0", type=int, default=100, help="votes that choose the class (%(default)s)"
     )
-    command.add_argument("--n", type=int, default=10_000, help="votes that bound it (%(default)s)")
+    command.add_argument("--n", type=int, help="votes that bound it (10000)")
+    add_stopping(command)
     command.add_argument(
         "--alpha",
         type=float,
@@ -32,7 +41,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--seed", type=int, default=0, help="of the noise (%(default)s)")
     command.add_argument(
-        "--bound", default="clopper-pearson", choices=["clopper-pearson", "anytime", "split"]
+        "--bound",
+        choices=["clopper-pearson", "anytime", "split"],
+        help="how votes are read (clopper-pearson; anytime where they end by a rule)",
     )
     command.add_argument(
         "--crop",
@@ -60,11 +71,10 @@ def run(args: argparse.Namespace) -> None:
         sigma=args.sigma,
         image=name,
         n0=args.n0,
-        n=args.n,
         alpha=args.alpha,
         seed=args.seed,
-        bound=args.bound,
         settings=run_settings(checkpoint, args.set),
+        **_how_long(args),
     )
     if args.json:
         print(certificate.to_json())
@@ -75,7 +85,9 @@ def run(args: argparse.Namespace) -> None:
         print(f"Abstains: {c.detail.get('why', 'no class was chosen.')}")
         return
     label = classes[c.predicted] if classes else str(c.predicted)
-    if c.abstained:
+    if c.until_radius is not None:
+        print(f"{label.capitalize()}, chosen by {c.n0} votes before these.")
+    elif c.abstained:
         print(
             f"Abstains: {label} had most of the first {c.n0} votes, but its probability is not "
             f"shown to exceed 1/2 (lower bound {down(c.p_a_lower, 4)})."
@@ -83,11 +95,13 @@ def run(args: argparse.Namespace) -> None:
     else:
         print(
             f"{label}, certified within {c.norm} radius {_radius_in_words(c)} "
-            f"(p_A > {down(c.p_a_lower, 4)}, sigma {c.sigma}, n {c.n:,}, alpha {c.alpha})."
+            f"(p_A > {down(c.p_a_lower, 4)}, sigma {c.sigma}, n {sum(c.counts):,}, "
+            f"alpha {c.alpha})."
         )
     if "why" in c.detail:
         print(c.detail["why"])
-    print(c.guarantee)
+    if c.until_radius is None or not c.abstained:
+        print(c.guarantee)
     print(f"{c.seconds:.1f} s on {c.path}" + (f"; flags: {', '.join(c.flags)}" if c.flags else ""))
 
 

@@ -25,6 +25,39 @@ def add(
     return command
 
 
+def length(text: str) -> float:
+    """Return a length written as a number, or as a fraction: .5, 4/255.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        It is neither.
+    """
+    top, _, bottom = text.partition("/")
+    try:
+        return float(top) / float(bottom or 1)
+    except (ValueError, ZeroDivisionError):
+        raise argparse.ArgumentTypeError(f"{text!r} is no length; write .5 or 4/255") from None
+
+
+def add_stopping(command: argparse.ArgumentParser) -> None:
+    """Add the rules by which votes may end before n."""
+    rule = command.add_mutually_exclusive_group()
+    rule.add_argument(
+        "--until-radius",
+        type=length,
+        metavar="R",
+        help="stop as soon as it is settled whether this radius is certified; n is the cap",
+    )
+    rule.add_argument(
+        "--precision",
+        type=float,
+        metavar="SHARE",
+        help="stop when the radius is within this share of what infinitely many votes would "
+        "certify; n is the cap, by default 1,000,000",
+    )
+
+
 def add_device(command: argparse.ArgumentParser) -> None:
     """Add the device a command computes on."""
     command.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")

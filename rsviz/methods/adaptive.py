@@ -172,7 +172,8 @@ def _certify(
 ) -> MethodRun:
     classes = class_count(classifier)
     select = yield Ask("select", voter, spec.sigma, spec.n0, classes, queries)
-    bound = yield Ask("bound", voter, spec.sigma, spec.n, classes, queries)
+    until = reading.until(spec, select.top, x_CHW.numel())
+    bound = yield Ask("bound", voter, spec.sigma, spec.n, classes, queries, until=until)
     return read({"select": select, "bound": bound}, spec, x_CHW.numel())
 
 

@@ -38,7 +38,8 @@ def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> Meth
     net = nets["classifier"]
     voter, classes = NoisyClassifier(net), class_count(net)
     select = yield Ask("select", voter, spec.sigma, spec.n0, classes)
-    bound = yield Ask("bound", voter, spec.sigma, spec.n, classes)
+    until = reading.until(spec, select.top)
+    bound = yield Ask("bound", voter, spec.sigma, spec.n, classes, until=until)
     return read({"select": select, "bound": bound}, spec)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -19,6 +20,11 @@ class Voter(Protocol):
     def __call__(self, x_NCHW: Tensor, sigma_N111: Tensor, *noise_NCHW: Tensor) -> Tensor:
         """Return class_N; noise is standard normal, one tensor for each query of a vote."""
         ...
+
+
+# Given counts_K so far and class_N, the next votes in order: how many of these are still to be
+# counted before votes end by a rule stated beforehand, None if they go on.
+Until = Callable[[np.ndarray, np.ndarray], int | None]
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,8 @@ class NoisyClassifier:
 class Ask:
     """A method's request for n votes of one voter, at one noise level.
 
-    ``classes`` is the number K of classes; ``queries`` the noise tensors each vote needs.
+    ``classes`` is the number K of classes; ``queries`` the noise tensors each vote needs. ``until``
+    may end it before n: see `Until`.
     """
 
     stage: str
@@ -46,6 +53,7 @@ class Ask:
     n: int
     classes: int
     queries: int = 1
+    until: Until | None = None
 
 
 MethodRun = Generator[Ask, Votes, Certificate]
