@@ -13,7 +13,6 @@ from rsviz.cli.common import (
     load_image,
     run_settings,
 )
-from rsviz.commands import _how_long
 from rsviz.core.errors import UserError
 from rsviz.core.radius import down
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
@@ -103,6 +102,19 @@ def run(args: argparse.Namespace) -> None:
     if c.until_radius is None or not c.abstained:
         print(c.guarantee)
     print(f"{c.seconds:.1f} s on {c.path}" + (f"; flags: {', '.join(c.flags)}" if c.flags else ""))
+
+
+def _how_long(args: argparse.Namespace) -> dict[str, Any]:
+    """Return n, bound and the rule by which votes end; the defaults depend on the rule."""
+    if args.until_radius is not None and args.bound not in (None, "anytime"):
+        raise UserError("--until-radius has a bound of its own; leave --bound out.")
+    by_rule = args.until_radius is not None or args.precision is not None
+    return {
+        "n": args.n or (1_000_000 if args.precision is not None else 10_000),
+        "bound": args.bound or ("anytime" if by_rule else "clopper-pearson"),
+        "until_radius": args.until_radius,
+        "precision": args.precision,
+    }
 
 
 def _radius_in_words(c: Any) -> str:

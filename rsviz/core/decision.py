@@ -21,7 +21,7 @@ It holds if one stops earlier, at any time and for any reason, since fewer looks
 boundary is the mirror image, of the votes for other classes. The exponent spends some alpha on
 answers after a dozen votes and most on those that need thousands; from .2 to .5 little changes.
 
-Shape suffixes: L looks, N votes of one batch, H counts.
+Shape suffixes: L looks, N votes of one batch, H counts, S counts of one step between looks.
 """
 
 import math
@@ -166,12 +166,18 @@ def _after(
     """Return the distribution of the count after more votes, and the least count it holds."""
     if not len(mass_H):
         return mass_H, first
+    pmf_S, low = _binomial(step, p, rest, nothing)
+    return np.convolve(mass_H, pmf_S), first + low
+
+
+@lru_cache(maxsize=1_024)
+def _binomial(step: int, p: float, rest: float, nothing: float) -> tuple[np.ndarray, int]:
+    """Return P(Bin(step, p) = low, low + 1, ..) as far as it is more than nothing, and low."""
     hit_S = np.arange(step + 1)
     ways_S = gammaln(step + 1) - gammaln(hit_S + 1) - gammaln(step - hit_S + 1)
     pmf_S = np.exp(ways_S + xlogy(hit_S, p) + xlogy(step - hit_S, rest))
-    kept_S = np.flatnonzero(pmf_S > nothing)  # for long steps most of them are nothing
-    low, high = int(kept_S[0]), int(kept_S[-1]) + 1
-    return np.convolve(mass_H, pmf_S[low:high]), first + low
+    kept_S = np.flatnonzero(pmf_S > nothing)
+    return pmf_S[kept_S[0] : kept_S[-1] + 1], int(kept_S[0])
 
 
 def in_words(answer: Answer, radius: str, votes: int, n: int) -> str:

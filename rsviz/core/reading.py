@@ -1,25 +1,20 @@
-"""Votes -> Certificate: the radius formulas, PREDICT, the flags, and when votes suffice.
+"""Votes -> Certificate: CERTIFY at any moment, its readings, and PREDICT (no torch here).
 
 Everything is a pure function of stored counts, so that another alpha or bound is a re-reading.
 Of whom a certificate speaks: of the ideal smoothed classifier (infinitely many votes), not of a
-finite vote near the image. The ball is open: the class is kept at every distance < radius. No torch
-here.
+finite vote near the image. The ball is open: the class is kept at every distance < radius.
 
-Shape suffixes: K classes, N votes of one batch.
+Shape suffix: K classes.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from rsviz.core import decision
+from rsviz.core import stopping
 from rsviz.core.bounds import (
     ANYTIME_SHARE,
-    anytime_lower,
-    anytime_upper,
     binomial_test,
     lower,
     upper,
@@ -98,44 +93,10 @@ def read(
         precision=spec.precision,
     )
     return (
-        _answered(certificate) if certificate.until_radius is not None else _one_sided(certificate)
+        stopping.answered(certificate)
+        if certificate.until_radius is not None
+        else _one_sided(certificate)
     )
-
-
-def until(
-    spec: RunSpec, predicted: int, d: int | None = None
-) -> Callable[[np.ndarray, np.ndarray], int | None] | None:
-    """Return the rule by which the votes that bound a class end early, None for a run without one.
-
-    It takes counts_K so far and class_N, the next votes, and returns how many of these are needed.
-
-    Parameters
-    ----------
-    predicted : the class, chosen on other votes; it never changes.
-    d : entries of the image, where the method's radius is in Linf.
-
-    Raises
-    ------
-    UserError
-        n votes could not certify the radius asked for.
-    """
-    if spec.until_radius is not None:
-        plan = _plan(spec.until_radius, spec.sigma, spec.n, spec.alpha, d)
-
-        def settled(counts_K: np.ndarray, class_N: np.ndarray) -> int | None:
-            return plan.settles(int(counts_K[predicted]), int(counts_K.sum()), class_N == predicted)
-
-        return settled
-    if spec.precision is not None:
-        share, alpha, bound = spec.precision, spec.alpha, spec.bound
-
-        def precise(counts_K: np.ndarray, class_N: np.ndarray) -> int | None:
-            k = int(counts_K[predicted]) + int(np.sum(class_N == predicted))
-            n = int(counts_K.sum()) + len(class_N)
-            return len(class_N) if _within(k, n, alpha, bound) >= 1 - share else None
-
-        return precise
-    return None
 
 
 def reread(
@@ -204,84 +165,6 @@ def formula(certificate: Certificate) -> str:
     )
 
 
-def _plan(radius: float, sigma: float, n: int, alpha: float, d: int | None) -> decision.Plan:
-    return decision.plan(radius * math.sqrt(d or 1) / sigma, n, alpha)
-
-
-def _answered(c: Certificate) -> Certificate:
-    """Return the certificate with the answer that its counts give to the radius asked for."""
-    assert c.until_radius is not None
-    asked, votes = c.until_radius, sum(c.counts)
-    plan = _plan(asked, c.sigma or 1.0, c.n, c.alpha, c.detail.get("d"))
-    answer = (
-        plan.answer(c.counts[c.predicted], votes)
-        if c.predicted is not None and votes
-        else "undecided"
-    )
-    yes = answer == "yes"
-    shown = f"radius {asked:g}" if c.norm is Norm.L2 else f"Linf radius {255 * asked:g}/255"
-    detail = dict(c.detail) | {
-        "answer": answer,
-        "why": decision.in_words(answer, shown, votes, c.n),
-    }
-    flags = [f for f in c.flags if f != PARTIAL]
-    if c.ended not in ("complete", "settled"):
-        flags.append(PARTIAL)
-    return replace(
-        c,
-        radius=asked if yes else 0.0,
-        abstained=not yes,
-        p_a_lower=plan.p if yes else 0.0,
-        alpha_split={"at any look": c.alpha},
-        flags=tuple(flags),
-        detail=detail,
-    )
-
-
-def _within(k: int, n: int, alpha: float, bound: Bound) -> float:
-    """Return the least share that the radius is of what infinitely many votes would certify.
-
-    The upper bound has all of alpha too: of 'the radius holds' and 'it is within this share' only
-    one can be false, as too large a radius is within any share. 1 where p_A <= 1/2 is shown.
-    """
-    most = radius_l2(1.0, anytime_upper(k, n, alpha))
-    if most == 0:
-        return 1.0
-    share = ANYTIME_SHARE if bound is Bound.SPLIT else 1.0
-    return radius_l2(1.0, anytime_lower(k, n, share * alpha)) / most
-
-
-def _precise(c: Certificate) -> Certificate:
-    """Return the certificate with what its counts say of the precision asked for."""
-    if c.precision is None or not _readable(c):
-        return c
-    assert c.predicted is not None
-    k, n = c.counts[c.predicted], sum(c.counts)
-    most = radius_l2(c.sigma or 0.0, anytime_upper(k, n, c.alpha))
-    within = _within(k, n, c.alpha, c.bound)
-    reached = within >= 1 - c.precision
-    if c.norm is Norm.LINF:
-        most = radius_linf(most, c.detail["d"])
-    if reached and most == 0:
-        why = f"After {n:,} votes p_A is shown to be at most 1/2: no number of votes certifies."
-    elif reached:
-        why = (
-            f"After {n:,} votes the radius is within {c.precision:g} of what infinitely many give."
-        )
-    elif k == n:
-        why = (
-            f"All {n:,} votes agree, so what infinitely many would certify has no upper bound, and "
-            "no precision is reached."
-        )
-    else:
-        why = (
-            f"{n:,} votes do not reach precision {c.precision:g}: the radius is at least "
-            f"{rounded_down(within, 3):g} of what infinitely many would certify."
-        )
-    told = {"reached": reached, "most": most if math.isfinite(most) else None, "why": why}
-    return replace(c, detail=dict(c.detail) | told)
-
-
 def _one_sided(c: Certificate) -> Certificate:
     """Return the certificate with all that follows from its counts, class, alpha and bound."""
     p_a_lower = 0.0
@@ -291,7 +174,7 @@ def _one_sided(c: Certificate) -> Certificate:
     radius = radius_l2(c.sigma or 0.0, p_a_lower)
     detail = {k: v for k, v in c.detail.items() if k != "p_b_upper"}
     c = replace(c, p_a_lower=p_a_lower, alpha_split=_alpha_split(c.alpha, c.bound), detail=detail)
-    return _precise(_finish(c, radius, p_a_lower > 0.5, c.alpha))
+    return stopping.precise(_finish(c, radius, p_a_lower > 0.5, c.alpha))
 
 
 def _two_sided(c: Certificate) -> Certificate:

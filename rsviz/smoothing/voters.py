@@ -7,11 +7,11 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from rsviz.core.spec import Certificate, Votes
+from rsviz.core.stopping import Until
 
 
 class Voter(Protocol):
@@ -20,11 +20,6 @@ class Voter(Protocol):
     def __call__(self, x_NCHW: Tensor, sigma_N111: Tensor, *noise_NCHW: Tensor) -> Tensor:
         """Return class_N; noise is standard normal, one tensor for each query of a vote."""
         ...
-
-
-# Given counts_K so far and class_N, the next votes in order: how many of these are still to be
-# counted before votes end by a rule stated beforehand, None if they go on.
-Until = Callable[[np.ndarray, np.ndarray], int | None]
 
 
 @dataclass(frozen=True)
@@ -44,7 +39,7 @@ class Ask:
     """A method's request for n votes of one voter, at one noise level.
 
     ``classes`` is the number K of classes; ``queries`` the noise tensors each vote needs. ``until``
-    may end it before n: see `Until`.
+    may end it before n.
     """
 
     stage: str
