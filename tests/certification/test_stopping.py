@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tests.helpers import constant_network
 
 from rsviz.certification import certify, verify
 from rsviz.cli.main import main
@@ -19,6 +18,7 @@ from rsviz.data import images
 from rsviz.methods.registry import METHODS, check_stopping
 from rsviz.smoothing import driver
 from rsviz.smoothing.voters import NoisyClassifier
+from tests.helpers import constant_network
 
 SIGMA, DISTANCE, ALPHA = 0.3, 0.3, 0.001  # p_A = Phi(1) at the half-space's image
 
