@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import rsviz
 from rsviz.certification import verify
 from rsviz.core import reading
 from rsviz.core.radius import down
 from rsviz.core.spec import Norm, RunSpec, Votes
 from rsviz.evaluation import evaluate
 
-SOURCE = Path(reading.__file__).parent
+SOURCE = Path(rsviz.__file__).parent
 RADII = r"radius|reach|ceiling|claimed|proved|constancy|p_a_lower|p_lower"
 # {c.radius:.3f}, {255 * radius:.2f} and %{radius:.3f}: a format that rounds to the nearest.
 ROUNDED = re.compile(rf"\{{[^{{}}]*\b(?:\w+_)?(?:{RADII})\b[^{{}}()]*:[,.]?\d*\.\d[fgeE]\}}")

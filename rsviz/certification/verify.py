@@ -20,18 +20,19 @@ from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.checkpoints.weights import load_nets
 from rsviz.core.errors import UserError
 from rsviz.core.reading import two_sided
-from rsviz.core.spec import N_MAX, Bound, Certificate, RunSpec, Votes
+from rsviz.core.spec import N_MAX, Bound, Certificate, Ending, RunSpec, Votes
 from rsviz.data import catalog, datasets
 from rsviz.data.images import image_id
 from rsviz.methods.base import Method
 from rsviz.methods.registry import METHODS, reader
 from rsviz.networks.normalisation import of_card
 from rsviz.smoothing.driver import default_chunks, path
+from rsviz.smoothing.voters import Ask
 
 FRESH = 10_000  # votes of the fresh seed at least: few votes could not tell a hunted seed
 READ = (
     "predicted abstained norm radius p_a_lower sigma counts counts0 n0 n alpha bound ended "
-    "alpha_split guarantee detail"
+    "alpha_split guarantee detail until_radius precision"
 ).split()
 
 
@@ -110,6 +111,8 @@ def spec_of(c: Certificate) -> RunSpec:
         seed=c.seed,
         settings=tuple(sorted(c.settings.items())),
         normalisation=c.normalisation,
+        until_radius=c.until_radius,
+        precision=c.precision,
     )
 
 
@@ -192,17 +195,24 @@ def _replay(
         again = certify.count(ask, n, x_CHW, spec.seed, device)
         new = certify.count(ask, max(n, fresh[1]), x_CHW, fresh[0], device)
         recounts.append(Recount(ask.stage, counts_K, again, new))
-        ended = "complete" if n == ask.n else c.ended if c.ended != "complete" else "stopped"
+        ended = "complete" if n == ask.n else _ended(c, ask)
         votes[ask.stage] = Votes(ask.stage, counts_K, ask.n, ended)
-        if n != ask.n:
+        if ended not in ("complete", "settled"):
             break
         try:
             ask = votes_of.send(votes[ask.stage])
         except StopIteration as end:
             return _as_read(end.value, c), recounts
     read = reader(method, x_CHW)(votes, spec)
-    stopped = c.ended if c.ended != "complete" else "stopped"
+    stopped = "stopped" if c.ended in ("complete", "settled") else c.ended
     return _as_read(replace(read, ended=stopped), c), recounts
+
+
+def _ended(c: Certificate, ask: Ask) -> Ending:
+    """Return how votes that are not all there ended; only an ask with a rule for it can settle."""
+    if c.ended == "settled" and ask.until is not None:
+        return "settled"
+    return c.ended if c.ended in ("running", "stopped", "extended") else "stopped"
 
 
 def _as_read(read: Certificate, c: Certificate) -> Certificate:

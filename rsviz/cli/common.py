@@ -1,9 +1,8 @@
-"""Arguments that several commands have."""
+"""What several commands share: arguments, the image, the device, what is printed."""
 
 import argparse
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,37 @@ from rsviz.data.catalog import CLASSES
 from rsviz.methods.registry import METHODS
 
 
-def add(
-    commands: Any, name: str, about: str, action: Callable[..., int | None]
-) -> argparse.ArgumentParser:
-    """Return the parser of a new command, which runs ``action``."""
-    command = commands.add_parser(name, help=about, description=about)
-    command.set_defaults(do=action)
-    return command
+def length(text: str) -> float:
+    """Return a length written as a number, or as a fraction: .5, 4/255.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        It is neither.
+    """
+    top, _, bottom = text.partition("/")
+    try:
+        return float(top) / float(bottom or 1)
+    except (ValueError, ZeroDivisionError):
+        raise argparse.ArgumentTypeError(f"{text!r} is no length; write .5 or 4/255") from None
+
+
+def add_stopping(command: argparse.ArgumentParser) -> None:
+    """Add the rules by which votes may end before n."""
+    rule = command.add_mutually_exclusive_group()
+    rule.add_argument(
+        "--until-radius",
+        type=length,
+        metavar="R",
+        help="stop as soon as it is settled whether this radius is certified; n is the cap",
+    )
+    rule.add_argument(
+        "--precision",
+        type=float,
+        metavar="SHARE",
+        help="stop when the radius is within this share of what infinitely many votes would "
+        "certify; n is the cap, by default 1,000,000",
+    )
 
 
 def add_device(command: argparse.ArgumentParser) -> None:

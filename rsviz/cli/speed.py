@@ -5,9 +5,16 @@ import argparse
 import torch
 
 from rsviz.checkpoints import catalog, weights
-from rsviz.cli.common import device_of
+from rsviz.cli.common import add_device, device_of
 from rsviz.data.catalog import INPUT_SIZE
 from rsviz.smoothing import benchmark as timing
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``speed``."""
+    command.add_argument("--checkpoint", required=True)
+    command.add_argument("--seconds", type=float, default=2, help="per timing (%(default)s)")
+    add_device(command)
 
 
 def run(args: argparse.Namespace) -> None:

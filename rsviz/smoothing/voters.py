@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from rsviz.core.spec import Certificate, Votes
+from rsviz.core.stopping import Until
 
 
 class Voter(Protocol):
@@ -37,7 +38,8 @@ class NoisyClassifier:
 class Ask:
     """A method's request for n votes of one voter, at one noise level.
 
-    ``classes`` is the number K of classes; ``queries`` the noise tensors each vote needs.
+    ``classes`` is the number K of classes; ``queries`` the noise tensors each vote needs. ``until``
+    may end it before n.
     """
 
     stage: str
@@ -46,6 +48,7 @@ class Ask:
     n: int
     classes: int
     queries: int = 1
+    until: Until | None = None
 
 
 MethodRun = Generator[Ask, Votes, Certificate]

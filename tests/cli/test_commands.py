@@ -1,5 +1,3 @@
-"""TODO: what lives here."""
-
 import json
 from dataclasses import replace
 
@@ -8,7 +6,7 @@ import torch
 from PIL import Image
 
 from rsviz.checkpoints import catalog, weights
-from rsviz.cli.main import main
+from rsviz.cli.main import COMMANDS, main
 from rsviz.data import datasets
 from rsviz.networks import classifiers
 
@@ -233,3 +231,10 @@ def test_help_names_every_command(capsys):
     out = capsys.readouterr().out
     for command in ("checkpoints", "certify", "train", "recipes", "ensemble", "evaluate", "curves"):
         assert command in out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_says_what_it_takes(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    assert end.value.code == 0 and "--help" in capsys.readouterr().out

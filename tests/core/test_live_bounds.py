@@ -1,5 +1,3 @@
-"""TODO: what lives here."""
-
 import pytest
 
 from rsviz.core import bounds, flags, live_bounds, radius, reading

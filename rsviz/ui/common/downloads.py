@@ -19,7 +19,8 @@ def offer_certificate(
     more: Sequence[tuple[str, go.Figure]] = (),
 ) -> None:
     """Offer a certificate as JSON, as a report that opens offline, and its figures as CSV."""
-    votes, (radius, _) = report.vote_figure(c, classes), certificate.radius_of_run(c, readings)
+    votes = certificate.vote_bars(c.counts, classes, c.predicted)
+    radius, _ = certificate.radius_of_run(c, readings)
     drawn = (("The votes", votes), ("The distance they prove", radius), *more)
     with st.container(horizontal=True, gap="small"):
         for label, data, file, mime in (
