@@ -23,7 +23,7 @@ from rsviz.core.spec import Certificate, RunSpec, Votes
 from rsviz.methods import dual, variational
 from rsviz.methods.base import network
 from rsviz.methods.noise_levels import classifier_at
-from rsviz.smoothing.voters import NoisyClassifier, Voter
+from rsviz.smoothing.voters import NoisyClassifier, Voter, check_votes
 
 METHODS = ("dual", "routing", "variational")
 OWN = "own"  # the name of the method's own certificate among those of fixed levels
@@ -73,7 +73,7 @@ def glance(how: Choice, x_NCHW: Tensor, copies: int, seed: int = 0) -> NDArray[n
             noise_RCHW = torch.randn((copies, *x_CHW.shape), generator=generator)
             sigma_R111 = torch.full((copies, 1, 1, 1), how.noise)
             level_R = how.voter(x_CHW.expand_as(noise_RCHW), sigma_R111, noise_RCHW)
-            counts.append(np.bincount(level_R.numpy(), minlength=len(how.level_L)))
+            counts.append(np.bincount(check_votes(level_R).numpy(), minlength=len(how.level_L)))
     return np.stack(counts)
 
 

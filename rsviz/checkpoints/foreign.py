@@ -23,7 +23,14 @@ from safetensors.torch import load as from_safetensors
 from torch import Tensor, nn
 
 from rsviz.checkpoints.catalog import OWN, Checkpoint
-from rsviz.checkpoints.weights import load_state, network_sha256, packed, save, settle
+from rsviz.checkpoints.weights import (
+    check_numbers,
+    load_state,
+    network_sha256,
+    packed,
+    save,
+    settle,
+)
 from rsviz.core.errors import UserError
 from rsviz.data.catalog import CLASS_COUNT
 from rsviz.networks.classifiers import build
@@ -80,7 +87,8 @@ def read_foreign(data: bytes, name: str, dataset: str) -> Foreign:
     Raises
     ------
     UserError
-        The file is too large, holds more than weights, or they fit none of the networks.
+        The file is too large, holds more than weights, or they fit none of the networks or are not
+        numbers.
     """
     name = PurePath(name).name[:40]
     found = list(_states(_content(data, name)))
@@ -102,6 +110,10 @@ def read_foreign(data: bytes, name: str, dataset: str) -> Foreign:
             f"{nearest.amiss}."
         )
     first, *others = fits
+    try:
+        check_numbers(first.state)
+    except UserError as error:
+        raise UserError(f"{name} cannot be used: {error}.") from None
     notes = list(first.notes)
     if unlike := sorted({t.where for t in others if not _equal(t.state, first.state)}):
         told = " and ".join(repr(where) for where in unlike)

@@ -8,6 +8,7 @@ from rsviz.checkpoints.foreign import MEGABYTES, import_network, read_foreign
 from rsviz.checkpoints.guesses import IMAGES, accuracy_of_each, choices, doubt, guess
 from rsviz.cli.common import command_line
 from rsviz.core.errors import UserError
+from rsviz.core.files import read_bytes
 from rsviz.core.spec import SIGMA_MAX
 from rsviz.data.catalog import CLASSES
 from rsviz.networks.normalisation import in_words, parse
@@ -32,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
     """Run ``import``."""
     if not 0 < args.sigma < SIGMA_MAX:
         raise UserError(f"--sigma must lie between 0 and {SIGMA_MAX:g}, but is {args.sigma!r}.")
-    foreign = read_foreign(_bytes(args.file), args.file.name, args.dataset)
+    foreign = read_foreign(read_bytes(args.file, MEGABYTES * 2**20), args.file.name, args.dataset)
     name = args.name or foreign.name
     if Path(name).name != name:
         raise UserError(f"--name must be the name of a folder, not {name[:60]!r}.")
@@ -55,14 +56,3 @@ def run(args: argparse.Namespace) -> None:
         print(f"Right on {IMAGES} noisy test images, by normalisation: {told}.")
     if warning := doubt(accuracy, among, how):
         print(f"CAREFUL: {warning}")
-
-
-def _bytes(file: Path) -> bytes:
-    """Return what a file holds, unless it is no file or too large to be read."""
-    try:
-        if not file.is_file():
-            raise UserError(f"There is no file {str(file)[:200]}.")
-        with file.open("rb") as opened:
-            return opened.read(MEGABYTES * 2**20 + 1)
-    except OSError as error:
-        raise UserError(f"{str(file)[:200]} cannot be read: {error.strerror}.") from None

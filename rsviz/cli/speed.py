@@ -6,6 +6,7 @@ import torch
 
 from rsviz.checkpoints import catalog, weights
 from rsviz.cli.common import add_device, device_of
+from rsviz.core.errors import UserError
 from rsviz.data.catalog import INPUT_SIZE
 from rsviz.smoothing import benchmark as timing
 
@@ -20,6 +21,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run ``speed``."""
     device = device_of(args.device)
+    if not 0 < args.seconds <= 600:
+        raise UserError(f"--seconds must lie between 0 and 600, but is {args.seconds:g}.")
     checkpoint = catalog.find(args.checkpoint)
     plain = weights.load(checkpoint, device, ready=False)
     plain.to(memory_format=torch.contiguous_format)  # as the field's scripts leave it

@@ -17,10 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rsviz.core.errors import UserError
 from rsviz.core.spec import Certificate, Ending, RunSpec, Votes
 from rsviz.data.images import image_id
 from rsviz.smoothing.noise import CHUNK, chunk, chunk_seed
-from rsviz.smoothing.voters import Ask, MethodRun, Request, Voter
+from rsviz.smoothing.voters import NO_VOTE, NOT_NUMBERS, Ask, MethodRun, Request, Voter, check_votes
 
 
 @dataclass(eq=False)
@@ -162,7 +163,10 @@ def _collect(shares: list[_Share], classes_BN: Tensor, active: list[Task]) -> It
     touched = dict.fromkeys(share.task for share in shares if share.ask is share.task.ask)
     for share, class_N in zip(shares, classes_BN.cpu().numpy(), strict=True):
         if share.ask is share.task.ask and not share.task.settled:
-            _count(share, class_N[: share.rows])
+            counted_N = class_N[: share.rows]
+            if (counted_N == NO_VOTE).any():
+                raise UserError(NOT_NUMBERS)
+            _count(share, counted_N)
     for task in touched:
         ask = task.ask
         assert ask is not None
@@ -199,5 +203,5 @@ def noisy_votes(
         e_NCHW = chunk((C, H, W), seed, device)
         x_NCHW = x_CHW.to(device).expand(CHUNK, C, H, W)
         sigma_N111 = torch.full((CHUNK, 1, 1, 1), spec.sigma, device=device)
-        class_N = voter(x_NCHW, sigma_N111, e_NCHW)
+        class_N = check_votes(voter(x_NCHW, sigma_N111, e_NCHW))
         return torch.addcmul(x_NCHW, sigma_N111, e_NCHW)[:first], class_N[:first]
