@@ -35,7 +35,7 @@ with left:
         shortcut="Ctrl+Enter",
     )
 classes = CLASSES[checkpoint.card["dataset"]]
-spec = certify.make_spec(checkpoint, picked.x_CHW, image=picked.name, **chosen)
+spec = certify.make_spec(checkpoint, picked.x_CHW, image=picked.name, flags=picked.flags, **chosen)
 nets = sessions.networks(checkpoint, device)
 key = (image_id(picked.x_CHW), spec, device)
 

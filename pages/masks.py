@@ -45,6 +45,7 @@ specs = {
         seed=seed,
         bound=Bound.SPLIT,
         settings=(("f", f),) if name == "adaptive" else (),
+        flags=chosen.flags,
     )
     for name, rival in rivals.items()
 }
@@ -75,7 +76,7 @@ job = sessions.desk("masks").find(race_key)
 if job is None:
     st.info(f"Press **Certify with all**: {n:,} votes of each method, the same canvas and seed.")
 else:
-    show(job, classes, chosen.label, chosen.x_CHW.numel())
+    show(job, classes, chosen.label)
 
 show_history()
 measured.show(mask_rivals.on_canvases())

@@ -11,10 +11,44 @@ import torch
 
 from rsviz.core.errors import UserError
 from rsviz.core.files import read_bytes, shown
+from rsviz.core.flags import RESAMPLED
 from rsviz.core.settings import fill, parse
 from rsviz.data import datasets, images
 from rsviz.data.catalog import CLASSES
 from rsviz.methods.registry import METHODS
+
+
+def length(text: str) -> float:
+    """Return a length written as a number, or as a fraction: .5, 4/255.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        It is neither.
+    """
+    top, _, bottom = text.partition("/")
+    try:
+        return float(top) / float(bottom or 1)
+    except (ValueError, ZeroDivisionError):
+        raise argparse.ArgumentTypeError(f"{text!r} is no length; write .5 or 4/255") from None
+
+
+def add_stopping(command: argparse.ArgumentParser) -> None:
+    """Add the rules by which votes may end before n."""
+    rule = command.add_mutually_exclusive_group()
+    rule.add_argument(
+        "--until-radius",
+        type=length,
+        metavar="R",
+        help="stop as soon as it is settled whether this radius is certified; n is the cap",
+    )
+    rule.add_argument(
+        "--precision",
+        type=float,
+        metavar="SHARE",
+        help="stop when the radius is within this share of what infinitely many votes would "
+        "certify; n is the cap, by default 1,000,000",
+    )
 
 
 def add_device(command: argparse.ArgumentParser) -> None:
@@ -45,12 +79,13 @@ def add_settings(command: argparse.ArgumentParser) -> None:
     )
 
 
-def load_image(name: str, size: int, crop: Any) -> tuple[Any, str, bool]:
-    """Return (x_CHW, name, whether it was resampled) of a data set's image or of a file."""
+def load_image(name: str, size: int, crop: Any) -> tuple[Any, str, tuple[str, ...]]:
+    """Return (x_CHW, name, flags) of a data set's image or of a file, which has no name."""
     if name.split("/")[0] in CLASSES and not os.path.exists(name):
-        return datasets.find_image(name)[0], name, False
+        return datasets.find_image(name)[0], name, ()
     image = images.open_image(read_bytes(name, images.MAX_BYTES), name)
-    return images.to_tensor(image, size, crop), "", images.resampled(image, size, crop)
+    flags = (RESAMPLED,) if images.resampled(image, size, crop) else ()
+    return images.to_tensor(image, size, crop), "", flags
 
 
 def run_settings(checkpoint: Any, words: list[str]) -> tuple[tuple[str, float | str], ...]:

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import keyword
 import os
 import sys
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ Certify images by randomized smoothing, train and measure the networks, read acc
 # command: what it does; its module in this folder, named like it, has add_arguments and run
 COMMANDS = {
     "checkpoints": "list the trained networks and what they measured",
+    "import": "make a checkpoint of a file of weights in a layout of the field",
     "examples": "store certificates of telling images",
     "certify": "certify one image",
     "verify": "check a certificate: count its votes again, with its seed and with a fresh one",
@@ -55,10 +57,15 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
     for name, about in COMMANDS.items():
         added = commands.add_parser(name, help=about, description=about)
         if name == command:
-            module = importlib.import_module(f"rsviz.cli.{name.replace('-', '_')}")
+            module = importlib.import_module(f"rsviz.cli.{_module(name)}")
             module.add_arguments(added)
             added.set_defaults(run=module.run)
     return top
+
+
+def _module(command: str) -> str:
+    """Return the module of a command; a word of Python's own gets a line behind it."""
+    return command.replace("-", "_") + "_" * keyword.iskeyword(command)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -25,6 +25,7 @@ from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
 from rsviz.core.files import check_out_file, read_bytes, shown, sole_writer, write_whole
 from rsviz.core.progress import ProgressLine
+from rsviz.core.radius import down
 from rsviz.core.spec import Bound, Certificate, Norm, RunSpec
 from rsviz.data.datasets import Dataset
 from rsviz.data.images import image_id
@@ -248,8 +249,8 @@ def row(
 
 
 def _digits(c: Certificate) -> str:
-    """Write a radius to six digits after the point; in Linf, where it is small, to nine."""
-    return f"{c.radius:.9f}" if c.norm is Norm.LINF else f"{c.radius:.6f}"
+    """Write a radius, rounded down, to six digits; in Linf, where it is small, to nine."""
+    return down(c.radius, 9 if c.norm is Norm.LINF else 6)
 
 
 def open_log(out: Path, spec: EvaluationSpec, device: str, command: str) -> set[int]:

@@ -14,6 +14,7 @@ from rsviz.checkpoints.weights import load
 from rsviz.core.errors import UserError
 from rsviz.core.files import check_out_file, sole_writer, write_whole
 from rsviz.core.progress import ProgressLine, Report
+from rsviz.core.radius import down
 from rsviz.core.spec import Bound, Certificate, Norm
 from rsviz.data import datasets
 from rsviz.evaluation import curves, evaluate, logs
@@ -115,7 +116,7 @@ def make(
             bound=Bound.SPLIT,
         )
         rows.append({"preset": preset, "certificate": asdict(replace(certificate, seconds=0.0))})
-        report(f"{preset}: {certificate.image}, radius {certificate.radius:.3f}")
+        report(f"{preset}: {certificate.image}, radius {down(certificate.radius, 3)}")
     write_whole(checkpoint.folder / FILE, json.dumps(rows, indent=1) + "\n")
 
 

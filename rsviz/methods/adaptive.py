@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from rsviz.core import reading
+from rsviz.core import reading, stopping
 from rsviz.core.errors import UserError
 from rsviz.core.settings import options_of
 from rsviz.core.spec import Certificate, Norm, RunSpec, Votes
@@ -172,7 +172,8 @@ def _certify(
 ) -> MethodRun:
     classes = class_count(classifier)
     select = yield Ask("select", voter, spec.sigma, spec.n0, classes, queries)
-    bound = yield Ask("bound", voter, spec.sigma, spec.n, classes, queries)
+    until = stopping.until(spec, select.top, x_CHW.numel())
+    bound = yield Ask("bound", voter, spec.sigma, spec.n, classes, queries, until=until)
     return read({"select": select, "bound": bound}, spec, x_CHW.numel())
 
 

@@ -266,7 +266,7 @@ def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> Meth
     certificate = yield from gaussian.certify(x_CHW, nets, spec)
     weights = getattr(nets["classifier"], "weights", None)
     detail = {"weights": None if weights is None else list(weights)}
-    return replace(certificate, guarantee=GUARANTEE, detail=detail)
+    return replace(certificate, guarantee=GUARANTEE, detail=dict(certificate.detail) | detail)
 
 
 def read(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:

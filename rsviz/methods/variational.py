@@ -37,6 +37,7 @@ from torch.nn.functional import nll_loss
 from rsviz.core import reading, settings
 from rsviz.core.errors import UserError
 from rsviz.core.flags import HEURISTIC, PARTIAL
+from rsviz.core.radius import down
 from rsviz.core.settings import check_counts, check_numbers
 from rsviz.core.smoothed_median import best_interval, median_index, median_range, reach
 from rsviz.core.spec import SIGMA_MAX, Certificate, Ending, RunSpec, Votes
@@ -234,7 +235,9 @@ def _split(c: Certificate) -> dict[str, float]:
 def _why(R: float, low: float, high: float, at_level: float) -> str:
     if R > 0:
         between = f"at level {low:g}" if low == high else f"between levels {low:g} and {high:g}"
-        return f"Closer than {R:.4f} the level stays {between}, and its class is the same there."
+        return (
+            f"Closer than {down(R, 4)} the level stays {between}, and its class is the same there."
+        )
     if at_level > 0:
         return (
             "The class is certified at the chosen level, but the selector's draws leave levels "

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from rsviz.core.errors import UserError
 from rsviz.core.spec import Certificate, Votes
+from rsviz.core.stopping import Until
 
 NO_VOTE = -1
 NOT_NUMBERS = (
@@ -62,7 +63,8 @@ class NoisyClassifier:
 class Ask:
     """A method's request for n votes of one voter, at one noise level.
 
-    ``classes`` is the number K of classes; ``queries`` the noise tensors each vote needs.
+    ``classes`` is the number K of classes; ``queries`` the noise tensors each vote needs. ``until``
+    may end it before n.
     """
 
     stage: str
@@ -71,6 +73,7 @@ class Ask:
     n: int
     classes: int
     queries: int = 1
+    until: Until | None = None
 
 
 MethodRun = Generator[Ask, Votes, Certificate]

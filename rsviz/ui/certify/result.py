@@ -7,7 +7,7 @@ import streamlit as st
 
 from rsviz.core import live_bounds
 from rsviz.core.flags import FLAGS
-from rsviz.core.radius import ceiling, down, in_grey_levels
+from rsviz.core.radius import down, in_grey_levels
 from rsviz.core.reading import formula, reread
 from rsviz.core.spec import Bound, Certificate, RunSpec
 from rsviz.figures import certificate
@@ -40,11 +40,11 @@ def show_waiting(spec: RunSpec, device: str) -> None:
     )
 
 
-def show_running(job: Job, view: View, resampled: bool) -> None:
+def show_running(job: Job, view: View) -> None:
     """Show a job until it ends: its place in the queue, progress, Stop, and every reading."""
 
     def show_reading() -> None:
-        shown = shown_of(job, resampled)
+        shown = shown_of(job)
         if shown is not None:
             show_result(view, shown)
 
@@ -64,7 +64,7 @@ def show_result(view: View, shown: Shown) -> None:
         _show(bars, "votes", told, c)
     with right:
         st.markdown("**The distance they prove**")
-        _show_trace(c, view, shown)
+        _show_trace(c, shown)
     _explain(c, view)
 
 
@@ -130,8 +130,8 @@ def _bound_lines(c: Certificate, view: View) -> list[str]:
         lines.append(f"- Anytime bound, holds whenever you look: {_in_words(reading)}")
     if live_bounds.PLANNED[view.bound]:
         reading = live_bounds.planned(c, view.alpha, view.bound)
-        told = _in_words(reading) if reading else live_bounds.refusal(c)
-        lines.append(f"- Clopper-Pearson, what papers report: {told}")
+        if told := _in_words(reading) if reading else live_bounds.refusal(c):
+            lines.append(f"- Clopper-Pearson, what papers report: {told}")
     return lines
 
 
@@ -140,13 +140,9 @@ def _in_words(reading: live_bounds.Reading) -> str:
     return f"p_A ≥ {down(reading.p_a_lower, 4)}, {radius} (at alpha {reading.alpha:.3g})"
 
 
-def _show_trace(c: Certificate, view: View, shown: Shown) -> None:
-    line = live_bounds.trace(shown.readings, view.alpha, view.bound)
-    final = live_bounds.planned(c, view.alpha, view.bound)
-    alpha = view.alpha * (live_bounds.PLANNED[view.bound] or 1.0)
-    highest = ceiling(c.sigma or 0.0, c.n, alpha)
-    figure = certificate.radius_trace(line, c.n, highest, final.radius if final else None)
-    _show(figure, "radius_trace", certificate.trace_in_words(line, highest), c)
+def _show_trace(c: Certificate, shown: Shown) -> None:
+    figure, told = certificate.radius_of_run(c, shown.readings)
+    _show(figure, "radius_trace", told, c)
 
 
 def _show(figure: go.Figure, key: str, alt: str, c: Certificate) -> None:
@@ -173,6 +169,11 @@ def _explain(c: Certificate, view: View) -> None:
         )
     if not c.abstained:
         st.markdown(f"**The guarantee.** {c.guarantee} Here alpha = {c.alpha:g}.")
+    show_flags(c)
+
+
+def show_flags(c: Certificate) -> None:
+    """Say of each flag of a run that ended what it means and what to do."""
     for name in c.flags if c.ended != "running" else ():
         flag = FLAGS[name]
         st.caption(f":material/flag: **{name.capitalize()}.** {flag.meaning} {flag.what_to_do}")

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from rsviz.core.errors import UserError
+from rsviz.core.flags import RESAMPLED
 from rsviz.data import datasets, images
 from rsviz.ui.common.address import plain
 
@@ -53,6 +54,11 @@ class Picture:
     def name(self) -> str:
         """The name a RunSpec uses, empty for an upload, which goes by its hash."""
         return self.source.name if self.source.dataset else ""
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What a certificate of it is marked with."""
+        return (RESAMPLED,) * self.resampled
 
 
 def pick(default: str) -> Source:
@@ -184,7 +190,7 @@ def _prepared(
     """Decode once, keyed by the hash of the bytes; the picture kept for display is small."""
     image = images.open_image(_data, _name)
     x_CHW = images.to_tensor(image, size, crop)
-    resampled = images.resampled(image, size)
+    resampled = images.resampled(image, size, crop)
     image.thumbnail((512, 512))
     return x_CHW, image, resampled
 

@@ -123,18 +123,18 @@ def start(key: Key, x_CHW: Tensor, spec: RunSpec, nets: Mapping[str, nn.Module])
     )
 
 
-def shown_of(job: Job, resampled: bool) -> Shown | None:
+def shown_of(job: Job) -> Shown | None:
     """Return what a job has to show, None before its first reading."""
     readings = tuple(p.certificate for p in job.readings)
     if not readings:
         return None
-    return Shown(flagged(readings[-1], *_page_flags(job.key, resampled)), readings, False)
+    return Shown(flagged(readings[-1], *_page_flags(job.key)), readings, False)
 
 
-def find_shown(key: Key, checkpoint: Checkpoint, resampled: bool) -> Shown | None:
+def find_shown(key: Key, checkpoint: Checkpoint) -> Shown | None:
     """Return the newest run of this session with these votes, else a stored one, else None."""
     for job in reversed(desk(IMAGE).history):
-        if job.key == key and (shown := shown_of(job, resampled)) is not None:
+        if job.key == key and (shown := shown_of(job)) is not None:
             return shown
     for example in examples.load(checkpoint):
         c = example.certificate
@@ -146,16 +146,16 @@ def find_shown(key: Key, checkpoint: Checkpoint, resampled: bool) -> Shown | Non
             key.spec.seed,
         )
         if same:
-            return Shown(flagged(c, *_page_flags(key, resampled)), (c,), True)
+            return Shown(flagged(c, *_page_flags(key)), (c,), True)
     return None
 
 
-def _page_flags(key: Key, resampled: bool) -> tuple[str, ...]:
-    """Return the flags that the page knows of: a resampled picture, a seed tried before."""
+def _page_flags(key: Key) -> tuple[str, ...]:
+    """Return the flag that the page knows of: a seed tried before."""
     retried = any(
         job.readings
         and job.key != key
         and replace(job.key, spec=replace(job.key.spec, seed=key.spec.seed)) == key
         for job in desk(IMAGE).history
     )
-    return (flags.RESAMPLED,) * resampled + (flags.RETRIED,) * retried
+    return (flags.RETRIED,) * retried

@@ -18,6 +18,7 @@ from rsviz.data import datasets
 from rsviz.data.catalog import CLASSES
 from rsviz.data.images import image_id
 from rsviz.figures import weightings as figures
+from rsviz.ui.certify.result import show_flags
 from rsviz.ui.common import address, charts, job_panel, picture_picker, sessions
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.run_controls import SIGMAS, VOTES, default_image
@@ -49,6 +50,7 @@ def show() -> None:
         "+".join(c.sha256[:12] for c in chosen),
         n=n,
         bound="split",  # type: ignore[arg-type]
+        flags=picture.flags,
     )
     device = devices()[0]
     key = (image_id(picture.x_CHW), spec, device)
@@ -262,3 +264,4 @@ def _show_radii(now: Weighing, classes: Sequence[str]) -> None:
         "at the picture itself make another classifier at each point: **outside the theorem**, so "
         "that radius certifies nothing."
     )
+    show_flags(next(iter(now.certificates.values())))

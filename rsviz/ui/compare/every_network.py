@@ -37,7 +37,9 @@ def show() -> None:
         raise UserError(f"There is no trained network for {dataset} in {catalog.root()}.")
     chosen, n, seed, device = _settings(found)
     name = picture.name if "-k" not in picture.name.split("/")[0] else ""
-    contenders = [every_network.enter(c, picture.x_CHW, name, n, seed) for c in chosen]
+    contenders = [
+        every_network.enter(c, picture.x_CHW, name, n, seed, picture.flags) for c in chosen
+    ]
     left, right = st.columns([1, 3], gap="medium")
     with left:
         st.image(picture.original.resize((256, 256), 0) if name else picture.original, width=160)

@@ -47,7 +47,7 @@ class Picked:
     x_CHW: Tensor
     name: str
     label: int | None
-    resampled: bool = False
+    flags: tuple[str, ...] = ()
     number: int | None = None
     knobs: shapes.Knobs | None = None
 
@@ -102,7 +102,7 @@ def pick_picture(size: int = 32) -> tuple[Picked, str]:
         return Picked(x_CHW, "", drawing.label, number=number, knobs=knobs), "shapes"
     source = picture_picker.pick("shapes/test/3")
     picture = picture_picker.cut(source, size)
-    return Picked(picture.x_CHW, picture.name, source.label, picture.resampled), source.dataset
+    return Picked(picture.x_CHW, picture.name, source.label, picture.flags), source.dataset
 
 
 def pick_method(dataset: str) -> Checkpoint:

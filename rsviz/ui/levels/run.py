@@ -16,6 +16,7 @@ from rsviz.core.smoothed_median import median_index
 from rsviz.core.spec import Certificate, RunSpec
 from rsviz.figures import levels
 from rsviz.methods import variational
+from rsviz.ui.certify.result import show_flags
 from rsviz.ui.common import charts, job_panel
 from rsviz.ui.common.jobs import Job
 
@@ -160,6 +161,7 @@ def _show_certificate(own: Certificate, classes: Sequence[str], label: int | Non
     if not own.abstained and own.ended != "running":
         shared = ", ".join(f"{event}: {a:.3g}" for event, a in own.alpha_split.items())
         st.markdown(f"**The guarantee.** {own.guarantee} Here alpha = {own.alpha:g} ({shared}).")
+    show_flags(own)
 
 
 def _show_both_radii(own: Certificate, spec: RunSpec) -> None:

@@ -11,6 +11,7 @@ from rsviz.core.radius import down
 from rsviz.core.spec import Bound, Certificate
 from rsviz.figures import masks
 from rsviz.methods.registry import ON_CANVASES
+from rsviz.ui.certify.result import show_flags
 from rsviz.ui.common import charts, job_panel, sessions
 from rsviz.ui.common.jobs import Job
 
@@ -28,11 +29,11 @@ def start(x_CHW: Tensor, entrants: Sequence[mask_rivals.Entrant], key: object, d
     )
 
 
-def show(job: Job, classes: Sequence[str], label: int | None, d: int) -> None:
+def show(job: Job, classes: Sequence[str], label: int | None) -> None:
     """Show a race: every reading while votes come in, then how it ended."""
 
     def show_latest() -> None:
-        show_readings(mask_rivals.by_method(job.readings), classes, label, d)
+        show_readings(mask_rivals.by_method(job.readings), classes, label)
 
     if job.active:
         job_panel.show_job(job, show_latest, "stop_race")
@@ -43,7 +44,7 @@ def show(job: Job, classes: Sequence[str], label: int | None, d: int) -> None:
 
 
 def show_readings(
-    runs: Mapping[str, Sequence[Certificate]], classes: Sequence[str], label: int | None, d: int
+    runs: Mapping[str, Sequence[Certificate]], classes: Sequence[str], label: int | None
 ) -> None:
     """Show where each method stands, and how its certificate formed."""
     with st.container(horizontal=True, gap="medium"):
@@ -61,18 +62,20 @@ def show_readings(
         alpha = max(certificates[-1].alpha for certificates in runs.values())
         ended = all(certificates[-1].ended != "running" for certificates in runs.values())
         charts.show_figure(
-            masks.radii(traces, TITLES, planned, d),
+            masks.radii(traces, TITLES, planned),
             "race",
-            masks.radii_in_words(traces, TITLES, d),
+            masks.radii_in_words(traces, TITLES),
             live=not ended,
         )
         st.caption(
             "Certified Linf radius, in grey levels of 255. The lines are anytime bounds: each "
-            "holds whenever you look. At the planned number of votes the boxes also use "
+            "holds whenever you look. Their last point, at the planned number of votes, also uses "
             "Clopper-Pearson, which is larger. Each certificate is wrong "
             f"with probability at most {alpha:g}; to pick one of them by its radius spends "
             "the sum."
         )
+    if runs:
+        show_flags(next(iter(runs.values()))[-1])
 
 
 def _show_one(title: str, c: Certificate, classes: Sequence[str], label: int | None) -> None:
