@@ -17,7 +17,7 @@ from rsviz.networks.classifiers import build
 
 MEGABYTES = 60
 UNPACKED = 256 * 2**20  # bytes: a small zip can hold a large file
-NETWORKS = ("resnet110", "resnet20", "compact")
+NETWORKS = ("resnet110", "resnet20", "compact", "compact-48")
 
 
 def read_foreign(file: Path, network: str, dataset: str) -> nn.Module:

@@ -24,7 +24,7 @@ def field_file(network="resnet20", **more):
     return net.eval(), saved({"arch": network, "state_dict": state} | more)
 
 
-@pytest.mark.parametrize("network", ["resnet20", "compact"])
+@pytest.mark.parametrize("network", ["resnet20", "compact", "compact-48"])
 def test_weights_of_the_fields_layout_give_the_same_logits(network):
     net, data = field_file(network)
     found = foreign.read_own(data, "../../best.pth.tar", "cifar10", 0.5)
