@@ -159,7 +159,13 @@ def _small_settings(method: str, sigma: float) -> tuple[tuple[str, float | str],
 
 
 def _tuned(
-    dataset: str, method: str, sigma: float, minutes: float, every: int, seed: int = 0
+    dataset: str,
+    method: str,
+    sigma: float,
+    minutes: float,
+    every: int,
+    seed: int = 0,
+    dtype: str = "bfloat16",
 ) -> Recipe:
     """Return the recipe that fine-tunes the Gaussian network of the same sigma."""
     epochs, rate = _SMALL[method]
@@ -178,7 +184,7 @@ def _tuned(
         start=f"{dataset}-gaussian-{sigma}",
         seed=seed,
         settings=_small_settings(method, sigma),
-        dtype="bfloat16",
+        dtype=dtype,
     )
 
 
@@ -248,7 +254,14 @@ RECIPES: tuple[Recipe, ...] = (
     *_on_canvases("shapes", 32, 1.0, epochs=8, images=10_000, minutes=2),
     *_on_canvases("cifar10", 48, 0.5, epochs=8, images=0, minutes=10, every=50),
     *(
-        _tuned("cifar10", method, sigma, minutes=6, every=20)
+        _tuned(
+            "cifar10",
+            method,
+            sigma,
+            minutes=6,
+            every=20,
+            dtype="float32" if method == "consistency" and sigma != 0.5 else "bfloat16",
+        )
         for sigma in (0.5, 0.25, 1.0)
         for method in _SMALL
     ),
