@@ -17,6 +17,13 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add ``train``."""
     command.add_argument("method", choices=[m for m in METHODS if METHODS[m].loss or m in MAKERS])
     command.add_argument("--dataset", required=True, choices=list(CLASSES))
+    command.add_argument(
+        "--split",
+        default="train",
+        choices=["train", "fit"],
+        help="fit leaves out the last tenth, the split named validation, on which settings are "
+        "chosen (default: %(default)s)",
+    )
     command.add_argument("--sigma", required=True, help="a number, or uniform: U(0, 1) per image")
     command.add_argument("--network", default="compact", choices=list(NETWORKS))
     command.add_argument("--epochs", type=int, required=True)
@@ -63,6 +70,7 @@ def run(args: argparse.Namespace) -> None:
         start=args.start,
         settings=parse(args.set),
         dtype=args.dtype,
+        split=args.split,
     )
     train_checkpoint(
         spec, args.out, device_of(args.device), command_line(), not args.no_compile, say

@@ -24,6 +24,7 @@ def card_of(
         "name": out.name,
         "method": spec.method,
         "dataset": spec.dataset,
+        "split": spec.split,
         "network": spec.network,
         "sigma": None if spec.sigma == "uniform" else spec.sigma,
         "sigma_training": spec.sigma,

@@ -27,6 +27,7 @@ class TrainSpec:
     names the checkpoint whose weights training begins from; empty means from scratch. ``settings``
     are changes to the loss's own preset at this sigma, as sorted (name, value) pairs. ``dtype`` is
     that of convolutions and matrix products; weights, losses and their gradients stay float32.
+    ``split`` is ``train``, or ``fit`` to leave out the images on which settings are chosen.
     """
 
     method: str
@@ -42,6 +43,7 @@ class TrainSpec:
     start: str = ""
     settings: tuple[tuple[str, float | str], ...] = ()
     dtype: str = "float32"
+    split: str = "train"
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch < 1:
@@ -208,7 +210,8 @@ def _restore(
     device: str,
 ) -> tuple[int, float]:
     state = torch.load(file, map_location=device, weights_only=True)
-    if {"settings": (), "dtype": "float32"} | state["spec"] != asdict(spec):  # of early states
+    early = {"settings": (), "dtype": "float32", "split": "train"}  # what early states do not hold
+    if early | state["spec"] != asdict(spec):
         raise UserError(
             f"{file} holds a training with other settings; delete it or choose another --out."
         )

@@ -9,6 +9,7 @@ from rsviz.core.progress import Report
 from rsviz.data import datasets
 from rsviz.training import loop
 from rsviz.training.card import card_of, seeded_network, state_folder
+from rsviz.training.run_recipes import _keep_apart
 from rsviz.training.single import loss_for
 
 # Each has make(spec, out, device, command, compiled, report) -> Checkpoint.
@@ -34,13 +35,14 @@ def train_checkpoint(
 
     Methods of several networks are made by a module of their own, one of `MAKERS`.
     """
+    _keep_apart(spec)
     if spec.method in MAKERS:
         maker = importlib.import_module(MAKERS[spec.method])  # it uses this module itself
         made: Checkpoint = maker.make(spec, out, device, command, compiled, report)
         report(f"wrote {out}")
         return made
     loss, settings = loss_for(spec)
-    data = datasets.load(spec.dataset, "train")
+    data = datasets.load(spec.dataset, spec.split)
     net = seeded_network(spec)
     seconds = loop.train(
         net,
