@@ -269,6 +269,19 @@ RECIPES: tuple[Recipe, ...] = (
     _ensemble("advmacer-2", 0.5, "advmacer-0.5", "advmacer-0.5-seed1"),
     _ensemble("mixed-2", 0.5, "advmacer-0.5", "smoothadv-0.5"),
     _ensemble("mixed-3", 0.5, "advmacer-0.5", "advmacer-0.5-seed1", "smoothadv-0.5"),
+    # Wider, and longer: the widened net computes at first what the one it starts from does.
+    Recipe(
+        "cifar10-consistency-w48-0.5",
+        "consistency",
+        "cifar10",
+        "compact-48",
+        0.5,
+        6,
+        0.1,
+        (0.5,),
+        25,
+        start="cifar10-consistency-0.5",
+    ),
     *(_tuned("shapes", method, 0.5, minutes=1, every=10) for method in _SMALL),
     # Rings and bars are among Shapes' own classes, so its network knows them; the last layer, of
     # two classes instead of ten, is new.
