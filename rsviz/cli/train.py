@@ -33,8 +33,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--dtype",
         default="float32",
         choices=["float32", "bfloat16"],
-        help="of convolutions while training; bfloat16 is about 1.7 times faster where the "
-        "processor has it (default: %(default)s)",
+        help="of convolutions while training; bfloat16 was 1.7 times faster on one processor and "
+        "slower on another that has it, so time an epoch of each (default: %(default)s)",
     )
     command.add_argument("--seed", type=int, default=0)
     command.add_argument(

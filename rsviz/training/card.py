@@ -43,7 +43,7 @@ def card_of(
 def seeded_network(spec: loop.TrainSpec) -> torch.nn.Module:
     """Return the network training starts from: a checkpoint's, or fresh weights by the seed.
 
-    A checkpoint of a narrower network is widened (`networks.widen`), new channels by the seed.
+    A checkpoint of a narrower network is widened (`classifiers.widen`), new channels by the seed.
 
     Raises
     ------

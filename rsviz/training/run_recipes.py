@@ -10,23 +10,9 @@ from rsviz.core.errors import UserError
 from rsviz.core.progress import Report
 from rsviz.evaluation import evaluate
 from rsviz.evaluation.measure import measure, score_and_record
-from rsviz.training import loop
 from rsviz.training.ensemble import FitSpec, fit
 from rsviz.training.recipes import Recipe
-from rsviz.training.train import MAKERS, train_checkpoint
-
-
-def _keep_apart(spec: loop.TrainSpec) -> None:
-    """Refuse what would let a network trained on ``fit`` see the validation images after all."""
-    if spec.split == "train":
-        return
-    if spec.method in MAKERS:
-        raise UserError(f"{spec.method} trains on all training images; leave --split out.")
-    if spec.start and catalog.find(spec.start).card.get("split") != spec.split:
-        raise UserError(
-            f"{spec.start} has seen the validation images; start from one trained with "
-            f"--split {spec.split}, or from none."
-        )
+from rsviz.training.train import train_checkpoint
 
 
 def run_recipes(
