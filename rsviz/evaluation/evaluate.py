@@ -103,6 +103,10 @@ def spec_for(checkpoint: Checkpoint, sigma: float | None, **settings: Any) -> Ev
     given = dict(card.get("run", {})) | dict(settings.pop("settings", ()))
     if method.chooses_sigma and sigma is not None:
         raise UserError(f"{method.title} chooses the noise of each image; leave --sigma out.")
+    if settings.get("split") == "validation" and card.get("split") != "fit":
+        raise UserError(
+            f"{checkpoint.name} has seen the validation images; train one with --split fit."
+        )
     if sigma is None:
         sigma = card["sigma"]
     if sigma is None and not method.chooses_sigma:
