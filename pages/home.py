@@ -10,6 +10,7 @@ from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.spec import Certificate
 from rsviz.data import datasets, shapes
 from rsviz.figures import ballot
+from rsviz.methods.registry import is_plain
 from rsviz.smoothing import driver, voters
 from rsviz.teaching import glossary, lessons
 from rsviz.ui import frame, home, page_list
@@ -87,7 +88,7 @@ def show_votes(checkpoint: Checkpoint) -> None:
 
 st.title("How robust is an answer?")
 st.markdown(lessons.INTRODUCTION)
-trained = [c for c in run_controls.usable("shapes") if c.card["method"] == "gaussian"]
+trained = [c for c in run_controls.usable("shapes") if is_plain(c.card["method"])]
 if trained:
     show_votes(trained[0])
 else:

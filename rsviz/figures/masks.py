@@ -20,11 +20,13 @@ from rsviz.figures.style import BLUE, GREEN, GREY, ORANGE
 
 Array = NDArray[np.float64]
 _STOPS_S3 = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in sequential.Cividis])
-METHOD_STYLE = {  # colour, dash: whatever differs in one differs in the other
-    "adaptive": (BLUE, []),
-    "static": (GREEN, [2, 3]),
-    "plain-linf": (ORANGE, [8, 4]),
-}
+STYLES: tuple[
+    tuple[str, list[int]], ...
+] = (  # colour, dash: whatever differs in one differs in the other
+    (BLUE, []),
+    (GREEN, [2, 3]),
+    (ORANGE, [8, 4]),
+)
 
 
 def paint(values_HW: Array, low: float, high: float) -> NDArray[np.uint8]:
@@ -200,17 +202,21 @@ def gains(lines: Mapping[str, Sequence[Gain]]) -> go.Figure:
 def radii(
     traces: Mapping[str, Trace], titles: Mapping[str, str], planned: int, d: int
 ) -> alt.LayerChart | alt.Chart:
-    """Draw certified Linf radii against votes, one line a method, in units of 1/255."""
+    """Draw certified Linf radii against votes, one line a method, in units of 1/255.
+
+    A method's place among the ``titles`` gives its colour and dash, whoever else is there.
+    """
     grey = 255 / np.sqrt(d)
     rows = [
         {"votes": n, "radius": float(grey * r), "method": titles[name]}
         for name, trace in traces.items()
         for n, r in zip(trace.votes_T, trace.low_T, strict=True)
     ]
-    there = [name for name in METHOD_STYLE if name in traces]
+    style = {name: STYLES[i % len(STYLES)] for i, name in enumerate(titles)}
+    there = [name for name in titles if name in traces]
     shown = [titles[name] for name in there]
-    colours = [METHOD_STYLE[name][0] for name in there]
-    dashes = [METHOD_STYLE[name][1] or [1, 0] for name in there]
+    colours = [style[name][0] for name in there]
+    dashes = [style[name][1] or [1, 0] for name in there]
     legend = alt.Legend(
         orient="bottom",
         title=None,

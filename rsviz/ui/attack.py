@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 from torch import Tensor, nn
 
-from rsviz.certification import attack, every_level
+from rsviz.certification import every_level
 from rsviz.certification.attack import (
     AttackProgress,
     AttackRun,
@@ -21,6 +21,7 @@ from rsviz.core.radius import down
 from rsviz.core.spec import Certificate, Norm, RunSpec
 from rsviz.data import images
 from rsviz.figures.attack import in_words, votes_by_length
+from rsviz.methods.registry import METHODS
 from rsviz.ui.common import address, charts, downloads, sessions
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.picture_strip import show_strip
@@ -43,7 +44,7 @@ def pick_attack(alpha: float, seed: int, method: str) -> tuple[AttackSpec, float
     A method that chooses the noise can be attacked where it classifies or where it chooses.
     """
     target: Target | None = "classifier"
-    if method in attack.PREDICTS:
+    if METHODS[method].levels is not None:
         target = st.segmented_control(
             "Attack on",
             list(TARGETS),
@@ -153,9 +154,9 @@ def show_result(
 
 
 def show_paper_style(reading: AttackProgress, spec: RunSpec) -> None:
-    """Say how the attacks fared inside the heuristic radius of Variational RS, if this is one."""
+    """Say how the attacks fared inside the radius the paper would claim, if the method has one."""
     c = reading.certificate
-    paper = every_level.paper_style(c, spec) if spec.method == "variational" else None
+    paper = every_level.paper_style(c, spec)
     if paper is None or not reading.attempts or not paper.radius > c.radius:
         return
     inside = [a for a in reading.attempts if a.length <= paper.radius]
