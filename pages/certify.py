@@ -41,7 +41,7 @@ with right:
 spec = certify.make_spec(checkpoint, picture.x_CHW, image=picture.name, alpha=alpha, **chosen)
 key = sessions.key_of(picture.x_CHW, spec, device)
 nets = sessions.networks(checkpoint, device)
-copies, votes = sessions.noisy(key, picture.x_CHW, nets["classifier"])
+copies, votes = sessions.noisy(key, picture.x_CHW, nets)
 session = sessions.session()
 if session.job is not None and session.job.key != key:
     session.stop()
