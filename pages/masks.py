@@ -11,7 +11,7 @@ from rsviz.data.images import image_id
 from rsviz.ui import frame
 from rsviz.ui.common import sessions
 from rsviz.ui.masks import budget, canvas_picker, controls, measured, votes
-from rsviz.ui.masks.rivals import best, find, show, show_history, start, titles
+from rsviz.ui.masks.rivals import best, show, show_history, start, titles
 
 frame.require()
 
@@ -44,6 +44,7 @@ specs = {
         seed=seed,
         bound=Bound.SPLIT,
         settings=(("f", f),) if rival is checkpoint else (),
+        flags=chosen.flags,
     )
     for name, rival in rivals.items()
 }
@@ -70,11 +71,11 @@ race_key = (image_id(chosen.x_CHW), tuple(specs.values()), device)
 if st.button("Certify with all", type="primary", icon=":material/play_arrow:", key="race_button"):
     entrants = [(sessions.networks(rivals[name], device), specs[name]) for name in rivals]
     start(chosen.x_CHW, entrants, race_key, device)
-job = find(race_key)
+job = sessions.desk("masks").find(race_key)
 if job is None:
     st.info(f"Press **Certify with all**: {n:,} votes of each method, the same canvas and seed.")
 else:
-    show(job, classes, chosen.label, chosen.x_CHW.numel())
+    show(job, classes, chosen.label)
 
 show_history()
 measured.show(mask_rivals.on_canvases())

@@ -62,10 +62,11 @@ class MirrorVoter:
 def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> MethodRun:
     """Certify one image as plain smoothing does."""
     net, axis = base.network(nets, "classifier"), options_of(Options, spec).axis
-    voter, votes = MirrorVoter(net, AXES[axis]), {}
-    for stage, n in (("select", spec.n0), ("bound", spec.n)):
-        votes[stage] = yield Ask(stage, voter, spec.sigma, n, class_count(net))
-    return read(votes, spec)
+    voter, classes = MirrorVoter(net, AXES[axis]), class_count(net)
+    select = yield Ask("select", voter, spec.sigma, spec.n0, classes)
+    until = reading.until(spec, select.top)
+    bound = yield Ask("bound", voter, spec.sigma, spec.n, classes, until=until)
+    return read({"select": select, "bound": bound}, spec)
 
 
 def read(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:

@@ -5,7 +5,7 @@ Shape suffixes: N images, R rows, C channels, H height, W width, L noise levels.
 
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rsviz.certification import certify
-from rsviz.certification.certify import Progress
+from rsviz.certification.certify import Together
 from rsviz.checkpoints.catalog import Checkpoint, list_checkpoints
 from rsviz.core.errors import UserError
 from rsviz.core.spec import Certificate, RunSpec
 from rsviz.methods.base import Choice
 from rsviz.methods.noise_levels import classifier_at
 from rsviz.methods.registry import METHODS
+from rsviz.smoothing.voters import check_votes
 
 OWN = "own"  # the name of the method's own certificate among those of fixed levels
 Floats = NDArray[np.float64]
@@ -49,7 +50,7 @@ def glance(how: Choice, x_NCHW: Tensor, copies: int, seed: int = 0) -> NDArray[n
             noise_RCHW = torch.randn((copies, *x_CHW.shape), generator=generator)
             sigma_R111 = torch.full((copies, 1, 1, 1), how.noise)
             level_R = how.voter(x_CHW.expand_as(noise_RCHW), sigma_R111, noise_RCHW)
-            counts.append(np.bincount(level_R.numpy(), minlength=len(how.level_L)))
+            counts.append(np.bincount(check_votes(level_R).numpy(), minlength=len(how.level_L)))
     return np.stack(counts)
 
 
@@ -58,13 +59,6 @@ def selectors(dataset: str, folder: Path | None = None) -> dict[str, Checkpoint]
     found = [c for c in list_checkpoints(folder) if c.verified and c.card["dataset"] == dataset]
     by_method = {c.card["method"]: c for c in reversed(found)}
     return {m: by_method[m] for m in METHODS if m in by_method and METHODS[m].levels}
-
-
-@dataclass(frozen=True)
-class Together(Progress):
-    """A reading of several runs of one image: the newest certificate of each, by name."""
-
-    by_name: Mapping[str, Certificate] = field(default_factory=dict)
 
 
 def what_if(nets: Mapping[str, nn.Module], spec: RunSpec) -> dict[str, tuple[float, nn.Module]]:

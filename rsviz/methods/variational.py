@@ -47,7 +47,7 @@ from rsviz.methods.noise_levels import parse
 from rsviz.networks.inspection import class_count
 from rsviz.networks.selectors import LevelLogits, Selector
 from rsviz.smoothing.estimates import draw_noise, log_mean_softmax, noisy_logits
-from rsviz.smoothing.voters import Ask, MethodRun, NoisyClassifier
+from rsviz.smoothing.voters import NO_VOTE, Ask, MethodRun, NoisyClassifier
 
 GUARANTEE = (
     "With probability at least 1 - alpha over the noise drawn here, the adaptive classifier (the "
@@ -184,7 +184,8 @@ class SelectorVoter:
         (e_NCHW,) = noise_NCHW
         noisy_NCHW = torch.addcmul(x_NCHW, sigma_N111, e_NCHW)
         lam_N = torch.full((len(x_NCHW),), self.lam, device=x_NCHW.device)
-        return round_to_grid(self.selector(noisy_NCHW, lam_N), self.level_L)
+        sigma_N = self.selector(noisy_NCHW, lam_N)
+        return torch.where(sigma_N.isfinite(), round_to_grid(sigma_N, self.level_L), NO_VOTE)
 
 
 def stages(votes: Mapping[str, Votes], spec: RunSpec) -> list[tuple[str, float, int]]:
@@ -302,7 +303,9 @@ def _split(c: Certificate) -> dict[str, float]:
 def _why(R: float, low: float, high: float, at_level: float) -> str:
     if R > 0:
         between = f"at level {low:g}" if low == high else f"between levels {low:g} and {high:g}"
-        return f"Closer than {R:.4f} the level stays {between}, and its class is the same there."
+        return (
+            f"Closer than {down(R, 4)} the level stays {between}, and its class is the same there."
+        )
     if at_level > 0:
         return (
             "The class is certified at the chosen level, but the selector's draws leave levels "

@@ -1,14 +1,12 @@
 """A registered method is on the pages: its network, its controls, its certificate, its attack."""
 
 import pytest
-import streamlit as st
 
 from rsviz.certification import attack
 from rsviz.checkpoints import catalog
 from rsviz.methods.registry import METHODS
 from rsviz.ui import attack as attack_parts
-from rsviz.ui.common.jobs import Session
-from rsviz.ui.compare import evaluate, every_network
+from rsviz.ui.compare import every_network
 from tests import mirror
 from tests.helpers import ALWAYS, constant_network
 from tests.pages.test_certify_page import NAME, press, words
@@ -55,11 +53,6 @@ def test_it_is_attacked(folder, open_page, monkeypatch):
 
 
 def test_it_stands_among_the_networks_of_compare(folder, open_page, monkeypatch):
-    def own(name):
-        return st.session_state.setdefault(f"_desk_{name}", Session())
-
-    for module in (evaluate, every_network):
-        monkeypatch.setattr(module, "desk", own)
     monkeypatch.setattr(every_network, "_default", lambda: "shapes/test/5")
     app = open_page("compare", view="One image", each="100")
     assert not app.exception
