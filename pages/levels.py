@@ -81,5 +81,5 @@ else:
     test_set.show_scatter(checkpoint, found)
     test_set.show_gallery(checkpoint, found)
 costs_and_attacks.show_costs(selectors)
-if "variational" in selectors:
-    costs_and_attacks.show_attacked(selectors["variational"])
+for selector in selectors.values():
+    costs_and_attacks.show_attacked(selector)

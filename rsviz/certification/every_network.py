@@ -24,7 +24,6 @@ from rsviz.methods.registry import METHODS
 
 State = Literal["waiting", "running", "done", "stopped", "failed", "measured"]
 Nets = Callable[[Checkpoint], Mapping[str, nn.Module]]
-ORDER = tuple(METHODS)
 
 
 def title(checkpoint: Checkpoint) -> str:
@@ -136,8 +135,10 @@ def contestants(dataset: str) -> list[Checkpoint]:
         and c.card["dataset"].partition("-k")[0] == dataset
     ]
 
+    order = list(METHODS)
+
     def rank(c: Checkpoint) -> tuple[int, float, str]:
-        return ORDER.index(c.card["method"]), c.card.get("sigma") or 99.0, c.name
+        return order.index(c.card["method"]), c.card.get("sigma") or 99.0, c.name
 
     return sorted(found, key=rank)
 

@@ -16,21 +16,23 @@ from rsviz.certification.certify import Progress, Together
 from rsviz.checkpoints.catalog import Checkpoint, list_checkpoints
 from rsviz.core.spec import Certificate, RunSpec
 from rsviz.data.catalog import INPUT_SIZE
-from rsviz.methods.registry import METHODS, ON_CANVASES
+from rsviz.methods import registry
+from rsviz.methods.registry import METHODS
 
 Entrant = tuple[Mapping[str, nn.Module], RunSpec]
 
 
 def on_canvases(folder: Path | None = None) -> list[Checkpoint]:
     """Return the usable checkpoints of these methods, by size of canvas, noise and method."""
-    found = [c for c in list_checkpoints(folder) if c.verified and c.card["method"] in ON_CANVASES]
+    methods = registry.on_canvases()
+    found = [c for c in list_checkpoints(folder) if c.verified and c.card["method"] in methods]
     return sorted(
         found,
         key=lambda c: (
             INPUT_SIZE[c.card["dataset"]],
             c.card["dataset"],
             c.card["sigma"],
-            ON_CANVASES.index(c.card["method"]),
+            methods.index(c.card["method"]),
         ),
     )
 
@@ -44,7 +46,7 @@ def partners(checkpoint: Checkpoint) -> dict[str, Checkpoint]:
         if (c.card["dataset"], c.card["sigma"]) == (card["dataset"], card["sigma"])
     }
     found |= {card["method"]: checkpoint}
-    return {name: found[name] for name in ON_CANVASES if name in found}
+    return {name: found[name] for name in registry.on_canvases() if name in found}
 
 
 def race(

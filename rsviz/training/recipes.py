@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from rsviz.core.settings import as_words
-from rsviz.methods.registry import ON_CANVASES
+from rsviz.methods.registry import METHODS
 from rsviz.training.loop import TrainSpec
 
 WEIGHTINGS = "weightings"  # the folder of an ensemble's logs, one for each way to weigh it
@@ -376,5 +376,5 @@ def commands_of(side: str) -> tuple[str, ...]:
     name = side.partition("/")[0]
     if (recipe := find_recipe(name)) is None:
         return ()
-    n = 1000 if recipe.method in ON_CANVASES else 2000  # there a vote costs more
+    n = 1000 if METHODS[recipe.method].on_canvases else 2000  # there a vote costs more
     return recipe.train_command(), recipe.evaluate_command(recipe.sigmas[0], n)

@@ -21,6 +21,7 @@ from rsviz.core.radius import down
 from rsviz.core.spec import Certificate, Norm, RunSpec
 from rsviz.data import images
 from rsviz.figures.attack import in_words, votes_by_length
+from rsviz.methods.registry import METHODS
 from rsviz.ui.certify import result
 from rsviz.ui.common import address, charts, downloads, job_panel, sessions
 from rsviz.ui.common.jobs import Job
@@ -43,7 +44,7 @@ def pick_attack(alpha: float, seed: int, method: str) -> tuple[AttackSpec, float
     A method that chooses the noise can be attacked where it classifies or where it chooses.
     """
     target: Target | None = "classifier"
-    if method in attack.PREDICTS:
+    if METHODS[method].levels is not None:
         target = st.segmented_control(
             "Attack on",
             list(TARGETS),
@@ -145,12 +146,12 @@ def show_result(
 
 
 def show_paper_style(reading: AttackProgress, spec: RunSpec, x_CHW: Tensor) -> None:
-    """Say how the attacks fared inside the heuristic radius of Variational RS, if this is one.
+    """Say how the attacks fared inside the radius the paper would claim, if the method has one.
 
     That radius is one of L2, whatever norm the attack was made in.
     """
     c = reading.certificate
-    paper = every_level.paper_style(c, spec) if spec.method == "variational" else None
+    paper = every_level.paper_style(c, spec)
     if paper is None or not reading.attempts or not paper.radius > c.radius:
         return
     inside = [

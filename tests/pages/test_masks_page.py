@@ -9,7 +9,7 @@ from rsviz.core.radius import down, radius_l2, radius_linf
 from rsviz.data import shape_attributes
 from rsviz.data.catalog import CLASSES
 from rsviz.networks import inspection
-from rsviz.ui.masks.rivals import TITLES
+from rsviz.ui.masks.rivals import titles
 from tests.helpers import ALWAYS, make_attribute, make_rivals
 
 N, D = 500, 3 * 48 * 48
@@ -71,7 +71,7 @@ def test_all_three_certify_the_same_canvas_in_linf(open_masks):
     radius = radius_linf(radius_l2(1.0, p_a), D)
     assert metrics(app) == [down(255 * radius, 2)] * 3
     told = words(app)
-    for title in TITLES.values():
+    for title in titles().values():
         assert f"**{title}**" in told
     assert f"Radius {down(radius, 5)} on [0, 1]" in told
     # In L2 the same votes prove 2.4 times the Linf radius, no more.

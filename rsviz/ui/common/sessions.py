@@ -20,7 +20,8 @@ from rsviz.core.spec import Bound, Certificate, RunSpec
 from rsviz.data import images
 from rsviz.data.catalog import CLASSES
 from rsviz.evaluation import examples
-from rsviz.smoothing import driver, voters
+from rsviz.methods.registry import METHODS
+from rsviz.smoothing import driver
 from rsviz.ui.common.jobs import Job, Session
 
 IMAGE = "image"  # the desk of certificates and attacks: one of them runs at a time in a tab
@@ -93,17 +94,26 @@ def devices() -> list[str]:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _noisy(key: Key, first: int, _x_CHW: Tensor, _net: nn.Module) -> tuple[Tensor, Tensor]:
-    voter = voters.NoisyClassifier(_net)
-    return driver.noisy_votes(voter, _x_CHW, key.spec, first, key.device)
+def _noisy(
+    key: Key, first: int, _x_CHW: Tensor, _nets: Mapping[str, nn.Module]
+) -> tuple[Tensor, Tensor]:
+    return _ask_noisy(key, first, _x_CHW, _nets)
 
 
-def noisy(key: Key, x_CHW: Tensor, net: nn.Module, first: int = 9) -> tuple[Tensor, Tensor]:
+def _ask_noisy(
+    key: Key, first: int, x_CHW: Tensor, nets: Mapping[str, nn.Module]
+) -> tuple[Tensor, Tensor]:
+    ask = next(METHODS[key.spec.method].certify(x_CHW, nets, key.spec))
+    return driver.noisy_votes(ask.voter, x_CHW, key.spec, first, key.device)
+
+
+def noisy(
+    key: Key, x_CHW: Tensor, nets: Mapping[str, nn.Module], first: int = 9
+) -> tuple[Tensor, Tensor]:
     """Return the first noisy copies (N, C, H, W) that a run counts, and their votes class_N."""
     if key.spec.checkpoint in st.session_state.get("_own_classes", {}):  # kept in no shared cache
-        voter = voters.NoisyClassifier(net)
-        return driver.noisy_votes(voter, x_CHW, key.spec, first, key.device)
-    return _noisy(key, first, x_CHW, net)
+        return _ask_noisy(key, first, x_CHW, nets)
+    return _noisy(key, first, x_CHW, nets)
 
 
 def key_of(x_CHW: Tensor, spec: RunSpec, device: str) -> Key:

@@ -10,16 +10,16 @@ from rsviz.core import live_bounds
 from rsviz.core.radius import down
 from rsviz.core.spec import Bound, Certificate
 from rsviz.figures import masks
-from rsviz.methods.registry import ON_CANVASES
+from rsviz.methods import registry
+from rsviz.methods.registry import METHODS
 from rsviz.ui.certify.result import show_flags
 from rsviz.ui.common import charts, job_panel, sessions
 from rsviz.ui.common.jobs import Job
 
-TITLES = {
-    "adaptive": "Adaptive mask (ARS)",
-    "static": "One static mask",
-    "plain-linf": "No mask: plain smoothing",
-}
+
+def titles() -> dict[str, str]:
+    """Return what each method is called here, by name, in the order shown."""
+    return {name: METHODS[name].label for name in registry.on_canvases()}
 
 
 def start(x_CHW: Tensor, entrants: Sequence[mask_rivals.Entrant], key: object, device: str) -> Job:
@@ -48,10 +48,10 @@ def show_readings(
 ) -> None:
     """Show where each method stands, and how its certificate formed."""
     with st.container(horizontal=True, gap="medium"):
-        for name in ON_CANVASES:
+        for name, title in titles().items():
             if name in runs:
                 with st.container(width=260, border=True):
-                    _show_one(TITLES[name], runs[name][-1], classes, label)
+                    _show_one(title, runs[name][-1], classes, label)
     traces = {
         name: live_bounds.trace(certificates, certificates[-1].alpha, Bound.SPLIT)
         for name, certificates in runs.items()
@@ -62,9 +62,9 @@ def show_readings(
         alpha = max(certificates[-1].alpha for certificates in runs.values())
         ended = all(certificates[-1].ended != "running" for certificates in runs.values())
         charts.show_figure(
-            masks.radii(traces, TITLES, planned),
+            masks.radii(traces, titles(), planned),
             "race",
-            masks.radii_in_words(traces, TITLES),
+            masks.radii_in_words(traces, titles()),
             live=not ended,
         )
         st.caption(
@@ -121,16 +121,17 @@ def _history_row(runs: Mapping[str, Sequence[Certificate]]) -> dict[str, object]
         "seed": c.seed,
         "votes": f"{sum(c.counts):,} of {c.n:,}",
         **{
-            TITLES[name]: None if r.abstained else float(down(255 * r.radius, 2))
+            METHODS[name].label: None if r.abstained else float(down(255 * r.radius, 2))
             for name, r in last.items()
         },
     }
 
 
 def best(job: Job | None) -> Certificate | None:
-    """Return ARS's own last reading, None before there is a certified radius."""
+    """Return the last reading of the one that has rivals, None before its radius is certified."""
     runs = {} if job is None else mask_rivals.by_method(job.readings)
-    if "adaptive" not in runs:
+    own = next((name for name in runs if METHODS[name].rivals), None)
+    if own is None:
         return None
-    last = runs["adaptive"][-1]
+    last = runs[own][-1]
     return None if last.abstained else last
