@@ -15,30 +15,26 @@ def as_python(spec: RunSpec, device: str, file: str = "", crop: object = "centre
     """
     if file:
         name = PurePath(file).name
-        size = "INPUT_SIZE[checkpoint.card['dataset']]"
+        size = "rsviz.INPUT_SIZE[checkpoint.card['dataset']]"
         source = [
-            f"picture = images.open_image(Path({name!r}).read_bytes())",
-            f"x = images.to_tensor(picture, {size}, {crop!r})",
+            f"picture = rsviz.open_image(Path({name!r}).read_bytes())",
+            f"x = rsviz.to_tensor(picture, {size}, {crop!r})",
         ]
-        imports = [
-            "from pathlib import Path\n",
-            "from rsviz import checkpoints, images, run",
-            "from rsviz.networks.classifiers import INPUT_SIZE",
-        ]
+        imports = ["from pathlib import Path\n", "import rsviz"]
         image = ""
     else:
-        source = [f"x, label = datasets.find_image({spec.image!r})"]
-        imports = ["from rsviz import checkpoints, datasets, run"]
+        source = [f"x, label = rsviz.find_image({spec.image!r})"]
+        imports = ["import rsviz"]
         image = f"    image={spec.image!r},"
     name = spec.checkpoint.removeprefix(OWN)
     lines = [
         *imports,
         "",
         *([_import_first(name, spec.normalisation)] if spec.checkpoint.startswith(OWN) else []),
-        f"checkpoint = checkpoints.find({name!r})",
+        f"checkpoint = rsviz.find_checkpoint({name!r})",
         f"assert checkpoint.sha256 == {spec.checkpoint_sha256!r}",
         *source,
-        "certificate = run.certify(",
+        "certificate = rsviz.certify(",
         "    x,",
         "    checkpoint,",
         f"    device={device!r},",

@@ -22,12 +22,12 @@ from rsviz.core.errors import UserError
 from rsviz.core.files import read_bytes, shown
 from rsviz.core.radius import radius_l2
 from rsviz.core.spec import SIGMA_MAX, Bound, Norm, RunSpec, Votes
+from rsviz.data.catalog import SPLITS
 from rsviz.evaluation.log_tables import NUMBER, Table, decode, read_table, split_lines
 
 FORMAT = "rsviz-log-1"
 LOG_BYTES = 256 << 20  # of a file; a row of ImageNet has 4 kB
 ABSTAIN = -1
-SPLITS = ("train", "test")
 _WHOLE = re.compile(r"[+-]?\d{1,12}(\.0*)?", re.ASCII)
 # Own logs print radii to six digits; those that agree so far are a reading of the counts.
 _PRINTED = 2e-6

@@ -129,8 +129,8 @@ def test_a_picture_as_large_as_the_uploader_takes_is_read():
 
 PEAK = """
 import sys
-from rsviz import images
-from rsviz.errors import UserError
+from rsviz.data import images
+from rsviz.core.errors import UserError
 
 def peak():  # of this process alone, in MB; rusage would start from the parent's peak
     with open("/proc/self/status") as lines:

@@ -11,11 +11,11 @@ import streamlit as st
 from rsviz.checkpoints import catalog
 from rsviz.core.errors import UserError
 from rsviz.core.spec import Norm
-from rsviz.data.catalog import CLASSES
+from rsviz.data.catalog import CLASSES, SPLITS
 from rsviz.evaluation import comparison
 from rsviz.evaluation.comparison import Entry
 from rsviz.evaluation.contradictions import contradictions
-from rsviz.evaluation.logs import SPLITS, Log, parse_log, state, unstated
+from rsviz.evaluation.logs import Log, parse_log, state, unstated
 from rsviz.ui.common.address import plain
 
 
