@@ -49,7 +49,7 @@ spec = certify.make_spec(
     **chosen,
 )
 key = AttackRun(images.image_id(picture.x_CHW), spec, how, device)
-session = sessions.session()
+session = sessions.desk(sessions.IMAGE)
 if session.job is not None and session.job.key != key:
     session.stop()
 if pressed:

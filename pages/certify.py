@@ -43,8 +43,8 @@ spec = certify.make_spec(
 )
 key = sessions.key_of(picture.x_CHW, spec, device)
 nets = sessions.networks(checkpoint, device)
-copies, votes = sessions.noisy(key, picture.x_CHW, nets["classifier"])
-session = sessions.session()
+copies, votes = sessions.noisy(key, picture.x_CHW, nets)
+session = sessions.desk(sessions.IMAGE)
 if session.job is not None and session.job.key != key:
     session.stop()
 if pressed:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -24,7 +24,6 @@ from rsviz.methods.registry import METHODS
 
 State = Literal["waiting", "running", "done", "stopped", "failed", "measured"]
 Nets = Callable[[Checkpoint], Mapping[str, nn.Module]]
-ORDER = tuple(METHODS)
 
 
 def title(checkpoint: Checkpoint) -> str:
@@ -79,7 +78,19 @@ class Row:
 class Panorama:
     """All rows at one moment."""
 
+    unit: ClassVar[str] = "votes"
+
     rows: tuple[Row, ...]
+
+    @property
+    def done(self) -> int:
+        """Votes counted; all of a row that failed, which has none to wait for."""
+        return sum(r.planned if r.state == "failed" else r.done for r in self.rows)
+
+    @property
+    def planned(self) -> int:
+        """Votes of all rows."""
+        return sum(r.planned for r in self.rows)
 
     @property
     def complete(self) -> bool:
@@ -124,8 +135,10 @@ def contestants(dataset: str) -> list[Checkpoint]:
         and c.card["dataset"].partition("-k")[0] == dataset
     ]
 
+    order = list(METHODS)
+
     def rank(c: Checkpoint) -> tuple[int, float, str]:
-        return ORDER.index(c.card["method"]), c.card.get("sigma") or 99.0, c.name
+        return order.index(c.card["method"]), c.card.get("sigma") or 99.0, c.name
 
     return sorted(found, key=rank)
 

@@ -38,7 +38,7 @@ from rsviz.networks.normalisation import Normalisation, to_card
 
 MEGABYTES = 60
 UNPACKED = 256 * 2**20  # bytes: a small zip can hold a large file
-NETWORKS = ("resnet110", "resnet20", "compact")
+NETWORKS = ("resnet110", "resnet20", "compact", "compact-48")
 USUAL = ("state_dict", "model_state_dict", "net", "model")  # names that weights lie under
 DEPTH = 3  # of dicts in dicts
 COUNTER = (

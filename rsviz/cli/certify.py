@@ -109,8 +109,9 @@ def _how_long(args: argparse.Namespace) -> dict[str, Any]:
     if args.until_radius is not None and args.bound not in (None, "anytime"):
         raise UserError("--until-radius has a bound of its own; leave --bound out.")
     by_rule = args.until_radius is not None or args.precision is not None
+    n = 1_000_000 if args.precision is not None else 10_000
     return {
-        "n": args.n or (1_000_000 if args.precision is not None else 10_000),
+        "n": n if args.n is None else args.n,
         "bound": args.bound or ("anytime" if by_rule else "clopper-pearson"),
         "until_radius": args.until_radius,
         "precision": args.precision,

@@ -58,7 +58,7 @@ def add_device(command: argparse.ArgumentParser) -> None:
 
 def add_images(command: argparse.ArgumentParser) -> None:
     """Add which images are certified and how."""
-    command.add_argument("--split", default="test", choices=["train", "test"])
+    command.add_argument("--split", default="test", choices=["train", "test", "fit", "validation"])
     which = command.add_mutually_exclusive_group(required=True)
     which.add_argument("--every", type=int, help="images 0, K, 2K, ...")
     which.add_argument("--first", type=int, help="images 0 to M-1")

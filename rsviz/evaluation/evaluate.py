@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -103,6 +103,10 @@ def spec_for(checkpoint: Checkpoint, sigma: float | None, **settings: Any) -> Ev
     given = dict(card.get("run", {})) | dict(settings.pop("settings", ()))
     if method.chooses_sigma and sigma is not None:
         raise UserError(f"{method.title} chooses the noise of each image; leave --sigma out.")
+    if settings.get("split") == "validation" and card.get("split") != "fit":
+        raise UserError(
+            f"{checkpoint.name} has seen the validation images; train one with --split fit."
+        )
     if sigma is None:
         sigma = card["sigma"]
     if sigma is None and not method.chooses_sigma:
@@ -123,6 +127,8 @@ def spec_for(checkpoint: Checkpoint, sigma: float | None, **settings: Any) -> Ev
 @dataclass(frozen=True)
 class Standing:
     """How far an evaluation is: images in the log, in all, and certified here in how long."""
+
+    unit: ClassVar[str] = "images"
 
     done: int
     planned: int

@@ -244,7 +244,9 @@ def _open(out: Path, head: Mapping[str, Any]) -> set[int]:
         return set()
     lines = data[: data.rfind(b"\n") + 1].decode("utf-8", "replace").splitlines()
     if lines[:2] != [first, ",".join(COLUMNS)]:
-        raise UserError(f"{shown(out)} holds something else; choose another --out.")
+        raise UserError(
+            f"{shown(out)} holds a run with other settings, or no table; choose another --out."
+        )
     rows = list(csv.reader(lines[2:]))
     if any(len(row) != len(COLUMNS) or not row[2].isdecimal() for row in rows):
         raise UserError(f"{shown(out)} is a damaged table; choose another --out.")

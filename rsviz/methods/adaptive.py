@@ -24,7 +24,7 @@ from rsviz.core.errors import UserError
 from rsviz.core.settings import options_of
 from rsviz.core.spec import Certificate, Norm, RunSpec, Votes
 from rsviz.data.images import image_id
-from rsviz.methods.base import network
+from rsviz.methods.base import Aim, network
 from rsviz.networks.inspection import class_count
 from rsviz.networks.masks import OnesMask
 from rsviz.smoothing.noise import CHUNK, chunk, chunk_seed
@@ -182,6 +182,36 @@ def read(votes: Mapping[str, Votes], spec: RunSpec, d: int) -> Certificate:
     return reading.read(
         votes.get("select"), votes.get("bound"), spec, GUARANTEE, norm=Norm.LINF, d=d
     )
+
+
+def aim(nets: Mapping[str, nn.Module], spec: RunSpec, c: Certificate) -> Aim:
+    """Return the aim at ARS through both of its queries and its mask; a row's noise is its own."""
+    assert c.predicted is not None
+    voter = voter_of(nets, spec)
+
+    def logits_of(x_NCHW: Tensor, noise_RCHW: Tensor) -> Tensor:
+        other_RCHW = noise_RCHW.roll(1, 0).flip(3)  # of the second query: other entries and rows
+        x_RCHW = x_NCHW.repeat(len(noise_RCHW) // len(x_NCHW), 1, 1, 1)
+        sigma_R111 = torch.full((len(x_RCHW), 1, 1, 1), spec.sigma, device=x_NCHW.device)
+        noise = (noise_RCHW, other_RCHW)
+        answers = ask(x_RCHW, sigma_R111, noise, voter.masks, voter.shares_K, voter.kappa_max)
+        return voter.classifier(combine(answers)[0]).unflatten(0, (-1, len(x_NCHW)))
+
+    return Aim(logits_of, (voter.classifier, *voter.masks), c.predicted)
+
+
+def aim_static(nets: Mapping[str, nn.Module], spec: RunSpec, c: Certificate) -> Aim:
+    """Return the aim at the classifier through its one fixed mask."""
+    assert c.predicted is not None
+    net, mask = nets["classifier"], network(nets, "mask")
+
+    def logits_of(x_NCHW: Tensor, noise_RCHW: Tensor) -> Tensor:
+        x_RCHW = x_NCHW.repeat(len(noise_RCHW) // len(x_NCHW), 1, 1, 1)
+        sigma_R111 = torch.full((len(x_RCHW), 1, 1, 1), spec.sigma, device=x_NCHW.device)
+        seen_RCHW = static_query(x_RCHW, sigma_R111, noise_RCHW, mask)
+        return net(seen_RCHW).unflatten(0, (-1, len(x_NCHW)))
+
+    return Aim(logits_of, (net, mask), c.predicted)
 
 
 def loss(

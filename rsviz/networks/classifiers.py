@@ -5,6 +5,7 @@ ensemble.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -128,6 +129,7 @@ def _resnet50(classes: int) -> nn.Module:
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "compact": Compact,
+    "compact-48": partial(Compact, width=48),  # 1.08 M weights, 38 M multiply-adds
     "resnet20": lambda classes: CifarResNet(20, classes),
     "resnet110": lambda classes: CifarResNet(110, classes),
     "resnet50": _resnet50,
@@ -163,6 +165,36 @@ def build(
     body = NETWORKS[network](classes or CLASS_COUNT[dataset], **options)
     how = normalisation or of_dataset(dataset)
     return nn.Sequential(Normalize(how.mean, how.std), body)
+
+
+def widen(narrow: nn.Module, wide: nn.Module) -> None:
+    """Copy a network's weights into one of more channels, in place.
+
+    The leading channels of ``wide`` become those of ``narrow`` and do not read the channels added
+    beside them, which keep the weights they have and read all, until training says otherwise. Both
+    then compute the same (the aim of Net2Net, Chen et al. 2016, arXiv 1511.05641).
+
+    Raises
+    ------
+    UserError
+        They differ in more than the number of channels, or ``wide`` has fewer.
+    """
+    old, new = narrow.state_dict(), wide.state_dict()
+    fit = old.keys() == new.keys() and all(
+        a.dim() == new[key].dim()
+        and a.shape[2:] == new[key].shape[2:]
+        and all(m <= n for m, n in zip(a.shape[:2], new[key].shape[:2], strict=True))
+        for key, a in old.items()
+    )
+    if not fit:
+        raise UserError("The network to start from is not a narrower one of the same kind.")
+    for key, a in old.items():
+        b = new[key]  # shares its memory with the network
+        if a.dim() == 1:
+            b[: len(a)] = a
+        elif a.dim() > 1:
+            b[: len(a)] = 0
+            b[: len(a), : a.shape[1]] = a
 
 
 def fold(net: nn.Module) -> nn.Module:

@@ -168,6 +168,42 @@ def test_curves_read_the_fields_logs(home, capsys):
     assert curve["accuracy"] == pytest.approx({"0": 1 / 3, "0.4": 1 / 3, "0.6": 0})
 
 
+def test_only_networks_that_never_saw_the_validation_images_are_measured_on_them(
+    home, capsys, monkeypatch
+):
+
+    whole = datasets.load("shapes", "train")
+    few = replace(whole, x_NCHW=whole.x_NCHW[:320], y_N=whole.y_N[:320])
+    asked = []
+
+    def small(name, split):
+        asked.append(split)
+        return few if split == "train" else datasets._part(few, split)
+
+    monkeypatch.setattr(datasets, "load", small)
+    words = ("--dataset", "shapes", "--sigma", 0.25, "--epochs", 1, "--lr", 0.05, "--no-compile")
+    words += ("--split", "fit")
+    code, _, err = run(capsys, "train", "gaussian", *words, "--start", "net", "--out", home / "no")
+    assert code == 2
+    assert "net has seen the validation images" in err
+    code, _, err = run(capsys, "train", "static", *words, "--out", home / "no")
+    assert code == 2
+    assert "trains on all training images" in err
+    assert not asked
+    for start in ((), ("--start", "fitted")):
+        name = "next" if start else "fitted"
+        code, _, _ = run(capsys, "train", "gaussian", *words, *start, "--out", home / name)
+        assert code == 0
+    assert asked == ["fit", "fit"]
+    how = ("--split", "validation", "--every", 16, "--n0", 10, "--n", 100)
+    for name, works in (("next", True), ("net", False)):
+        out = home / f"{name}.csv"
+        code, _, err = run(capsys, "evaluate", "--checkpoint", name, *how, "--out", out)
+        assert (code == 0) == works == out.exists()
+        assert works or "has seen the validation images" in err
+    assert len((home / "next.csv").read_text().splitlines()) == 2 + 2  # images 0 and 16 of 32
+
+
 def test_training_writes_a_checkpoint_that_certifies(home, capsys, monkeypatch):
 
     whole = datasets.load("shapes", "test")

@@ -20,8 +20,11 @@ from rsviz.core.spec import Bound, Certificate, RunSpec
 from rsviz.data import images
 from rsviz.data.catalog import CLASSES
 from rsviz.evaluation import examples
-from rsviz.smoothing import driver, voters
+from rsviz.methods.registry import METHODS
+from rsviz.smoothing import driver
 from rsviz.ui.common.jobs import Job, Session
+
+IMAGE = "image"  # the desk of certificates and attacks: one of them runs at a time in a tab
 
 
 @dataclass(frozen=True)
@@ -66,14 +69,14 @@ def network(checkpoint: Checkpoint, device: str) -> nn.Module:
 
 
 @st.cache_resource(scope="session", on_release=lambda session: session.stop(), show_spinner=False)
-def session() -> Session:
-    """Return this browser tab's jobs; closing the tab stops them."""
-    return Session()
-
-
-@st.cache_resource(scope="session", on_release=lambda session: session.stop(), show_spinner=False)
 def desk(name: str) -> Session:
-    """Return this browser tab's jobs of another kind than certificates; closing it stops them."""
+    """Return this browser tab's jobs of one kind; closing the tab stops them.
+
+    Parameters
+    ----------
+    name : ``image`` for certificates and attacks of one image, else the view: ``levels``,
+        ``masks``, ``networks``, ``weightings``, ``evaluate``.
+    """
     return Session()
 
 
@@ -91,17 +94,26 @@ def devices() -> list[str]:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _noisy(key: Key, first: int, _x_CHW: Tensor, _net: nn.Module) -> tuple[Tensor, Tensor]:
-    voter = voters.NoisyClassifier(_net)
-    return driver.noisy_votes(voter, _x_CHW, key.spec, first, key.device)
+def _noisy(
+    key: Key, first: int, _x_CHW: Tensor, _nets: Mapping[str, nn.Module]
+) -> tuple[Tensor, Tensor]:
+    return _ask_noisy(key, first, _x_CHW, _nets)
 
 
-def noisy(key: Key, x_CHW: Tensor, net: nn.Module, first: int = 9) -> tuple[Tensor, Tensor]:
+def _ask_noisy(
+    key: Key, first: int, x_CHW: Tensor, nets: Mapping[str, nn.Module]
+) -> tuple[Tensor, Tensor]:
+    ask = next(METHODS[key.spec.method].certify(x_CHW, nets, key.spec))
+    return driver.noisy_votes(ask.voter, x_CHW, key.spec, first, key.device)
+
+
+def noisy(
+    key: Key, x_CHW: Tensor, nets: Mapping[str, nn.Module], first: int = 9
+) -> tuple[Tensor, Tensor]:
     """Return the first noisy copies (N, C, H, W) that a run counts, and their votes class_N."""
     if key.spec.checkpoint in st.session_state.get("_own_classes", {}):  # kept in no shared cache
-        voter = voters.NoisyClassifier(net)
-        return driver.noisy_votes(voter, x_CHW, key.spec, first, key.device)
-    return _noisy(key, first, x_CHW, net)
+        return _ask_noisy(key, first, x_CHW, nets)
+    return _noisy(key, first, x_CHW, nets)
 
 
 def key_of(x_CHW: Tensor, spec: RunSpec, device: str) -> Key:
@@ -111,11 +123,8 @@ def key_of(x_CHW: Tensor, spec: RunSpec, device: str) -> Key:
 
 def start(key: Key, x_CHW: Tensor, spec: RunSpec, nets: Mapping[str, nn.Module]) -> Job:
     """Queue a run for this session in place of what runs for it, unless that is the very run."""
-    job = session().job
-    if job is not None and job.key == key and job.active and not job.cancel.is_set():
-        return job
     split = replace(spec, bound=Bound.SPLIT)
-    return session().start(
+    return desk(IMAGE).start_once(
         Job(
             key,
             key.device,
@@ -134,7 +143,7 @@ def shown_of(job: Job) -> Shown | None:
 
 def find_shown(key: Key, checkpoint: Checkpoint) -> Shown | None:
     """Return the newest run of this session with these votes, else a stored one, else None."""
-    for job in reversed(session().history):
+    for job in reversed(desk(IMAGE).history):
         if job.key == key and (shown := shown_of(job)) is not None:
             return shown
     for example in examples.load(checkpoint):
@@ -157,6 +166,6 @@ def _page_flags(key: Key) -> tuple[str, ...]:
         job.readings
         and job.key != key
         and replace(job.key, spec=replace(job.key.spec, seed=key.spec.seed)) == key
-        for job in session().history
+        for job in desk(IMAGE).history
     )
     return (flags.RETRIED,) * retried
