@@ -85,9 +85,20 @@ def parse(text: str) -> Normalisation:
 
 
 def of_card(card: Mapping[str, Any]) -> Normalisation | None:
-    """Return the normalisation that a card states, None where it is the data set's own."""
-    stated = card.get("normalisation")
-    return None if stated is None else Normalisation(_three(stated["mean"]), _three(stated["std"]))
+    """Return the normalisation that a card states, None where it is the data set's own.
+
+    Raises
+    ------
+    UserError
+        The card states something else.
+    """
+    if (stated := card.get("normalisation")) is None:
+        return None
+    try:
+        mean, std = ([float(v) for v in stated[side]] for side in ("mean", "std"))
+        return Normalisation(_three(mean), _three(std))
+    except (KeyError, TypeError, ValueError):
+        raise UserError("The card's normalisation is not three means and three stds.") from None
 
 
 def to_card(how: Normalisation) -> dict[str, list[float]]:

@@ -301,6 +301,30 @@ def test_anything_else_is_refused_with_the_true_reason(name):
     assert len(str(refusal.value)) < 300
 
 
+class Harmful:
+    def __reduce__(self):
+        return (print, ("code ran",))
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_code_in_a_file_does_not_run(capsys, old):
+    for content in (Harmful(), {"state_dict": Harmful()}, {"state_dict": STATE, "args": Harmful()}):
+        with pytest.raises(UserError, match="more than plain weights"):
+            foreign.read_foreign(saved(content, old), "evil.pth.tar", "cifar10")
+    with pytest.raises(UserError, match="did not write"):
+        foreign.read_foreign(pickle.dumps(Harmful()), "evil.pkl", "cifar10")
+    assert "code ran" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("key", ["fc.bias", "stages.0.1.running_var", "stages.0.0.weight"])
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_weights_that_are_no_numbers_are_refused(key, value):
+    state = {k: v.clone() for k, v in STATE.items()}
+    state[key].view(-1)[0] = value
+    with pytest.raises(UserError, match="not numbers"):
+        foreign.read_foreign(saved({"net": state}), "a.pt", "cifar10")
+
+
 def test_a_file_that_unpacks_to_too_much_is_not_read():
     data = bomb()
     assert len(data) < 2**20

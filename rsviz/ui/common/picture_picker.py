@@ -73,7 +73,10 @@ def pick(default: str) -> Source:
         label_visibility="collapsed",
     )
     if chosen == "upload":
-        file = st.file_uploader("A picture from this device (JPEG, PNG, GIF, WebP or BMP)")
+        file = st.file_uploader(
+            "A picture from this device (JPEG, PNG, GIF, WebP or BMP)",
+            max_upload_size=images.MEGABYTES,
+        )
     elif chosen == "camera":
         file = st.camera_input("Take a picture")
     else:

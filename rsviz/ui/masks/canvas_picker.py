@@ -242,7 +242,10 @@ def _of_dataset(base: str, index: int, dataset: str) -> _Pasted:
 
 def _upload(size: int) -> _Pasted:
     side = int(st.slider("Its size on the canvas, pixels", 8, size, min(32, size), step=4))
-    file = st.file_uploader("A picture from this device (JPEG, PNG, GIF, WebP or BMP)")
+    file = st.file_uploader(
+        "A picture from this device (JPEG, PNG, GIF, WebP or BMP)",
+        max_upload_size=images.MEGABYTES,
+    )
     if file is not None:
         try:
             digest = hashlib.sha256(file.getvalue()).hexdigest()
