@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from rsviz.core import reading
+from rsviz.core import reading, stopping
 from rsviz.core.errors import UserError
 from rsviz.core.settings import options_of
 from rsviz.core.spec import Certificate, RunSpec, Votes
@@ -64,7 +64,7 @@ def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> Meth
     net, axis = base.network(nets, "classifier"), options_of(Options, spec).axis
     voter, classes = MirrorVoter(net, AXES[axis]), class_count(net)
     select = yield Ask("select", voter, spec.sigma, spec.n0, classes)
-    until = reading.until(spec, select.top)
+    until = stopping.until(spec, select.top)
     bound = yield Ask("bound", voter, spec.sigma, spec.n, classes, until=until)
     return read({"select": select, "bound": bound}, spec)
 
