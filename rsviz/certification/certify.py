@@ -19,6 +19,7 @@ from rsviz.data.catalog import INPUT_SIZE
 from rsviz.data.images import image_id
 from rsviz.methods.registry import METHODS, reader
 from rsviz.smoothing.driver import default_chunks, drive, path
+from rsviz.smoothing.noise import SCHEME, Scheme
 from rsviz.smoothing.voters import Ask, MethodRun, Request
 
 Read = Callable[[dict[str, Votes], RunSpec], Certificate]
@@ -118,14 +119,17 @@ def certify(
     return last.certificate
 
 
-def count(ask: Ask, n: int, x_CHW: Tensor, seed: int, device: str = "cpu") -> tuple[int, ...]:
+def count(
+    ask: Ask, n: int, x_CHW: Tensor, seed: int, device: str = "cpu", scheme: Scheme = SCHEME
+) -> tuple[int, ...]:
     """Return counts_K of the first n votes of one ask, by the driver that every run uses."""
 
     def start() -> MethodRun:
         yield replace(ask, n=n)
         return None  # type: ignore[return-value]  # no certificate: only the votes are wanted
 
-    *_, task = drive([Request(0, x_CHW, image_id(x_CHW), seed, start)], device)
+    request = Request(0, x_CHW, image_id(x_CHW), seed, start)
+    *_, task = drive([request], device, scheme=scheme)
     return task.votes[ask.stage].counts_K
 
 

@@ -25,6 +25,7 @@ from rsviz.data.images import image_id
 from rsviz.methods.base import Method
 from rsviz.methods.registry import METHODS, reader
 from rsviz.smoothing.driver import default_chunks, path
+from rsviz.smoothing.noise import scheme_of
 
 FRESH = 10_000  # votes of the fresh seed at least: few votes could not tell a hunted seed
 READ = (
@@ -87,7 +88,7 @@ def recheck(
     if not recounts:
         said = "It has no votes yet and claims nothing, so there is nothing to count again."
         return [*checks, Check("same seed", True, said)]
-    here = path(device, default_chunks(device))
+    here = path(device, default_chunks(device), scheme_of(c.path))
     checks += [compare_again(r, c.path, here) for r in recounts]
     return checks + check_fresh(recounts, read, fresh_seed)
 
@@ -179,7 +180,7 @@ def _replay(
         counts_K = tuple(stated[ask.stage])
         if len(counts_K) != ask.classes:
             raise UserError(f"{len(counts_K)} counts where {ask.classes} classes are voted for.")
-        again = certify.count(ask, n, x_CHW, spec.seed, device)
+        again = certify.count(ask, n, x_CHW, spec.seed, device, scheme_of(c.path))
         new = certify.count(ask, max(n, fresh[1]), x_CHW, fresh[0], device)
         recounts.append(Recount(ask.stage, counts_K, again, new))
         ended = "complete" if n == ask.n else c.ended if c.ended != "complete" else "stopped"

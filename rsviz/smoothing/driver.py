@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,8 +20,10 @@ from torch import Tensor
 
 from rsviz.core.spec import Certificate, Ending, RunSpec, Votes
 from rsviz.data.images import image_id
-from rsviz.smoothing.noise import CHUNK, chunk, chunk_seed
+from rsviz.smoothing.noise import CHUNK, SCHEME, Drawer, Scheme, chunk, chunk_name
 from rsviz.smoothing.voters import Ask, MethodRun, Request, Voter
+
+AHEAD = 3  # batches whose noise is drawn, or being drawn, while one is voted on
 
 
 @dataclass(eq=False)
@@ -70,13 +73,14 @@ def default_chunks(device: str) -> int:
     return 20 if device.startswith("cuda") else 1
 
 
-def path(device: str, chunks: int) -> str:
+def path(device: str, chunks: int, scheme: Scheme = SCHEME) -> str:
     """Name the arithmetic votes are counted on; equal paths and seeds give equal counts."""
     if device.startswith("cuda"):
-        kind = torch.cuda.get_device_name(device)
+        kind, drawn = torch.cuda.get_device_name(device), ""
     else:
         kind = f"cpu {torch.backends.cpu.get_cpu_capability()}"
-    return f"{kind}, float32, eager, torch {torch.__version__}, {chunks * CHUNK} rows"
+        drawn = "" if scheme == "mt19937" else f", noise {scheme} numpy {np.__version__}"
+    return f"{kind}, float32, eager, torch {torch.__version__}, {chunks * CHUNK} rows{drawn}"
 
 
 def drive(
@@ -84,28 +88,41 @@ def drive(
     device: str = "cpu",
     chunks: int | None = None,
     cancel: threading.Event | None = None,
+    scheme: Scheme = SCHEME,
 ) -> Iterator[Task]:
     """Answer the asks of all requests; yield each task whenever some of its votes came in.
 
     A ``finished`` task has its certificate and is not seen again. Every forward pass has
     exactly ``chunks`` chunks, padded where fewer wait, so that an image's counts are the same
-    whatever is batched beside it. On a GPU one batch is computed ahead of the one being read.
+    whatever is batched beside it. Noise is drawn ahead of the networks that vote on it, and on a
+    GPU one batch is computed ahead of the one being read.
+
+    Parameters
+    ----------
+    scheme : by which noise is drawn; another than `noise.SCHEME` only to verify what used it.
     """
     chunks = chunks or default_chunks(device)
     ahead = 1 if device.startswith("cuda") else 0
     queue, active = iter(requests), list[Task]()
+    drawn = deque[_Batch]()
     flying = deque[tuple[list[_Share], Tensor]]()
-    while not (cancel and cancel.is_set()):
-        shares = _next_shares(active, queue, chunks, device)
-        for task in [t for t in active if t.finished and not t.votes]:  # it asked for nothing
-            active.remove(task)
-            yield task
-        if shares:
-            flying.append((shares, _forward(shares, chunks, device)))
-        elif not flying and not active:
-            return
-        if flying and (len(flying) > ahead or not shares):
-            yield from _collect(*flying.popleft(), active)
+    with Drawer(device, scheme) as drawer:
+        while not (cancel and cancel.is_set()):
+            while len(drawn) < AHEAD:
+                shares = _next_shares(active, queue, chunks, device)
+                if not shares:
+                    break
+                drawn.append(_batch(shares, chunks, drawer))
+            for task in [t for t in active if t.finished and not t.votes]:  # it asked for nothing
+                active.remove(task)
+                yield task
+            if drawn:
+                batch = drawn.popleft()
+                flying.append((batch.shares, _forward(batch, chunks, device, drawer)))
+            elif not flying and not active:
+                return
+            if flying and (len(flying) > ahead or not drawn):
+                yield from _collect(*flying.popleft(), active)
 
 
 def _next_shares(
@@ -132,27 +149,45 @@ def _next_shares(
     return shares
 
 
-def _forward(shares: list[_Share], chunks: int, device: str) -> Tensor:
-    """Return class_BN of one batch, one row of `CHUNK` votes a chunk, padding left out."""
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """Chunks that share a forward pass, and their noise on its way, one for each query of a vote.
+
+    ``padded`` repeats the last share until the batch is full.
+    """
+
+    shares: list[_Share]
+    padded: list[_Share]
+    noise: list[Future[Tensor]]
+
+
+def _batch(shares: list[_Share], chunks: int, drawer: Drawer) -> _Batch:
     padded = shares + [shares[-1]] * (chunks - len(shares))
-    shape = padded[0].task.x_CHW.shape
+    C, H, W = shares[0].task.x_CHW.shape
+    noise = [
+        drawer.start((C, H, W), [_name(share, query) for share in padded])
+        for query in range(shares[0].ask.queries)
+    ]
+    return _Batch(shares, padded, noise)
+
+
+def _name(share: _Share, query: int) -> str:
+    request = share.task.request
+    return chunk_name(request.seed, request.image, share.ask.stage, query, share.index)
+
+
+def _forward(batch: _Batch, chunks: int, device: str, drawer: Drawer) -> Tensor:
+    """Return class_BN of one batch, one row of `CHUNK` votes a chunk, padding left out."""
+    padded, noise = batch.padded, [drawn.result() for drawn in batch.noise]
     with torch.inference_mode():
-        x_NCHW = torch.cat([s.task.x_CHW.expand(CHUNK, *shape) for s in padded])
+        x_BNCHW = [s.task.x_CHW.expand(CHUNK, *s.task.x_CHW.shape) for s in padded]
+        x_NCHW = torch.cat(x_BNCHW) if chunks > 1 else x_BNCHW[0]
         sigma_B = torch.tensor([s.ask.sigma for s in padded], device=device)
         sigma_N111 = sigma_B.repeat_interleave(CHUNK).view(-1, 1, 1, 1)
-        noise = [
-            torch.cat([_noise(s, query, device) for s in padded])
-            for query in range(padded[0].ask.queries)
-        ]
-        classes_N = shares[0].ask.voter(x_NCHW, sigma_N111, *noise)
-        return classes_N.view(chunks, CHUNK)[: len(shares)]
-
-
-def _noise(share: _Share, query: int, device: str) -> Tensor:
-    request = share.task.request
-    seed = chunk_seed(request.seed, request.image, share.ask.stage, query, share.index)
-    C, H, W = share.task.x_CHW.shape
-    return chunk((C, H, W), seed, device)
+        classes_N = padded[0].ask.voter(x_NCHW, sigma_N111, *noise)
+        for noise_NCHW in noise:
+            drawer.give_back(noise_NCHW)
+        return classes_N.view(chunks, CHUNK)[: len(batch.shares)]
 
 
 def _collect(shares: list[_Share], classes_BN: Tensor, active: list[Task]) -> Iterator[Task]:
@@ -180,9 +215,9 @@ def noisy_votes(
     They are the very copies a run with this spec counts; at most `CHUNK` are shown.
     """
     C, H, W = x_CHW.shape
-    seed = chunk_seed(spec.seed, image_id(x_CHW), "bound", 0, 0)
+    name = chunk_name(spec.seed, image_id(x_CHW), "bound", 0, 0)
     with torch.inference_mode():
-        e_NCHW = chunk((C, H, W), seed, device)
+        e_NCHW = chunk((C, H, W), name, device)
         x_NCHW = x_CHW.to(device).expand(CHUNK, C, H, W)
         sigma_N111 = torch.full((CHUNK, 1, 1, 1), spec.sigma, device=device)
         class_N = voter(x_NCHW, sigma_N111, e_NCHW)
