@@ -10,9 +10,10 @@ Shape suffixes: N rows of a batch, C channels, H height, W width, K classes, B c
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from rsviz.data.images import image_id
 from rsviz.smoothing.noise import CHUNK, SCHEME, Drawer, Scheme, chunk, chunk_name
 from rsviz.smoothing.voters import Ask, MethodRun, Request, Voter
 
-AHEAD = 3  # batches whose noise is drawn, or being drawn, while one is voted on
+AHEAD = 3  # batches whose noise is drawn, or being drawn, before they are voted on
 
 
 @dataclass(eq=False)
@@ -102,11 +103,10 @@ def drive(
     scheme : by which noise is drawn; another than `noise.SCHEME` only to verify what used it.
     """
     chunks = chunks or default_chunks(device)
-    ahead = 1 if device.startswith("cuda") else 0
     queue, active = iter(requests), list[Task]()
     drawn = deque[_Batch]()
-    flying = deque[tuple[list[_Share], Tensor]]()
-    with Drawer(device, scheme) as drawer:
+    flying = deque[tuple[list[_Share], Future[Tensor]]]()
+    with Drawer(device, scheme) as drawer, ThreadPoolExecutor(thread_name_prefix="votes") as pool:
         while not (cancel and cancel.is_set()):
             while len(drawn) < AHEAD:
                 shares = _next_shares(active, queue, chunks, device)
@@ -116,13 +116,32 @@ def drive(
             for task in [t for t in active if t.finished and not t.votes]:  # it asked for nothing
                 active.remove(task)
                 yield task
+            ahead = 0
             if drawn:
                 batch = drawn.popleft()
-                flying.append((batch.shares, _forward(batch, chunks, device, drawer)))
+                ahead = _ahead(batch, device)
+                work = partial(_forward, batch, chunks, device, drawer)
+                flying.append((batch.shares, pool.submit(work) if ahead > 1 else _now(work)))
             elif not flying and not active:
                 return
-            if flying and (len(flying) > ahead or not drawn):
-                yield from _collect(*flying.popleft(), active)
+            if flying and len(flying) > ahead:
+                shares, class_BN = flying.popleft()
+                yield from _collect(shares, class_BN.result(), active)
+
+
+def _ahead(batch: "_Batch", device: str) -> int:
+    """Return how many batches may be on their way while the oldest is read."""
+    if device.startswith("cuda"):
+        return 1
+    at_once: int = getattr(batch.shares[0].ask.voter, "at_once", 1)
+    return 0 if at_once == 1 else at_once
+
+
+def _now(work: Callable[[], Tensor]) -> Future[Tensor]:
+    """Do it in this thread, whose own threads torch computes with."""
+    done = Future[Tensor]()
+    done.set_result(work())
+    return done
 
 
 def _next_shares(
@@ -181,9 +200,10 @@ def _forward(batch: _Batch, chunks: int, device: str, drawer: Drawer) -> Tensor:
     padded, noise = batch.padded, [drawn.result() for drawn in batch.noise]
     with torch.inference_mode():
         x_BNCHW = [s.task.x_CHW.expand(CHUNK, *s.task.x_CHW.shape) for s in padded]
-        x_NCHW = torch.cat(x_BNCHW) if chunks > 1 else x_BNCHW[0]
-        sigma_B = torch.tensor([s.ask.sigma for s in padded], device=device)
-        sigma_N111 = sigma_B.repeat_interleave(CHUNK).view(-1, 1, 1, 1)
+        sigma_BN = torch.tensor([[s.ask.sigma] for s in padded], device=device).expand(-1, CHUNK)
+        x_NCHW = torch.cat(x_BNCHW) if chunks > 1 else x_BNCHW[0]  # one chunk's rows stay one row
+        sigma_N111 = sigma_BN.reshape(-1) if chunks > 1 else sigma_BN[0]
+        sigma_N111 = sigma_N111.view(-1, 1, 1, 1)
         classes_N = padded[0].ask.voter(x_NCHW, sigma_N111, *noise)
         for noise_NCHW in noise:
             drawer.give_back(noise_NCHW)

@@ -7,14 +7,17 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from torch import Tensor, nn
 
 from rsviz.core.spec import Certificate, Votes
+from rsviz.smoothing import engines
 
 
 class Voter(Protocol):
-    """Whatever turns images and noise into one predicted class a row."""
+    """Whatever turns images and noise into one predicted class a row.
+
+    It may have a number ``at_once`` above 1, of batches it can vote on at the same time.
+    """
 
     def __call__(self, x_NCHW: Tensor, sigma_N111: Tensor, *noise_NCHW: Tensor) -> Tensor:
         """Return class_N; noise is standard normal, one tensor for each query of a vote."""
@@ -27,10 +30,15 @@ class NoisyClassifier:
 
     net: nn.Module
 
+    @property
+    def at_once(self) -> int:
+        """How many batches this network can vote on at the same time."""
+        return engines.at_once(self.net)
+
     def __call__(self, x_NCHW: Tensor, sigma_N111: Tensor, *noise_NCHW: Tensor) -> Tensor:
         """Return class_N, one vote a row."""
         (e_NCHW,) = noise_NCHW
-        return self.net(torch.addcmul(x_NCHW, sigma_N111, e_NCHW)).argmax(1)
+        return engines.noisy(self.net, x_NCHW, sigma_N111, e_NCHW).argmax(1)
 
 
 @dataclass(frozen=True)
