@@ -5,7 +5,15 @@ from typing import Any
 
 from rsviz.certification import certify as certification_certify
 from rsviz.checkpoints import catalog
-from rsviz.cli.common import add_device, add_settings, device_of, load_image, run_settings
+from rsviz.cli.common import (
+    add_device,
+    add_engine,
+    add_settings,
+    device_of,
+    engine_of,
+    load_image,
+    run_settings,
+)
 from rsviz.core.errors import UserError
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
 
@@ -42,6 +50,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add_settings(command)
     command.add_argument("--json", action="store_true", help="print the whole certificate")
     add_device(command)
+    add_engine(command)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -56,6 +65,7 @@ def run(args: argparse.Namespace) -> None:
         x_CHW,
         checkpoint,
         device,
+        engine_of(args, checkpoint),
         sigma=args.sigma,
         image=name,
         n0=args.n0,

@@ -9,11 +9,14 @@ from typing import Any
 
 import torch
 
+from rsviz.certification import engine_choice
+from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
 from rsviz.core.settings import fill, parse
 from rsviz.data import datasets, images
 from rsviz.data.catalog import CLASSES
 from rsviz.methods.registry import METHODS
+from rsviz.smoothing.engines import LIBRARIES, PRECISIONS, Engine
 
 
 def add(
@@ -28,6 +31,24 @@ def add(
 def add_device(command: argparse.ArgumentParser) -> None:
     """Add the device a command computes on."""
     command.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
+
+
+def add_engine(command: argparse.ArgumentParser) -> None:
+    """Add which engine counts votes, and how precisely."""
+    command.add_argument(
+        "--engine",
+        choices=LIBRARIES,
+        help="which library computes the networks that vote (default: the fastest here that keeps "
+        "the certified radius)",
+    )
+    command.add_argument(
+        "--precision", choices=PRECISIONS, help="in which they are computed (default: likewise)"
+    )
+
+
+def engine_of(args: argparse.Namespace, checkpoint: Checkpoint) -> Engine:
+    """Return the engine that the command line asks for, or the default of a checkpoint."""
+    return engine_choice.choose(checkpoint, device_of(args.device), args.engine, args.precision)
 
 
 def add_images(command: argparse.ArgumentParser) -> None:

@@ -29,7 +29,9 @@ from rsviz.data.datasets import Dataset
 from rsviz.data.images import image_id
 from rsviz.evaluation.logs import COLUMNS, FORMAT
 from rsviz.methods.registry import METHODS
+from rsviz.smoothing import engines
 from rsviz.smoothing.driver import Task, default_chunks, drive, path
+from rsviz.smoothing.engines import REFERENCE
 from rsviz.smoothing.voters import MethodRun, Request
 
 
@@ -57,6 +59,7 @@ class EvaluationSpec:
     norm: str = Norm.L2
     bound: str = Bound.CLOPPER_PEARSON
     settings: tuple[tuple[str, float | str], ...] = ()
+    engine: str = str(REFERENCE)
 
     def __post_init__(self) -> None:
         if (self.every is None) == (self.first is None):
@@ -187,7 +190,7 @@ def walk(
         ``out`` holds a log of another run.
     """
     indices, begun = spec.indices(len(data)), time.perf_counter()
-    held = open_log(out, spec, device, command)
+    held = open_log(out, spec, device, command, nets)
     todo = [i for i in indices if i not in held]
     done, method = len(indices) - len(todo), METHODS[spec.method]
     yield Standing(done, len(indices), 0, 0.0)
@@ -244,11 +247,23 @@ def _digits(c: Certificate) -> str:
     return f"{c.radius:.9f}" if c.norm is Norm.LINF else f"{c.radius:.6f}"
 
 
-def open_log(out: Path, spec: EvaluationSpec, device: str, command: str) -> set[int]:
-    """Write the head of a new log, or check that of an old one and return the indices it holds."""
-    where = path(device, default_chunks(device))
+def open_log(
+    out: Path,
+    spec: EvaluationSpec,
+    device: str,
+    command: str,
+    nets: Mapping[str, nn.Module] | None = None,
+) -> set[int]:
+    """Write the head of a new log, or check that of an old one and return the indices it holds.
+
+    Parameters
+    ----------
+    nets : that vote; None stands for the reference. A log holds the votes of one arithmetic.
+    """
+    where = path(device, default_chunks(device), nets)
     if not out.exists() or not out.read_text().strip():
-        place = {"device": device, "dtype": "float32", "path": where, "torch": torch.__version__}
+        dtype = engines.precision(nets or {})
+        place = {"device": device, "dtype": dtype, "path": where, "torch": torch.__version__}
         head = {"format": FORMAT, "spec": asdict(spec) | place | {"command": command}}
         out.parent.mkdir(parents=True, exist_ok=True)
         columns = COLUMNS + (("detail",) if METHODS[spec.method].logged else ())
@@ -265,7 +280,7 @@ def open_log(out: Path, spec: EvaluationSpec, device: str, command: str) -> set[
     except (ValueError, KeyError, TypeError, IndexError):
         raise UserError(f"{out} is not a log of rsviz; choose another --out.") from None
     new = json.loads(json.dumps(asdict(spec))) | {"path": where}  # as a log holds it
-    old = {"settings": []} | old  # of early logs
+    old = {"settings": [], "engine": str(REFERENCE)} | old  # of early logs
     if unlike := [key for key, value in new.items() if old.get(key) != value]:
         raise UserError(
             f"{out} holds a run with another {', '.join(unlike)}; choose another --out or repeat "
@@ -288,8 +303,14 @@ def command(spec: EvaluationSpec, out: Path, device: str) -> str:
     return (
         f"python -m rsviz evaluate --checkpoint {shlex.quote(spec.name)}{level} {which}"
         f" --n0 {spec.n0} --n {spec.n} --alpha {spec.alpha:g} --seed {spec.seed}"
-        f" --device {device} --out {shlex.quote(out.name)}"
+        f" --device {device} {arguments_of(spec.engine)} --out {shlex.quote(out.name)}"
     )
+
+
+def arguments_of(engine: str) -> str:
+    """Return the arguments by which the command line asks for an engine."""
+    library, precision = engine.split()
+    return f"--engine {library} --precision {precision}"
 
 
 def log_folder() -> Path:

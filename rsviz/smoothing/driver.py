@@ -10,17 +10,18 @@ Shape suffixes: N rows of a batch, C channels, H height, W width, K classes, B c
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rsviz.core.spec import Certificate, Ending, RunSpec, Votes
 from rsviz.data.images import image_id
+from rsviz.smoothing import engines
 from rsviz.smoothing.noise import CHUNK, SCHEME, Drawer, Scheme, chunk, chunk_name
 from rsviz.smoothing.voters import Ask, MethodRun, Request, Voter
 
@@ -74,14 +75,25 @@ def default_chunks(device: str) -> int:
     return 20 if device.startswith("cuda") else 1
 
 
-def path(device: str, chunks: int, scheme: Scheme = SCHEME) -> str:
-    """Name the arithmetic votes are counted on; equal paths and seeds give equal counts."""
+def path(
+    device: str,
+    chunks: int,
+    nets: Mapping[str, nn.Module] | None = None,
+    scheme: Scheme = SCHEME,
+) -> str:
+    """Name the arithmetic votes are counted on; equal paths and seeds give equal counts.
+
+    Parameters
+    ----------
+    nets : that vote; None stands for the reference, float32 by torch.
+    scheme : by which noise is drawn; a path made before there were two does not name it.
+    """
     if device.startswith("cuda"):
         kind, drawn = torch.cuda.get_device_name(device), ""
     else:
         kind = f"cpu {torch.backends.cpu.get_cpu_capability()}"
         drawn = "" if scheme == "mt19937" else f", noise {scheme} numpy {np.__version__}"
-    return f"{kind}, float32, eager, torch {torch.__version__}, {chunks * CHUNK} rows{drawn}"
+    return f"{kind}, {engines.arithmetic(nets or {})}, {chunks * CHUNK} rows{drawn}"
 
 
 def drive(

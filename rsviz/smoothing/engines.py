@@ -36,11 +36,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 def precision(nets: Mapping[str, nn.Module]) -> str:
     """Return the precisions these networks are computed in, as a certificate's dtype."""
-    found = [
-        getattr(member, "engine", REFERENCE).precision
-        for net in nets.values()
-        for member in getattr(net, "members", None) or (net,)
-    ]
+    found = [(m.engine if isinstance(m, Ready) else REFERENCE).precision for m in _members(nets)]
     return ", ".join(dict.fromkeys(found)) or "float32"
 
 
@@ -271,8 +267,8 @@ def cores() -> int:
 
 def at_once(net: nn.Module) -> int:
     """Return how many batches a network can be asked about at the same time."""
-    members = getattr(net, "members", None) or (net,)
-    return cores() if all(isinstance(member, Compiled) for member in members) else 1
+    compiled = all(isinstance(member, Compiled) for member in _members({"": net}))
+    return cores() if compiled else 1
 
 
 def noisy(net: nn.Module, x_NCHW: Tensor, sigma_N111: Tensor, e_NCHW: Tensor) -> Tensor:
@@ -287,14 +283,27 @@ def noisy(net: nn.Module, x_NCHW: Tensor, sigma_N111: Tensor, e_NCHW: Tensor) ->
 
 def arithmetic(nets: Mapping[str, nn.Module]) -> str:
     """Name what computes these networks: library and version, precision, and network files."""
-    told: dict[str, list[str]] = {}
-    for net in nets.values():
-        for member in getattr(net, "members", None) or (net,):
-            engine = getattr(member, "engine", REFERENCE)
-            files = told.setdefault(_named(engine), [])
-            file = getattr(member, "file", "")
-            files += [file] * (file != "" and file not in files)
+    told: dict[str, dict[str, None]] = {}
+    for member in _members(nets):
+        engine = member.engine if isinstance(member, Ready) else REFERENCE
+        files = told.setdefault(_named(engine), {})
+        if isinstance(member, Ready) and member.file:
+            files[member.file] = None
+    told = told or {_named(REFERENCE): {}}
     return "; ".join(", ".join([name, *files]) for name, files in told.items())
+
+
+def files(nets: Mapping[str, nn.Module]) -> list[str]:
+    """Return the network files that answer for these networks: name and start of the hash."""
+    return [member.file for member in _members(nets) if isinstance(member, Ready) and member.file]
+
+
+def _members(nets: Mapping[str, nn.Module]) -> list[nn.Module]:
+    """Return the networks, and of ensembles their members."""
+    found: list[nn.Module] = []
+    for net in nets.values():
+        found += net.members if isinstance(net, WeightedSum | WidestMargin) else [net]
+    return found
 
 
 def _named(engine: Engine) -> str:

@@ -159,7 +159,7 @@ def test_another_path_asks_for_agreement_within_chance(case):
 @pytest.fixture(scope="module")
 def early():
     """A certificate made before noise took its whole key, its picture and its network."""
-    shipped = Path(__file__).parent.parent / "checkpoints" / "shapes-gaussian-0.5"
+    shipped = Path(__file__).parents[2] / "checkpoints" / "shapes-gaussian-0.5"
     checkpoint = catalog.inspect(shipped)
     (c,) = (e.certificate for e in examples.load(checkpoint) if e.preset == "borderline")
     assert "noise" not in c.path
