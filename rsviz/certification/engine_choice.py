@@ -77,10 +77,9 @@ def choose(
     engine = Engine(library, precision)
     engines.check(engine, device)
     if precision == "int8" and not has_files(checkpoint):
-        raise UserError(
-            f"{checkpoint.name} has no int8 network file; 'python -m rsviz quantize "
-            f"{checkpoint.name}' makes one."
-        )
+        lacking = [m.name for m in catalog.members(checkpoint) if not has_files(m)]
+        names = " and ".join(lacking or [checkpoint.name])
+        raise UserError(f"{names} has no int8 network file; 'python -m rsviz quantize' makes one.")
     return engine
 
 

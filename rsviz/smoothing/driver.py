@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rsviz.core.errors import UserError
 from rsviz.core.spec import Certificate, Ending, RunSpec, Votes
 from rsviz.data.images import image_id
 from rsviz.smoothing import engines
@@ -216,10 +217,24 @@ def _forward(batch: _Batch, chunks: int, device: str, drawer: Drawer) -> Tensor:
         x_NCHW = torch.cat(x_BNCHW) if chunks > 1 else x_BNCHW[0]  # one chunk's rows stay one row
         sigma_N111 = sigma_BN.reshape(-1) if chunks > 1 else sigma_BN[0]
         sigma_N111 = sigma_N111.view(-1, 1, 1, 1)
-        classes_N = padded[0].ask.voter(x_NCHW, sigma_N111, *noise)
+        try:
+            classes_N = padded[0].ask.voter(x_NCHW, sigma_N111, *noise)
+        except (MemoryError, RuntimeError) as error:
+            raise _too_large(error, len(x_NCHW), device) from None
         for noise_NCHW in noise:
             drawer.give_back(noise_NCHW)
         return classes_N.view(chunks, CHUNK)[: len(batch.shares)]
+
+
+def _too_large(error: Exception, rows: int, device: str) -> Exception:
+    """Return the sentence for a batch that found no memory; any other error as it is."""
+    told = str(error).lower()
+    if not (isinstance(error, MemoryError | torch.OutOfMemoryError) or "alloc" in told):
+        return error
+    return UserError(
+        f"There is not enough memory on {device} for {rows:,} votes at once: close what else runs "
+        "there, or choose a smaller network."
+    )
 
 
 def _collect(shares: list[_Share], classes_BN: Tensor, active: list[Task]) -> Iterator[Task]:
