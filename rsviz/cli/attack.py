@@ -20,6 +20,7 @@ from rsviz.cli.common import (
     say,
 )
 from rsviz.core.errors import UserError
+from rsviz.core.radius import down
 from rsviz.core.spec import Norm
 from rsviz.data import datasets
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
@@ -49,9 +50,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``attack``; return 1 if more attacks inside the radius succeed than chance allows."""
-    checkpoint, how = catalog.find(args.checkpoint), _attack_spec(args)
-    if checkpoint.problem:
-        raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
+    checkpoint, how = catalog.usable(args.checkpoint), _attack_spec(args)
     if (args.image is None) == (args.every is None):
         raise UserError("Name one image, or give --split and --every, but not both.")
     dataset, device = checkpoint.card["dataset"], device_of(args.device)
@@ -86,7 +85,8 @@ def run(args: argparse.Namespace) -> int:
     ):
         done.append(row)
         told = ", ".join(f"{b:g}x {v}" for b, v in row.verdicts) or "abstains: not attacked"
-        say(f"{row.image}: radius {row.certificate.radius:.3f}: {told}")
+        c = row.certificate
+        say(f"{row.image}: {c.norm} radius {down(c.radius, 3 if c.norm == 'L2' else 5)}: {told}")
     return _report(args, how, done)
 
 
@@ -117,6 +117,7 @@ def _report(args: argparse.Namespace, how: Any, done: list[Any]) -> int:
                 {
                     "image": row.image,
                     "radius": row.certificate.radius,
+                    "norm": row.certificate.norm,
                     "verdicts": [{"budget": b, "verdict": v} for b, v in row.verdicts],
                 }
                 for row in done

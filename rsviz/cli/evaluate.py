@@ -17,7 +17,7 @@ from rsviz.cli.common import (
     say,
     which_images,
 )
-from rsviz.core.errors import UserError
+from rsviz.evaluation.comparison import far_from_trained
 from rsviz.evaluation.evaluate import spec_for
 from rsviz.evaluation.measure import measure
 
@@ -35,11 +35,11 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run ``evaluate``."""
-    checkpoint = catalog.find(args.checkpoint)
-    if checkpoint.problem:
-        raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
+    checkpoint = catalog.usable(args.checkpoint)
     settings = run_settings(checkpoint, args.set)
     engine = str(engine_of(args, checkpoint))
     spec = spec_for(checkpoint, args.sigma, settings=settings, engine=engine, **which_images(args))
+    if far := far_from_trained(spec.sigma, checkpoint.card["sigma"]):
+        say(f"{checkpoint.name} is {far}")
     curve = measure(checkpoint, spec, args.out, device_of(args.device), command_line(), say)
     print_curve(curve)

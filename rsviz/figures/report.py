@@ -13,11 +13,10 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 from torch import Tensor
 
-from rsviz.core.flags import FLAGS
+from rsviz.core.flags import FLAGS, HEURISTIC
 from rsviz.core.radius import down
 from rsviz.core.spec import Certificate
 from rsviz.data import images
-from rsviz.figures.style import BLUE, GREY
 
 # No script, style or picture from anywhere but this file: a browser enforces it.
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
@@ -80,25 +79,16 @@ def verdict(c: Certificate, classes: Sequence[str]) -> str:
         return "Abstains: nothing is certified"
     unit = "L2" if c.norm == "L2" else "Linf"
     digits = 3 if unit == "L2" else 5
-    return f"{classes[c.predicted]}, certified within {down(c.radius, digits)} ({unit})"
-
-
-def vote_figure(c: Certificate, classes: Sequence[str]) -> go.Figure:
-    """Draw the votes of each class as bars, the chosen class in blue."""
-    colours = [BLUE if i == c.predicted else GREY for i in range(len(classes))]
-    counts = list(c.counts) or [0] * len(classes)
-    figure = go.Figure(
-        go.Bar(x=counts, y=list(classes), orientation="h", marker_color=colours, name="votes")
-    )
-    figure.update_yaxes(autorange="reversed")
-    figure.update_xaxes(title="votes")
-    return figure.update_layout(height=60 + 26 * len(classes), margin={"t": 8, "b": 8})
+    said = "heuristic radius" if HEURISTIC in c.flags else "certified within"
+    return f"{classes[c.predicted]}, {said} {down(c.radius, digits)} ({unit})"
 
 
 def _rows(c: Certificate) -> list[tuple[str, str]]:
     names = "image image_sha256 checkpoint checkpoint_sha256 method sigma n0 n alpha bound ended "
     names += "seed p_a_lower path"
-    return [(name.replace("_", " "), str(getattr(c, name))) for name in names.split()]
+    names += " normalisation" if c.normalisation else ""
+    rows = [(name.replace("_", " "), str(getattr(c, name))) for name in names.split()]
+    return rows + ([("why", str(c.detail["why"]))] if "why" in c.detail else [])
 
 
 def _figure(figure: go.Figure, number: int) -> str:

@@ -268,6 +268,6 @@ def _versions() -> dict[str, str]:
         import onnxruntime
     except ImportError:
         raise UserError(
-            "Quantising needs two packages more: pip install -r .ci/requirements-train.txt."
+            "Quantising needs two packages more: pip install '.[quantize]' in rsviz's folder."
         ) from None
     return {"onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__}

@@ -160,7 +160,13 @@ def _small_settings(method: str, sigma: float) -> tuple[tuple[str, float | str],
 
 
 def _tuned(
-    dataset: str, method: str, sigma: float, minutes: float, every: int, seed: int = 0
+    dataset: str,
+    method: str,
+    sigma: float,
+    minutes: float,
+    every: int,
+    seed: int = 0,
+    dtype: str = "bfloat16",
 ) -> Recipe:
     """Return the recipe that fine-tunes the Gaussian network of the same sigma."""
     epochs, rate = _SMALL[method]
@@ -179,7 +185,7 @@ def _tuned(
         start=f"{dataset}-gaussian-{sigma}",
         seed=seed,
         settings=_small_settings(method, sigma),
-        dtype="bfloat16",
+        dtype=dtype,
     )
 
 
@@ -249,7 +255,14 @@ RECIPES: tuple[Recipe, ...] = (
     *_on_canvases("shapes", 32, 1.0, epochs=8, images=10_000, minutes=2),
     *_on_canvases("cifar10", 48, 0.5, epochs=8, images=0, minutes=10, every=50),
     *(
-        _tuned("cifar10", method, sigma, minutes=6, every=20)
+        _tuned(
+            "cifar10",
+            method,
+            sigma,
+            minutes=6,
+            every=20,
+            dtype="float32" if method == "consistency" and sigma != 0.5 else "bfloat16",
+        )
         for sigma in (0.5, 0.25, 1.0)
         for method in _SMALL
     ),
@@ -257,6 +270,19 @@ RECIPES: tuple[Recipe, ...] = (
     _ensemble("advmacer-2", 0.5, "advmacer-0.5", "advmacer-0.5-seed1"),
     _ensemble("mixed-2", 0.5, "advmacer-0.5", "smoothadv-0.5"),
     _ensemble("mixed-3", 0.5, "advmacer-0.5", "advmacer-0.5-seed1", "smoothadv-0.5"),
+    # Wider, and longer: the widened net computes at first what the one it starts from does.
+    Recipe(
+        "cifar10-consistency-w48-0.5",
+        "consistency",
+        "cifar10",
+        "compact-48",
+        0.5,
+        6,
+        0.1,
+        (0.5,),
+        25,
+        start="cifar10-consistency-0.5",
+    ),
     *(_tuned("shapes", method, 0.5, minutes=1, every=10) for method in _SMALL),
     # Rings and bars are among Shapes' own classes, so its network knows them; the last layer, of
     # two classes instead of ten, is new.

@@ -1,58 +1,66 @@
 """Train a checkpoint, by the way its method is made."""
 
-import importlib
 from pathlib import Path
 
-from rsviz.checkpoints import weights
+from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.core.errors import UserError
+from rsviz.core.files import check_out_folder, sole_writer
 from rsviz.core.progress import Report
-from rsviz.data import datasets
-from rsviz.training import loop
-from rsviz.training.card import card_of, seeded_network, state_folder
-from rsviz.training.single import loss_for
+from rsviz.data.labels import labels
+from rsviz.training import adaptive, dual, single, variational
+from rsviz.training.loop import TrainSpec
 
-# Each has make(spec, out, device, command, compiled, report) -> Checkpoint.
+# How a method of several networks is made; every other method is one network and its loss.
 MAKERS = {
-    "dual": "rsviz.training.dual",
-    "routing": "rsviz.training.dual",
-    "variational": "rsviz.training.variational",
-    "adaptive": "rsviz.training.adaptive",
-    "static": "rsviz.training.adaptive",
-    "plain-linf": "rsviz.training.adaptive",
+    "dual": dual.make,
+    "routing": dual.make,
+    "variational": variational.make,
+    "adaptive": adaptive.make,
+    "static": adaptive.make,
+    "plain-linf": adaptive.make,
 }
 
 
 def train_checkpoint(
-    spec: loop.TrainSpec,
+    spec: TrainSpec,
     out: Path,
     device: str,
     command: str,
     compiled: bool = True,
     report: Report = print,
 ) -> Checkpoint:
-    """Train a network as ``spec`` says and write it, with its card, into the folder ``out``.
+    """Train what ``spec`` says and write it, with its card, into the folder ``out``.
 
-    Methods of several networks are made by a module of their own, one of `MAKERS`.
+    Raises
+    ------
+    UserError
+        A setting is out of range, ``out`` cannot be a folder, another training writes into it, or
+        a network trained on ``fit`` would see the validation images after all.
     """
-    if spec.method in MAKERS:
-        maker = importlib.import_module(MAKERS[spec.method])  # it uses this module itself
-        made: Checkpoint = maker.make(spec, out, device, command, compiled, report)
-        report(f"wrote {out}")
-        return made
-    loss, settings = loss_for(spec)
-    data = datasets.load(spec.dataset, "train")
-    net = seeded_network(spec)
-    seconds = loop.train(
-        net,
-        data,
-        loss,
-        spec,
-        state_folder() / f"{out.name}.pt",
-        device,
-        compiled,
-        report,
-    )
-    card = card_of(spec, out, device, command, seconds) | {"settings": settings}
-    made = weights.save(net, out, card)
+    check_out_folder(out)
+    _keep_apart(spec)
+    label_N = labels(spec.dataset, spec.split)
+    if label_N is not None and spec.batch > len(label_N):  # told before images are drawn or loaded
+        raise UserError(
+            f"--batch must be at most {len(label_N):,}, the images of {spec.dataset}/{spec.split}, "
+            f"but is {spec.batch:,}."
+        )
+    make = MAKERS.get(spec.method, single.make)
+    with sole_writer(out):
+        made = make(spec, out, device, command, compiled, report)
     report(f"wrote {out}")
     return made
+
+
+def _keep_apart(spec: TrainSpec) -> None:
+    """Refuse what would let a network trained on ``fit`` see the validation images after all."""
+    if spec.split == "train":
+        return
+    if spec.method in MAKERS:
+        raise UserError(f"{spec.method} trains on all training images; leave --split out.")
+    if spec.start and catalog.find(spec.start).card.get("split") != spec.split:
+        raise UserError(
+            f"{spec.start} has seen the validation images; start from one trained with "
+            f"--split {spec.split}, or from none."
+        )

@@ -200,7 +200,7 @@ def test_nothing_phones_home(folder):
     code = """
 import sys
 def guard(event, args):
-    started = event == "subprocess.Popen" and "ldconfig" not in args[0]  # ctypes asks where libs lie
+    started = event == "subprocess.Popen" and "ldconfig" not in args[0]
     if started or event in ("socket.connect", "socket.getaddrinfo", "socket.sendto"):
         print("REACHED OUT", event, args, file=sys.stderr, flush=True)
         import os

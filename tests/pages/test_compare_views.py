@@ -4,29 +4,21 @@ import json
 from types import SimpleNamespace
 
 import pytest
-import streamlit as st
 import torch
 
-from rsviz.certification import every_network as every_network_module
 from rsviz.checkpoints import catalog
 from rsviz.checkpoints.weights import load, save
 from rsviz.data.catalog import CLASS_COUNT, CLASSES
+from rsviz.evaluation import per_image
 from rsviz.evaluation.evaluate import log_folder
-from rsviz.ui.common.jobs import Session
-from rsviz.ui.compare import ensembles, evaluate, every_network
+from rsviz.ui.compare import every_network
 from tests.helpers import ALWAYS, constant_network
-
-
-def _own_desk(name):
-    return st.session_state.setdefault(f"_desk_{name}", Session())
 
 
 @pytest.fixture
 def opened(open_page, monkeypatch, tmp_path):
     """Return a function that opens a view; jobs run where they are started."""
     monkeypatch.setenv("RSVIZ_LOGS", str(tmp_path / "logs"))
-    for module in (evaluate, every_network, ensembles):
-        monkeypatch.setattr(module, "desk", _own_desk)
     monkeypatch.setattr(every_network, "_default", lambda: "shapes/test/5")
 
     def open_view(view, **query):
@@ -238,6 +230,6 @@ def test_an_ensembles_row_is_read_from_the_log_of_its_own_weighting(monkeypatch)
         for w in ("average", "optimal", "printed")
     }
     monkeypatch.setattr(every_network, "measured", lambda: (logs, []))
-    monkeypatch.setattr(every_network_module, "from_log", lambda c, log, i: (log.source, i))
+    monkeypatch.setattr(per_image, "from_log", lambda c, log, i: (log.source, i))
     found = every_network._measured(SimpleNamespace(checkpoint=checkpoint, spec=image))
     assert found == ("checkpoints/both/weightings/optimal.csv", 5)

@@ -8,8 +8,7 @@ import plotly.graph_objects as go
 from scipy.special import ndtr, ndtri
 
 from rsviz.core import bounds
-from rsviz.core import radius as core_radius
-from rsviz.core.radius import radius_l2
+from rsviz.core.radius import ceiling, down, radius_l2
 from rsviz.figures.style import BLUE, GREEN, GREY, PURPLE, RED, empty_figure, rgba
 from rsviz.teaching.experiments import peeking
 from rsviz.teaching.pictures.base import Picture, aligned, coloured, here
@@ -30,26 +29,28 @@ def price(share: float, n: int, alpha: float) -> Picture:
     """Show what n and alpha cost: the certified radius against the share of the votes."""
     k = round(share / 100 * n)
     p_a_lower, radius = _read(k, n, alpha)
-    top, more = (core_radius.ceiling(SIGMA, m, alpha) for m in (n, 10 * n))
+    top, more = (ceiling(SIGMA, m, alpha) for m in (n, 10 * n))
     lower, sigma = coloured(BLUE, r"\underline{p_A}"), coloured(PURPLE, r"\sigma")
     formula = rf"{coloured(GREEN, 'R')} &= {sigma}\;\Phi^{{-1}}({lower})"
-    noise, number = coloured(PURPLE, f"{SIGMA:g}"), coloured(BLUE, f"{p_a_lower:.4f}")
-    result = rf"&= {noise}\;\Phi^{{-1}}({number}) = {coloured(GREEN, f'{radius:.3f}')}"
+    noise, number = coloured(PURPLE, f"{SIGMA:g}"), coloured(BLUE, down(p_a_lower, 4))
+    result = rf"&= {noise}\;\Phi^{{-1}}({number}) = {coloured(GREEN, down(radius, 3))}"
     if radius == 0:
         result = rf"{lower} &= {number} \le 0.5:\ \text{{abstain}}"
-    ceiling = coloured(RED, r"\sigma\,\Phi^{-1}(\alpha^{1/n})")
+    ceiling_words = coloured(RED, r"\sigma\,\Phi^{-1}(\alpha^{1/n})")
     return Picture(
         figure=_price_figure(k, n, alpha),
-        formula=aligned(formula, result, rf"R &\le {ceiling} = {coloured(RED, f'{top:.3f}')}"),
+        formula=aligned(
+            formula, result, rf"R &\le {ceiling_words} = {coloured(RED, down(top, 3))}"
+        ),
         alt=(
             f"Certified radius against the share of votes for {n:,} votes and alpha {alpha:g}: it "
-            f"stays below what the share itself would give and ends at the ceiling {top:.3f}."
+            f"stays below what the share itself would give and ends at the ceiling {down(top, 3)}."
         ),
         answer=2,
         reveal=(
-            f"{n:,} votes end at {top:.3f}, {10 * n:,} at {more:.3f}: {more / top:.2f} times as "
-            "far for ten times the work. The bell curve falls off so fast that every further step "
-            "outwards costs many times the votes of the one before."
+            f"{n:,} votes end at {down(top, 3)}, {10 * n:,} at {down(more, 3)}: "
+            f"{more / top:.2f} times as far for ten times the work. The bell curve falls off so "
+            "fast that every further step outwards costs many times the votes of the one before."
         ),
     )
 
@@ -60,7 +61,7 @@ def _price_figure(k: int, n: int, alpha: float) -> go.Figure:
     share_P = np.append(ndtr(z_P[:-1]), 1.0)
     read_P = [_read(int(c), n, alpha) for c in np.round(share_P * n)]
     abstain = max((z for z, (p, _) in zip(z_P, read_P, strict=True) if p <= 0.5), default=0.0)
-    radius, top = _read(k, n, alpha)[1], core_radius.ceiling(SIGMA, n, alpha)
+    radius, top = _read(k, n, alpha)[1], ceiling(SIGMA, n, alpha)
     figure = empty_figure(430)
     figure.add_vrect(x0=0, x1=abstain, fillcolor=rgba(GREY, 0.25), line_width=0)
     figure.add_annotation(
@@ -76,10 +77,11 @@ def _price_figure(k: int, n: int, alpha: float) -> go.Figure:
         figure.add_scatter(x=x, y=y, mode="lines", line=line, name=name, hoverinfo="skip")
     figure.data[1].update(
         customdata=100 * share_P,
+        text=[down(r, 3) for _, r in read_P],
         hoverinfo=None,
-        hovertemplate="%{customdata:.4g} % of the votes: radius %{y:.3f}<extra></extra>",
+        hovertemplate="%{customdata:.4g} % of the votes: radius %{text}<extra></extra>",
     )
-    hover = f"{k:,} of {n:,} votes: radius {radius:.3f}"
+    hover = f"{k:,} of {n:,} votes: radius {down(radius, 3)}"
     figure.add_trace(here(min(float(ndtri(k / n)), _END), radius, "your votes", hover))
     figure.update_xaxes(
         title="share of the votes for the class",
