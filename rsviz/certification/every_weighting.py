@@ -90,13 +90,16 @@ def watch(
     Q_LL = ensemble.quadratic(m)
     now = replace(now, Q_LL=Q_LL, weightings=ensemble.weightings(Q_LL))
     yield now
+    voting = {str(i): net for i, net in enumerate(ready)}
     classes, found = class_count(ready[0]), dict[str, Certificate]()
     for task in _drive(
         ensemble.certify_each(ready, now.weightings, spec), x_CHW, spec, device, cancel
     ):
         votes = _ended(task, cancel)
         each = ensemble.read_each(votes, now.weightings, classes, spec)
-        found = {name: stamp(c, task.request.image, device, 0.0) for name, c in each.items()}
+        found = {
+            name: stamp(c, task.request.image, device, 0.0, voting) for name, c in each.items()
+        }
         now = replace(now, certificates=found, done=_count(votes))
         yield now
     before = now.done

@@ -14,10 +14,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from rsviz.certification import certify
+from rsviz.certification import certify, engine_choice
 from rsviz.certification.recount import Check, Recount, check_fresh, compare_again, short
 from rsviz.checkpoints.catalog import Checkpoint
-from rsviz.checkpoints.weights import load_nets
 from rsviz.core.errors import UserError
 from rsviz.core.reading import two_sided
 from rsviz.core.spec import N_MAX, Bound, Certificate, Ending, RunSpec, Votes
@@ -26,7 +25,10 @@ from rsviz.data.images import image_id
 from rsviz.methods.base import Method
 from rsviz.methods.registry import METHODS, reader
 from rsviz.networks.normalisation import of_card
+from rsviz.smoothing import engines
 from rsviz.smoothing.driver import default_chunks, path
+from rsviz.smoothing.engines import REFERENCE
+from rsviz.smoothing.noise import scheme_of
 from rsviz.smoothing.voters import Ask
 
 FRESH = 10_000  # votes of the fresh seed at least: few votes could not tell a hunted seed
@@ -69,7 +71,29 @@ def verify(
     checks = [_image(c, x_CHW), _weights(c, checkpoint), _settings(c, checkpoint)]
     if not holds(checks):
         return checks
-    return checks + recheck(c, x_CHW, load_nets(checkpoint, device), fresh_seed, device, fresh)
+    nets = _nets(c, checkpoint, device)
+    if missing := [file for file in engines.files(nets) if file not in c.path]:
+        said = f"Its votes were cast by another network file than {missing[0]}, which is here."
+        return [*checks, Check("network file", False, said)]
+    return checks + recheck(c, x_CHW, nets, fresh_seed, device, fresh)
+
+
+def _nets(c: Certificate, checkpoint: Checkpoint, device: str) -> dict[str, nn.Module]:
+    """Load the networks that cast a certificate's votes, by the engine that did where it serves.
+
+    Float32 counts for other floating point: the votes then agree but for rounding. An int8 file is
+    another network, for which nothing can stand in.
+    """
+    engine = engine_choice.engine_of(c.path)
+    why = engines.absent(engine, device)
+    if why is not None and engine.precision == "int8":
+        raise UserError(
+            f"This certificate's votes were cast by an int8 network file, by {engine}, and only "
+            f"that can count them again: {why}."
+        )
+    if engine.precision == "int8":
+        engine_choice.choose(checkpoint, device, engine.library, engine.precision)
+    return engine_choice.load(checkpoint, device, engine if why is None else REFERENCE)
 
 
 def recheck(
@@ -90,7 +114,7 @@ def recheck(
     if not recounts:
         said = "It has no votes yet and claims nothing, so there is nothing to count again."
         return [*checks, Check("same seed", True, said)]
-    here = path(device, default_chunks(device))
+    here = path(device, default_chunks(device), nets, scheme_of(c.path))
     checks += [compare_again(r, c.path, here) for r in recounts]
     return checks + check_fresh(recounts, read, fresh_seed)
 
@@ -192,7 +216,7 @@ def _replay(
         counts_K = tuple(stated[ask.stage])
         if len(counts_K) != ask.classes:
             raise UserError(f"{len(counts_K)} counts where {ask.classes} classes are voted for.")
-        again = certify.count(ask, n, x_CHW, spec.seed, device)
+        again = certify.count(ask, n, x_CHW, spec.seed, device, scheme_of(c.path))
         new = certify.count(ask, max(n, fresh[1]), x_CHW, fresh[0], device)
         recounts.append(Recount(ask.stage, counts_K, again, new))
         ended = "complete" if n == ask.n else _ended(c, ask)

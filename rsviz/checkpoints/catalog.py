@@ -108,6 +108,18 @@ def members(checkpoint: Checkpoint) -> list[Checkpoint]:
     return [find(member["name"], checkpoint.folder.parent) for member in named]
 
 
+def network_files(checkpoint: Checkpoint, precision: str) -> dict[str, tuple[Path, str]]:
+    """Return a checkpoint's own network files in a precision: by part, the file and its hash.
+
+    They lie beside the weights, and its card names them under ``precisions``.
+    """
+    named = checkpoint.card.get("precisions", {}).get(precision, {}).get("files", {})
+    return {
+        part: (checkpoint.folder / Path(file["file"]).name, file["sha256"])
+        for part, file in named.items()
+    }
+
+
 def write_card(folder: Path, card: Mapping[str, Any]) -> None:
     """Write card.json, readable and with a stable order, whole or not at all."""
     write_whole(folder / CARD, card_text(card))

@@ -5,13 +5,15 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from rsviz.certification import certify
+from rsviz.certification import certify, engine_choice
 from rsviz.certification.attack import AttackSpec, attack_subset, refuted, tally
-from rsviz.checkpoints import catalog, weights
+from rsviz.checkpoints import catalog
 from rsviz.cli.common import (
     add_device,
+    add_engine,
     add_settings,
     device_of,
+    engine_of,
     load_image,
     numbers,
     run_settings,
@@ -43,6 +45,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add_settings(command)
     command.add_argument("--json", action="store_true", help="print every image's verdicts")
     add_device(command)
+    add_engine(command)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -75,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     for row in attack_subset(
         names,
         lambda name: load_image(name, INPUT_SIZE[dataset], "centre")[0],
-        weights.load_nets(checkpoint, device),
+        engine_choice.load(checkpoint, device, engine_of(args, checkpoint)),
         make_spec,
         how,
         device,

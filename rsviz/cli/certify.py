@@ -10,6 +10,7 @@ from rsviz.cli.common import (
     add_settings,
     add_stopping,
     device_of,
+    engine_of,
     load_image,
     run_settings,
 )
@@ -65,6 +66,7 @@ def run(args: argparse.Namespace) -> None:
         x_CHW,
         checkpoint,
         device,
+        engine_of(args, checkpoint),
         sigma=args.sigma,
         image=name,
         n0=args.n0,
@@ -108,6 +110,8 @@ def _how_long(args: argparse.Namespace) -> dict[str, Any]:
     """Return n, bound and the rule by which votes end; the defaults depend on the rule."""
     if args.until_radius is not None and args.bound not in (None, "anytime"):
         raise UserError("--until-radius has a bound of its own; leave --bound out.")
+    if args.until_radius is not None and args.precision is not None:
+        raise UserError("Votes end by one rule: choose --until-radius or a share, not both.")
     by_rule = args.until_radius is not None or args.precision is not None
     n = 1_000_000 if args.precision is not None else 10_000
     return {

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from rsviz.certification import engine_choice
+from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
 from rsviz.core.files import read_bytes, shown
 from rsviz.core.flags import RESAMPLED
@@ -16,6 +18,7 @@ from rsviz.core.settings import fill, parse
 from rsviz.data import datasets, images
 from rsviz.data.catalog import CLASSES
 from rsviz.methods.registry import METHODS
+from rsviz.smoothing.engines import LIBRARIES, PRECISIONS, Engine
 
 
 def length(text: str) -> float:
@@ -33,20 +36,30 @@ def length(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is no length; write .5 or 4/255") from None
 
 
+class _Precision(argparse.Action):
+    """--precision NAME is the engine's; --precision SHARE is that of the radius, a way to stop."""
+
+    def __call__(self, parser: Any, namespace: Any, value: Any, option: Any = None) -> None:
+        if value in PRECISIONS:
+            namespace.arithmetic = value
+            return
+        try:
+            namespace.precision = float(value)
+        except ValueError:
+            parser.error(f"--precision must be a share, or one of {', '.join(PRECISIONS)}")
+
+
 def add_stopping(command: argparse.ArgumentParser) -> None:
-    """Add the rules by which votes may end before n."""
-    rule = command.add_mutually_exclusive_group()
-    rule.add_argument(
+    """Add the rules by which votes may end before n; the engine's arguments bring --precision."""
+    command.add_argument(
         "--until-radius",
         type=length,
         metavar="R",
         help="stop as soon as it is settled whether this radius is certified; n is the cap",
     )
-    rule.add_argument(
-        "--precision",
-        type=float,
-        metavar="SHARE",
-        help="stop when the radius is within this share of what infinitely many votes would "
+    add_engine(
+        command,
+        "or a SHARE: stop when the radius is within this share of what infinitely many votes would "
         "certify; n is the cap, by default 1,000,000",
     )
 
@@ -54,6 +67,33 @@ def add_stopping(command: argparse.ArgumentParser) -> None:
 def add_device(command: argparse.ArgumentParser) -> None:
     """Add the device a command computes on."""
     command.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
+
+
+def add_engine(command: argparse.ArgumentParser, share: str = "") -> None:
+    """Add which engine counts votes, and how precisely.
+
+    Parameters
+    ----------
+    share : help for --precision as a share, where a command has that.
+    """
+    command.add_argument(
+        "--engine",
+        choices=LIBRARIES,
+        help="which library computes the networks that vote (default: the fastest here that keeps "
+        "the certified radius)",
+    )
+    command.add_argument(
+        "--precision",
+        action=_Precision,
+        metavar="PRECISION",
+        help=f"in which they are computed: {', '.join(PRECISIONS)} (default: likewise); {share}",
+    )
+    command.set_defaults(arithmetic=None)
+
+
+def engine_of(args: argparse.Namespace, checkpoint: Checkpoint) -> Engine:
+    """Return the engine that the command line asks for, or the default of a checkpoint."""
+    return engine_choice.choose(checkpoint, device_of(args.device), args.engine, args.arithmetic)
 
 
 def add_images(command: argparse.ArgumentParser) -> None:

@@ -6,10 +6,12 @@ from pathlib import Path
 from rsviz.checkpoints import catalog
 from rsviz.cli.common import (
     add_device,
+    add_engine,
     add_images,
     add_settings,
     command_line,
     device_of,
+    engine_of,
     print_curve,
     run_settings,
     say,
@@ -28,13 +30,15 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add_settings(command)
     command.add_argument("--out", type=Path, required=True, help="the log, a CSV file")
     add_device(command)
+    add_engine(command)
 
 
 def run(args: argparse.Namespace) -> None:
     """Run ``evaluate``."""
     checkpoint = catalog.usable(args.checkpoint)
     settings = run_settings(checkpoint, args.set)
-    spec = spec_for(checkpoint, args.sigma, settings=settings, **which_images(args))
+    engine = str(engine_of(args, checkpoint))
+    spec = spec_for(checkpoint, args.sigma, settings=settings, engine=engine, **which_images(args))
     if far := far_from_trained(spec.sigma, checkpoint.card["sigma"]):
         say(f"{checkpoint.name} is {far}")
     curve = measure(checkpoint, spec, args.out, device_of(args.device), command_line(), say)

@@ -31,7 +31,9 @@ from rsviz.data.datasets import Dataset
 from rsviz.data.images import image_id
 from rsviz.evaluation.logs import COLUMNS, FORMAT, LOG_BYTES
 from rsviz.methods.registry import METHODS
+from rsviz.smoothing import engines
 from rsviz.smoothing.driver import Task, default_chunks, drive, path
+from rsviz.smoothing.engines import REFERENCE
 from rsviz.smoothing.voters import MethodRun, Request
 
 
@@ -59,6 +61,7 @@ class EvaluationSpec:
     norm: str = Norm.L2
     bound: str = Bound.CLOPPER_PEARSON
     settings: tuple[tuple[str, float | str], ...] = ()
+    engine: str = str(REFERENCE)
 
     def __post_init__(self) -> None:
         if (self.every is None) == (self.first is None):
@@ -200,7 +203,7 @@ def walk(
     check_out_file(out)
     with sole_writer(out):
         indices, begun = spec.indices(len(data)), time.perf_counter()
-        held = open_log(out, spec, device, command)
+        held = open_log(out, spec, device, command, nets)
         todo = [i for i in indices if i not in held]
         done, method = len(indices) - len(todo), METHODS[spec.method]
         yield Standing(done, len(indices), 0, 0.0)
@@ -257,21 +260,32 @@ def _digits(c: Certificate) -> str:
     return down(c.radius, 9 if c.norm is Norm.LINF else 6)
 
 
-def open_log(out: Path, spec: EvaluationSpec, device: str, command: str) -> set[int]:
+def open_log(
+    out: Path,
+    spec: EvaluationSpec,
+    device: str,
+    command: str,
+    nets: Mapping[str, nn.Module] | None = None,
+) -> set[int]:
     """Write the head of a new log, or check that of an old one and return the indices it holds.
 
     A last row that a kill tore is cut off, once the rest is known to be a log of this very run.
+
+    Parameters
+    ----------
+    nets : that vote; None stands for the reference. A log holds the votes of one arithmetic.
 
     Raises
     ------
     UserError
         ``out`` holds something else; it stays as it is.
     """
-    where = path(device, default_chunks(device))
+    where = path(device, default_chunks(device), nets)
     columns = COLUMNS + (("detail",) if METHODS[spec.method].logged else ())
     data = read_bytes(out, LOG_BYTES) if out.exists() else b""
     if not data:
-        place = {"device": device, "dtype": "float32", "path": where, "torch": torch.__version__}
+        dtype = engines.precision(nets or {})
+        place = {"device": device, "dtype": dtype, "path": where, "torch": torch.__version__}
         head = {"format": FORMAT, "spec": asdict(spec) | place | {"command": command}}
         out.parent.mkdir(parents=True, exist_ok=True)
         write_whole(out, f"# {json.dumps(head)}\n{','.join(columns)}\n")
@@ -292,6 +306,7 @@ def open_log(out: Path, spec: EvaluationSpec, device: str, command: str) -> set[
             f"{shown(out)} is not a log of rsviz, or is damaged; choose another --out."
         ) from None
     new = json.loads(json.dumps(asdict(spec))) | {"path": where}  # as a log holds it
+    old = {"settings": [], "engine": str(REFERENCE)} | old  # of early logs
     if unlike := [key for key, value in new.items() if old.get(key) != value]:
         raise UserError(
             f"{shown(out)} holds a run with another {', '.join(unlike)}; choose another --out or "
@@ -316,8 +331,14 @@ def command(spec: EvaluationSpec, out: Path, device: str) -> str:
     return (
         f"python -m rsviz evaluate --checkpoint {shlex.quote(spec.name)}{level} {which}"
         f" --n0 {spec.n0} --n {spec.n} --alpha {spec.alpha:g} --seed {spec.seed}"
-        f" --device {device} --out {shlex.quote(out.name)}"
+        f" --device {device} {arguments_of(spec.engine)} --out {shlex.quote(out.name)}"
     )
+
+
+def arguments_of(engine: str) -> str:
+    """Return the arguments by which the command line asks for an engine."""
+    library, precision = engine.split()
+    return f"--engine {library} --precision {precision}"
 
 
 def log_folder() -> Path:

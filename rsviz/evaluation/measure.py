@@ -3,12 +3,16 @@
 import csv
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
-from rsviz.checkpoints import catalog, weights
+import numpy as np
+
+from rsviz.certification import engine_choice
+from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint, ensemble_sha256
 from rsviz.checkpoints.weights import load
 from rsviz.core.errors import UserError
@@ -25,6 +29,7 @@ from rsviz.evaluation.logs import read_log
 from rsviz.methods import ensemble
 from rsviz.networks.inspection import class_count
 from rsviz.smoothing.driver import drive
+from rsviz.smoothing.engines import Engine
 
 
 def score(
@@ -128,10 +133,13 @@ def measure(
     command: str,
     report: Report = print,
 ) -> Curve:
-    """Evaluate a checkpoint into the log ``out``; in its own folder, also record it in its card."""
+    """Evaluate a checkpoint into the log ``out``; in its own folder, also record it in its card.
+
+    Votes are counted by the engine that ``spec`` names.
+    """
     check_out_file(out)
     data = datasets.load(spec.dataset, spec.split)
-    nets = weights.load_nets(checkpoint, device)
+    nets = engine_choice.load(checkpoint, device, Engine(*spec.engine.split()))
     evaluate.evaluate(spec, nets, data, out, device, command, report)
     curve = curves.curve(read_log(out), RADII if spec.norm == Norm.L2 else RADII_LINF)
     if out.resolve().parent == checkpoint.folder.resolve():
@@ -162,9 +170,42 @@ def _record(
         found = catalog.inspect(checkpoint.folder)
         if found.problem:
             raise UserError(f"{found.name} was changed while it was measured: {found.problem}.")
-        card = dict(found.card)
-        card["measured"] = [m for m in card.get("measured", []) if m.get("log") != log] + [row]
+        card = json.loads(json.dumps(found.card))
+        precision = spec.engine.split()[1]
+        if precision == "float32":
+            card["measured"] = _with(card.get("measured", []), row)
+        else:
+            named = card.setdefault("precisions", {}).setdefault(precision, {})
+            row |= {"engine": spec.engine, "difference": _difference(found, row)}
+            named["measured"] = _with(named.get("measured", []), row)
         catalog.write_card(checkpoint.folder, card)
+
+
+def _with(rows: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [old for old in rows if old.get("log") != row["log"]] + [row]
+
+
+def _difference(checkpoint: Checkpoint, row: Mapping[str, Any]) -> dict[str, float]:
+    """Return this log's ACR less that of float32 on the same images, with its paired interval.
+
+    Raises
+    ------
+    UserError
+        The card has no float32 log of these images at this noise and these votes.
+    """
+    same = ("sigma", "subset", "n0", "n", "alpha", "norm")
+    for other in checkpoint.card.get("measured", []):
+        if all(other[key] == row[key] for key in same):
+            own, beside = (read_log(checkpoint.folder / r["log"]) for r in (row, other))
+            mean, low, high = curves.paired_bootstrap(own, beside, np.random.default_rng(0))
+            found = {"mean": mean, "low": low, "high": high}
+            return {name: round(value, 5) for name, value in found.items()} | {
+                "beside": other["log"]
+            }
+    raise UserError(
+        f"{checkpoint.name} has no float32 log of these images, this noise and these votes to "
+        "hold this one against; measure that first."
+    )
 
 
 def score_and_record(

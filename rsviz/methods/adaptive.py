@@ -27,7 +27,7 @@ from rsviz.data.images import image_id
 from rsviz.methods.base import Aim, network
 from rsviz.networks.inspection import class_count
 from rsviz.networks.masks import OnesMask
-from rsviz.smoothing.noise import CHUNK, chunk, chunk_seed
+from rsviz.smoothing.noise import CHUNK, chunk, chunk_name
 from rsviz.smoothing.queries import HALVES, Answer, ask, combine, noise_level
 from rsviz.smoothing.voters import Ask, MethodRun, NoisyClassifier, Voter, check_votes, vote
 
@@ -123,8 +123,8 @@ def first_votes(
     C, H, W = x_CHW.shape
     hashed = image_id(x_CHW)
     with torch.inference_mode():
-        seeds = [chunk_seed(spec.seed, hashed, "bound", query, 0) for query in range(2)]
-        noise = [chunk((C, H, W), seed, device) for seed in seeds]
+        names = [chunk_name(spec.seed, hashed, "bound", query, 0) for query in range(2)]
+        noise = [chunk((C, H, W), name, device) for name in names]
         x_NCHW = x_CHW.to(device).expand(CHUNK, C, H, W)
         sigma_N111 = torch.full((CHUNK, 1, 1, 1), spec.sigma, device=device)
         answers = ask(x_NCHW, sigma_N111, noise, voter.masks, voter.shares_K, voter.kappa_max)

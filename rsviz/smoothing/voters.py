@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from rsviz.core.errors import UserError
 from rsviz.core.spec import Certificate, Votes
 from rsviz.core.stopping import Until
+from rsviz.smoothing import engines
 
 NO_VOTE = -1
 NOT_NUMBERS = (
@@ -37,7 +38,10 @@ def check_votes(class_N: Tensor) -> Tensor:
 
 
 class Voter(Protocol):
-    """Whatever turns images and noise into one predicted class a row."""
+    """Whatever turns images and noise into one predicted class a row.
+
+    It may have a number ``at_once`` above 1, of batches it can vote on at the same time.
+    """
 
     def __call__(self, x_NCHW: Tensor, sigma_N111: Tensor, *noise_NCHW: Tensor) -> Tensor:
         """Return class_N, `NO_VOTE` where the network's answers are not numbers.
@@ -53,10 +57,15 @@ class NoisyClassifier:
 
     net: nn.Module
 
+    @property
+    def at_once(self) -> int:
+        """How many batches this network can vote on at the same time."""
+        return engines.at_once(self.net)
+
     def __call__(self, x_NCHW: Tensor, sigma_N111: Tensor, *noise_NCHW: Tensor) -> Tensor:
         """Return class_N, one vote a row."""
         (e_NCHW,) = noise_NCHW
-        return vote(self.net(torch.addcmul(x_NCHW, sigma_N111, e_NCHW)))
+        return vote(engines.noisy(self.net, x_NCHW, sigma_N111, e_NCHW))
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,8 @@ class Recipe:
             out = f"checkpoints/{self.name}/{WEIGHTINGS}"
             return f"python -m rsviz ensemble score {self.name}{how} --out {out}{on}"
         out = f"checkpoints/{self.name}/{self.log(sigma)}"
-        return f"python -m rsviz evaluate --checkpoint {self.name}{how} --out {out}{on}"
+        command = f"python -m rsviz evaluate --checkpoint {self.name}{how}"
+        return f"{command} --precision float32 --out {out}{on}"
 
 
 def _gaussian(

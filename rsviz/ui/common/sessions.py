@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from rsviz.certification import certify as running
-from rsviz.checkpoints import catalog, weights
+from rsviz.certification import engine_choice
+from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core import flags
 from rsviz.core.flags import flagged
@@ -22,8 +23,10 @@ from rsviz.data.catalog import CLASSES
 from rsviz.evaluation import examples
 from rsviz.methods.registry import METHODS
 from rsviz.smoothing import driver
+from rsviz.smoothing.engines import Engine
 from rsviz.ui.common.jobs import Job, Session
 
+READ_SECONDS = 0.03  # between readings of a run: each costs the worker 2 ms
 IMAGE = "image"  # the desk of certificates and attacks: one of them runs at a time in a tab
 
 
@@ -46,8 +49,8 @@ class Shown:
 
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the network")
-def _networks(name: str, sha256: str, device: str) -> dict[str, nn.Module]:
-    nets = weights.load_nets(catalog.find(name), device)
+def _networks(name: str, sha256: str, device: str, engine: Engine) -> dict[str, nn.Module]:
+    nets = engine_choice.load(catalog.find(name), device, engine)
     gc.freeze()  # Streamlit collects garbage after every run; what stays need not be searched
     return nets
 
@@ -60,7 +63,8 @@ def networks(checkpoint: Checkpoint, device: str) -> dict[str, nn.Module]:
     own = st.session_state.get("_own")
     if own is not None and own.checkpoint is checkpoint:
         return {name: net.to(device) for name, net in own.nets.items()}
-    return _networks(checkpoint.name, checkpoint.sha256, device)
+    engine = engine_choice.default(checkpoint, device).engine
+    return _networks(checkpoint.name, checkpoint.sha256, device, engine)
 
 
 def network(checkpoint: Checkpoint, device: str) -> nn.Module:
@@ -128,7 +132,7 @@ def start(key: Key, x_CHW: Tensor, spec: RunSpec, nets: Mapping[str, nn.Module])
         Job(
             key,
             key.device,
-            lambda cancel: running.watch(x_CHW, nets, split, key.device, cancel),
+            lambda cancel: running.watch(x_CHW, nets, split, key.device, cancel, READ_SECONDS),
         )
     )
 
