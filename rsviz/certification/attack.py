@@ -25,7 +25,7 @@ from rsviz.core.reading import predict
 from rsviz.core.settings import options_of
 from rsviz.core.spec import Bound, Certificate, Norm, RunSpec
 from rsviz.data.images import image_id
-from rsviz.methods import adaptive, dual, noise_levels, variational
+from rsviz.methods import adaptive, dual, multiscale, noise_levels, variational
 from rsviz.methods.registry import METHODS
 from rsviz.networks.selectors import LevelLogits, Selector
 from rsviz.smoothing.driver import drive
@@ -38,7 +38,12 @@ from rsviz.smoothing.voters import Request
 
 Verdict = Literal["holds", "broken", "undecided"]
 Target = Literal["classifier", "selector"]
-PREDICTS = {"dual": dual.predict, "routing": dual.predict, "variational": variational.predict}
+PREDICTS = {
+    "dual": dual.predict,
+    "routing": dual.predict,
+    "variational": variational.predict,
+    "multiscale": multiscale.predict,
+}
 MULTIPLE_MAX = 20.0
 
 
@@ -202,9 +207,36 @@ def _target(
         return nets["estimator"], settings.noise, level
     if spec.method in ("dual", "routing"):
         return noise_levels.classifier_at(nets, c.detail["level"]), c.detail["level"], c.predicted
+    if spec.method == "multiscale":
+        return _cascade_target(nets, c)
     if spec.method == "static":
         raise UserError("One static mask cannot be attacked yet; choose another network.")
     return nets["classifier"], float(c.sigma or spec.sigma), c.predicted
+
+
+class _Towards(nn.Module):
+    """Image to two logits, all other classes and class B: leading away from the first raises B."""
+
+    def __init__(self, net: nn.Module, cls: int):
+        super().__init__()
+        self.net, self.cls = net, cls
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        """Return logits_N2."""
+        logits_NK = self.net(x_NCHW)
+        rest_NK = logits_NK.index_fill(1, torch.tensor([self.cls]).to(x_NCHW.device), -torch.inf)
+        return torch.stack([rest_NK.logsumexp(1), logits_NK[:, self.cls]], 1)
+
+
+def _cascade_target(nets: Mapping[str, nn.Module], c: Certificate) -> tuple[nn.Module, float, int]:
+    """Return what the radius of Multiscale rests on: its class at level m, or a rival above it."""
+    assert c.predicted is not None
+    level = c.detail["decides"]
+    net = noise_levels.classifier_at(nets, level)
+    row = next(row for row in c.detail["limits"] if row["level"] == level)
+    if "p_lower" in row:
+        return net, level, c.predicted
+    return _Towards(net, row["other"]), level, 0
 
 
 class _TwoQueries(nn.Module):

@@ -58,6 +58,8 @@ def claims(c: Certificate) -> list[Claim]:
     ----------
     c : read from counts here, not as it was received.
     """
+    if c.detail.get("rule") == "cascade":
+        return _of_cascade(c)
     found = []
     if c.predicted is not None:
         sweep = c.detail.get("rule") == "sweep"
@@ -70,6 +72,28 @@ def claims(c: Certificate) -> list[Claim]:
         found.append(Claim("estimate-bound", (chosen,), lower, "p_lower", of))
     if "interval" in c.detail and c.predicted is not None and c.radius > 0:
         found += _of_interval(c, c.predicted)
+    return found
+
+
+def _of_cascade(c: Certificate) -> list[Claim]:
+    """Return what Multiscale says of each level: of its class at m, of all but another above it.
+
+    An upper bound on the other class is a lower bound on all the rest.
+    """
+    found = []
+    for row in c.detail.get("limits", ()):
+        level, predicted = row["level"], c.predicted
+        if row["distance"] is None or predicted is None:
+            continue
+        if "p_lower" in row:
+            of = f"p_A at level {level:g}"
+            claim = Claim(f"bound-{level:g}", (predicted,), row["p_lower"], "p_a_lower", of)
+        else:
+            classes = range(len(c.detail["counts"][f"{level:g}"]))
+            rest = tuple(k for k in classes if k != row["other"])
+            of = f"that of all but class {row['other']} at level {level:g}"
+            claim = Claim(f"bound-{level:g}", rest, 1 - row["p_upper"], "a bound above it", of)
+        found.append(claim)
     return found
 
 
@@ -128,7 +152,8 @@ def check_fresh(recounts: Sequence[Recount], read: Certificate, seed: int) -> li
     for r in recounts:
         own = [claim for claim in stated if claim.stage == r.stage]
         checks += [_hold(r, claim, seed) for claim in own]
-        if not own and r.stage not in ("select", "estimate-select"):
+        chooses = r.stage.removeprefix("estimate-").partition("-")[0] == "select"
+        if not own and not chooses:
             n, p = sum(r.fresh_K), differ(r.stated_K, r.fresh_K)
             said = (
                 f"{n:,} votes with seed {seed} {'differ beyond' if p < LEVEL else 'agree within'}"

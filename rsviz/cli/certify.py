@@ -8,6 +8,7 @@ from rsviz.checkpoints import catalog
 from rsviz.cli.common import add_device, add_settings, device_of, load_image, run_settings
 from rsviz.core.errors import UserError
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
+from rsviz.methods.registry import METHODS
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -74,7 +75,9 @@ def run(args: argparse.Namespace) -> None:
         print(f"Abstains: {c.detail.get('why', 'no class was chosen.')}")
         return
     label = classes[c.predicted] if classes else str(c.predicted)
-    if c.abstained:
+    if c.abstained and METHODS[c.method].chooses_sigma:
+        print(f"Abstains: {label} was chosen, but is not certified at any distance.")
+    elif c.abstained:
         print(
             f"Abstains: {label} had most of the first {c.n0} votes, but its probability is not "
             f"shown to exceed 1/2 (lower bound {c.p_a_lower:.4f})."

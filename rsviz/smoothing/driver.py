@@ -150,7 +150,8 @@ def _forward(shares: list[_Share], chunks: int, device: str) -> Tensor:
 
 def _noise(share: _Share, query: int, device: str) -> Tensor:
     request = share.task.request
-    seed = chunk_seed(request.seed, request.image, share.ask.stage, query, share.index)
+    stage = share.ask.noise or share.ask.stage
+    seed = chunk_seed(request.seed, request.image, stage, query, share.index)
     C, H, W = share.task.x_CHW.shape
     return chunk((C, H, W), seed, device)
 

@@ -37,7 +37,9 @@ class NoisyClassifier:
 class Ask:
     """A method's request for n votes of one voter, at one noise level.
 
-    ``classes`` is the number K of classes; ``queries`` the noise tensors each vote needs.
+    ``classes`` is the number K of classes; ``queries`` the noise tensors each vote needs. ``noise``
+    names the stage whose noise is drawn, its own where empty: stages that never meet in one bound
+    may share theirs.
     """
 
     stage: str
@@ -46,6 +48,7 @@ class Ask:
     n: int
     classes: int
     queries: int = 1
+    noise: str = ""
 
 
 MethodRun = Generator[Ask, Votes, Certificate]
