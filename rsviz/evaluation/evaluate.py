@@ -198,7 +198,9 @@ def walk(
         for task in drive(queue, device, cancel=cancel):
             if task.certificate:
                 label = int(data.y_N[task.request.key])
-                writer.writerow(row(task, task.certificate, label, method.logged))
+                seconds = time.perf_counter() - task.started
+                line = row(task.request.key, label, task.certificate, seconds, method.logged)
+                writer.writerow(line)
                 file.flush()
                 os.fsync(file.fileno())
                 here += 1
@@ -219,14 +221,14 @@ def requests(
 
 
 def row(
-    task: Task, certificate: Certificate, label: int, logged: Sequence[str] = ()
+    index: int, label: int, certificate: Certificate, seconds: float, logged: Sequence[str] = ()
 ) -> Sequence[object]:
     """Return one line of a log, in the order of `COLUMNS`, and what is ``logged`` of its detail."""
     decided = certificate.predicted is not None and not certificate.abstained
     predicted = certificate.predicted if decided else -1
     detail = {name: certificate.detail[name] for name in logged if name in certificate.detail}
     return (
-        task.request.key,
+        index,
         label,
         predicted,
         _digits(certificate),
@@ -234,7 +236,7 @@ def row(
         " ".join(map(str, certificate.counts0)),
         " ".join(map(str, certificate.counts)),
         certificate.n,
-        f"{time.perf_counter() - task.started:.3f}",
+        f"{seconds:.3f}",
         *([json.dumps(detail)] if logged else []),
     )
 
@@ -249,10 +251,7 @@ def open_log(out: Path, spec: EvaluationSpec, device: str, command: str) -> set[
     where = path(device, default_chunks(device))
     if not out.exists() or not out.read_text().strip():
         place = {"device": device, "dtype": "float32", "path": where, "torch": torch.__version__}
-        head = {"format": FORMAT, "spec": asdict(spec) | place | {"command": command}}
-        out.parent.mkdir(parents=True, exist_ok=True)
-        columns = COLUMNS + (("detail",) if METHODS[spec.method].logged else ())
-        out.write_text(f"# {json.dumps(head)}\n{','.join(columns)}\n")
+        write_head(out, spec, place, command)
         return set()
     text = out.read_text()
     whole = text[: text.rfind("\n") + 1]  # a kill may leave a torn last line
@@ -272,6 +271,14 @@ def open_log(out: Path, spec: EvaluationSpec, device: str, command: str) -> set[
             "its settings."
         )
     return done
+
+
+def write_head(out: Path, spec: EvaluationSpec, place: Mapping[str, str], command: str) -> None:
+    """Begin a log: its settings, where its votes are counted, the command; then the columns."""
+    head = {"format": FORMAT, "spec": asdict(spec) | dict(place) | {"command": command}}
+    columns = COLUMNS + (("detail",) if METHODS[spec.method].logged else ())
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(f"# {json.dumps(head)}\n{','.join(columns)}\n")
 
 
 def log_path(spec: EvaluationSpec, device: str) -> Path:

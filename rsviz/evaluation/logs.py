@@ -79,6 +79,27 @@ def read_log(path: Path | str, **settings: Any) -> Log:
     return parse_log(text, path.stem, source=path.name, **settings)
 
 
+def own_rows(path: Path | str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the settings of a log of rsviz and its rows, ``detail`` decoded where it has any.
+
+    Raises
+    ------
+    UserError
+        The file cannot be read, or is no log of rsviz.
+    """
+    path = Path(path)
+    read_log(path)  # refuses in words what is not one
+    text = path.read_text(encoding="utf-8")
+    lines = text[: text.rfind("\n") + 1].splitlines()
+    rows: list[dict[str, Any]] = list(csv.DictReader(lines[1:]))
+    if not lines[0].startswith("# {"):
+        raise UserError(f"{path.name} is no log of rsviz: it states no settings.")
+    for r in rows:
+        if "detail" in r:
+            r["detail"] = json.loads(r["detail"])
+    return json.loads(lines[0].removeprefix("# "))["spec"], rows
+
+
 def parse_log(text: str, name: str, source: str = "", **settings: Any) -> Log:
     """Read the text of a log; see `read_log`. ``name`` is for logs that do not state their own."""
     if text.startswith("# {"):

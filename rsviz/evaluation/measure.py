@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -66,7 +67,8 @@ def score(
             for name in weighings:
                 if i not in done[name]:
                     writer = csv.writer(logs[name], lineterminator="\n")
-                    writer.writerow(evaluate.row(task, read[name], int(data.y_N[i])))
+                    seconds = time.perf_counter() - task.started
+                    writer.writerow(evaluate.row(i, int(data.y_N[i]), read[name], seconds))
                     logs[name].flush()
                     os.fsync(logs[name].fileno())
             progress.step()
@@ -130,6 +132,11 @@ def measure(
     data = datasets.load(spec.dataset, spec.split)
     nets = weights.load_nets(checkpoint, device)
     evaluate.evaluate(spec, nets, data, out, device, command, report)
+    return record(checkpoint, spec, out, command)
+
+
+def record(checkpoint: Checkpoint, spec: evaluate.EvaluationSpec, out: Path, command: str) -> Curve:
+    """Return the curve of a log; one in the checkpoint's own folder is recorded in its card."""
     curve = curves.curve(read_log(out), RADII if spec.norm == Norm.L2 else RADII_LINF)
     if out.resolve().parent == checkpoint.folder.resolve():
         _record(checkpoint, spec, curve, out.name, command)
