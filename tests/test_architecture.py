@@ -1,11 +1,44 @@
-"""What may import what, read from the source: data flows one way."""
+"""The rules of the house, read from the source: what may import what, and what needs no torch."""
 
 import ast
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+import rsviz
+
 ROOT = Path(__file__).parent.parent
+# A room imports only from rooms before it; ui and cli not from each other.
+ROOMS = (
+    "core",
+    "data",
+    "networks",
+    "checkpoints",
+    "smoothing",
+    "methods",
+    "certification",
+    "evaluation",
+    "training",
+    "figures",
+    "teaching",
+    "cli",
+    "ui",
+)
+APART = {("figures", "training"), ("smoothing", "checkpoints"), ("ui", "cli")}
+LOCAL = {"rsviz/cli/main.py", "rsviz/teaching/pictures/training.py"}  # each says why
+
+
+def modules():
+    found = {}
+    for file in sorted((ROOT / "rsviz").rglob("*.py")):
+        parts = file.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return found
+
+
+MODULES = modules()
 
 
 def imports(file):
@@ -15,37 +48,138 @@ def imports(file):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+            full = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in MODULES else node.module for name in full}
     return found
 
 
-def roots(file):
-    return {name.split(".")[0] for name in imports(file)}
+EDGES = {name: {i for i in imports(file) if i in MODULES} for name, file in MODULES.items()}
 
 
-def library():
-    return sorted(f for f in (ROOT / "rsviz").rglob("*.py") if "ui" not in f.parts)
+def room(module):
+    return module.split(".")[1] if "." in module else ""
 
 
-def test_only_the_frame_and_the_pages_import_streamlit():
-    assert len(library()) > 20
-    assert [f.name for f in library() if "streamlit" in roots(f)] == []
-    assert any("streamlit" in roots(f) for f in (ROOT / "pages").glob("*.py"))
+def test_no_module_lies_outside_a_room():
+    assert {room(name) for name in MODULES} - {"", "__main__"} == set(ROOMS)
+    flat = {f.name for f in (ROOT / "rsviz").glob("*.py")}
+    assert flat == {"__init__.py", "__main__.py"}
 
 
-def test_the_library_does_not_know_its_pages():
-    assert [f.name for f in library() if any(i.startswith("rsviz.ui") for i in imports(f))] == []
+def test_rooms_import_only_from_rooms_below():
+    wrong = []
+    for name, targets in EDGES.items():
+        for target in targets:
+            a, b = room(name), room(target)
+            if a not in ROOMS or b not in ROOMS or a == b:
+                continue
+            if ROOMS.index(b) > ROOMS.index(a) or (a, b) in APART:
+                wrong.append(f"{name} -> {target}")
+    assert wrong == []
+    assert EDGES["rsviz.core.reading"]  # the test above has something to read
 
 
-def test_statistics_and_lessons_need_no_torch():
-    names = "spec errors bounds median certify flags curves logs lessons toy peeking figures_learn"
-    code = f"import sys\nfrom rsviz import {', '.join(names.split())}\n"
-    code += "sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+def test_no_circle_of_files():
+    state = {}
+
+    def visit(name, path):
+        state[name] = "open"
+        for target in EDGES[name]:
+            assert state.get(target) != "open", " -> ".join([*path, name, target])
+            if target not in state:
+                visit(target, [*path, name])
+        state[name] = "done"
+
+    for name in EDGES:
+        if name not in state:
+            visit(name, [])
+
+
+def test_the_library_does_not_know_pages_or_tests():
+    for name, file in MODULES.items():
+        assert not any(i.split(".")[0] in ("pages", "tests", "app") for i in imports(file)), name
+
+
+def test_only_the_screen_imports_streamlit():
+    using = {n for n, f in MODULES.items() if any(i.startswith("streamlit") for i in imports(f))}
+    assert using and all(room(name) == "ui" for name in using)
+    pages = [f for f in (ROOT / "pages").glob("*.py")]
+    assert any(any(i.startswith("streamlit") for i in imports(f)) for f in pages)
+
+
+def test_pages_define_nothing():
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    for file in (ROOT / "pages").glob("*.py"):
+        assert not any(isinstance(n, kinds) for n in ast.walk(ast.parse(file.read_text()))), file
+
+
+def test_imports_of_rsviz_stand_at_the_top():
+    for file in MODULES.values():
+        tree = ast.parse(file.read_text())
+        inner = [
+            node.lineno
+            for top in tree.body
+            for node in ast.walk(top)
+            if node is not top
+            and isinstance(node, ast.ImportFrom)
+            and (node.module or "").startswith("rsviz")
+        ]
+        assert not inner or str(file.relative_to(ROOT)) in LOCAL, (file, inner)
+
+
+def test_no_private_name_crosses_a_file():
+    for name, file in MODULES.items():
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rsviz"):
+                assert not [a.name for a in node.names if a.name.startswith("_")], name
+
+
+def no_torch(statement):
+    code = f"import sys\n{statement}\nsys.exit('torch' in sys.modules)"
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_statistics_catalogue_lessons_and_logs_need_no_torch():
+    names = [n for n in MODULES if room(n) in ("core", "teaching")]
+    names = [n for n in names if "two_pixel_training" not in n and "pictures.training" not in n]
+    names += ["rsviz", "rsviz.checkpoints.catalog"]
+    names += [
+        f"rsviz.evaluation.{n}"
+        for n in (
+            "logs",
+            "curves",
+            "comparison",
+            "published",
+            "examples",
+            "attack_tables",
+            "training_cost",
+            "paper_claims",
+            "verdicts",
+        )
+    ]
+    assert no_torch("\n".join(f"import {name}" for name in names))
+
+
+def test_help_needs_no_torch():
+    assert no_torch(
+        "from rsviz.cli import main\n"
+        "try:\n    main.main(['--help'])\nexcept SystemExit as done:\n    assert not done.code"
+    )
+
+
+@pytest.mark.parametrize("name", sorted(rsviz._FACE))
+def test_every_public_name_is_there_and_none_is_called_like_a_room(name):
+    assert getattr(rsviz, name) is not None
+    assert name in dir(rsviz) and name not in ROOMS
+
+
+def test_an_unknown_name_is_refused():
+    with pytest.raises(AttributeError, match="no attribute 'certificate'"):
+        _ = rsviz.certificate
 
 
 def test_nothing_is_unpickled():
-    for file in library():
+    for file in MODULES.values():
         text = file.read_text()
         assert "import pickle" not in text
         for line in text.splitlines():

@@ -1,5 +1,3 @@
-"""TODO: what lives here."""
-
 import re
 from pathlib import Path
 
@@ -22,7 +20,7 @@ def test_the_five_lines_run(capsys, monkeypatch, tmp_path):
     assert int(predicted) in range(10)
     assert 0 <= float(radius) < 1.4
     assert sum(names["c"].counts) == 2000
-    assert "vega" in (tmp_path / "votes.html").read_text()
+    assert "Plotly.newPlot(" in (tmp_path / "votes.html").read_text()
 
 
 def test_the_table_is_what_the_cards_say():

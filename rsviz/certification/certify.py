@@ -108,8 +108,7 @@ def certify(
     UserError
         A setting is out of range, the image has the wrong size, or the checkpoint is bad.
     """
-    if checkpoint.problem:
-        raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
+    checkpoint.require_usable()
     size = INPUT_SIZE[checkpoint.card["dataset"]]
     if tuple(x_CHW.shape) != (3, size, size):
         raise UserError(f"{checkpoint.name} takes images of 3x{size}x{size}; resize it first.")

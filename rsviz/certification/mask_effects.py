@@ -10,13 +10,12 @@ import torch
 from scipy.stats import rankdata
 from torch import Tensor, nn
 
-from rsviz.core.spec import Norm, RunSpec
+from rsviz.core.spec import RunSpec
 from rsviz.data.canvases import Canvas
 from rsviz.data.images import image_id
 from rsviz.methods import adaptive
 from rsviz.smoothing.estimates import log_mean_softmax
 from rsviz.smoothing.noise import chunk, chunk_seed
-from rsviz.smoothing.pgd import ascend
 from rsviz.smoothing.queries import Answer, ask, combine, kept
 
 
@@ -67,30 +66,6 @@ def pull(
         logits_N1K = voter.classifier(combine(answers)[0])[:, None]
         (grad_CHW,) = torch.autograd.grad(log_mean_softmax(logits_N1K)[0, label], leaf_CHW)
     return grad_CHW.abs().sum(0).cpu()
-
-
-def attack(
-    x_CHW: Tensor,
-    nets: Mapping[str, nn.Module],
-    spec: RunSpec,
-    label: int,
-    eps: float,
-    steps: int = 20,
-    draws: int = 32,
-) -> Tensor:
-    """Return an image within eps in Linf that leads away from a class: PGD through both queries.
-
-    Each step sees the same noise, not that of any certificate (`rsviz.smoothing.pgd.ascend`).
-    """
-    voter = adaptive.voter_of(nets, spec)
-    noise = _noise(x_CHW, spec, draws)
-
-    def logits_of(y_1CHW: Tensor) -> Tensor:
-        answers = _asked(y_1CHW[0], voter, spec, noise)
-        return voter.classifier(combine(answers)[0])[:, None]
-
-    y_N = torch.tensor([label], device=x_CHW.device)
-    return ascend(logits_of, x_CHW[None], y_N, eps, steps, Norm.LINF)[0]
 
 
 def kept_on(

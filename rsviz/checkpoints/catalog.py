@@ -11,6 +11,7 @@ from typing import Any
 
 from rsviz.core.errors import UserError
 
+SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
 CARD = "card.json"
 REQUIRED = ("name", "method", "dataset", "network", "sigma", "sha256")
 
@@ -32,11 +33,15 @@ class Checkpoint:
         """Whether the weights are those the card speaks of."""
         return self.problem is None
 
+    def require_usable(self) -> None:
+        """Raise UserError, saying what is wrong, unless the folder is whole."""
+        if self.problem:
+            raise UserError(f"Checkpoint {self.name} cannot be used: {self.problem}.")
+
 
 def root() -> Path:
     """Return the folder of checkpoints: RSVIZ_CHECKPOINTS, else the one beside the package."""
-    default = Path(__file__).resolve().parents[2] / "checkpoints"
-    return Path(os.environ.get("RSVIZ_CHECKPOINTS") or default)
+    return Path(os.environ.get("RSVIZ_CHECKPOINTS") or SHIPPED)
 
 
 def list_checkpoints(folder: Path | None = None) -> list[Checkpoint]:
@@ -54,6 +59,13 @@ def find(name: str, folder: Path | None = None) -> Checkpoint:
         names = ", ".join(c.name for c in list_checkpoints(folder)) or "none"
         raise UserError(f"There is no checkpoint {name!r}; there are: {names}.")
     return inspect(folder / name)
+
+
+def usable(name: str, folder: Path | None = None) -> Checkpoint:
+    """Return one checkpoint by name; UserError also where it is there but must not be used."""
+    checkpoint = find(name, folder)
+    checkpoint.require_usable()
+    return checkpoint
 
 
 def inspect(folder: Path) -> Checkpoint:

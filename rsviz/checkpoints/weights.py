@@ -47,8 +47,7 @@ def load(checkpoint: Checkpoint, device: str = "cpu", ready: bool = True) -> nn.
     UserError
         The folder is bad, or the weights do not fit the network its card names.
     """
-    if checkpoint.problem:
-        raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
+    checkpoint.require_usable()
     if "members" in checkpoint.card:
         return _load_ensemble(checkpoint, device, ready)
     if "parts" in checkpoint.card:

@@ -46,9 +46,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``attack``; return 1 if more attacks inside the radius succeed than chance allows."""
-    checkpoint, how = catalog.find(args.checkpoint), _attack_spec(args)
-    if checkpoint.problem:
-        raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
+    checkpoint, how = catalog.usable(args.checkpoint), _attack_spec(args)
     if (args.image is None) == (args.every is None):
         raise UserError("Name one image, or give --split and --every, but not both.")
     dataset, device = checkpoint.card["dataset"], device_of(args.device)

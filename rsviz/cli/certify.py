@@ -3,10 +3,9 @@
 import argparse
 from typing import Any
 
-from rsviz.certification import certify as certification_certify
+from rsviz.certification.certify import certify
 from rsviz.checkpoints import catalog
 from rsviz.cli.common import add_device, add_settings, device_of, load_image, run_settings
-from rsviz.core.errors import UserError
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
 from rsviz.methods.registry import METHODS
 
@@ -48,12 +47,10 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run ``certify``."""
     device = device_of(args.device)
-    checkpoint = catalog.find(args.checkpoint)
-    if checkpoint.problem:
-        raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
+    checkpoint = catalog.usable(args.checkpoint)
     dataset = checkpoint.card["dataset"]
     x_CHW, name = load_image(args.image, INPUT_SIZE[dataset], args.crop)
-    certificate = certification_certify.certify(
+    certificate = certify(
         x_CHW,
         checkpoint,
         device,

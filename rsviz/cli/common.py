@@ -1,9 +1,8 @@
-"""Arguments that several commands have."""
+"""What several commands share: arguments, the image, the device, what is printed."""
 
 import argparse
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,6 @@ from rsviz.core.settings import fill, parse
 from rsviz.data import datasets, images
 from rsviz.data.catalog import CLASSES
 from rsviz.methods.registry import METHODS
-
-
-def add(
-    commands: Any, name: str, about: str, action: Callable[..., int | None]
-) -> argparse.ArgumentParser:
-    """Return the parser of a new command, which runs ``action``."""
-    command = commands.add_parser(name, help=about, description=about)
-    command.set_defaults(do=action)
-    return command
 
 
 def add_device(command: argparse.ArgumentParser) -> None:

@@ -8,8 +8,7 @@ import numpy as np
 
 from rsviz.cli.common import print_curve
 from rsviz.core.errors import UserError
-from rsviz.evaluation import curves as evaluation_curves
-from rsviz.evaluation import logs
+from rsviz.evaluation import curves, logs
 from rsviz.evaluation.curves import to_dict
 
 
@@ -43,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
         log = logs.read_log(file)
         if args.n:
             log = logs.thin(log, args.n, np.random.default_rng(args.seed))
-        out.append(evaluation_curves.curve(log, radii))
+        out.append(curves.curve(log, radii))
     if args.json:
         print(json.dumps([to_dict(c) for c in out], indent=1))
         return

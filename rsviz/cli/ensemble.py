@@ -5,7 +5,6 @@ from pathlib import Path
 
 from rsviz.checkpoints import catalog
 from rsviz.cli.common import (
-    add,
     add_device,
     add_images,
     command_line,
@@ -14,21 +13,16 @@ from rsviz.cli.common import (
     say,
     which_images,
 )
-from rsviz.core.errors import UserError
+from rsviz.evaluation import measure
 from rsviz.evaluation.evaluate import spec_for
-from rsviz.evaluation.measure import score
-from rsviz.training.ensemble import FitSpec, fit
+from rsviz.training import ensemble
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add ``ensemble fit`` and ``ensemble score``."""
     actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
-    fit = add(
-        actions,
-        "fit",
-        "find the weights on training images and write a checkpoint",
-        fit_ensemble,
-    )
+    about = "find the weights on training images and write a checkpoint"
+    fit = actions.add_parser("fit", help=about, description=about)
     fit.add_argument("names", nargs="+", metavar="NAME", help="checkpoints of one data set")
     fit.add_argument("--out", type=Path, required=True, help="folder of the new checkpoint")
     fit.add_argument("--sigma", type=float, help="noise level (default: the members')")
@@ -44,7 +38,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     fit.add_argument("--seed", type=int, default=0)
     add_device(fit)
-    score = add(actions, "score", "measure every weighting in one pass", score_ensemble)
+    about = "measure every weighting in one pass"
+    score = actions.add_parser("score", help=about, description=about)
     score.add_argument("name", metavar="NAME", help="an ensemble's checkpoint")
     score.add_argument("--sigma", type=float, help="noise level (default: the one fitted at)")
     add_images(score)
@@ -52,19 +47,22 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add_device(score)
 
 
-def fit_ensemble(args: argparse.Namespace) -> None:
-    """Run ``ensemble fit``."""
-    spec = FitSpec(
+def run(args: argparse.Namespace) -> None:
+    """Run ``ensemble fit`` or ``ensemble score``."""
+    {"fit": _fit, "score": _score}[args.action](args)
+
+
+def _fit(args: argparse.Namespace) -> None:
+    spec = ensemble.FitSpec(
         tuple(args.names), args.sigma, args.weighting, args.images, args.floor, args.seed
     )
-    fit(spec, args.out, device_of(args.device), command_line(), say)
+    ensemble.fit(spec, args.out, device_of(args.device), command_line(), say)
 
 
-def score_ensemble(args: argparse.Namespace) -> None:
-    """Run ``ensemble score``."""
-    checkpoint = catalog.find(args.name)
-    if checkpoint.problem:
-        raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
+def _score(args: argparse.Namespace) -> None:
+    checkpoint = catalog.usable(args.name)
     spec = spec_for(checkpoint, args.sigma, **which_images(args))
-    for curve in score(checkpoint, spec, args.out, device_of(args.device), command_line(), say):
+    for curve in measure.score(
+        checkpoint, spec, args.out, device_of(args.device), command_line(), say
+    ):
         print_curve(curve)

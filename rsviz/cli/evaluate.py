@@ -15,7 +15,6 @@ from rsviz.cli.common import (
     say,
     which_images,
 )
-from rsviz.core.errors import UserError
 from rsviz.evaluation.evaluate import spec_for
 from rsviz.evaluation.level_votes import assemble
 from rsviz.evaluation.measure import measure, record
@@ -42,9 +41,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run ``evaluate``."""
-    checkpoint = catalog.find(args.checkpoint)
-    if checkpoint.problem:
-        raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
+    checkpoint = catalog.usable(args.checkpoint)
     settings = run_settings(checkpoint, args.set)
     spec = spec_for(checkpoint, args.sigma, settings=settings, **which_images(args))
     if args.from_logs:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from rsviz.certification import certify as certification_certify
+from rsviz.certification.certify import certify
 from rsviz.checkpoints import catalog
 from rsviz.cli.common import say
 from rsviz.evaluation import measure
@@ -10,4 +10,4 @@ from rsviz.evaluation import measure
 
 def run(args: argparse.Namespace) -> None:
     """Run ``examples``."""
-    measure.make(catalog.find(args.checkpoint), certification_certify.certify, say)
+    measure.make(catalog.find(args.checkpoint), certify, say)

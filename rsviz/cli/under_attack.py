@@ -30,9 +30,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run ``under-attack``."""
-    checkpoint = catalog.find(args.checkpoint)
-    if checkpoint.problem:
-        raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
+    checkpoint = catalog.usable(args.checkpoint)
     if checkpoint.card["method"] != "variational":
         raise UserError("under-attack needs a checkpoint of Variational RS.")
     if args.every < 1:

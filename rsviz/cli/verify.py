@@ -38,9 +38,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"{args.certificate} cannot be read as text.") from None
     c = Certificate.from_json(text)
     seed = checking.spec_of(c).seed
-    checkpoint = catalog.find(args.checkpoint or c.checkpoint)
-    if checkpoint.problem:
-        raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
+    checkpoint = catalog.usable(args.checkpoint or c.checkpoint)
     crop = crop_of(args.crop)
     x_CHW, _ = load_image(args.image, INPUT_SIZE[checkpoint.card["dataset"]], crop)
     fresh = args.fresh_seed

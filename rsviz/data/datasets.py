@@ -116,8 +116,8 @@ def find_image(name: str) -> tuple[Tensor, int]:
 def find_canvas(name: str) -> canvases.Canvas:
     """Return the canvas of an image named like ``shapes-k48/test/17``: its box and true object.
 
-    The object of a shape is the shape, of `rsviz.data.shape_attributes` its mark; of any other image nothing
-    but its box is known.
+    The object of a shape is the shape, that of `rsviz.data.shape_attributes` its mark; of any
+    other image nothing but its box is known.
     """
     find_image(name)
     dataset, split, index = name.split("/")

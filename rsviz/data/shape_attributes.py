@@ -59,7 +59,8 @@ def place(
     """
     if not min(canvases.SIZES) <= size <= canvases.LARGEST:
         raise UserError(
-            f"This canvas must be {min(canvases.SIZES)} to {canvases.LARGEST} pixels wide, not {size}."
+            f"This canvas must be {min(canvases.SIZES)} to {canvases.LARGEST} pixels wide, "
+            f"not {size}."
         )
     # Everything is drawn, used or not: giving one choice leaves the others as they were.
     rng = np.random.default_rng([seed, index, size])

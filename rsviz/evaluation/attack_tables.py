@@ -1,4 +1,4 @@
-"""Tables of `rsviz.evaluation.under_attack`, read: shares right, and a selector beside the best fixed level.
+"""Tables of attacks on chosen and fixed levels: shares right, and the selector beside the best.
 
 No torch here. Shape suffix: N images.
 """

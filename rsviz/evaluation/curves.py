@@ -1,7 +1,7 @@
 """Certified accuracy against radius, ACR, intervals, and what may be compared (no torch here).
 
 Certified accuracy at r is the share of **all** images, abstentions included, that are correct with
-radius >= r; ACR is the mean of radius * correct over all images. Logs are read in `rsviz.evaluation.logs`.
+radius >= r; ACR is the mean of radius * correct over all images. `logs` reads them.
 
 Shape suffixes: N images, R radii.
 """

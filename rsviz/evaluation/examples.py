@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.checkpoints.catalog import SHIPPED, Checkpoint, root
 from rsviz.core.errors import UserError
 from rsviz.core.spec import Certificate
 from rsviz.evaluation import logs
@@ -18,7 +18,6 @@ TITLES = {
     "noisy": "Too much noise",
 }
 
-ROOT = Path(__file__).resolve().parents[2] / "checkpoints"
 NETWORK = "shapes-gaussian-0.5"
 SHAPES = tuple(f"shapes-gaussian-{sigma}" for sigma in ("0.25", "0.5", "1.0"))
 
@@ -67,7 +66,11 @@ class Judged:
         return not self.certificate.abstained and self.certificate.predicted == self.label
 
 
-@lru_cache(maxsize=1)
+def _folder(name: str) -> Path:
+    """Return the folder of a network, the shipped one where the chosen root has none."""
+    return next((r / name for r in (root(), SHIPPED) if (r / name).is_dir()), SHIPPED / name)
+
+
 def same_image() -> tuple[Judged, Judged]:
     """Return the certificates of one image at the network's own noise and at four times as much.
 
@@ -76,15 +79,20 @@ def same_image() -> tuple[Judged, Judged]:
     UserError
         The files shipped with the network are not there, or cannot be read.
     """
+    return _same_image(_folder(NETWORK))
+
+
+@lru_cache(maxsize=4)
+def _same_image(folder: Path) -> tuple[Judged, Judged]:
     try:
-        text = (ROOT / NETWORK / "examples.json").read_text()
+        text = (folder / FILE).read_text()
         rows = {row["preset"]: row["certificate"] for row in json.loads(text)}
         found = [Certificate.from_json(json.dumps(rows[name])) for name in ("certain", "noisy")]
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(
             f"The examples stored with {NETWORK} cannot be read; restore checkpoints/{NETWORK}."
         ) from None
-    log = log_of(NETWORK)
+    log = _log_in(folder)
     labels = dict(zip(log.index_N.tolist(), log.label_N.tolist(), strict=True))
     own, noisy = (
         Judged(c, labels[index], index) for c in found for index in [int(c.image.split("/")[-1])]
@@ -92,7 +100,11 @@ def same_image() -> tuple[Judged, Judged]:
     return own, noisy
 
 
-@lru_cache(maxsize=8)
 def log_of(name: str) -> logs.Log:
     """Return the measured log shipped with a network; UserError if it cannot be read."""
-    return logs.read_log(ROOT / name / "certified.csv")
+    return _log_in(_folder(name))
+
+
+@lru_cache(maxsize=8)
+def _log_in(folder: Path) -> logs.Log:
+    return logs.read_log(folder / "certified.csv")

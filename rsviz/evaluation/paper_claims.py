@@ -1,4 +1,4 @@
-"""What papers claim, as data; `rsviz.evaluation.verdicts` sets the logs here against it (no torch here)."""
+"""What papers claim, as data; `verdicts` sets the logs here against it (no torch here)."""
 
 from dataclasses import dataclass
 

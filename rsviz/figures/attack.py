@@ -5,9 +5,13 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from rsviz.core.spec import Norm
-from rsviz.figures.style import BLUE, GREEN, GREY, ORANGE, RED
+from rsviz.figures.style import ABSTAINS, GREEN, GREY, RIGHT, WRONG, empty_figure
 
-LOOKS = {"holds": (BLUE, "circle"), "broken": (RED, "x"), "undecided": (ORANGE, "diamond")}
+LOOKS = {
+    "holds": (RIGHT, "circle", "answer kept"),
+    "broken": (WRONG, "x", "answer changed"),
+    "undecided": (ABSTAINS, "diamond", "PREDICT abstains"),
+}
 
 
 def votes_by_length(
@@ -23,7 +27,7 @@ def votes_by_length(
     ----------
     length_T : how long each attack's change was; share_T, verdict_T what it left and PREDICT said.
     """
-    figure = go.Figure()
+    figure = empty_figure(340)
     figure.add_scatter(
         x=list(length_T),
         y=list(share_T),
@@ -32,38 +36,28 @@ def votes_by_length(
         showlegend=False,
         hoverinfo="skip",
     )
-    for verdict, (colour, symbol) in LOOKS.items():
+    for verdict, (colour, symbol, name) in LOOKS.items():
         at = [i for i, v in enumerate(verdict_T) if v == verdict]
         figure.add_scatter(
             x=[length_T[i] for i in at],
             y=[share_T[i] for i in at],
             mode="markers",
             marker={"color": colour, "symbol": symbol, "size": 11},
-            name={"holds": "answer kept", "broken": "answer changed"}.get(
-                verdict, "PREDICT abstains"
-            ),
+            name=name,
             hovertemplate=f"length %{{x:.4g}}: %{{y:.1%}} of the votes, {verdict}<extra></extra>",
         )
     figure.add_vrect(x0=0, x1=radius, fillcolor=GREEN, opacity=0.15, line_width=0)
     figure.add_vline(
         x=radius,
         line={"color": GREEN, "width": 2},
-        annotation={"text": "certified radius", "font": {"color": GREEN}},
+        name="certified radius",
+        annotation={"text": "certified radius"},
     )
     top = 1.06 * max([*length_T, radius])
     title = f"length of the change ({norm}, pixels in [0, 1])"
-    figure.update_xaxes(title=title, range=[0, top], fixedrange=True)
-    figure.update_yaxes(
-        title="votes for the certified class", range=[-0.03, 1.1], tickformat=".0%", fixedrange=True
-    )
-    figure.update_layout(
-        height=340,
-        margin={"l": 8, "r": 8, "t": 24, "b": 8},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
-        dragmode=False,
-    )
+    figure.update_xaxes(title=title, range=[0, top])
+    figure.update_yaxes(title="votes for the certified class", range=[-0.03, 1.1], tickformat=".0%")
+    figure.update_layout(margin={"t": 24})
     return figure
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from rsviz.figures.style import BLUE, GREEN, GREY, ORANGE, empty_figure
+from rsviz.figures.style import BLUE, GREEN, GREY, ORANGE, channels, empty_figure, ink
 
 COLUMNS, ROWS = 6, 3  # cells; the original takes four of them
 COPIES = COLUMNS * ROWS - 4
@@ -30,7 +30,7 @@ def mosaic(x_HWC: NDArray, copy_NHWC: NDArray, agree_N: Sequence[bool]) -> NDArr
     cells = [(r, c) for r in range(ROWS) for c in range(COLUMNS) if r > 1 or c > 1]
     for (row, column), copy_HWC, agrees in zip(cells, copy_NHWC, agree_N, strict=True):
         tile_HWC = np.empty((side, side, 4), np.uint8)
-        tile_HWC[:] = _rgba(BLUE if agrees else ORANGE)
+        tile_HWC[:] = *channels(BLUE if agrees else ORANGE), 255
         tile_HWC[_FRAME:-_FRAME, _FRAME:-_FRAME] = _enlarge(copy_HWC, _SCALE)
         if not agrees:
             cut = np.add.outer(np.arange(side), np.arange(side)) < 4 * _FRAME
@@ -56,6 +56,7 @@ def tally(
         text=[f"{counts_K[k]}" for k in order],
         textposition=["inside" if share > 20 else "outside" for share in share_K],
         insidetextanchor="start",
+        insidetextfont={"color": [ink(BLUE if k == predicted else ORANGE) for k in order]},
         textangle=0,
         hovertemplate="%{y}: %{text} votes<extra></extra>",
         showlegend=False,
@@ -80,8 +81,3 @@ def _enlarge(x_HWC: NDArray, scale: int) -> NDArray[np.uint8]:
     byte_HWC = np.round(255 * np.clip(x_HWC, 0, 1)).astype(np.uint8)
     opaque_HWC = np.concatenate([byte_HWC, np.full_like(byte_HWC[..., :1], 255)], axis=-1)
     return opaque_HWC.repeat(scale, axis=0).repeat(scale, axis=1)
-
-
-def _rgba(colour: str) -> tuple[int, int, int, int]:
-    """Return #RRGGBB as four bytes, opaque."""
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16), 255

@@ -1,8 +1,4 @@
-"""Figures: plain data in, a chart out (no torch here).
-
-Plotly for what is finished or slow; Altair for bars that move, since a Plotly chart is mounted anew
-at every change. Colours are Okabe and Ito's, legible on light and dark; whatever differs in colour
-differs in dash, marker or label too.
+"""Figures of one certificate, the votes and the radius: plain data in, a chart out (no torch here).
 
 Shape suffixes: K classes, T moments of a run.
 """
@@ -10,44 +6,43 @@ Shape suffixes: K classes, T moments of a run.
 import math
 from collections.abc import Sequence
 
-import altair as alt
 import plotly.graph_objects as go
 
 from rsviz.core.live_bounds import Trace
-from rsviz.figures.style import BLUE, GREY, ORANGE, RED
+from rsviz.figures.style import BLUE, GREY, ORANGE, RED, SKY, empty_figure, rgba, share_axis
 
 
-def vote_bars(counts_K: Sequence[int], classes: Sequence[str], top: int | None) -> alt.LayerChart:
+def vote_bars(counts_K: Sequence[int], classes: Sequence[str], top: int | None) -> go.Figure:
     """Draw how many votes each class has, the chosen class in blue; classes keep their places."""
-    total = max(sum(counts_K), 1)
     counts = list(counts_K) or [0] * len(classes)
-    rows = [
-        {"class": name, "votes": k, "share": k / total, "chosen": "yes" if i == top else "no"}
-        for i, (name, k) in enumerate(zip(classes, counts, strict=True))
-    ]
-    base = alt.Chart(alt.Data(values=rows)).encode(
-        y=alt.Y("class:N", sort=list(classes), title=None, axis=alt.Axis(labelLimit=90)),
-        x=alt.X(
-            "share:Q",
-            title="share of the votes",
-            scale=alt.Scale(domain=[0, 1.18]),  # room for the count beside a full bar
-            axis=alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1]),
-        ),
-        tooltip=[
-            alt.Tooltip("class:N"),
-            alt.Tooltip("votes:Q", format=","),
-            alt.Tooltip("share:Q", format=".2%"),
-        ],
+    total = max(sum(counts), 1)
+    votes = list(zip(classes, counts, strict=True))
+    figure = empty_figure(26 * len(classes) + 70)
+    for name, colour, drawn in (
+        ("chosen class", BLUE, [v for i, v in enumerate(votes) if i == top]),
+        ("other classes", GREY, [v for i, v in enumerate(votes) if i != top]),
+    ):
+        figure.add_bar(
+            x=[k for _, k in drawn],
+            y=[label for label, _ in drawn],
+            orientation="h",
+            name=name,
+            marker={"color": colour},
+            text=[f"{k:,}" for _, k in drawn],
+            textposition="outside",
+            cliponaxis=False,
+            customdata=[k / total for _, k in drawn],
+            hovertemplate="%{y}: %{x:,} votes, %{customdata:.2%}<extra></extra>",
+        )
+    figure.add_vline(
+        x=total / 2, line={"color": RED, "dash": "dash", "width": 1}, name="half of the votes"
     )
-    colour = alt.Color(
-        "chosen:N", scale=alt.Scale(domain=["yes", "no"], range=[BLUE, GREY]), legend=None
+    figure.update_layout(barmode="overlay", bargap=0.25, showlegend=False)
+    figure.update_xaxes(share_axis(total, 1.18))
+    figure.update_yaxes(
+        type="category", categoryorder="array", categoryarray=list(classes), autorange="reversed"
     )
-    text = alt.Text("votes:Q", format=",")
-    labels = base.mark_text(align="left", dx=4, color=GREY).encode(text=text)
-    half = alt.Chart(alt.Data(values=[{"half": 0.5}])).mark_rule(strokeDash=[4, 4], color=RED)
-    return (base.mark_bar().encode(color=colour) + labels + half.encode(x="half:Q")).properties(
-        height=26 * len(classes) + 40
-    )
+    return figure
 
 
 def radius_trace(
@@ -61,13 +56,13 @@ def radius_trace(
     at_planned_n : the radius of Clopper-Pearson at the planned n, None before that.
     """
     top = 1.12 * max(ceiling, at_planned_n or 0.0, 1e-3)
-    figure = go.Figure()
+    figure = empty_figure(330)
     if len(trace.votes_T) > 1:
         figure.add_scatter(
             x=[*trace.votes_T, *reversed(trace.votes_T)],
             y=[min(r, top) for r in trace.high_T] + list(reversed(trace.low_T)),
             fill="toself",
-            fillcolor="rgba(86,180,233,0.25)",
+            fillcolor=rgba(SKY, 0.25),
             line={"width": 0},
             hoverinfo="skip",
             name="where it may still end",
@@ -97,16 +92,8 @@ def radius_trace(
         name=f"most that {planned:,} votes can certify",
         hovertemplate="ceiling: %{y:.3f}<extra></extra>",
     )
-    figure.update_xaxes(title="votes", range=[0, planned * 1.03], fixedrange=True)
-    figure.update_yaxes(title="L2 radius (pixels in [0, 1])", range=[0, top], fixedrange=True)
-    figure.update_layout(
-        height=330,
-        margin={"l": 8, "r": 8, "t": 8, "b": 8},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
-        dragmode=False,
-    )
+    figure.update_xaxes(title="votes", range=[0, planned * 1.03])
+    figure.update_yaxes(title="L2 radius (pixels in [0, 1])", range=[0, top])
     return figure
 
 

@@ -8,15 +8,15 @@ import plotly.graph_objects as go
 
 from rsviz.evaluation.training_cost import Point
 from rsviz.evaluation.verdicts import Finding
-from rsviz.figures.curves import COLOURS, SYMBOLS, empty
+from rsviz.figures.style import GREEN, GREY, ORANGE, RED, empty_figure, look
 
-VERDICTS = {"holds": ("#009E73", "circle"), "contradicted": ("#D55E00", "x")}
-UNDECIDED = ("#E69F00", "diamond-open")
+VERDICTS = {"holds": (GREEN, "circle"), "contradicted": (RED, "x")}
+UNDECIDED = (ORANGE, "diamond-open")
 
 
 def forest(findings: Sequence[Finding]) -> go.Figure:
     """Draw each measured difference a - b with its interval, the claim's text above it."""
-    figure = empty(70 + 62 * len(findings))
+    figure = empty_figure(70 + 62 * len(findings))
     for i, f in enumerate(findings):
         assert f.gap is not None and f.low is not None and f.high is not None
         colour, symbol = VERDICTS.get(f.verdict, UNDECIDED)
@@ -35,7 +35,7 @@ def forest(findings: Sequence[Finding]) -> go.Figure:
             hovertemplate=f"%{{x:+.3f}} ({f.low:+.3f} to {f.high:+.3f})<extra></extra>",
             showlegend=False,
         )
-        zero = {"dash": "dot", "color": COLOURS[-1], "width": 2}
+        zero = {"dash": "dot", "color": GREY, "width": 2}
         figure.add_shape(type="line", x0=0, x1=0, y0=-i - 0.22, y1=-i + 0.16, line=zero)
         figure.add_annotation(
             x=0,
@@ -54,28 +54,28 @@ def forest(findings: Sequence[Finding]) -> go.Figure:
 
 
 def minutes(points: Sequence[Point], titles: Mapping[str, str]) -> go.Figure:
-    """Draw ACR with its interval against training minutes, a colour and a symbol a method.
+    """Draw ACR with its interval against training minutes, each method as it always looks.
 
     Parameters
     ----------
     titles : of the methods, by name.
     """
-    figure = empty(400)
-    for k, method in enumerate(dict.fromkeys(p.method for p in points)):
+    figure = empty_figure(400)
+    for method in dict.fromkeys(p.method for p in points):
         mine = [p for p in points if p.method == method]
         chooses = all(p.sigma is None for p in mine)
-        colour = COLOURS[k % len(COLOURS)]
+        drawn = look(method)
         figure.add_scatter(
             x=[p.minutes for p in mine],
             y=[p.acr for p in mine],
             mode="markers",
             name=titles.get(method, method) + (", chooses σ" if chooses else ""),
-            marker={"size": 11, "color": colour, "symbol": SYMBOLS[k % len(SYMBOLS)]},
+            marker={"size": 11, "color": drawn.colour, "symbol": drawn.symbol},
             error_y={
                 "type": "data",
                 "array": [0 if p.high is None else p.high - p.acr for p in mine],
                 "arrayminus": [0 if p.low is None else p.acr - p.low for p in mine],
-                "color": colour,
+                "color": drawn.colour,
                 "thickness": 1.5,
                 "width": 3,
             },

@@ -1,7 +1,6 @@
 """Figures that set curves beside each other: plain data in, a plotly figure out (no torch here).
 
-Colours are Okabe and Ito's, legible on light and dark; what differs in colour differs in dash and
-marker too. Shape suffixes: N images, R radii, B bins.
+Shape suffixes: N images, R radii, B bins.
 """
 
 import math
@@ -15,8 +14,24 @@ import plotly.graph_objects as go
 from rsviz.core.spec import Norm
 from rsviz.evaluation.comparison import MARK, Entry
 from rsviz.evaluation.curves import Curve
+from rsviz.figures.style import (
+    ABSTAINS,
+    BLUE,
+    GREEN,
+    GREY,
+    HATCHING,
+    ORANGE,
+    PURPLE,
+    RED,
+    RIGHT,
+    SKY,
+    WRONG,
+    empty_figure,
+    rgba,
+)
 
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8C8C8C")
+# Several curves of one method stand side by side, so a colour tells curves apart, not methods.
+COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY)
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
 UNITS = {
@@ -34,7 +49,7 @@ def accuracy_curves(
     gives a radius and not which curve. Published curves have open markers. A click on a legend
     entry shows it alone, a double click hides it.
     """
-    figure = empty(460)
+    figure = empty_figure(460)
     for i, entry in enumerate(entries):
         colour, group = COLOURS[i % len(COLOURS)], entry.name
         if bands and not all(map(math.isnan, entry.curve.low_R)):
@@ -75,7 +90,7 @@ def radius_histogram(
         hovertemplate="%{y} images abstained<extra></extra>",
     )
     if curve.ceiling:
-        figure.add_vline(x=curve.ceiling, line={"dash": "dash", "color": COLOURS[-1]})
+        figure.add_vline(x=curve.ceiling, line={"dash": "dash", "color": GREY})
     figure.update_xaxes(title=UNITS[curve.norm])
     return figure
 
@@ -86,7 +101,7 @@ def p_a_histogram(
     """Draw how many images have which p_A; those where it is not known (nan) are left out."""
     low = 0.5 if np.all(p_N[~np.isnan(p_N)] >= 0.5) else 0.0
     figure = _bars(p_N, correct_N, stands_N, np.linspace(low, 1 + 1e-9, 26), name)
-    figure.add_vline(x=0.5, line={"dash": "dash", "color": COLOURS[-1]})
+    figure.add_vline(x=0.5, line={"dash": "dash", "color": GREY})
     figure.update_xaxes(title=title, range=[low, 1.005])
     return figure
 
@@ -137,12 +152,11 @@ def _sizes(entry: Entry) -> list[int]:
 
 
 def _band(curve: Curve, colour: str, group: str) -> go.Scatter:
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return go.Scatter(
         x=[*curve.radius_R, *reversed(curve.radius_R)],
         y=[*curve.high_R, *reversed(curve.low_R)],
         fill="toself",
-        fillcolor=f"rgba({red},{green},{blue},0.18)",
+        fillcolor=rgba(colour, 0.18),
         line={"width": 0},
         mode="lines",
         legendgroup=group,
@@ -167,13 +181,13 @@ def _ceiling(curve: Curve, colour: str, group: str) -> go.Scatter:
 def _bars(
     value_N: np.ndarray, correct_N: np.ndarray, stands_N: np.ndarray, edge_B: np.ndarray, name: str
 ) -> go.Figure:
-    figure = empty(280)
+    figure = empty_figure(280)
     looks = (
-        ("right", correct_N & stands_N, COLOURS[0], ""),
-        ("wrong", ~correct_N & stands_N, COLOURS[1], "/"),
-        ("abstained", ~stands_N, COLOURS[-1], "."),
+        ("right", correct_N & stands_N, RIGHT),
+        ("wrong", ~correct_N & stands_N, WRONG),
+        ("abstained", ~stands_N, ABSTAINS),
     )
-    for label, inside_N, colour, pattern in looks:
+    for label, inside_N, colour in looks:
         value = value_N[inside_N & ~np.isnan(value_N)]
         count_B, _ = np.histogram(value, edge_B)
         figure.add_bar(
@@ -181,27 +195,11 @@ def _bars(
             y=count_B,
             width=np.diff(edge_B) * 0.92,
             name=f"{label} ({int(inside_N.sum()):,})",
-            marker={"color": colour, "pattern": {"shape": pattern}},
+            marker={"color": colour, "pattern": {"shape": HATCHING[colour]}},
             customdata=[(name, float(a), float(b)) for a, b in pairwise(edge_B)],
             hovertemplate="%{y} images, %{customdata[1]:.3f}–%{customdata[2]:.3f}<extra></extra>",
             unselected={"marker": {"opacity": 1}},
         )
     figure.update_yaxes(title="images")
     figure.update_layout(barmode="stack", clickmode="event+select")
-    return figure
-
-
-def empty(height: int) -> go.Figure:
-    """Return an empty figure: transparent, legend below, no zoom, so that a phone can scroll."""
-    figure = go.Figure()
-    figure.update_layout(
-        height=height,
-        margin={"l": 8, "r": 8, "t": 16, "b": 8},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
-        dragmode=False,
-    )
-    figure.update_xaxes(fixedrange=True)
-    figure.update_yaxes(fixedrange=True)
     return figure

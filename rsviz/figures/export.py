@@ -2,21 +2,26 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # both are slow to import, and only a figure's owner has one
-    import altair as alt
+if TYPE_CHECKING:  # slow to import, and only a figure's owner has it
     import plotly.graph_objects as go
 
 
 def figure_csv(figure: "go.Figure") -> str:
     """Return the points of every curve, bar and map of a figure as CSV: curve, x, y and maybe z.
 
-    Pictures in a figure have no numbers and are left out. A name that a spreadsheet would take for
-    a formula gets a quote in front.
+    A straight line that has a name has one number, where it crosses its axis. Pictures in a figure
+    have no numbers and are left out. A name that a spreadsheet would take for a formula gets a
+    quote in front.
     """
     rows = [(trace.name or "", *point) for trace in figure.data for point in _points(trace)]
+    rows += [
+        (line.name, line.x0 if line.x0 == line.x1 else "", line.y0 if line.y0 == line.y1 else "")
+        for line in figure.layout.shapes
+        if line.type == "line" and line.name
+    ]
     width = max((len(row) for row in rows), default=3)
     padded = ((*row, *("",) * (width - len(row))) for row in rows)
     return _csv(("curve", "x", "y", "z")[:width], padded)
@@ -38,21 +43,6 @@ def _points(trace: Any) -> Iterable[tuple[object, ...]]:
     if x is None:
         return []
     return [(a, "") for a in x] if y is None else zip(x, y, strict=False)
-
-
-def chart_csv(chart: "alt.Chart | alt.LayerChart") -> str:
-    """Return the rows behind an Altair chart as CSV, a column for each of their names."""
-    rows = _rows(chart.to_dict())
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    return _csv(names, [[row.get(name, "") for name in names] for row in rows])
-
-
-def _rows(chart: Mapping[str, Any]) -> list[Mapping[str, object]]:
-    """Return the rows of a chart and its layers, those that layers share once."""
-    rows = list(chart.get("data", {}).get("values", ()))
-    for layer in chart.get("layer", ()):
-        rows += [row for row in _rows(layer) if row not in rows]
-    return rows
 
 
 def _csv(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

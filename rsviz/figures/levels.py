@@ -1,6 +1,5 @@
 """Figures of noise levels chosen image by image: plain data in, a chart out (no torch here).
 
-Colours are Okabe and Ito's; what differs in colour differs in a label, dash or marker too.
 Shape suffixes: N images, L noise levels, P points of a curve.
 """
 
@@ -8,16 +7,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import altair as alt
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from rsviz.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY
+from rsviz.figures.style import (
+    ABSTAINS,
+    BLUE,
+    GREEN,
+    GREY,
+    HATCHING,
+    ORANGE,
+    RIGHT,
+    SKY,
+    WRONG,
+    empty_figure,
+    rgba,
+    share_axis,
+)
 
 Floats = NDArray[np.float64]
 PALETTE = {"chosen": BLUE, "possible nearby": SKY, "other": GREY}
-FIXED = {"best afterwards": ORANGE, "right class": GREY, "wrong class": PURPLE, "no class": GREY}
+# The best of the right ones stands out by its label and full colour.
+FIXED = {"best afterwards": RIGHT, "right class": RIGHT, "wrong class": WRONG, "no class": ABSTAINS}
 
 
 def level_votes(
@@ -25,7 +37,7 @@ def level_votes(
     level_L: Sequence[float],
     chosen: int | None,
     possible: tuple[float, float] | None = None,
-) -> alt.LayerChart:
+) -> go.Figure:
     """Draw the votes of an image's noisy copies for each level, the one chosen in blue.
 
     Parameters
@@ -33,33 +45,39 @@ def level_votes(
     possible : the lowest and highest level that may be chosen within the budget, if known.
     """
     total = max(sum(counts_L), 1)
-    rows = [
-        {
-            "level": f"{level:g}",
-            "votes": int(k),
-            "share": k / total,
-            "kind": _kind(i, level, chosen, possible),
-        }
-        for i, (level, k) in enumerate(zip(level_L, counts_L, strict=True))
-    ]
-    base = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X(
-            "level:N",
-            title="noise level",
-            sort=[f"{s:g}" for s in level_L],
-            axis=alt.Axis(labelAngle=0),
-        ),
-        y=alt.Y("share:Q", title="share of votes", scale=alt.Scale(domain=[0, 1.1])),
-        tooltip=[alt.Tooltip("level:N"), alt.Tooltip("votes:Q", format=",")],
-    )
-    colour = alt.Color(
-        "kind:N",
-        title=None,
-        scale=alt.Scale(domain=list(PALETTE), range=list(PALETTE.values())),
-        legend=alt.Legend(orient="top") if possible else None,
-    )
-    labels = base.mark_text(dy=-8, color=GREY).encode(text=alt.Text("votes:Q", format=","))
-    return (base.mark_bar().encode(color=colour) + labels).properties(height=250)
+    figure = empty_figure(250)
+    for kind, colour in PALETTE.items():
+        drawn = [
+            (f"{level:g}", int(k))
+            for i, (level, k) in enumerate(zip(level_L, counts_L, strict=True))
+            if _kind(i, level, chosen, possible) == kind
+        ]
+        figure.add_bar(
+            x=[level for level, _ in drawn],
+            y=[k for _, k in drawn],
+            name=kind,
+            marker={"color": colour},
+            text=[f"{k:,}" for _, k in drawn],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate="level %{x}: %{y:,} votes<extra></extra>",
+        )
+    figure.update_layout(barmode="overlay", showlegend=possible is not None)
+    figure.update_xaxes(title="noise level", **_levels(level_L))
+    figure.update_yaxes(share_axis(total, 1.1))
+    return figure
+
+
+def _levels(level_L: Sequence[float]) -> dict[str, Any]:
+    """Return an axis on which levels are names, in their order, upright."""
+    names = [f"{level:g}" for level in level_L]
+    return {
+        "type": "category",
+        "categoryorder": "array",
+        "categoryarray": names,
+        "tickangle": 0,
+        "range": [-0.5, len(names) - 0.5],
+    }
 
 
 def _kind(i: int, level: float, chosen: int | None, possible: tuple[float, float] | None) -> str:
@@ -89,41 +107,44 @@ class Fixed:
     kind: str
 
 
-def fixed_bars(fixed: Sequence[Fixed], own: float | None) -> alt.LayerChart:
+def fixed_bars(fixed: Sequence[Fixed], own: float | None) -> go.Figure:
     """Draw the radius of every fixed level as what-if bars, and the method's own as a line.
 
     Parameters
     ----------
     own : the method's own radius, None before there is one; 0 where it abstains.
     """
-    rows = [
-        {"level": f"{f.level:g}", "radius": f.radius, "kind": f.kind, "label": _label(f)}
-        for f in fixed
-    ]
-    base = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X(
-            "level:N",
-            title="noise level, held fixed (what-if)",
-            sort=[f"{f.level:g}" for f in fixed],
-            axis=alt.Axis(labelAngle=0),
-        ),
-        y=alt.Y("radius:Q", title="L2 radius"),
-        tooltip=["level:N", alt.Tooltip("radius:Q", format=".3f"), "kind:N"],
+    figure = empty_figure(280)
+    for kind, colour in FIXED.items():
+        drawn = [f for f in fixed if f.kind == kind]
+        figure.add_bar(
+            x=[f"{f.level:g}" for f in drawn],
+            y=[f.radius for f in drawn],
+            name=kind,
+            marker={
+                "color": rgba(colour, 0.55 if kind == "right class" else 1),
+                "pattern": {"shape": HATCHING[colour]},
+            },
+            text=[_label(f) for f in drawn],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate=f"level %{{x}}: radius %{{y:.3f}}, {kind}<extra></extra>",
+        )
+    top = max([own or 0.0, *(f.radius for f in fixed)], default=0.0)
+    figure.update_layout(barmode="overlay", showlegend=False)
+    figure.update_xaxes(
+        title="noise level, held fixed (what-if)", **_levels([f.level for f in fixed])
     )
-    colour = alt.Color(
-        "kind:N",
-        title=None,
-        scale=alt.Scale(domain=list(FIXED), range=list(FIXED.values())),
-        legend=None,
-    )
-    charts = base.mark_bar(opacity=0.85).encode(color=colour)
-    layers = charts + base.mark_text(dy=-8, color=GREY).encode(text="label:N")
+    figure.update_yaxes(title="L2 radius", range=[0, 1.15 * top or 1])
     if own is not None:
-        line = alt.Chart(alt.Data(values=[{"own": own, "label": f"chosen: {own:.3f}"}]))
-        rule = line.mark_rule(color=BLUE, strokeDash=[6, 3], size=2.5).encode(y="own:Q")
-        text = line.mark_text(color=BLUE, align="left", dx=4, dy=-7, x=0, fontWeight="bold")
-        layers = layers + rule + text.encode(y="own:Q", text="label:N")
-    return layers.properties(height=280)
+        figure.add_hline(
+            y=own,
+            line={"color": GREEN, "dash": "dash", "width": 2.5},
+            name="chosen",
+            annotation={"text": f"<b>chosen: {own:.3f}</b>", "yanchor": "bottom"},
+            annotation_position="top left",
+        )
+    return figure
 
 
 def _label(f: Fixed) -> str:
@@ -144,7 +165,7 @@ def against_best(
     rng = np.random.default_rng(0)
     jitter_2N = np.exp(rng.uniform(-0.13, 0.13, (2, len(level_N))))
     ticks = sorted({*best_N.tolist(), *level_N[~np.isnan(level_N)].tolist()})
-    figure = _empty(400)
+    figure = empty_figure(400)
     ends = [0.8 * min(ticks), 1.25 * max(ticks)] if ticks else [0.1, 1.0]
     figure.add_scatter(
         x=ends,
@@ -179,7 +200,7 @@ def follow(
     knob_P: Sequence[float], level_P: Sequence[float], now: float, name: str, ticks: Sequence[float]
 ) -> go.Figure:
     """Draw the mean level voted for while one knob of a drawn picture turns; ``now`` is marked."""
-    figure = _empty(240)
+    figure = empty_figure(240)
     figure.add_scatter(
         x=list(knob_P),
         y=list(level_P),
@@ -213,28 +234,12 @@ def shares(level_N: Floats) -> Mapping[float, float]:
     return {float(s): float(np.mean(known_N == s)) for s in np.unique(known_N)}
 
 
-def _empty(height: int) -> go.Figure:
-    """Return an empty figure: transparent, legend below, no zoom, so that a phone can scroll."""
-    figure = go.Figure()
-    figure.update_layout(
-        height=height,
-        margin={"l": 8, "r": 8, "t": 16, "b": 8},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
-        dragmode=False,
-    )
-    figure.update_xaxes(fixedrange=True)
-    figure.update_yaxes(fixedrange=True)
-    return figure
-
-
 def clean_against_attacked(lines: Mapping[str, Sequence[Attacked]]) -> go.Figure:
     """Draw each setting's share right on clean against attacked images, a line for each kind.
 
     Further up and to the right is better; the pale cross is the 95 % interval of each share.
     """
-    figure = _empty(380)
+    figure = empty_figure(380)
     for (name, points), colour, symbol in zip(
         lines.items(), (GREY, BLUE, ORANGE), ("circle", "square", "diamond"), strict=False
     ):
@@ -265,5 +270,5 @@ def _error(interval: Sequence[tuple[float, float]], value: Sequence[float]) -> d
         "arrayminus": [100 * (v - low) for (low, _), v in pairs],
         "thickness": 1,
         "width": 0,
-        "color": "rgba(128, 128, 128, 0.5)",
+        "color": rgba(GREY, 0.5),
     }

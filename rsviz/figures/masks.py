@@ -6,7 +6,6 @@ painted on. Shape suffixes: N draws, C channels, H height, W width, P points of 
 
 from collections.abc import Mapping, Sequence
 
-import altair as alt
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
@@ -16,15 +15,10 @@ from scipy.special import ndtr, ndtri
 
 from rsviz.core.live_bounds import Trace
 from rsviz.evaluation.mask_gains import Gain
-from rsviz.figures.style import BLUE, GREEN, GREY, ORANGE
+from rsviz.figures.style import BLUE, GREEN, GREY, ORANGE, channels, empty_figure, look
 
 Array = NDArray[np.float64]
-_STOPS_S3 = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in sequential.Cividis])
-METHOD_STYLE = {  # colour, dash: whatever differs in one differs in the other
-    "adaptive": (BLUE, []),
-    "static": (GREEN, [2, 3]),
-    "plain-linf": (ORANGE, [8, 4]),
-}
+_STOPS_S3 = np.array([channels(colour) for colour in sequential.Cividis])
 
 
 def paint(values_HW: Array, low: float, high: float) -> NDArray[np.uint8]:
@@ -83,7 +77,7 @@ def _enlarged(x_HWC: NDArray[np.uint8], scale: int) -> Image.Image:
 
 def noise_histogram(s_N: Sequence[float], first: float, sigma: float) -> go.Figure:
     """Draw the second query's noise level over draws, with the first query's and plain RS's."""
-    figure = _empty(280)
+    figure = empty_figure(280)
     figure.add_histogram(
         x=list(s_N),
         nbinsx=24,
@@ -115,7 +109,7 @@ def noise_histogram(s_N: Sequence[float], first: float, sigma: float) -> go.Figu
 
 def budget_curves(mu_1: float, mu_2: float, mu: float) -> go.Figure:
     """Draw what a test can tell from each query, and from both: the f-DP trade-off curves."""
-    figure = _empty(340)
+    figure = empty_figure(340)
     alarm_P = np.linspace(1e-6, 1 - 1e-6, 161)
     alone = [
         (mu_1, "first look alone", ORANGE, "dash", 2.5),
@@ -146,7 +140,7 @@ def over_sizes(
     sizes: Sequence[int], values: Sequence[float], trained: int, title: str, chance: float
 ) -> go.Figure:
     """Draw a number over canvas sizes k, the size trained at marked, and what chance gives."""
-    figure = _empty(280)
+    figure = empty_figure(280)
     at = ["diamond" if k == trained else "circle" for k in sizes]
     figure.add_scatter(
         x=[str(k) for k in sizes],
@@ -172,7 +166,7 @@ def over_sizes(
 
 def gains(lines: Mapping[str, Sequence[Gain]]) -> go.Figure:
     """Draw gains in points with their intervals, a colour a rival, canvas by canvas."""
-    figure = _empty(360)
+    figure = empty_figure(360)
     for (title, points), colour, symbol in zip(
         lines.items(), (ORANGE, GREEN), ("circle", "diamond"), strict=False
     ):
@@ -199,47 +193,27 @@ def gains(lines: Mapping[str, Sequence[Gain]]) -> go.Figure:
 
 def radii(
     traces: Mapping[str, Trace], titles: Mapping[str, str], planned: int, d: int
-) -> alt.LayerChart | alt.Chart:
+) -> go.Figure:
     """Draw certified Linf radii against votes, one line a method, in units of 1/255."""
     grey = 255 / np.sqrt(d)
-    rows = [
-        {"votes": n, "radius": float(grey * r), "method": titles[name]}
-        for name, trace in traces.items()
-        for n, r in zip(trace.votes_T, trace.low_T, strict=True)
-    ]
-    there = [name for name in METHOD_STYLE if name in traces]
-    shown = [titles[name] for name in there]
-    colours = [METHOD_STYLE[name][0] for name in there]
-    dashes = [METHOD_STYLE[name][1] or [1, 0] for name in there]
-    legend = alt.Legend(
-        orient="bottom",
-        title=None,
-        symbolType="stroke",
-        symbolSize=900,
-        symbolStrokeWidth=3,
-        labelLimit=260,
-        columns=1,
-    )
-    return (
-        alt.Chart(alt.Data(values=rows))
-        .mark_line(strokeWidth=3, point={"size": 30})
-        .encode(
-            x=alt.X("votes:Q", scale=alt.Scale(domain=[0, planned]), title="votes"),
-            y=alt.Y("radius:Q", title="certified radius"),
-            color=alt.Color(
-                "method:N", scale=alt.Scale(domain=shown, range=colours), legend=legend
-            ),
-            strokeDash=alt.StrokeDash(
-                "method:N", scale=alt.Scale(domain=shown, range=dashes), legend=legend
-            ),
-            tooltip=[
-                alt.Tooltip("method:N"),
-                alt.Tooltip("votes:Q", format=","),
-                alt.Tooltip("radius:Q", format=".3f"),
-            ],
+    figure = empty_figure(380)
+    for name, title in titles.items():
+        if name not in traces:
+            continue
+        drawn = look(name)
+        figure.add_scatter(
+            x=traces[name].votes_T,
+            y=[float(grey * r) for r in traces[name].low_T],
+            mode="lines+markers",
+            line={"color": drawn.colour, "dash": drawn.dash, "width": 3},
+            marker={"symbol": drawn.symbol, "size": 7},
+            name=title,
+            hovertemplate=f"{title}, %{{x:,}} votes: %{{y:.3f}}<extra></extra>",
         )
-        .properties(height=380)
-    )
+    figure.update_xaxes(title="votes", range=[0, 1.02 * planned])
+    figure.update_yaxes(title="certified radius", rangemode="tozero")
+    figure.update_layout(showlegend=True)
+    return figure
 
 
 def radii_in_words(traces: Mapping[str, Trace], titles: Mapping[str, str], d: int) -> str:
@@ -250,19 +224,3 @@ def radii_in_words(traces: Mapping[str, Trace], titles: Mapping[str, str], d: in
         for name, trace in traces.items()
     ]
     return "Certified Linf radii. " + "; ".join(told) + "."
-
-
-def _empty(height: int) -> go.Figure:
-    """Return an empty figure: transparent, legend below, no zoom, so that a phone can scroll."""
-    figure = go.Figure()
-    figure.update_layout(
-        height=height,
-        margin={"l": 8, "r": 8, "t": 12, "b": 8},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
-        dragmode=False,
-    )
-    figure.update_xaxes(fixedrange=True)
-    figure.update_yaxes(fixedrange=True)
-    return figure

@@ -17,7 +17,6 @@ from rsviz.core.flags import FLAGS
 from rsviz.core.radius import down
 from rsviz.core.spec import Certificate
 from rsviz.data import images
-from rsviz.figures.style import BLUE, GREY
 
 # No script, style or picture from anywhere but this file: a browser enforces it.
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
@@ -81,18 +80,6 @@ def verdict(c: Certificate, classes: Sequence[str]) -> str:
     unit = "L2" if c.norm == "L2" else "Linf"
     digits = 3 if unit == "L2" else 5
     return f"{classes[c.predicted]}, certified within {down(c.radius, digits)} ({unit})"
-
-
-def vote_figure(c: Certificate, classes: Sequence[str]) -> go.Figure:
-    """Draw the votes of each class as bars, the chosen class in blue."""
-    colours = [BLUE if i == c.predicted else GREY for i in range(len(classes))]
-    counts = list(c.counts) or [0] * len(classes)
-    figure = go.Figure(
-        go.Bar(x=counts, y=list(classes), orientation="h", marker_color=colours, name="votes")
-    )
-    figure.update_yaxes(autorange="reversed")
-    figure.update_xaxes(title="votes")
-    return figure.update_layout(height=60 + 26 * len(classes), margin={"t": 8, "b": 8})
 
 
 def _rows(c: Certificate) -> list[tuple[str, str]]:

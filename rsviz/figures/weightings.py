@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from rsviz.figures.curves import COLOURS, SYMBOLS, empty
+from rsviz.figures.style import BLUE, CLEAR, GREEN, GREY, PALE, RED, SKY, empty_figure, ink
 
 # Of a triangle: numbers stand clear of the points on its sides.
 AXIS = {
     "layer": "below traces",
     "ticks": "outside",
     "ticklen": 8,
-    "tickcolor": "rgba(0,0,0,0)",
+    "tickcolor": CLEAR,
     "nticks": 6,
 }
 Weightings = Mapping[str, Sequence[float] | None]
@@ -23,7 +23,7 @@ Weightings = Mapping[str, Sequence[float] | None]
 
 def matrix(value_LL: np.ndarray, names: Sequence[str], digits: int) -> go.Figure:
     """Draw a symmetric matrix as a heat map, each number written in its cell."""
-    figure = empty(110 + 70 * len(names))
+    figure = empty_figure(110 + 70 * len(names))
     marks = [chr(ord("A") + i) for i in range(len(names))]
     figure.add_heatmap(
         z=value_LL,
@@ -31,8 +31,8 @@ def matrix(value_LL: np.ndarray, names: Sequence[str], digits: int) -> go.Figure
         y=marks,
         text=value_LL,
         texttemplate=f"%{{text:.{digits}g}}",
-        textfont={"size": 15},
-        colorscale=[[0, "#CFE8F7"], [1, "#56B4E9"]],
+        textfont={"size": 15, "color": ink(SKY)},
+        colorscale=[[0, PALE], [1, SKY]],
         showscale=False,
         hovertemplate=f"%{{y}}, %{{x}}: %{{z:.{digits}g}}<extra></extra>",
     )
@@ -42,13 +42,13 @@ def matrix(value_LL: np.ndarray, names: Sequence[str], digits: int) -> go.Figure
 
 def along(Q_LL: np.ndarray, weightings: Weightings, names: Sequence[str]) -> go.Figure:
     """Draw w' Q w of two networks against the first one's weight, weightings marked."""
-    figure = empty(340)
+    figure = empty_figure(340)
     w_M = np.linspace(0, 1, 101)
     figure.add_scatter(
         x=w_M,
         y=[_at(Q_LL, [w, 1 - w]) for w in w_M],
         mode="lines",
-        line={"color": COLOURS[-1], "width": 2.5},
+        line={"color": GREY, "width": 2.5},
         showlegend=False,
         hovertemplate="weight %{x:.2f}: %{y:.4g}<extra></extra>",
     )
@@ -63,7 +63,7 @@ def along(Q_LL: np.ndarray, weightings: Weightings, names: Sequence[str]) -> go.
 
 def triangle(Q_LL: np.ndarray, weightings: Weightings) -> go.Figure:
     """Draw the variance of three networks over all weights, in a triangle, weightings marked."""
-    figure = empty(440)
+    figure = empty_figure(440)
     steps = 20
     w_ML = np.array([(i, j, steps - i - j) for i in range(steps + 1) for j in range(steps + 1 - i)])
     w_ML = w_ML / steps
@@ -97,7 +97,7 @@ def triangle(Q_LL: np.ndarray, weightings: Weightings) -> go.Figure:
         )
     figure.update_layout(
         ternary={
-            "bgcolor": "rgba(0,0,0,0)",
+            "bgcolor": CLEAR,
             "sum": 1,
             **{f"{k}axis": AXIS | {"title": k.upper()} for k in "abc"},
         },
@@ -120,5 +120,5 @@ def _named(name: str) -> str:
 
 
 def _marker(i: int) -> dict[str, object]:
-    colours = (COLOURS[2], COLOURS[0], COLOURS[3])
-    return {"size": 14, "color": colours[i % 3], "symbol": SYMBOLS[(0, 1, 5)[i % 3]]}
+    colour, symbol = ((GREEN, "circle"), (BLUE, "square"), (RED, "x"))[i % 3]
+    return {"size": 14, "color": colour, "symbol": symbol}

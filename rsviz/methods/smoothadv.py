@@ -61,8 +61,8 @@ def loss(
 ) -> Tensor:
     """Return the mean cross-entropy of the m noisy copies of each adversarial image.
 
-    mean_m CE(f(x_adv + sigma e_m), y), x_adv of `rsviz.smoothing.pgd.pgd` with the same e_m. With T = 0
-    and m = 1 it is Gaussian's loss.
+    mean_m CE(f(x_adv + sigma e_m), y), x_adv of `pgd.pgd` with the same e_m. With T = 0 and m = 1
+    it is Gaussian's loss.
 
     Parameters
     ----------

@@ -3,14 +3,20 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 
 from torch import Tensor
 
+from rsviz.checkpoints import weights
+from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core import settings
 from rsviz.core.errors import UserError
+from rsviz.core.progress import Report
+from rsviz.data import datasets
 from rsviz.methods.base import Loss
 from rsviz.methods.registry import METHODS
-from rsviz.training.loop import TrainSpec
+from rsviz.training.card import card_of, seeded_network, state_folder
+from rsviz.training.loop import TrainSpec, train
 
 
 def loss_for(spec: TrainSpec) -> tuple[Loss, dict[str, float]]:
@@ -35,3 +41,21 @@ def loss_for(spec: TrainSpec) -> tuple[Loss, dict[str, float]]:
         raise UserError(f"{method.title}: {error}") from None
     loss: Callable[..., Tensor] = method.loss
     return partial(loss, settings=chosen), asdict(chosen)
+
+
+def make(
+    spec: TrainSpec,
+    out: Path,
+    device: str,
+    command: str,
+    compiled: bool,
+    report: Report,
+) -> Checkpoint:
+    """Train one network by its method's loss and write it, with its card, into ``out``."""
+    loss, chosen = loss_for(spec)
+    data = datasets.load(spec.dataset, "train")
+    net = seeded_network(spec)
+    state_file = state_folder() / f"{out.name}.pt"
+    seconds = train(net, data, loss, spec, state_file, device, compiled, report)
+    card = card_of(spec, out, device, command, seconds) | {"settings": chosen}
+    return weights.save(net, out, card)

@@ -1,58 +1,33 @@
 """Train a checkpoint, by the way its method is made."""
 
-import importlib
 from pathlib import Path
 
-from rsviz.checkpoints import weights
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.progress import Report
-from rsviz.data import datasets
-from rsviz.training import loop
-from rsviz.training.card import card_of, seeded_network, state_folder
-from rsviz.training.single import loss_for
+from rsviz.training import adaptive, dual, single, variational
+from rsviz.training.loop import TrainSpec
 
-# Each has make(spec, out, device, command, compiled, report) -> Checkpoint.
+# How a method of several networks is made; every other method is one network and its loss.
 MAKERS = {
-    "dual": "rsviz.training.dual",
-    "routing": "rsviz.training.dual",
-    "variational": "rsviz.training.variational",
-    "adaptive": "rsviz.training.adaptive",
-    "static": "rsviz.training.adaptive",
-    "plain-linf": "rsviz.training.adaptive",
+    "dual": dual.make,
+    "routing": dual.make,
+    "variational": variational.make,
+    "adaptive": adaptive.make,
+    "static": adaptive.make,
+    "plain-linf": adaptive.make,
 }
 
 
 def train_checkpoint(
-    spec: loop.TrainSpec,
+    spec: TrainSpec,
     out: Path,
     device: str,
     command: str,
     compiled: bool = True,
     report: Report = print,
 ) -> Checkpoint:
-    """Train a network as ``spec`` says and write it, with its card, into the folder ``out``.
-
-    Methods of several networks are made by a module of their own, one of `MAKERS`.
-    """
-    if spec.method in MAKERS:
-        maker = importlib.import_module(MAKERS[spec.method])  # it uses this module itself
-        made: Checkpoint = maker.make(spec, out, device, command, compiled, report)
-        report(f"wrote {out}")
-        return made
-    loss, settings = loss_for(spec)
-    data = datasets.load(spec.dataset, "train")
-    net = seeded_network(spec)
-    seconds = loop.train(
-        net,
-        data,
-        loss,
-        spec,
-        state_folder() / f"{out.name}.pt",
-        device,
-        compiled,
-        report,
-    )
-    card = card_of(spec, out, device, command, seconds) | {"settings": settings}
-    made = weights.save(net, out, card)
+    """Train what ``spec`` says and write it, with its card, into the folder ``out``."""
+    make = MAKERS.get(spec.method, single.make)
+    made = make(spec, out, device, command, compiled, report)
     report(f"wrote {out}")
     return made

@@ -146,7 +146,7 @@ def show_result(
     )
     ended = reading.done == reading.planned
     told = in_words(lengths, verdicts, radius)
-    charts.show_figure(figure, "attack_curve", told, offered=ended)
+    charts.show_figure(figure, "attack_curve", told, live=not ended)
     if ended:
         titled = (("How the votes give way to attacks", figure),)
         downloads.offer_certificate(c, x_CHW, classes, (c,), titled)

@@ -1,4 +1,5 @@
-"""TODO: what lives here."""
+import json
+import shutil
 
 import pytest
 
@@ -26,8 +27,20 @@ def test_the_label_is_that_of_the_image_drawn_and_the_radius_that_of_the_bound()
 
 
 def test_files_that_are_missing_are_named(monkeypatch, tmp_path):
-    examples.same_image.cache_clear()
-    monkeypatch.setattr(examples, "ROOT", tmp_path)
+    monkeypatch.setattr(examples, "SHIPPED", tmp_path)
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
     with pytest.raises(UserError, match="restore checkpoints"):
         examples.same_image()
-    examples.same_image.cache_clear()
+
+
+def test_another_folder_of_checkpoints_comes_first(monkeypatch, tmp_path):
+    shutil.copytree(examples.SHIPPED / examples.NETWORK, tmp_path / examples.NETWORK)
+    file = tmp_path / examples.NETWORK / examples.FILE
+    rows = json.loads(file.read_text())
+    for row in rows:
+        row["certificate"]["seed"] = 77
+    file.write_text(json.dumps(rows))
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
+    assert [j.certificate.seed for j in examples.same_image()] == [77, 77]
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path / "nowhere"))
+    assert [j.certificate.seed for j in examples.same_image()] == [0, 0]

@@ -8,10 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from rsviz.certification import certify, mask_effects
+from rsviz.certification import attack, certify, mask_effects
 from rsviz.checkpoints import catalog, weights
-from rsviz.core import reading
-from rsviz.core.spec import RunSpec
+from rsviz.core.spec import Norm, RunSpec
 from rsviz.data import canvases, shapes
 from rsviz.data.catalog import INPUT_SIZE
 from rsviz.methods import adaptive
@@ -22,7 +21,8 @@ SHIPPED = [
     for c in catalog.list_checkpoints()
     if c.card.get("method") == "adaptive" and c.card["dataset"].startswith("shapes-k")
 ]
-ATTACKED, VOTES, FRESH = 10, 2000, 1000
+ATTACKED, VOTES = 10, 2000
+HOW = attack.AttackSpec((0.99, 3.0), Norm.LINF, steps=15, draws=32, n=1000, seed=9)
 
 
 def test_there_are_shipped_masks():
@@ -126,13 +126,12 @@ def test_attacks_inside_the_radius_fail_and_three_times_as_far_half_succeed(ship
         c = certificate(x_CHW, nets, checkpoint, VOTES, 0)
         if c.abstained or c.predicted != label:
             continue
-        spec = RunSpec("x", checkpoint.name, checkpoint.card["sigma"], seed=5)
+        sigma = checkpoint.card["sigma"]
+        spec = RunSpec("x", checkpoint.name, sigma, method="adaptive", seed=5)
         answers = []
-        for times in (0.99, 3.0):
-            moved_CHW = mask_effects.attack(x_CHW, nets, spec, label, times * c.radius, 15)
-            assert float((moved_CHW - x_CHW).abs().max()) <= times * c.radius + 1e-6
-            fresh = certificate(moved_CHW, nets, checkpoint, FRESH, 9)
-            answers.append(reading.predict(fresh.counts, 0.001))
+        for a in attack.attack(x_CHW, nets, spec, c, HOW):
+            assert float((a.x_CHW - x_CHW).abs().max()) <= a.budget * c.radius + 1e-6
+            answers.append(a.predicted)
         assert answers[0] == label, i
         attacked += 1
         broken += answers[1] != label

@@ -1,5 +1,3 @@
-"""TODO: what lives here."""
-
 import math
 
 import pytest
@@ -10,30 +8,40 @@ from rsviz.figures import certificate
 CLASSES = ("disc", "ring", "star")
 
 
-def rows(chart):
-    """The rows of the bars, wherever Altair put them in its specification."""
-    found = [chart.to_dict()]
-    for node in found:
-        values = node.get("values") if isinstance(node, dict) else None
-        if isinstance(values, list) and "class" in values[0]:
-            return values
-        children = node.values() if isinstance(node, dict) else node
-        found += [child for child in children if isinstance(child, dict | list)]
-    raise AssertionError("no bars")
+def bars(figure):
+    """Each class of a figure: its votes, their share, and the name of its group of bars."""
+    return {
+        label: (votes, share, group.name)
+        for group in figure.data
+        for label, votes, share in zip(group.y, group.x, group.customdata, strict=True)
+    }
 
 
 def test_bars_hold_every_class_in_its_place_and_mark_the_chosen():
-    found = rows(certificate.vote_bars((5, 0, 15), CLASSES, 2))
-    assert [(r["class"], r["votes"], r["chosen"]) for r in found] == [
-        ("disc", 5, "no"),
-        ("ring", 0, "no"),
-        ("star", 15, "yes"),
-    ]
-    assert [r["share"] for r in found] == [0.25, 0, 0.75]
+    figure = certificate.vote_bars((5, 0, 15), CLASSES, 2)
+    assert bars(figure) == {
+        "disc": (5, 0.25, "other classes"),
+        "ring": (0, 0, "other classes"),
+        "star": (15, 0.75, "chosen class"),
+    }
+    assert list(figure.layout.yaxis.categoryarray) == list(CLASSES)
+    assert figure.layout.yaxis.categoryorder == "array"
+    chosen, others = figure.data
+    assert chosen.marker.color != others.marker.color
+    assert (list(chosen.text), list(others.text)) == (["15"], ["5", "0"])
+
+
+def test_the_axis_of_votes_reads_as_shares_and_marks_one_half():
+    figure = certificate.vote_bars((5, 0, 15), CLASSES, 2)
+    axis = figure.layout.xaxis
+    assert dict(zip(axis.ticktext, axis.tickvals, strict=True))["50%"] == 10
+    assert axis.range[1] > 20  # room for the count beside a full bar
+    assert [(s.name, s.x0) for s in figure.layout.shapes] == [("half of the votes", 10)]
 
 
 def test_bars_before_the_first_vote_are_empty():
-    assert [r["votes"] for r in rows(certificate.vote_bars((), CLASSES, None))] == [0, 0, 0]
+    found = bars(certificate.vote_bars((), CLASSES, None))
+    assert found == dict.fromkeys(CLASSES, (0, 0, "other classes"))
 
 
 def names(figure):

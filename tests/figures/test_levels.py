@@ -1,7 +1,3 @@
-"""TODO: what lives here."""
-
-import json
-
 import numpy as np
 import pytest
 
@@ -16,27 +12,49 @@ FIXED = [
 ]
 
 
-def rows(chart):
-    """The data of the layers, by the names of their columns."""
-    spec = json.loads(chart.to_json())
-    return [layer["data"]["values"] for layer in spec["layer"] if "data" in layer] or [
-        spec["data"]["values"]
-    ]
+def bars(figure):
+    """Each bar of a figure: its height, label and the name of its group."""
+    return {
+        x: (y, text, group.name)
+        for group in figure.data
+        for x, y, text in zip(group.x, group.y, group.text, strict=True)
+    }
 
 
 def test_the_level_chosen_and_those_possible_are_told_apart():
-    (values,) = rows(figures.level_votes([1, 6, 3, 0], [0.2, 0.3, 0.5, 1.0], 1, (0.3, 0.5)))[:1]
-    assert [v["kind"] for v in values] == ["other", "chosen", "possible nearby", "other"]
-    assert [v["share"] for v in values] == [0.1, 0.6, 0.3, 0.0]
-    (values,) = rows(figures.level_votes([0, 0], [0.2, 0.3], None))[:1]
-    assert {v["kind"] for v in values} == {"other"}
+    figure = figures.level_votes([1, 6, 3, 0], [0.2, 0.3, 0.5, 1.0], 1, (0.3, 0.5))
+    assert bars(figure) == {
+        "0.2": (1, "1", "other"),
+        "0.3": (6, "6", "chosen"),
+        "0.5": (3, "3", "possible nearby"),
+        "1": (0, "0", "other"),
+    }
+    assert len({group.marker.color for group in figure.data}) == 3
+    assert list(figure.layout.xaxis.categoryarray) == ["0.2", "0.3", "0.5", "1"]
+    assert figure.layout.showlegend
+    axis = figure.layout.yaxis
+    assert dict(zip(axis.ticktext, axis.tickvals, strict=True))["100%"] == 10
+    figure = figures.level_votes([0, 0], [0.2, 0.3], None)
+    assert {kind for _, _, kind in bars(figure).values()} == {"other"}
+    assert not figure.layout.showlegend
 
 
 def test_fixed_bars_name_the_best_the_wrong_and_the_abstaining():
-    text = figures.fixed_bars(FIXED, 0.9).to_json()
-    for label in ("0.600", "1.100 best", "2.000 wrong", "abstains", "chosen: 0.900"):
-        assert f'"{label}"' in text
-    assert "chosen: " not in figures.fixed_bars(FIXED, None).to_json()
+    figure = figures.fixed_bars(FIXED, 0.9)
+    assert bars(figure) == {
+        "0.25": (0.6, "0.600", "right class"),
+        "0.5": (1.1, "1.100 best", "best afterwards"),
+        "1": (2.0, "2.000 wrong", "wrong class"),
+        "2": (0.0, "abstains", "no class"),
+    }
+    looks = [(g.marker.color, g.marker.pattern.shape) for g in figure.data]
+    assert len(set(looks)) == 4
+    assert list(figure.layout.xaxis.categoryarray) == ["0.25", "0.5", "1", "2"]
+    (own,) = figure.layout.shapes
+    assert (own.name, own.y0, own.y1) == ("chosen", 0.9, 0.9)
+    assert "chosen: 0.900" in figure.layout.annotations[0].text
+    none = figures.fixed_bars(FIXED, None)
+    assert not none.layout.shapes and not none.layout.annotations
     assert "2: abstains" in figures.fixed_in_words(FIXED, 0.9)
 
 

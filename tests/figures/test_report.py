@@ -31,7 +31,10 @@ def without_plotly(text):
 def test_it_holds_the_certificate_the_picture_and_the_figures(case):
     c, x_CHW = case
     text = report.report(
-        c, x_CHW, ("a", HOSTILE), [("Votes", report.vote_figure(c, ("a", HOSTILE)))]
+        c,
+        x_CHW,
+        ("a", HOSTILE),
+        [("Votes", certificate.vote_bars(c.counts, ("a", HOSTILE), c.predicted))],
     )
     assert report.get_plotlyjs() in text
     inside = unescape(re.search(r'<pre id="certificate">(.*?)</pre>', text, re.S)[1])
@@ -45,7 +48,10 @@ def test_it_holds_the_certificate_the_picture_and_the_figures(case):
 def test_it_loads_nothing_and_runs_nothing_of_others(case):
     c, x_CHW = case
     text = report.report(
-        c, x_CHW, ("a", HOSTILE), [(HOSTILE, report.vote_figure(c, ("a", HOSTILE)))]
+        c,
+        x_CHW,
+        ("a", HOSTILE),
+        [(HOSTILE, certificate.vote_bars(c.counts, ("a", HOSTILE), c.predicted))],
     )
     rest = without_plotly(text)
     assert not re.search(r"""(src|href|action)\s*=\s*["']?\s*(https?:)?//""", unescape_tags(rest))
@@ -90,7 +96,19 @@ def test_maps_triangles_and_counted_values_become_rows_and_pictures_none():
     ]
 
 
-def test_an_altair_chart_becomes_its_rows():
-    chart = certificate.vote_bars((3, 7), ("=a", "b"), 1)
-    rows = export.chart_csv(chart).splitlines()
-    assert rows == ["class,votes,share,chosen,half", "'=a,3,0.3,no,", "b,7,0.7,yes,", ",,,,0.5"]
+def test_votes_become_rows_with_what_is_chosen_and_the_half():
+    rows = export.figure_csv(certificate.vote_bars((3, 7), ("=a", "b"), 1)).splitlines()
+    assert rows == [
+        "curve,x,y",
+        "chosen class,7,b",
+        "other classes,3,'=a",
+        "half of the votes,5.0,",
+    ]
+
+
+def test_a_level_line_becomes_its_height_and_a_region_none():
+    figure = go.Figure(go.Bar(x=["a"], y=[1], name="bars"))
+    figure.add_hline(y=0.5, name="=own")
+    figure.add_vrect(x0=0, x1=1, name="region")
+    figure.add_vline(x=3)
+    assert export.figure_csv(figure).splitlines() == ["curve,x,y", "bars,a,1", "'=own,,0.5"]

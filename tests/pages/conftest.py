@@ -1,5 +1,3 @@
-"""TODO: what lives here."""
-
 from pathlib import Path
 
 import pytest

@@ -7,10 +7,10 @@ import pytest
 import streamlit as st
 import torch
 
-from rsviz.certification import every_network as every_network_module
 from rsviz.checkpoints import catalog
 from rsviz.checkpoints.weights import load, save
 from rsviz.data.catalog import CLASS_COUNT, CLASSES
+from rsviz.evaluation import per_image
 from rsviz.evaluation.evaluate import log_folder
 from rsviz.ui.common.jobs import Session
 from rsviz.ui.compare import ensembles, evaluate, every_network
@@ -238,6 +238,6 @@ def test_an_ensembles_row_is_read_from_the_log_of_its_own_weighting(monkeypatch)
         for w in ("average", "optimal", "printed")
     }
     monkeypatch.setattr(every_network, "measured", lambda: (logs, []))
-    monkeypatch.setattr(every_network_module, "from_log", lambda c, log, i: (log.source, i))
+    monkeypatch.setattr(per_image, "from_log", lambda c, log, i: (log.source, i))
     found = every_network._measured(SimpleNamespace(checkpoint=checkpoint, spec=image))
     assert found == ("checkpoints/both/weightings/optimal.csv", 5)

@@ -29,12 +29,13 @@ def terms(app):
 
 def check_figures(app):
     """Each figure has Plotly's camera, and its numbers can be downloaded."""
-    plotly, altair = app.get("plotly_chart"), app.get("arrow_vega_lite_chart")
-    for chart in plotly:
+    charts = app.get("plotly_chart")
+    for chart in charts:
         assert json.loads(chart.proto.config).get("displayModeBar") is not False
+        assert chart.proto.alt
     offers = [b for b in app.get("download_button") if "CSV" in b.proto.label]
-    assert len(offers) >= len(plotly) + len(altair)
-    return len(plotly) + len(altair)
+    assert len(offers) >= len(charts)
+    return len(charts)
 
 
 @pytest.mark.parametrize("page", NAMES)

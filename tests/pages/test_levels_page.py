@@ -1,5 +1,3 @@
-"""TODO: what lives here."""
-
 from types import SimpleNamespace as Ended
 
 import pytest

@@ -1,5 +1,3 @@
-"""TODO: what lives here."""
-
 import torch
 
 from rsviz.smoothing.noise import CHUNK, chunk, chunk_seed

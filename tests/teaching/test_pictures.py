@@ -1,6 +1,5 @@
-"""TODO: what lives here."""
-
 import json
+import re
 
 import numpy as np
 import pytest
@@ -35,6 +34,11 @@ def test_pictures_at_both_ends_of_every_control(scene, end):
     assert (
         picture.reveal and picture.alt and picture.formula.count("{") == picture.formula.count("}")
     )
+    for background in style.BACKGROUNDS.values():
+        shown = style.readable_formula(picture.formula, background)
+        shades = re.findall(r"\\textcolor\{(#[0-9A-F]{6})\}", shown)
+        assert len(shades) == picture.formula.count(r"\textcolor") > 0
+        assert all(style.contrast(shade, background) >= 4.5 for shade in shades)
     for figure in (picture.figure, picture.teaser):
         if figure is not None:
             drawn = json.loads(figure.to_json())["layout"]
@@ -104,7 +108,6 @@ def test_the_answer_counts_the_runs():
 
 def test_terms_are_coloured_in_the_way_latex_reads():
     assert base.coloured("#123456", "x") == r"\textcolor{#123456}{x}"
-    assert style.rgba("#102030", 0.5) == "rgba(16,32,48,0.5)"
 
 
 def test_the_mosaic_frames_every_copy_by_its_vote():
@@ -157,11 +160,11 @@ def test_the_wrong_class_is_drawn_as_wrong_and_hidden_until_the_prediction():
     own, noisy = examples.same_image()
     bars = next(t for t in picture.figure.data if t.type == "bar")
     assert list(bars.y) == list(noisy.certificate.counts)
-    assert bars.marker.color[noisy.certificate.predicted] == style.RED
+    assert bars.marker.color[noisy.certificate.predicted] == style.WRONG
     assert all(t.type != "bar" for t in picture.teaser.data)
     assert picture.answer == 2 == wrong(0.5).answer
     bars = next(t for t in wrong(0.5).teaser.data if t.type == "bar")
-    assert bars.marker.color[own.label] == style.BLUE
+    assert bars.marker.color[own.label] == style.RIGHT
     offered = lessons.chapter("limits").scenes[0].controls[0].options
     assert offered == (own.sigma, noisy.sigma)
 

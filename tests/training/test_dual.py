@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from rsviz.checkpoints import catalog, weights
-from rsviz.core import settings as settings_module
 from rsviz.core.errors import UserError
+from rsviz.core.settings import fill
 from rsviz.data import datasets
 from rsviz.networks import classifiers, inspection
 from rsviz.smoothing import estimates
@@ -86,7 +86,7 @@ def test_labels_are_kept_on_disk_and_found_again(monkeypatch):
         raise AssertionError("labels were drawn again")
 
     monkeypatch.setattr(estimates, "count_votes", never)
-    how = settings_module.fill(dual.Settings, FEW)
+    how = fill(dual.Settings, FEW)
     base = weights.load(catalog.find("base"), ready=False)
     data = dual._first(datasets.load("shapes", "train"), 80)
     args = {"classifier": base}, data, how, SPEC, "both", "cpu", said.append

@@ -1,6 +1,6 @@
 """Budgets in numbers: how well several noisy looks tell two images apart, and what masks save.
 
-`rsviz.smoothing.queries` does the same for the votes of a network; this is what lessons need, without it.
+`rsviz.smoothing.queries` does the same for the votes of a network; lessons need only this.
 The unit of a distance mu is one standard deviation of the look that spends the whole budget.
 
 Shape suffixes: P points of a curve, T thresholds, N simulated looks.

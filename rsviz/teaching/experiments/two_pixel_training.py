@@ -1,6 +1,6 @@
 """Networks of a thousand weights on images of two pixels, trained while one waits.
 
-They are trained by the very losses of `rsviz.methods.registry`; what smoothing makes of them is summed over
+They are trained by the very losses of `rsviz.methods`; what smoothing makes of them is summed over
 a grid, not sampled.
 
 Shape suffixes: N images, G grid nodes a side, R rows, C = 2 pixels, H = W = 1.

@@ -1,8 +1,4 @@
-"""What the pictures of Learn share: their colours, an empty figure, numbers in a formula.
-
-Colours are Okabe and Ito's, the same in a figure and in its formula, legible on light and dark;
-what differs in colour also differs in dash or marker.
-"""
+"""What the pictures of Learn share: markers, circles, and terms coloured as in their figure."""
 
 import math
 from dataclasses import dataclass

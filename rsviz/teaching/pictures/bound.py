@@ -8,8 +8,7 @@ import plotly.graph_objects as go
 from scipy.special import ndtr, ndtri
 
 from rsviz.core import bounds
-from rsviz.core import radius as core_radius
-from rsviz.core.radius import radius_l2
+from rsviz.core.radius import ceiling, radius_l2
 from rsviz.figures.style import BLUE, GREEN, GREY, PURPLE, RED, empty_figure, rgba
 from rsviz.teaching.experiments import peeking
 from rsviz.teaching.pictures.base import Picture, aligned, coloured, here
@@ -30,17 +29,19 @@ def price(share: float, n: int, alpha: float) -> Picture:
     """Show what n and alpha cost: the certified radius against the share of the votes."""
     k = round(share / 100 * n)
     p_a_lower, radius = _read(k, n, alpha)
-    top, more = (core_radius.ceiling(SIGMA, m, alpha) for m in (n, 10 * n))
+    top, more = (ceiling(SIGMA, m, alpha) for m in (n, 10 * n))
     lower, sigma = coloured(BLUE, r"\underline{p_A}"), coloured(PURPLE, r"\sigma")
     formula = rf"{coloured(GREEN, 'R')} &= {sigma}\;\Phi^{{-1}}({lower})"
     noise, number = coloured(PURPLE, f"{SIGMA:g}"), coloured(BLUE, f"{p_a_lower:.4f}")
     result = rf"&= {noise}\;\Phi^{{-1}}({number}) = {coloured(GREEN, f'{radius:.3f}')}"
     if radius == 0:
         result = rf"{lower} &= {number} \le 0.5:\ \text{{abstain}}"
-    ceiling = coloured(RED, r"\sigma\,\Phi^{-1}(\alpha^{1/n})")
+    ceiling_words = coloured(RED, r"\sigma\,\Phi^{-1}(\alpha^{1/n})")
     return Picture(
         figure=_price_figure(k, n, alpha),
-        formula=aligned(formula, result, rf"R &\le {ceiling} = {coloured(RED, f'{top:.3f}')}"),
+        formula=aligned(
+            formula, result, rf"R &\le {ceiling_words} = {coloured(RED, f'{top:.3f}')}"
+        ),
         alt=(
             f"Certified radius against the share of votes for {n:,} votes and alpha {alpha:g}: it "
             f"stays below what the share itself would give and ends at the ceiling {top:.3f}."
@@ -60,7 +61,7 @@ def _price_figure(k: int, n: int, alpha: float) -> go.Figure:
     share_P = np.append(ndtr(z_P[:-1]), 1.0)
     read_P = [_read(int(c), n, alpha) for c in np.round(share_P * n)]
     abstain = max((z for z, (p, _) in zip(z_P, read_P, strict=True) if p <= 0.5), default=0.0)
-    radius, top = _read(k, n, alpha)[1], core_radius.ceiling(SIGMA, n, alpha)
+    radius, top = _read(k, n, alpha)[1], ceiling(SIGMA, n, alpha)
     figure = empty_figure(430)
     figure.add_vrect(x0=0, x1=abstain, fillcolor=rgba(GREY, 0.25), line_width=0)
     figure.add_annotation(

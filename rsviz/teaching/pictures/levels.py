@@ -131,8 +131,8 @@ def _reveal(claim: two_pixel_levels.Claim) -> str:
     other = float(two_pixel_levels.level(two_pixels.rotate(np.array(claim.breach))[0]))
     return (
         f"At the cross, inside the ball claimed, the selector names sigma {other:g} and the answer "
-        f"is '{two_pixels.CLASSES[1 - claim.predicted]}', with probability {claim.breach_p:.2f}. The "
-        f"answer first changes {claim.distance:.3f} away; {claim.claimed:.3f} was claimed, "
+        f"is '{two_pixels.CLASSES[1 - claim.predicted]}', with probability {claim.breach_p:.2f}. "
+        f"The answer first changes {claim.distance:.3f} away; {claim.claimed:.3f} was claimed, "
         f"{claim.proved:.3f} is proved."
     )
 

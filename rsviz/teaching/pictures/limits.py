@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from rsviz.core import bounds, radius
 from rsviz.data import shapes
 from rsviz.evaluation import examples
-from rsviz.figures.style import BLUE, GREEN, GREY, PURPLE, RED, empty_figure
+from rsviz.figures.style import BLUE, GREEN, GREY, PURPLE, RED, RIGHT, WRONG, empty_figure
 from rsviz.teaching.experiments import seed_hunting
 from rsviz.teaching.pictures.base import Picture, aligned, coloured, here
 
@@ -65,7 +65,7 @@ def _votes_figure(judged: examples.Judged, revealed: bool) -> go.Figure:
         figure.add_trace(go.Image(z=z_HWC, xaxis=f"x{axis}", yaxis=f"y{axis}", hoverinfo="skip"))
     if revealed:
         colours = [GREY] * len(certificate.counts)
-        colours[certificate.predicted or 0] = BLUE if judged.correct else RED
+        colours[certificate.predicted or 0] = RIGHT if judged.correct else WRONG
         figure.add_bar(
             x=list(shapes.CLASSES),
             y=list(certificate.counts),

@@ -8,21 +8,21 @@ import numpy as np
 import plotly.graph_objects as go
 
 from rsviz.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, empty_figure, rgba
-from rsviz.methods.ensemble import optimal_pair, printed_pair
-from rsviz.teaching.experiments import two_pixel_training
 from rsviz.teaching.pictures.base import Picture, aligned, coloured
 
+_PUSH = coloured(RED, r"\delta")
 _TERMS = {
-    "SmoothAdv": r"-\log z_y(x + \textcolor{#D55E00}{\delta})",
-    "MACER": r"-\log z_y(x) + \lambda\,\textcolor{#009E73}{\tfrac\sigma2 [\gamma - \xi(x)]_+}",
-    "AdvMacer": r"-\log z_y(x + \textcolor{#D55E00}{\delta}) + "
-    r"\lambda\,\textcolor{#009E73}{\tfrac\sigma2 "
-    r"[\gamma - \xi(x + \textcolor{#D55E00}{\delta})]_+}",
+    "SmoothAdv": rf"-\log z_y(x + {_PUSH})",
+    "MACER": r"-\log z_y(x) + \lambda\," + coloured(GREEN, r"\tfrac\sigma2 [\gamma - \xi(x)]_+"),
+    "AdvMacer": rf"-\log z_y(x + {_PUSH}) + \lambda\,"
+    + coloured(GREEN, rf"\tfrac\sigma2 [\gamma - \xi(x + {_PUSH})]_+"),
 }
 
 
 def push(method: int, noise: float) -> Picture:
     """Show where a training moves the smoothed boundary, beside training with noise alone."""
+    from rsviz.teaching.experiments import two_pixel_training  # it imports torch
+
     name = two_pixel_training.METHODS[method]
     plain, pushed = (
         two_pixel_training.trained("Gaussian", noise),
@@ -52,6 +52,8 @@ def push(method: int, noise: float) -> Picture:
 
 def _push_figure(name: str, sigma: float, revealed: bool) -> go.Figure:
     """Draw the images and the smoothed boundaries; the pushed one only when revealed."""
+    from rsviz.teaching.experiments import two_pixel_training  # it imports torch
+
     figure = empty_figure(520)
     tick_G = np.linspace(two_pixel_training.LOW, two_pixel_training.HIGH, two_pixel_training.NODES)
     wanted = [("Gaussian", GREY, "dot")] + [(name, GREEN, "solid")] * revealed
@@ -86,6 +88,8 @@ def _push_figure(name: str, sigma: float, revealed: bool) -> go.Figure:
 
 def pair(b: float, d: float, together: float) -> Picture:
     """Show the variance of a mix of two networks against its weight, and where it is least."""
+    from rsviz.methods.ensemble import optimal_pair, printed_pair  # it imports torch
+
     c = together * float(np.sqrt(b * d))
     q_LL = np.array([[b, c], [c, d]])
     best, printed = float(optimal_pair(q_LL)[0]), float(printed_pair(q_LL)[0])

@@ -6,7 +6,7 @@ Shape suffixes: P points, 2 pixels.
 import numpy as np
 import plotly.graph_objects as go
 
-from rsviz.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, empty_figure, rgba
+from rsviz.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, empty_figure, ink, rgba
 from rsviz.teaching.experiments import two_pixels
 from rsviz.teaching.pictures.base import Picture, aligned, circle, coloured, here
 
@@ -92,7 +92,7 @@ def _add_ballot(figure: go.Figure, seen: two_pixels.Look) -> None:
             text=f"{name}: {count:,}" if count > 0.2 * seen.n else "",
             textangle=0,
             insidetextanchor="middle",
-            textfont={"color": "white" if colour == BLUE else "black"},
+            textfont={"color": ink(colour)},
             hovertemplate=f"{name}: {count:,} votes<extra></extra>",
             showlegend=False,
         )

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from rsviz.core import live_bounds
-from rsviz.core import radius as core_radius
-from rsviz.core import reading as core_reading
 from rsviz.core.flags import FLAGS
-from rsviz.core.radius import down, in_grey_levels
-from rsviz.core.reading import reread
+from rsviz.core.radius import ceiling, down, in_grey_levels
+from rsviz.core.reading import formula, reread
 from rsviz.core.spec import Bound, Certificate, RunSpec
 from rsviz.figures import certificate
 from rsviz.ui.common import charts, jobs
@@ -82,7 +81,8 @@ def show_result(view: View, shown: Shown) -> None:
     with left:
         st.markdown("**The votes**")
         bars = certificate.vote_bars(c.counts, view.classes, c.predicted)
-        st.altair_chart(bars, key="votes", alt=certificate.votes_in_words(c.counts, view.classes))
+        told = certificate.votes_in_words(c.counts, view.classes)
+        _show(bars, "votes", told, c)
     with right:
         st.markdown("**The distance they prove**")
         _show_trace(c, view, shown)
@@ -100,7 +100,7 @@ def _verdict(c: Certificate, view: View, stored: bool) -> None:
             st.badge(live, icon=":material/sensors:", color="blue")
         if view.label is not None and c.predicted is not None and not c.abstained:
             right = c.predicted == view.label
-            st.badge("correct" if right else "wrong class", color="green" if right else "orange")
+            st.badge("correct" if right else "wrong class", color="blue" if right else "red")
     if c.predicted is None:
         st.subheader("Choosing the class")
         st.caption(f"The first {c.n0} votes only choose the class; fresh ones then bound it.")
@@ -165,13 +165,14 @@ def _show_trace(c: Certificate, view: View, shown: Shown) -> None:
     line = live_bounds.trace(shown.readings, view.alpha, view.bound)
     final = live_bounds.planned(c, view.alpha, view.bound)
     alpha = view.alpha * (live_bounds.PLANNED[view.bound] or 1.0)
-    ceiling = core_radius.ceiling(c.sigma or 0.0, c.n, alpha)
-    st.plotly_chart(
-        certificate.radius_trace(line, c.n, ceiling, final.radius if final else None),
-        key="radius_trace",
-        alt=certificate.trace_in_words(line, ceiling),
-        config=charts.config("radius_trace"),
-    )
+    highest = ceiling(c.sigma or 0.0, c.n, alpha)
+    figure = certificate.radius_trace(line, c.n, highest, final.radius if final else None)
+    _show(figure, "radius_trace", certificate.trace_in_words(line, highest), c)
+
+
+def _show(figure: go.Figure, key: str, alt: str, c: Certificate) -> None:
+    """Show a figure that moves while votes come in; its numbers stand with the certificate."""
+    charts.show_figure(figure, key, alt, live=c.ended == "running", offered=False)
 
 
 def _explain(c: Certificate, view: View) -> None:
@@ -183,7 +184,7 @@ def _explain(c: Certificate, view: View) -> None:
             f"{view.classes[c.predicted]}; of the fresh votes {leading} has more. That happens "
             "where no class dominates, and it certifies neither."
         )
-    st.latex(_in_lines(core_reading.formula(c)))
+    st.latex(_in_lines(formula(c)))
     if c.abstained and c.ended != "running":
         st.info(
             "**Abstaining is an answer of its own**, neither radius 0 nor a mistake. The votes do "

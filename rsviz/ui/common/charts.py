@@ -3,19 +3,22 @@
 from collections.abc import Callable
 from typing import Any, Literal
 
-import altair
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.elements.lib.streamlit_plotly_theme import BG_COLOR, GRAY_90
 
 from rsviz.figures import export
-from rsviz.figures.style import BLUE, GREY
+from rsviz.figures.style import BACKGROUNDS, BLUE, CLEAR, GREY, readable_formula
 
 # What the camera above a figure saves: a PNG three times as fine as the screen, or an SVG.
 CAMERA: dict[str, dict[str, Any]] = {
     "png": {"format": "png", "scale": 3},
     "svg": {"format": "svg", "scale": 1},
 }
-MODEBAR = {"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": BLUE}
+MODEBAR = {"bgcolor": CLEAR, "color": GREY, "activecolor": BLUE}
+# Streamlit puts the theme's darkest grey in its place, in the browser, so it follows a change of
+# theme at once. The grey that it gives axes by itself has a contrast of 3.7 on white.
+TEXT = {"color": GRAY_90}
 
 
 def _file(key: str) -> str:
@@ -34,6 +37,7 @@ def show_figure(
     figure: go.Figure,
     key: str,
     alt: str,
+    live: bool = False,
     offered: bool = True,
     camera: Literal["png", "svg"] = "png",
     **options: Any,
@@ -42,24 +46,49 @@ def show_figure(
 
     Parameters
     ----------
-    offered : whether the numbers are offered: not while they still change.
+    live : whether the figure still changes; its numbers are offered after that.
+    offered : whether the numbers are offered here, and not elsewhere on the page.
     camera : what the camera saves.
     options : of `st.plotly_chart`.
     """
-    figure.update_layout(modebar=MODEBAR)
+    figure.update_layout(modebar=MODEBAR, font=TEXT)
+    figure.update_xaxes(tickfont=TEXT, title={"font": TEXT})
+    figure.update_yaxes(tickfont=TEXT, title={"font": TEXT})
+    if live:
+        _show_in_turns(figure, key, alt)
+        return None
     event = st.plotly_chart(figure, key=key, config=config(key, camera), alt=alt, **options)
     if offered:
         _offer(lambda: export.figure_csv(figure), key)
     return event
 
 
-def show_chart(
-    chart: altair.Chart | altair.LayerChart, key: str, alt: str, offered: bool = True
-) -> None:
-    """Show an Altair chart, its numbers below; as `show_figure`."""
-    st.altair_chart(chart, key=key, alt=alt)
-    if offered:
-        _offer(lambda: export.chart_csv(chart), key)
+def _show_in_turns(figure: go.Figure, key: str, alt: str) -> None:
+    """Show a figure over the last one of this key, which stays until it is covered: no flicker.
+
+    Streamlit takes a Plotly chart away before it draws the next. So two charts lie in one place,
+    and the lower one is the next to be drawn anew, on top.
+    """
+    figure.update_layout(paper_bgcolor=BG_COLOR)  # covers what is under it
+    top, pair = st.session_state.get(f"_turns_{key}", (1, (figure, figure)))
+    if figure != pair[top]:
+        top = 1 - top
+        pair = (figure, pair[1]) if top == 0 else (pair[0], figure)
+    st.session_state[f"_turns_{key}"] = top, pair
+    with st.container(key=f"turns-{key}"):
+        for turn, drawn in enumerate(pair):
+            name = f"{key}-{turn}"
+            st.plotly_chart(drawn, key=name, config=config(key), alt=alt)
+        st.html(
+            f"<style>.st-key-turns-{key}{{display:grid;grid-template-columns:minmax(0,1fr)}}"
+            f".st-key-turns-{key}>*{{grid-area:1/1;width:100%}}"
+            f".st-key-{key}-{top}{{z-index:1}}</style>"
+        )
+
+
+def show_formula(latex: str) -> None:
+    """Show a formula, its coloured terms in shades that can be read in the theme."""
+    st.latex(readable_formula(latex, BACKGROUNDS[st.context.theme.type or "light"]))
 
 
 def _offer(numbers: Callable[[], str], key: str) -> None:

@@ -7,7 +7,7 @@ import streamlit as st
 from torch import Tensor
 
 from rsviz.core import live_bounds
-from rsviz.core import radius as core_radius
+from rsviz.core.radius import ceiling
 from rsviz.core.spec import Certificate
 from rsviz.data.images import image_id
 from rsviz.figures import certificate, export, report
@@ -21,7 +21,7 @@ def offer_certificate(
     more: Sequence[tuple[str, go.Figure]] = (),
 ) -> None:
     """Offer a certificate as JSON, as a report that opens offline, and its figures as CSV."""
-    votes, radius = report.vote_figure(c, classes), _trace(c, readings)
+    votes, radius = certificate.vote_bars(c.counts, classes, c.predicted), _trace(c, readings)
     drawn = (("The votes", votes), ("The distance they prove", radius), *more)
     with st.container(horizontal=True, gap="small"):
         for label, data, file, mime in (
@@ -49,8 +49,8 @@ def _trace(c: Certificate, readings: Sequence[Certificate]) -> go.Figure:
     line = live_bounds.trace(readings, c.alpha, c.bound)
     final = live_bounds.planned(c, c.alpha, c.bound)
     alpha = c.alpha * (live_bounds.PLANNED[c.bound] or 1.0)
-    ceiling = core_radius.ceiling(c.sigma or 0.0, c.n, alpha)
-    return certificate.radius_trace(line, c.n, ceiling, final.radius if final else None)
+    highest = ceiling(c.sigma or 0.0, c.n, alpha)
+    return certificate.radius_trace(line, c.n, highest, final.radius if final else None)
 
 
 def say_upload(x_CHW: Tensor) -> None:

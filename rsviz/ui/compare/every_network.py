@@ -215,7 +215,7 @@ def _show_rows(
     st.markdown(every_network.summary(rows, classes, label))
     st.html(network_board.html(rows, classes, label, pinned))
     st.caption(
-        "A bar is the certified radius, blue where right, hatched orange where wrong; the dotted "
+        "A bar is the certified radius, blue where right, hatched red where wrong; the dotted "
         "mark is the most that its votes could certify."
     )
 

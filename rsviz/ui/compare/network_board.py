@@ -6,7 +6,7 @@ from html import escape
 from rsviz.certification.every_network import Row, against
 from rsviz.core.radius import down
 from rsviz.core.spec import Norm
-from rsviz.figures.style import BLUE, GREY, ORANGE, SKY
+from rsviz.figures.style import GREY, RIGHT, WRONG
 
 TRACK = "color-mix(in srgb, currentColor 12%, transparent)"
 LINE = "color-mix(in srgb, currentColor 18%, transparent)"
@@ -65,9 +65,9 @@ def _answer(row: Row, classes: Sequence[str]) -> str:
 def _bar(row: Row, label: int | None, pinned: Row | None, scale: float) -> str:
     c = row.certificate
     wrong = c is not None and label is not None and c.predicted != label
-    fill = f"repeating-linear-gradient(45deg,{ORANGE} 0 7px,{ORANGE}99 7px 14px)" if wrong else BLUE
+    colour = WRONG if wrong else RIGHT
+    fill = f"repeating-linear-gradient(45deg,{WRONG} 0 7px,{WRONG}99 7px 14px)" if wrong else RIGHT
     if row.state in ("running", "stopped"):
-        colour = ORANGE if wrong else SKY
         fill = f"repeating-linear-gradient(90deg,{colour} 0 6px,transparent 6px 9px)"
     marks = ""
     if row.top > 0:

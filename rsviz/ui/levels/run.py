@@ -83,11 +83,11 @@ def _show_votes(own: Certificate) -> None:
     level = own.detail.get("level")
     chosen = level_L.index(level) if level in level_L else None
     possible = own.detail.get("possible")
-    charts.show_chart(
+    charts.show_figure(
         levels.level_votes(counts_L, level_L, chosen, possible and tuple(possible)),
         "level_votes",
         levels.votes_in_words(counts_L, level_L),
-        offered=own.ended != "running",
+        live=own.ended == "running",
     )
     if possible is not None:
         below, above = own.detail["bounded"]
@@ -115,11 +115,11 @@ def _show_fixed(by_name: Mapping[str, Certificate], own: Certificate, label: int
     ended = own.ended != "running"
     bars = fixed_levels(fixed, own.predicted if label is None else label)
     radius = own.radius if ended else None
-    charts.show_chart(
+    charts.show_figure(
         levels.fixed_bars(bars, radius),
         "fixed_bars",
         levels.fixed_in_words(bars, radius),
-        offered=ended,
+        live=not ended,
     )
     best = next((bar for bar in bars if bar.kind == "best afterwards"), None)
     told = "The best of these is known only afterwards; picking it is **not** a certificate."
@@ -158,7 +158,7 @@ def _show_certificate(own: Certificate, classes: Sequence[str], label: int | Non
         name = classes[own.predicted].capitalize()
         st.subheader(f"{name}, certified within {down(own.radius, 3)}{more}")
         if label is not None and own.predicted != label:
-            st.badge("wrong class", color="orange")
+            st.badge("wrong class", color="red")
     with st.container(horizontal=True, gap="small"):
         level = "–" if own.sigma is None else f"{own.sigma:g}"
         st.metric("Level", level, border=True, width=120)

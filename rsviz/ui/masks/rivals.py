@@ -92,11 +92,11 @@ def show_readings(
         planned = max(certificates[-1].n for certificates in runs.values())
         alpha = max(certificates[-1].alpha for certificates in runs.values())
         ended = all(certificates[-1].ended != "running" for certificates in runs.values())
-        charts.show_chart(
+        charts.show_figure(
             masks.radii(traces, TITLES, planned, d),
             "race",
             masks.radii_in_words(traces, TITLES, d),
-            offered=ended,
+            live=not ended,
         )
         st.caption(
             "Certified Linf radius, in grey levels of 255. The lines are anytime bounds: each "
