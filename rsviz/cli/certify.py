@@ -6,6 +6,7 @@ from typing import Any
 from rsviz.certification.certify import certify
 from rsviz.checkpoints import catalog
 from rsviz.cli.common import add_device, add_settings, device_of, load_image, run_settings
+from rsviz.core.radius import down
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
 from rsviz.methods.registry import METHODS
 
@@ -91,4 +92,4 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _radius_in_words(c: Any) -> str:
-    return f"{c.radius:.4f}" if c.norm == "L2" else f"{255 * c.radius:.3f}/255"
+    return down(c.radius, 4) if c.norm == "L2" else f"{down(255 * c.radius, 3)}/255"

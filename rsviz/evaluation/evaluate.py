@@ -29,7 +29,7 @@ from rsviz.data.datasets import Dataset
 from rsviz.data.images import image_id
 from rsviz.evaluation.logs import COLUMNS, FORMAT
 from rsviz.methods.registry import METHODS
-from rsviz.smoothing.driver import Task, default_chunks, drive, path
+from rsviz.smoothing.driver import default_chunks, drive, path
 from rsviz.smoothing.voters import MethodRun, Request
 
 

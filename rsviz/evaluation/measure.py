@@ -85,20 +85,24 @@ def _spec_of(checkpoint: Checkpoint, spec: EvaluationSpec, weighting: str) -> Ev
     return replace(spec, name=f"{checkpoint.name} ({weighting})", checkpoint_sha256=sha256)
 
 
-def choose(checkpoint: Checkpoint) -> dict[str, tuple[int, float]]:
-    """Choose an image and a sigma for each preset the checkpoint's measured log has one for."""
+def choose(checkpoint: Checkpoint) -> dict[str, tuple[int, float | None]]:
+    """Choose an image and a sigma for each preset the checkpoint's measured log has one for.
+
+    sigma is None where the method chooses the noise; then none is too much.
+    """
     log = logs.read_log(checkpoint.folder / "certified.csv")
-    sigma = float(log.sigma or 0)
+    sigma = log.sigma
     rows = sorted(zip(log.radius_N, log.index_N, log.predicted_N, log.correct_N, strict=True))
     right = [(r, i) for r, i, _, correct in rows if correct]
     silent = [i for _, i, predicted, _ in rows if predicted < 0]
     if not right:
         raise UserError(f"The log of {checkpoint.name} holds no image that is certified right.")
     certain = int(right[-1][1])
+    found: dict[str, tuple[int, float | None]]
     found = {"certain": (certain, sigma), "borderline": (int(right[0][1]), sigma)}
     if silent:
         found["abstains"] = (int(silent[len(silent) // 2]), sigma)
-    return found | {"noisy": (certain, 4 * sigma)}
+    return found if sigma is None else found | {"noisy": (certain, 4 * sigma)}
 
 
 def make(

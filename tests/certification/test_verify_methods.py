@@ -153,6 +153,7 @@ SHIPS = {
     "shapes-k48-adaptive-1.0": "shapes-k48/test/0",
     "shapes-dual": "shapes/test/3",
     "shapes-variational": "shapes/test/3",
+    "shapes-multiscale": "shapes/test/3",
 }
 
 

@@ -7,11 +7,14 @@ from dataclasses import replace
 import pytest
 import torch
 
+from rsviz.certification import verify
 from rsviz.checkpoints import catalog, weights
 from rsviz.cli.main import main
 from rsviz.core.errors import UserError
+from rsviz.core.spec import Votes
 from rsviz.data import datasets
-from rsviz.evaluation import level_votes, logs
+from rsviz.evaluation import examples, level_votes, logs
+from rsviz.methods import multiscale
 from rsviz.networks import classifiers
 
 CARD = {"method": "gaussian", "dataset": "shapes", "network": "compact", "measured": []}
@@ -195,3 +198,29 @@ def test_a_shipped_expert_that_changes_makes_the_cascade_unusable(made, tmp_path
     weights_file.write_bytes(data)
     problem = catalog.find("cascade", tmp_path / "there").problem
     assert "expert-0.5 is another network now" in problem
+
+
+def test_every_command_takes_a_cascade(made, counted, tmp_path, capsys):
+    run("examples", "--checkpoint", "cascade")
+    stored = examples.load(catalog.find("cascade"))
+    assert [e.preset for e in stored][:2] == ["certain", "borderline"]
+    for example in stored:
+        c = example.certificate
+        assert multiscale.read(votes_of(c), verify.spec_of(c)).radius == c.radius
+        (tmp_path / "c.json").write_text(c.to_json())
+        run("verify", tmp_path / "c.json", c.image, "--fresh-n", "200")
+    run("certify", "shapes/test/1", "--checkpoint", "cascade", "--n", "200")
+    run("checkpoints")
+    run("curves", counted)
+    words = ("--checkpoint", "cascade", "--n", "200", "--alpha", "0.05", "--budgets", "0.99,3")
+    run("attack", "--every", "4", *words, "--steps", "2", "--draws", "2", "--n-predict", "200")
+    assert "none may break" in capsys.readouterr().out
+
+
+def votes_of(c):
+    n = {"select": c.n0, "bound": c.n}
+    found = {}
+    for stage, counts in c.stages.items():
+        planned = n[stage.partition("-")[0]]
+        found[stage] = Votes(stage, tuple(counts), planned, "complete")
+    return found

@@ -12,15 +12,16 @@ from rsviz.training.recipes import RECIPES, find_recipe
 def test_every_command_is_one_the_command_line_takes(recipe):
     words = shlex.split(recipe.train_command())
     assert words[:3] == ["python", "-m", "rsviz"]
-    args = parser().parse_args(words[3:])
+    args = parser(words[3]).parse_args(words[3:])
     if recipe.members:
         assert tuple(args.names) == recipe.members
     else:
         assert (args.method, args.epochs) == (recipe.method, recipe.epochs)
     assert args.out.name == recipe.name
     for sigma in recipe.sigmas:
-        args = parser().parse_args(shlex.split(recipe.evaluate_command(sigma, 2000))[3:])
-        assert (args.name if recipe.members else args.checkpoint) == recipe.name
+        words = shlex.split(recipe.evaluate_command(sigma, 2000))[3:]
+        args = parser(words[0]).parse_args(words)
+        assert (args.name if recipe.method == "ensemble" else args.checkpoint) == recipe.name
         assert args.sigma == sigma
         assert args.n == 2000
 
