@@ -44,7 +44,7 @@ spec = certify.make_spec(
     checkpoint, picture.x_CHW, image=picture.name, alpha=run_controls.ALPHA, **chosen
 )
 key = AttackRun(images.image_id(picture.x_CHW), spec, how, device)
-session = sessions.session()
+session = sessions.desk(sessions.IMAGE)
 if session.job is not None and session.job.key != key:
     session.stop()
 if pressed:

@@ -42,7 +42,7 @@ spec = certify.make_spec(checkpoint, picture.x_CHW, image=picture.name, alpha=al
 key = sessions.key_of(picture.x_CHW, spec, device)
 nets = sessions.networks(checkpoint, device)
 copies, votes = sessions.noisy(key, picture.x_CHW, nets["classifier"])
-session = sessions.session()
+session = sessions.desk(sessions.IMAGE)
 if session.job is not None and session.job.key != key:
     session.stop()
 if pressed:

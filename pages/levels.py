@@ -45,7 +45,7 @@ with right:
     controls.show_follow(picked, sessions.networks(checkpoint, "cpu"), spec, classes)
     if pressed:
         controls.start(key, picked, nets, spec, device)
-    job = controls.find(key)
+    job = sessions.desk("levels").find(key)
     if job is None:
         st.info(
             "Press **Choose and certify**: noisy copies vote for the level, others for the class "

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from scipy.stats import binom
@@ -350,6 +350,8 @@ class AttackRun:
 class AttackProgress(Progress):
     """An attack under way: the certificate, what PREDICT says of the clean image, the attempts."""
 
+    unit: ClassVar[str] = "attacks"
+
     clean_K: tuple[int, ...] = ()
     clean: int | None = None
     attempts: tuple[Attempt, ...] = ()
@@ -360,7 +362,7 @@ def watch_attack(
 ) -> Iterator[AttackProgress]:
     """Certify, judge the clean image, then attack at every budget; yield a reading after each."""
     begun = time.perf_counter()
-    spec, how, total = replace(key.spec, bound=Bound.SPLIT), key.how, len(key.how.budgets) + 2
+    spec, how, total = replace(key.spec, bound=Bound.SPLIT), key.how, len(key.how.budgets)
     c: Certificate | None = None
     for progress in certify.watch(x_CHW, nets, spec, key.device, cancel):
         c = progress.certificate
@@ -370,8 +372,8 @@ def watch_attack(
     clean, clean_K = judge(x_CHW, nets, spec, how, key.device)
     attempts: tuple[Attempt, ...] = ()
     found = attack(x_CHW, nets, spec, c, how, key.device, cancel)
-    yield AttackProgress(c, 2, total, time.perf_counter() - begun, clean_K, clean)
+    yield AttackProgress(c, 0, total, time.perf_counter() - begun, clean_K, clean)
     for attempt in found:
         attempts += (attempt,)
         seconds = time.perf_counter() - begun
-        yield AttackProgress(c, 2 + len(attempts), total, seconds, clean_K, clean, attempts)
+        yield AttackProgress(c, len(attempts), total, seconds, clean_K, clean, attempts)

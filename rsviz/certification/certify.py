@@ -6,8 +6,8 @@ Shape suffixes: C channels, H height, W width.
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -52,6 +52,8 @@ def make_spec(
 class Progress:
     """A reading of a run under way: a certificate that holds now, votes done and planned."""
 
+    unit: ClassVar[str] = "votes"
+
     certificate: Certificate
     done: int
     planned: int
@@ -66,6 +68,20 @@ class Progress:
     def votes_per_second(self) -> float:
         """Votes of both draws a second since the start."""
         return self.done / max(self.seconds, 1e-9)
+
+
+@dataclass(frozen=True)
+class Together(Progress):
+    """A reading of several runs of one image: the newest certificate of each, by name."""
+
+    by_name: Mapping[str, Certificate] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every run counted every planned vote."""
+        return self.done >= self.planned and all(
+            c.ended == "complete" for c in self.by_name.values()
+        )
 
 
 def watch(

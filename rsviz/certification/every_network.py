@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -79,7 +79,19 @@ class Row:
 class Panorama:
     """All rows at one moment."""
 
+    unit: ClassVar[str] = "votes"
+
     rows: tuple[Row, ...]
+
+    @property
+    def done(self) -> int:
+        """Votes counted; all of a row that failed, which has none to wait for."""
+        return sum(r.planned if r.state == "failed" else r.done for r in self.rows)
+
+    @property
+    def planned(self) -> int:
+        """Votes of all rows."""
+        return sum(r.planned for r in self.rows)
 
     @property
     def complete(self) -> bool:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from rsviz.checkpoints.catalog import Checkpoint
-from rsviz.checkpoints.weights import load_state, settle
+from rsviz.checkpoints.weights import check_numbers, load_state, settle
 from rsviz.core.errors import UserError
 from rsviz.networks.classifiers import build
 
@@ -40,6 +40,10 @@ def read_foreign(file: Path, network: str, dataset: str) -> nn.Module:
     state = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise UserError(f"{file.name} holds no state_dict of tensors.")
+    try:
+        check_numbers(state)
+    except UserError as error:
+        raise UserError(f"{file.name} cannot be used: {error}.") from None
     net = build(network, dataset)
     try:
         load_state(net[1], {_plain_key(key): value for key, value in state.items()})

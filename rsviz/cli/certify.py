@@ -6,6 +6,7 @@ from typing import Any
 from rsviz.certification.certify import certify
 from rsviz.checkpoints import catalog
 from rsviz.cli.common import add_device, add_settings, device_of, load_image, run_settings
+from rsviz.core.flags import RESAMPLED, flagged
 from rsviz.core.radius import down
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
 from rsviz.methods.registry import METHODS
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
     device = device_of(args.device)
     checkpoint = catalog.usable(args.checkpoint)
     dataset = checkpoint.card["dataset"]
-    x_CHW, name = load_image(args.image, INPUT_SIZE[dataset], args.crop)
+    x_CHW, name, resampled = load_image(args.image, INPUT_SIZE[dataset], args.crop)
     certificate = certify(
         x_CHW,
         checkpoint,
@@ -64,6 +65,8 @@ def run(args: argparse.Namespace) -> None:
         bound=args.bound,
         settings=run_settings(checkpoint, args.set),
     )
+    if resampled:
+        certificate = flagged(certificate, RESAMPLED)
     if args.json:
         print(certificate.to_json())
         return

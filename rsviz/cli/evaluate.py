@@ -15,6 +15,7 @@ from rsviz.cli.common import (
     say,
     which_images,
 )
+from rsviz.evaluation.comparison import far_from_trained
 from rsviz.evaluation.evaluate import spec_for
 from rsviz.evaluation.level_votes import assemble
 from rsviz.evaluation.measure import measure, record
@@ -44,6 +45,8 @@ def run(args: argparse.Namespace) -> None:
     checkpoint = catalog.usable(args.checkpoint)
     settings = run_settings(checkpoint, args.set)
     spec = spec_for(checkpoint, args.sigma, settings=settings, **which_images(args))
+    if far := far_from_trained(spec.sigma, checkpoint.card["sigma"]):
+        say(f"{checkpoint.name} is {far}")
     if args.from_logs:
         assemble(checkpoint, spec, args.from_logs, args.out, command_line())
         print_curve(record(checkpoint, spec, args.out, command_line()))

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-import math
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -33,16 +33,24 @@ class Bound(StrEnum):
     SPLIT = "split"
 
 
+def _short(value: object) -> str:
+    """Return a value as a sentence shows it, however long it is."""
+    return reprlib.repr(value)
+
+
 def _check_number(name: str, value: float, low: float, high: float) -> None:
     """Refuse a number outside the open interval (low, high), in words."""
-    if not (isinstance(value, (int, float)) and math.isfinite(value) and low < value < high):
-        raise UserError(f"{name} must lie between {low:g} and {high:g}, but is {value!r}.")
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (number and low < value < high):
+        raise UserError(f"{name} must lie between {low:g} and {high:g}, but is {_short(value)}.")
 
 
 def _check_count(name: str, value: int, low: int, high: int) -> None:
     """Refuse a whole number outside [low, high], in words."""
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise UserError(f"{name} must be a whole number from {low} to {high:,}, but is {value!r}.")
+        raise UserError(
+            f"{name} must be a whole number from {low} to {high:,}, but is {_short(value)}."
+        )
 
 
 @dataclass(frozen=True)
@@ -89,7 +97,9 @@ class RunSpec:
             object.__setattr__(self, "bound", Bound(self.bound))
         except ValueError:
             choices = ", ".join(Bound)
-            raise UserError(f"bound must be one of {choices}, but is {self.bound!r}.") from None
+            raise UserError(
+                f"bound must be one of {choices}, but is {_short(self.bound)}."
+            ) from None
 
     def to_dict(self) -> dict[str, Any]:
         """Return a plain dict that JSON can hold; `from_dict` is its inverse."""
@@ -189,5 +199,6 @@ class Certificate:
             for name in ("counts", "counts0", "flags"):
                 data[name] = tuple(data[name])
             return cls(**data)
-        except (ValueError, TypeError, KeyError) as error:
-            raise UserError(f"This file is not an rsviz certificate: {error}.") from None
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            said = " ".join(str(error).split())[:120] or type(error).__name__
+            raise UserError(f"This file is not an rsviz certificate: {said}.") from None

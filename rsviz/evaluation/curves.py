@@ -18,6 +18,10 @@ from rsviz.core.radius import ceiling
 from rsviz.core.spec import Norm
 from rsviz.evaluation.logs import Log, images_of
 
+# Where certified accuracy is told unless others are asked for.
+RADII = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
+RADII_LINF = tuple(k / 255 for k in (0, 0.5, 1, 1.5, 2, 3, 4, 6, 8))
+
 
 def accuracy_at(log: Log, radius: float) -> float:
     """Return the share of all images that are correct with certified radius >= ``radius``."""
@@ -45,7 +49,8 @@ class Curve:
 
     ``radius_R`` and ``accuracy_R`` are equally long, accuracy in [0, 1] over **all** images,
     abstentions included; ``low_R`` and ``high_R`` bound it with 95 % binomial confidence.
-    ``ceiling`` is the largest radius that n votes can certify, None when it is not known.
+    ``ceiling`` is the largest radius that n votes can certify, None when it is not known. A setting
+    that is not known is None, or an empty text.
     """
 
     name: str
@@ -55,8 +60,9 @@ class Curve:
     high_R: tuple[float, ...]
     acr: float
     images: int
-    norm: Norm = Norm.L2
+    norm: Norm | None = Norm.L2
     dataset: str = ""
+    split: str = "test"
     subset: str = ""
     method: str = ""
     network: str = ""
@@ -75,6 +81,8 @@ def curve(log: Log, radii: Sequence[float]) -> Curve:
     top = None
     if log.norm is Norm.L2 and log.sigma and log.n and log.alpha:
         top = ceiling(log.sigma, log.n, log.alpha)
+    elif log.norm is Norm.L2 and log.sigma_N is not None and log.n and log.alpha:
+        top = ceiling(float(log.sigma_N.max()), log.n, log.alpha)
     return Curve(
         name=log.name,
         radius_R=tuple(map(float, radii)),
@@ -85,6 +93,7 @@ def curve(log: Log, radii: Sequence[float]) -> Curve:
         images=len(log),
         norm=log.norm,
         dataset=log.dataset,
+        split=log.split,
         subset=images_of(log),
         method=log.method,
         network=log.network,
@@ -111,12 +120,13 @@ def to_dict(curve: Curve) -> dict[str, Any]:
 def comparable(curves: Sequence[Curve]) -> list[str]:
     """Return in words every reason why these curves must not be compared; none is an empty list.
 
-    Norm, data set, images, n and alpha must agree and be known; sigma, method and network are what
-    is compared.
+    Norm, data set, split, images, n and alpha must agree and be known; sigma, method and network
+    are what is compared.
     """
     questions: tuple[tuple[str, Callable[[Curve], Any], str], ...] = (
-        ("norm", lambda c: str(c.norm), "compare one norm at a time"),
+        ("norm", lambda c: c.norm and str(c.norm), "compare one norm at a time"),
         ("data set", lambda c: c.dataset, "compare within one data set"),
+        ("split", lambda c: c.split, "compare within one split"),
         ("images", lambda c: c.subset, "cut them to the same images"),
         ("n", lambda c: c.n and f"{c.n:,}", "re-read the counts of the larger at the smaller n"),
         ("alpha", lambda c: c.alpha and f"{c.alpha:g}", "re-read the counts at one alpha"),
@@ -149,12 +159,19 @@ def paired_bootstrap(
     UserError
         The two logs are not of the same images.
     """
-    if not np.array_equal(log_a.index_N, log_b.index_N):
+    if not same_images(log_a, log_b):
         raise UserError(
             f"{log_a.name} ({images_of(log_a)}) and {log_b.name} ({images_of(log_b)}) are not of "
             "the same images; cut both to the same ones first."
         )
     return bootstrap(won(log_a, radius) - won(log_b, radius), generator, resamples)
+
+
+def same_images(a: Log, b: Log) -> bool:
+    """Return whether two logs are of the same images of one known split, with the same labels."""
+    named = a.dataset and a.split and (a.dataset, a.split) == (b.dataset, b.split)
+    same = np.array_equal(a.index_N, b.index_N) and np.array_equal(a.label_N, b.label_N)
+    return bool(named and same)
 
 
 def bootstrap(

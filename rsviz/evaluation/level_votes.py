@@ -8,6 +8,7 @@ Shape suffixes: N images, K classes.
 """
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,9 @@ from numpy.typing import NDArray
 
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
-from rsviz.core.spec import Bound, Certificate, RunSpec, Votes
-from rsviz.evaluation.evaluate import EvaluationSpec, row, write_head
+from rsviz.core.files import check_out_file, shown, write_whole
+from rsviz.core.spec import Bound, Certificate, Norm, RunSpec, Votes
+from rsviz.evaluation.evaluate import EvaluationSpec, head_of, row
 from rsviz.evaluation.logs import Log, own_rows
 from rsviz.methods import multiscale
 from rsviz.methods.registry import METHODS
@@ -53,7 +55,9 @@ def of_log(file: Path) -> LevelVotes:
     head, rows = own_rows(file)
     how = multiscale.Options(**dict(head.get("settings", ())))
     if head["method"] != "multiscale" or not how.asks_all:
-        raise UserError(f"{file.name} holds no votes of every level; measure with --set ask=every.")
+        raise UserError(
+            f"{shown(file.name)} holds no votes of every level; measure with --set ask=every."
+        )
     votes = []
     for r in rows:
         found: dict[str, Votes] = {}
@@ -77,9 +81,9 @@ def of_fixed(files: Sequence[Path]) -> LevelVotes:
     first = heads[0]
     for file, head in zip(files, heads, strict=True):
         if head["method"] in METHODS and METHODS[head["method"]].chooses_sigma:
-            raise UserError(f"{file} is not a log of plain smoothing at one level.")
+            raise UserError(f"{shown(file)} is not a log of plain smoothing at one level.")
         if unlike := [key for key in SAME if head.get(key) != first.get(key)]:
-            raise UserError(f"{files[0]} and {file} differ in {', '.join(unlike)}.")
+            raise UserError(f"{shown(files[0])} and {shown(file)} differ in {', '.join(unlike)}.")
     level_L = tuple(sorted({float(head["sigma"]) for head in heads}))
     if len(level_L) < len(files):
         raise UserError("Two of these logs are of the same level; give one for each.")
@@ -160,6 +164,7 @@ def as_log(votes: LevelVotes, read: Sequence[Certificate], name: str) -> Log:
         predicted_N=predicted_N,
         radius_N=np.array([c.radius for c in read]),
         correct_N=predicted_N == votes.label_N,
+        norm=Norm.L2,
         dataset=head["dataset"],
         split=head.get("split", "test"),
         method="multiscale",
@@ -196,14 +201,19 @@ def assemble(
     asked = {key: value for key, value in vars(spec).items() if key in SAME}
     if unlike := [key for key, value in asked.items() if votes.head.get(key) != value]:
         raise UserError(f"The logs are of another {', '.join(unlike)} than asked for.")
+    check_out_file(out)
     if out.exists():
-        raise UserError(f"{out} is there already; choose another --out.")
+        raise UserError(f"{shown(out)} is there already; choose another --out.")
     place = {key: votes.head[key] for key in ("device", "dtype", "path", "torch")}
-    write_head(out, spec, place, command)
     logged = METHODS["multiscale"].logged
     read = certificates(votes, dict(spec.settings), spec.alpha)  # type: ignore[arg-type]
-    with out.open("a", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        for i, c in enumerate(read):
-            seconds = float(votes.seconds_N[i])
-            table.writerow(row(int(votes.index_N[i]), int(votes.label_N[i]), c, seconds, logged))
+    text = io.StringIO(head_of(spec, place, command))
+    text.seek(0, io.SEEK_END)
+    table = csv.writer(text, lineterminator="\n")
+    for i, c in enumerate(read):
+        index, label, seconds = (
+            v[i].item() for v in (votes.index_N, votes.label_N, votes.seconds_N)
+        )
+        table.writerow(row(index, label, c, seconds, logged))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(out, text.getvalue())

@@ -45,7 +45,7 @@ from rsviz.methods.noise_levels import parse
 from rsviz.networks.inspection import class_count
 from rsviz.networks.selectors import Selector
 from rsviz.smoothing.estimates import draw_noise, log_mean_softmax, noisy_logits
-from rsviz.smoothing.voters import Ask, MethodRun, NoisyClassifier
+from rsviz.smoothing.voters import NO_VOTE, Ask, MethodRun, NoisyClassifier
 
 GUARANTEE = (
     "With probability at least 1 - alpha over the noise drawn here, the adaptive classifier (the "
@@ -111,7 +111,8 @@ class SelectorVoter:
         (e_NCHW,) = noise_NCHW
         noisy_NCHW = torch.addcmul(x_NCHW, sigma_N111, e_NCHW)
         lam_N = torch.full((len(x_NCHW),), self.lam, device=x_NCHW.device)
-        return round_to_grid(self.selector(noisy_NCHW, lam_N), self.level_L)
+        sigma_N = self.selector(noisy_NCHW, lam_N)
+        return torch.where(sigma_N.isfinite(), round_to_grid(sigma_N, self.level_L), NO_VOTE)
 
 
 def stages(votes: Mapping[str, Votes], spec: RunSpec) -> list[tuple[str, float, int]]:

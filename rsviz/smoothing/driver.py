@@ -17,10 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rsviz.core.errors import UserError
 from rsviz.core.spec import Certificate, Ending, RunSpec, Votes
 from rsviz.data.images import image_id
 from rsviz.smoothing.noise import CHUNK, chunk, chunk_seed
-from rsviz.smoothing.voters import Ask, MethodRun, Request, Voter
+from rsviz.smoothing.voters import NO_VOTE, NOT_NUMBERS, Ask, MethodRun, Request, Voter, check_votes
 
 
 @dataclass(eq=False)
@@ -159,7 +160,10 @@ def _noise(share: _Share, query: int, device: str) -> Tensor:
 def _collect(shares: list[_Share], classes_BN: Tensor, active: list[Task]) -> Iterator[Task]:
     """Count one batch's votes, let methods that have all of theirs go on, and yield each task."""
     for share, class_N in zip(shares, classes_BN.cpu().numpy(), strict=True):
-        share.task.counts_K += np.bincount(class_N[: share.rows], minlength=share.ask.classes)
+        counted_N = class_N[: share.rows]
+        if (counted_N == NO_VOTE).any():
+            raise UserError(NOT_NUMBERS)
+        share.task.counts_K += np.bincount(counted_N, minlength=share.ask.classes)
     for task in dict.fromkeys(share.task for share in shares):
         ask = task.ask
         assert ask is not None
@@ -186,5 +190,5 @@ def noisy_votes(
         e_NCHW = chunk((C, H, W), seed, device)
         x_NCHW = x_CHW.to(device).expand(CHUNK, C, H, W)
         sigma_N111 = torch.full((CHUNK, 1, 1, 1), spec.sigma, device=device)
-        class_N = voter(x_NCHW, sigma_N111, e_NCHW)
+        class_N = check_votes(voter(x_NCHW, sigma_N111, e_NCHW))
         return torch.addcmul(x_NCHW, sigma_N111, e_NCHW)[:first], class_N[:first]

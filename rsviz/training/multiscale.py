@@ -17,6 +17,7 @@ import torch
 from rsviz.checkpoints import catalog, weights
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
+from rsviz.core.files import check_out_folder
 from rsviz.core.progress import Report
 from rsviz.data import datasets
 from rsviz.evaluation import evaluate, level_votes
@@ -58,6 +59,7 @@ def fit(
     UserError
         The networks do not fit together, or ``out`` does not lie beside them.
     """
+    check_out_folder(out)
     members = [member(name) for name in spec.names]
     if out.resolve().parent != catalog.root().resolve() or out.name in spec.names:
         raise UserError(f"--out must be a new folder beside its networks, in {catalog.root()}.")

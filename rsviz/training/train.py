@@ -3,7 +3,10 @@
 from pathlib import Path
 
 from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.core.errors import UserError
+from rsviz.core.files import check_out_folder, sole_writer
 from rsviz.core.progress import Report
+from rsviz.data.labels import labels
 from rsviz.training import adaptive, dual, single, variational
 from rsviz.training.loop import TrainSpec
 
@@ -26,8 +29,22 @@ def train_checkpoint(
     compiled: bool = True,
     report: Report = print,
 ) -> Checkpoint:
-    """Train what ``spec`` says and write it, with its card, into the folder ``out``."""
+    """Train what ``spec`` says and write it, with its card, into the folder ``out``.
+
+    Raises
+    ------
+    UserError
+        A setting is out of range, ``out`` cannot be a folder, or another training writes into it.
+    """
+    check_out_folder(out)
+    label_N = labels(spec.dataset, "train")
+    if label_N is not None and spec.batch > len(label_N):  # told before images are drawn or loaded
+        raise UserError(
+            f"--batch must be at most {len(label_N):,}, the images of {spec.dataset}/train, but is "
+            f"{spec.batch:,}."
+        )
     make = MAKERS.get(spec.method, single.make)
-    made = make(spec, out, device, command, compiled, report)
+    with sole_writer(out):
+        made = make(spec, out, device, command, compiled, report)
     report(f"wrote {out}")
     return made

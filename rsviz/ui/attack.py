@@ -21,13 +21,12 @@ from rsviz.core.radius import down
 from rsviz.core.spec import Certificate, Norm, RunSpec
 from rsviz.data import images
 from rsviz.figures.attack import in_words, votes_by_length
-from rsviz.ui.common import address, charts, downloads, sessions
+from rsviz.ui.common import address, charts, downloads, job_panel, sessions
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.picture_strip import show_strip
 
 TARGETS: dict[Target, str] = {"classifier": "the class", "selector": "the noise level"}
 BUDGETS = (0.5, 0.99, 1.5, 2.0, 3.0, 4.0, 6.0)
-POLL_SECONDS = 0.5
 
 
 def adopt_address() -> None:
@@ -82,7 +81,7 @@ def pick_attack(alpha: float, seed: int, method: str) -> tuple[AttackSpec, float
 
 def start(key: AttackRun, x_CHW: Tensor, nets: Mapping[str, nn.Module]) -> Job:
     """Queue an attack for this session in place of what runs for it."""
-    return sessions.session().start(
+    return sessions.desk(sessions.IMAGE).start_once(
         Job(key, key.device, lambda cancel: watch_attack(key, x_CHW, nets, cancel))
     )
 
@@ -95,21 +94,14 @@ def latest(job: Job) -> AttackProgress | None:
 def show_running(job: Job, budget: float, x_CHW: Tensor, classes: tuple[str, ...]) -> None:
     """Show an attack until it ends, with Stop."""
 
-    @st.fragment(run_every=POLL_SECONDS)
-    def panel() -> None:
-        if not job.active:
-            st.rerun()
-        left, right = st.columns([4, 1], vertical_alignment="center")
+    def show_reading() -> None:
         reading = latest(job)
-        done = 0.0 if reading is None else reading.done / reading.planned
-        attacks = 0 if reading is None else len(reading.attempts)
-        told = "certifying first" if not done else f"{attacks} attacks done and judged"
-        left.progress(done, f"{told} · on {job.device}")
-        right.button("Stop", key="stop", on_click=job.stop, icon=":material/stop:", width="stretch")
         if reading is not None and reading.attempts:
             show_result(reading, budget, x_CHW, classes)
+        else:
+            st.caption("The picture is certified first, then attacked.")
 
-    panel()
+    job_panel.show_job(job, show_reading, "stop")
 
 
 def show_result(

@@ -11,7 +11,8 @@ from rsviz.evaluation.paper_claims import CLAIMS, Claim
 from rsviz.training.recipes import commands_of
 
 HEAD = "idx\tlabel\tpredict\tradius\tcorrect\n"
-STATED = {"dataset": "cifar10", "n": 1000, "alpha": 0.001, "sigma": 0.5}
+STATED = {"dataset": "cifar10", "split": "test", "norm": "L2"}
+STATED |= {"n": 1000, "alpha": 0.001, "sigma": 0.5}
 CLAIM = Claim("Test", "a is above b.", "nobody", "a", "b")
 
 

@@ -1,3 +1,4 @@
+import hashlib
 import io
 
 import pytest
@@ -211,6 +212,20 @@ def test_a_crop_changes_what_the_network_sees(open_page):
     press(app)
     app.segmented_control[1].set_value("whole").run()
     assert "Press **Certify**" in words(app)
+
+
+def test_a_crop_is_of_its_file_and_not_of_the_next(open_page):
+    app = open_page(n=N)
+    files = {}
+    for name, colour in (("a.png", "teal"), ("b.png", "maroon")):
+        out = io.BytesIO()
+        Image.new("RGB", (90, 40), colour).save(out, "PNG")
+        files[name] = out.getvalue()
+    keys = {name: f"crop_{hashlib.sha256(data).hexdigest()[:16]}" for name, data in files.items()}
+    app = upload(app, "a.png", files["a.png"])
+    app.segmented_control(key=keys["a.png"]).set_value("whole").run()
+    app.file_uploader[0].set_value(("b.png", files["b.png"], "image/png")).run()
+    assert app.segmented_control(key=keys["b.png"]).value == "centre" and not app.exception
 
 
 def test_an_address_out_of_range_is_told_and_defaults_stand_in(open_page):

@@ -2,9 +2,11 @@ import shlex
 
 import pytest
 
-from rsviz.checkpoints import catalog
+from rsviz.checkpoints import catalog, weights
 from rsviz.cli.main import parser
 from rsviz.evaluation import curves, logs
+from rsviz.networks import classifiers
+from rsviz.training import run_recipes
 from rsviz.training.recipes import RECIPES, find_recipe
 
 
@@ -55,3 +57,18 @@ def test_every_measurement_on_a_card_is_what_its_log_says():
             assert (curve.n, curve.alpha, curve.sigma) == (m["n"], m["alpha"], m["sigma"])
             seen += 1
     assert seen
+
+
+@pytest.mark.parametrize("damage", ["weights.safetensors", "card.json"])
+def test_a_damaged_checkpoint_is_made_anew_and_not_passed_over(tmp_path, monkeypatch, damage):
+    recipe = next(r for r in RECIPES if not r.parents and not r.members)
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
+    card = {"method": recipe.method, "dataset": recipe.dataset, "network": recipe.network}
+    net = classifiers.build(recipe.network, recipe.dataset)
+    weights.save(net, tmp_path / recipe.name, card | {"sigma": 0.25})
+    says = next(run_recipes._missing(recipe, 100, "cpu", print))[0]
+    assert says.startswith("measuring")
+    file = tmp_path / recipe.name / damage
+    file.write_bytes(file.read_bytes()[:-20])
+    says = next(run_recipes._missing(recipe, 100, "cpu", print))[0]
+    assert says.startswith(f"making {recipe.name} anew, since its ")

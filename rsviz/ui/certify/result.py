@@ -11,11 +11,9 @@ from rsviz.core.radius import ceiling, down, in_grey_levels
 from rsviz.core.reading import formula, reread
 from rsviz.core.spec import Bound, Certificate, RunSpec
 from rsviz.figures import certificate
-from rsviz.ui.common import charts, jobs
+from rsviz.ui.common import charts, job_panel
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.sessions import Shown, shown_of
-
-POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -45,31 +43,12 @@ def show_waiting(spec: RunSpec, device: str) -> None:
 def show_running(job: Job, view: View, resampled: bool) -> None:
     """Show a job until it ends: its place in the queue, progress, Stop, and every reading."""
 
-    @st.fragment(run_every=POLL_SECONDS)
-    def panel() -> None:
-        if not job.active:
-            st.rerun()
-        left, right = st.columns([4, 1], vertical_alignment="center")
-        fraction, text = _progress(job)
-        left.progress(fraction, text)
-        right.button("Stop", key="stop", on_click=job.stop, icon=":material/stop:", width="stretch")
+    def show_reading() -> None:
         shown = shown_of(job, resampled)
         if shown is not None:
             show_result(view, shown)
 
-    panel()
-
-
-def _progress(job: Job) -> tuple[float, str]:
-    latest, ahead = job.latest, jobs.queue(job.line).position(job)
-    if latest is None:
-        return 0.0, f"Waiting: {ahead} before you on {job.device}" if ahead else "Starting"
-    speed = latest.votes_per_second
-    seconds = (latest.planned - latest.done) / max(speed, 1e-9)
-    return latest.done / latest.planned, (
-        f"{latest.done:,} of {latest.planned:,} votes · {speed:,.0f} votes/s · "
-        f"{seconds:,.0f} s left · on {job.device}"
-    )
+    job_panel.show_job(job, show_reading, "stop")
 
 
 def show_result(view: View, shown: Shown) -> None:

@@ -32,10 +32,12 @@ def pick(dataset: str) -> Checkpoint | None:
             st.session_state["_own"] = None
             return None
         names = [dataset] if dataset else list(CLASSES)
-        chosen = st.selectbox("Its classes are those of", names, key="own_dataset") or names[0]
-        sigma = st.selectbox("Trained with noise sigma", SIGMAS, 2, key="own_sigma")
+        data = file.getvalue()
+        of = hashlib.sha256(data).hexdigest()[:16]  # what is stated of one file is not of the next
+        chosen = st.selectbox("Its classes are those of", names, key=f"own_dataset_{of}")
+        sigma = st.selectbox("Trained with noise sigma", SIGMAS, 2, key=f"own_sigma_{of}")
         try:
-            own = _read(file.getvalue(), file.name, chosen, float(sigma or 0.5))
+            own = _read(data, file.name, chosen or names[0], float(sigma or 0.5))
         except UserError as error:
             st.session_state["_own"] = None
             st.error(plain(str(error), 400))

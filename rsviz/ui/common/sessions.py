@@ -23,6 +23,8 @@ from rsviz.evaluation import examples
 from rsviz.smoothing import driver, voters
 from rsviz.ui.common.jobs import Job, Session
 
+IMAGE = "image"  # the desk of certificates and attacks: one of them runs at a time in a tab
+
 
 @dataclass(frozen=True)
 class Key:
@@ -66,14 +68,14 @@ def network(checkpoint: Checkpoint, device: str) -> nn.Module:
 
 
 @st.cache_resource(scope="session", on_release=lambda session: session.stop(), show_spinner=False)
-def session() -> Session:
-    """Return this browser tab's jobs; closing the tab stops them."""
-    return Session()
-
-
-@st.cache_resource(scope="session", on_release=lambda session: session.stop(), show_spinner=False)
 def desk(name: str) -> Session:
-    """Return this browser tab's jobs of another kind than certificates; closing it stops them."""
+    """Return this browser tab's jobs of one kind; closing the tab stops them.
+
+    Parameters
+    ----------
+    name : ``image`` for certificates and attacks of one image, else the view: ``levels``,
+        ``masks``, ``networks``, ``weightings``, ``evaluate``.
+    """
     return Session()
 
 
@@ -111,11 +113,8 @@ def key_of(x_CHW: Tensor, spec: RunSpec, device: str) -> Key:
 
 def start(key: Key, x_CHW: Tensor, spec: RunSpec, nets: Mapping[str, nn.Module]) -> Job:
     """Queue a run for this session in place of what runs for it, unless that is the very run."""
-    job = session().job
-    if job is not None and job.key == key and job.active and not job.cancel.is_set():
-        return job
     split = replace(spec, bound=Bound.SPLIT)
-    return session().start(
+    return desk(IMAGE).start_once(
         Job(
             key,
             key.device,
@@ -134,7 +133,7 @@ def shown_of(job: Job, resampled: bool) -> Shown | None:
 
 def find_shown(key: Key, checkpoint: Checkpoint, resampled: bool) -> Shown | None:
     """Return the newest run of this session with these votes, else a stored one, else None."""
-    for job in reversed(session().history):
+    for job in reversed(desk(IMAGE).history):
         if job.key == key and (shown := shown_of(job, resampled)) is not None:
             return shown
     for example in examples.load(checkpoint):
@@ -157,6 +156,6 @@ def _page_flags(key: Key, resampled: bool) -> tuple[str, ...]:
         job.readings
         and job.key != key
         and replace(job.key, spec=replace(job.key.spec, seed=key.spec.seed)) == key
-        for job in session().history
+        for job in desk(IMAGE).history
     )
     return (flags.RESAMPLED,) * resampled + (flags.RETRIED,) * retried

@@ -21,12 +21,18 @@ from rsviz.ui.page_list import page_path
 GALLERY = 12
 
 
-def clicked(key: str, event: Any) -> dict[str, Any] | None:
-    """Return the point of a chart that was clicked last, kept when the figure changes."""
+def clicked(key: str, event: Any, axis: str = "") -> dict[str, Any] | None:
+    """Return the point of a chart that was clicked last, kept when the figure changes.
+
+    Parameters
+    ----------
+    axis : what its x is measured in; a point on another axis is forgotten.
+    """
     points = event["selection"]["points"]
     if points:
-        st.session_state[f"_{key}"] = points[0]
-    return st.session_state.get(f"_{key}")
+        st.session_state[f"_{key}"] = axis, points[0]
+    was, point = st.session_state.get(f"_{key}", ("", None))
+    return point if was == axis else None
 
 
 def show_spread(entry: Entry) -> None:
@@ -105,12 +111,18 @@ def show_positions(entry: Entry, at_N: np.ndarray) -> None:
         st.caption("There is no such image.")
         return
     classes = catalog.CLASSES.get(log.dataset)
-    present = classes is not None and datasets.available(log.dataset)
+    present = (
+        classes is not None
+        and log.split in catalog.SPLITS  # not stated, it may be of other images
+        and datasets.available(log.dataset)
+    )
     with st.container(horizontal=True, gap="small"):
         for i in at_N[:GALLERY].tolist():
             with st.container(width=104, gap=None):
                 _show_one(entry, i, present)
-    if classes is not None and not present:
+    if classes is not None and not log.split:
+        st.caption("The split of this log is not stated, so no pictures stand beside its rows.")
+    elif classes is not None and not present:
         st.caption("CIFAR-10 is not on this machine, so only labels and indices are shown.")
     told = ["abstained" if p < 0 else _class(p, classes) for p in log.predicted_N[at_N]]
     st.dataframe(

@@ -11,9 +11,8 @@ from rsviz.core.radius import down
 from rsviz.core.spec import Bound, Certificate
 from rsviz.figures import masks
 from rsviz.methods.registry import ON_CANVASES
-from rsviz.ui.certify.result import POLL_SECONDS
-from rsviz.ui.common import charts, jobs
-from rsviz.ui.common.jobs import Job, Session
+from rsviz.ui.common import charts, job_panel, sessions
+from rsviz.ui.common.jobs import Job
 
 TITLES = {
     "adaptive": "Adaptive mask (ARS)",
@@ -22,56 +21,25 @@ TITLES = {
 }
 
 
-@st.cache_resource(scope="session", on_release=lambda races: races.stop(), show_spinner=False)
-def races() -> Session:
-    """Return this browser tab's races; closing the tab stops them."""
-    return Session()
-
-
 def start(x_CHW: Tensor, entrants: Sequence[mask_rivals.Entrant], key: object, device: str) -> Job:
     """Queue a race for this tab in place of the one that runs, unless that is the very race."""
-    job = races().job
-    if job is not None and job.key == key and job.active and not job.cancel.is_set():
-        return job
-    return races().start(
+    return sessions.desk("masks").start_once(
         Job(key, device, lambda cancel: mask_rivals.race(x_CHW, entrants, device, cancel))
     )
 
 
-def find(key: object) -> Job | None:
-    """Return the newest race of this tab with this key, stopping one of another key."""
-    held = races()
-    if held.job is not None and held.job.key != key:
-        held.stop()
-    return next((job for job in reversed(held.history) if job.key == key), None)
-
-
 def show(job: Job, classes: Sequence[str], label: int | None, d: int) -> None:
-    """Show a race: while it runs as a fragment that looks again, afterwards as it ended."""
+    """Show a race: every reading while votes come in, then how it ended."""
 
-    @st.fragment(run_every=POLL_SECONDS if job.active else None)
-    def panel() -> None:
-        if job.active:
-            left, right = st.columns([4, 1], vertical_alignment="center")
-            left.progress(*_progress(job))
-            right.button("Stop", key="stop_race", on_click=job.stop, icon=":material/stop:")
+    def show_latest() -> None:
         show_readings(mask_rivals.by_method(job.readings), classes, label, d)
-        if not job.active and st.session_state.pop("_racing", False):
-            st.rerun()
 
-    st.session_state["_racing"] = job.active
+    if job.active:
+        job_panel.show_job(job, show_latest, "stop_race")
+        return
     if job.error:
         st.error(job.error)
-    panel()
-
-
-def _progress(job: Job) -> tuple[float, str]:
-    runs = mask_rivals.by_method(job.readings)
-    if not runs:
-        ahead = jobs.queue(job.device).position(job)
-        return 0.0, f"Waiting: {ahead} before you on {job.device}" if ahead else "Starting"
-    done = [sum(certificates[-1].counts) / certificates[-1].n for certificates in runs.values()]
-    return min(1.0, sum(done) / len(done)), f"{100 * sum(done) / len(done):.0f} % of the votes"
+    show_latest()
 
 
 def show_readings(
@@ -128,7 +96,7 @@ def _show_one(title: str, c: Certificate, classes: Sequence[str], label: int | N
 
 def show_history() -> None:
     """List every race of this tab, the newest last; a new seed adds a row."""
-    ended = [job for job in races().history if job.readings]
+    ended = [job for job in sessions.desk("masks").history if job.readings]
     if len(ended) < 2:
         return
     st.markdown("**Races of this session**, radii in 1/255")
