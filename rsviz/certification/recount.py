@@ -73,7 +73,8 @@ def check_fresh(recounts: Sequence[Recount], read: Certificate, seed: int) -> li
     for r in recounts:
         own = [claim for claim in stated if claim.stage == r.stage]
         checks += [_hold(r, claim, seed) for claim in own]
-        if not own and not r.stage.endswith("select"):
+        chooses = r.stage.removeprefix("estimate-").partition("-")[0] == "select"
+        if not own and not chooses:
             n, p = sum(r.fresh_K), differ(r.stated_K, r.fresh_K)
             said = (
                 f"{n:,} votes with seed {seed} {'differ beyond' if p < LEVEL else 'agree within'}"

@@ -17,6 +17,7 @@ from rsviz.cli.common import (
 from rsviz.core.errors import UserError
 from rsviz.core.radius import down
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
+from rsviz.methods.registry import METHODS
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -88,6 +89,8 @@ def run(args: argparse.Namespace) -> None:
     label = classes[c.predicted] if classes else str(c.predicted)
     if c.until_radius is not None:
         print(f"{label.capitalize()}, chosen by {c.n0} votes before these.")
+    elif c.abstained and METHODS[c.method].chooses_sigma:
+        print(f"Abstains: {label} was chosen, but is not certified at any distance.")
     elif c.abstained:
         print(
             f"Abstains: {label} had most of the first {c.n0} votes, but its probability is not "

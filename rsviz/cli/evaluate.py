@@ -19,7 +19,8 @@ from rsviz.cli.common import (
 )
 from rsviz.evaluation.comparison import far_from_trained
 from rsviz.evaluation.evaluate import spec_for
-from rsviz.evaluation.measure import measure
+from rsviz.evaluation.level_votes import assemble
+from rsviz.evaluation.measure import measure, record
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -28,6 +29,15 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--sigma", type=float, help="noise level (default: the one trained at)")
     add_images(command)
     add_settings(command)
+    command.add_argument(
+        "--from-logs",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="LOG",
+        help="of Multiscale: take the votes of its levels from these logs of fixed levels, of the "
+        "same networks, images and seed, instead of counting them again",
+    )
     command.add_argument("--out", type=Path, required=True, help="the log, a CSV file")
     add_device(command)
     add_engine(command)
@@ -41,5 +51,9 @@ def run(args: argparse.Namespace) -> None:
     spec = spec_for(checkpoint, args.sigma, settings=settings, engine=engine, **which_images(args))
     if far := far_from_trained(spec.sigma, checkpoint.card["sigma"]):
         say(f"{checkpoint.name} is {far}")
+    if args.from_logs:
+        assemble(checkpoint, spec, args.from_logs, args.out, command_line())
+        print_curve(record(checkpoint, spec, args.out, command_line()))
+        return
     curve = measure(checkpoint, spec, args.out, device_of(args.device), command_line(), say)
     print_curve(curve)

@@ -47,6 +47,7 @@ def read(
     d: int | None = None,
     flags: Sequence[str] = (),
     detail: Mapping[str, Any] | None = None,
+    predicted: int | None = None,
 ) -> Certificate:
     """Read a certificate from the votes there are at any moment (CERTIFY of Cohen et al. 2019).
 
@@ -61,14 +62,17 @@ def read(
     guarantee : the sentence that the radius stands for, or why it is heuristic.
     norm : of the radius; Linf divides by sqrt(d), d = 3HW.
     flags, detail : what the method itself knows; flags that depend on the votes are added.
+    predicted : the class, where other votes than ``select`` chose it.
     """
     if norm is Norm.LINF and d is None:
         raise ValueError("an Linf radius needs d")
     select = select or Votes("select", (), spec.n0)
     chosen = select.ended == "complete"
     votes = bound or Votes("bound", (), spec.n, "running" if chosen else select.ended)
+    if predicted is None and chosen:
+        predicted = select.top
     certificate = Certificate(
-        predicted=select.top if chosen else None,
+        predicted=predicted,
         abstained=True,
         norm=norm,
         radius=0.0,

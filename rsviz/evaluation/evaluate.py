@@ -32,7 +32,7 @@ from rsviz.data.images import image_id
 from rsviz.evaluation.logs import COLUMNS, FORMAT, LOG_BYTES
 from rsviz.methods.registry import METHODS
 from rsviz.smoothing import engines
-from rsviz.smoothing.driver import Task, default_chunks, drive, path
+from rsviz.smoothing.driver import default_chunks, drive, path
 from rsviz.smoothing.engines import REFERENCE
 from rsviz.smoothing.voters import MethodRun, Request
 
@@ -214,7 +214,9 @@ def walk(
             for task in drive(queue, device, cancel=cancel):
                 if task.certificate:
                     label = int(data.y_N[task.request.key])
-                    writer.writerow(row(task, task.certificate, label, method.logged))
+                    seconds = time.perf_counter() - task.started
+                    line = row(task.request.key, label, task.certificate, seconds, method.logged)
+                    writer.writerow(line)
                     file.flush()
                     os.fsync(file.fileno())
                     here += 1
@@ -235,14 +237,14 @@ def requests(
 
 
 def row(
-    task: Task, certificate: Certificate, label: int, logged: Sequence[str] = ()
+    index: int, label: int, certificate: Certificate, seconds: float, logged: Sequence[str] = ()
 ) -> Sequence[object]:
     """Return one line of a log, in the order of `COLUMNS`, and what is ``logged`` of its detail."""
     decided = certificate.predicted is not None and not certificate.abstained
     predicted = certificate.predicted if decided else -1
     detail = {name: certificate.detail[name] for name in logged if name in certificate.detail}
     return (
-        task.request.key,
+        index,
         label,
         predicted,
         _digits(certificate),
@@ -250,7 +252,7 @@ def row(
         " ".join(map(str, certificate.counts0)),
         " ".join(map(str, certificate.counts)),
         certificate.n,
-        f"{time.perf_counter() - task.started:.3f}",
+        f"{seconds:.3f}",
         *([json.dumps(detail)] if logged else []),
     )
 
@@ -281,14 +283,13 @@ def open_log(
         ``out`` holds something else; it stays as it is.
     """
     where = path(device, default_chunks(device), nets)
-    columns = COLUMNS + (("detail",) if METHODS[spec.method].logged else ())
+    columns = columns_of(spec)
     data = read_bytes(out, LOG_BYTES) if out.exists() else b""
     if not data:
         dtype = engines.precision(nets or {})
         place = {"device": device, "dtype": dtype, "path": where, "torch": torch.__version__}
-        head = {"format": FORMAT, "spec": asdict(spec) | place | {"command": command}}
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(out, f"# {json.dumps(head)}\n{','.join(columns)}\n")
+        write_whole(out, head_of(spec, place, command))
         return set()
     whole = data[: data.rfind(b"\n") + 1]
     try:
@@ -315,6 +316,17 @@ def open_log(
     if len(whole) < len(data):
         os.truncate(out, len(whole))
     return done
+
+
+def columns_of(spec: EvaluationSpec) -> tuple[str, ...]:
+    """Return the columns of a log: those of all, and ``detail`` where its method decides more."""
+    return COLUMNS + (("detail",) if METHODS[spec.method].logged else ())
+
+
+def head_of(spec: EvaluationSpec, place: Mapping[str, str], command: str) -> str:
+    """Return the two lines that begin a log: its settings, where votes are counted; its columns."""
+    head = {"format": FORMAT, "spec": asdict(spec) | dict(place) | {"command": command}}
+    return f"# {json.dumps(head)}\n{','.join(columns_of(spec))}\n"
 
 
 def log_path(spec: EvaluationSpec, device: str) -> Path:

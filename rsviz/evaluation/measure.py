@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -73,7 +74,8 @@ def score(
             for name in weighings:
                 if i not in done[name]:
                     writer = csv.writer(rows[name], lineterminator="\n")
-                    writer.writerow(evaluate.row(task, read[name], int(data.y_N[i])))
+                    seconds = time.perf_counter() - task.started
+                    writer.writerow(evaluate.row(i, int(data.y_N[i]), read[name], seconds))
                     rows[name].flush()
                     os.fsync(rows[name].fileno())
             progress.step()
@@ -90,20 +92,24 @@ def _spec_of(checkpoint: Checkpoint, spec: EvaluationSpec, weighting: str) -> Ev
     return replace(spec, name=f"{checkpoint.name} ({weighting})", checkpoint_sha256=sha256)
 
 
-def choose(checkpoint: Checkpoint) -> dict[str, tuple[int, float]]:
-    """Choose an image and a sigma for each preset the checkpoint's measured log has one for."""
+def choose(checkpoint: Checkpoint) -> dict[str, tuple[int, float | None]]:
+    """Choose an image and a sigma for each preset the checkpoint's measured log has one for.
+
+    sigma is None where the method chooses the noise; then none is too much.
+    """
     log = logs.read_log(checkpoint.folder / "certified.csv")
-    sigma = float(log.sigma or 0)
+    sigma = log.sigma
     rows = sorted(zip(log.radius_N, log.index_N, log.predicted_N, log.correct_N, strict=True))
     right = [(r, i) for r, i, _, correct in rows if correct]
     silent = [i for _, i, predicted, _ in rows if predicted < 0]
     if not right:
         raise UserError(f"The log of {checkpoint.name} holds no image that is certified right.")
     certain = int(right[-1][1])
+    found: dict[str, tuple[int, float | None]]
     found = {"certain": (certain, sigma), "borderline": (int(right[0][1]), sigma)}
     if silent:
         found["abstains"] = (int(silent[len(silent) // 2]), sigma)
-    return found | {"noisy": (certain, 4 * sigma)}
+    return found if sigma is None else found | {"noisy": (certain, 4 * sigma)}
 
 
 def make(
@@ -141,6 +147,11 @@ def measure(
     data = datasets.load(spec.dataset, spec.split)
     nets = engine_choice.load(checkpoint, device, Engine(*spec.engine.split()))
     evaluate.evaluate(spec, nets, data, out, device, command, report)
+    return record(checkpoint, spec, out, command)
+
+
+def record(checkpoint: Checkpoint, spec: evaluate.EvaluationSpec, out: Path, command: str) -> Curve:
+    """Return the curve of a log; one in the checkpoint's own folder is recorded in its card."""
     curve = curves.curve(read_log(out), RADII if spec.norm == Norm.L2 else RADII_LINF)
     if out.resolve().parent == checkpoint.folder.resolve():
         _record(checkpoint, spec, curve, out.name, command)

@@ -18,6 +18,7 @@ from rsviz.methods import (
     ensemble,
     gaussian,
     macer,
+    multiscale,
     smoothadv,
     variational,
 )
@@ -130,6 +131,23 @@ METHODS: dict[str, Method] = {
         page="levels",
         about="A small network names any level; its draws are rounded to a grid, and the level is "
         "their **median**. lambda pulls it towards more noise.",
+    ),
+    "multiscale": Method(
+        title="Multiscale",
+        source="Jeong and Shin 2023, arXiv 2310.16779; the certificate is rsviz's own",
+        certify=multiscale.certify,
+        read=multiscale.read,
+        loss=None,
+        guarantee=multiscale.GUARANTEE,
+        options=multiscale.Options,
+        logged=("level", "answers", "decides", "counts0", "counts"),
+        predict=multiscale.predict,
+        claims=multiscale.claims,
+        aim=multiscale.aim,
+        chooses_sigma=True,
+        page="levels",
+        about="Levels from the most noise down: the first at which a class exceeds its threshold "
+        "answers.",
     ),
     "adaptive": _linf(
         "Adaptive RS",

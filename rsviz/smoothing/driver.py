@@ -209,7 +209,8 @@ def _batch(shares: list[_Share], chunks: int, drawer: Drawer) -> _Batch:
 
 def _name(share: _Share, query: int) -> str:
     request = share.task.request
-    return chunk_name(request.seed, request.image, share.ask.stage, query, share.index)
+    stage = share.ask.noise or share.ask.stage
+    return chunk_name(request.seed, request.image, stage, query, share.index)
 
 
 def _forward(batch: _Batch, chunks: int, device: str, drawer: Drawer) -> Tensor:

@@ -73,7 +73,8 @@ class Ask:
     """A method's request for n votes of one voter, at one noise level.
 
     ``classes`` is the number K of classes; ``queries`` the noise tensors each vote needs. ``until``
-    may end it before n.
+    may end it before n. ``noise`` names the stage whose noise is drawn, its own where empty: stages
+    that never meet in one bound may share theirs.
     """
 
     stage: str
@@ -83,6 +84,7 @@ class Ask:
     classes: int
     queries: int = 1
     until: Until | None = None
+    noise: str = ""
 
 
 MethodRun = Generator[Ask, Votes, Certificate]

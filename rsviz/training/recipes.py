@@ -13,7 +13,8 @@ WEIGHTINGS = "weightings"  # the folder of an ensemble's logs, one for each way 
 class Recipe:
     """One shipped checkpoint.
 
-    ``start`` names the checkpoint it continues from, ``members`` those an ensemble is made of;
+    ``start`` names the checkpoint it continues from, ``members`` those that an ensemble, or a
+    cascade of levels, is made of;
     ``needs`` others that must be there; ``sigmas`` the noise levels it is measured at (None: the
     method chooses), the first one's log being ``certified.csv``, on
     every ``every``-th test image. Minutes are of two CPU cores, training alone.
@@ -58,26 +59,30 @@ class Recipe:
 
     def train_command(self, device: str = "cpu") -> str:
         """Return the command that trains or fits it, as the card records it."""
+        on = "" if device == "cpu" else f" --device {device}"
         if self.members:
-            on = "" if device == "cpu" else f" --device {device}"
             names = " ".join(self.members)
-            return (
-                f"python -m rsviz ensemble fit {names} --seed {self.seed}"
-                f" --out checkpoints/{self.name}{on}"
-            )
+            how = f"ensemble fit {names} --seed {self.seed}"
+            if self.method == "multiscale":
+                how = f"multiscale {names}"
+            return f"python -m rsviz {how} --out checkpoints/{self.name}{on}"
         start = f" --start {self.start}" if self.start else ""
         changed = f" {as_words(self.settings)}" if self.settings else ""
         changed += f" --dtype {self.dtype}" if self.dtype != "float32" else ""
-        on = "" if device == "cpu" else f" --device {device}"
         return (
             f"python -m rsviz train {self.method} --dataset {self.dataset} --network {self.network}"
             f" --sigma {self.sigma} --epochs {self.epochs} --lr {self.lr} --seed {self.seed}{start}"
             f"{changed} --out checkpoints/{self.name}{on}"
         )
 
+    @property
+    def run(self) -> tuple[tuple[str, str], ...]:
+        """Settings of the runs that measure it: a cascade asks every level, to be read again."""
+        return (("ask", "every"),) if self.method == "multiscale" else ()
+
     def log(self, sigma: float | None) -> str:
         """Return the file name of the log at one noise level."""
-        if self.members:
+        if self.method == "ensemble":
             return f"{WEIGHTINGS}/optimal.csv"
         return "certified.csv" if sigma == self.sigmas[0] else f"certified-{sigma}.csv"
 
@@ -86,7 +91,8 @@ class Recipe:
         level = "" if sigma is None else f" --sigma {sigma}"
         on = "" if device == "cpu" else f" --device {device}"
         how = f"{level} --split test --every {self.every} --n0 100 --n {n} --alpha 0.001"
-        if self.members:
+        how += f" {as_words(self.run)}" if self.run else ""
+        if self.method == "ensemble":
             out = f"checkpoints/{self.name}/{WEIGHTINGS}"
             return f"python -m rsviz ensemble score {self.name}{how} --out {out}{on}"
         out = f"checkpoints/{self.name}/{self.log(sigma)}"
@@ -290,6 +296,11 @@ RECIPES: tuple[Recipe, ...] = (
 )
 
 
+def _experts(dataset: str, *methods: str) -> tuple[str, ...]:
+    """Return the networks of levels .25, .5 and 1, each trained at its level by its own method."""
+    return tuple(f"{dataset}-{m}-{s}" for m, s in zip(methods, (0.25, 0.5, 1.0), strict=True))
+
+
 def _levels(dataset: str, images: int, every: int, minutes: float) -> tuple[Recipe, ...]:
     """Return the recipes of the methods that choose the noise of each image."""
     base, experts = f"{dataset}-gaussian-universal", f"{dataset}-gaussian"
@@ -364,6 +375,30 @@ RECIPES += tuple(  # one selector for every lambda beside one of .2 alone; one r
         ("shapes-dual", "rounds2", ("rounds", 2)),
     )
     if r.name == of
+)
+
+
+RECIPES += tuple(
+    Recipe(
+        f"{dataset}-multiscale{kind}",
+        "multiscale",
+        dataset,
+        "compact",
+        "uniform",
+        0,
+        0.0,
+        (None,),
+        5,
+        every,
+        members=members,
+    )
+    for dataset, every, kind, members in (
+        ("shapes", 10, "", ("shapes-gaussian-universal",)),
+        ("shapes", 10, "-gaussian", _experts("shapes", "gaussian", "gaussian", "gaussian")),
+        ("cifar10", 20, "", ("cifar10-gaussian-universal",)),
+        ("cifar10", 20, "-gaussian", _experts("cifar10", "gaussian", "gaussian", "gaussian")),
+        ("cifar10", 20, "-best", _experts("cifar10", "smoothadv", "consistency", "advmacer")),
+    )
 )
 
 
