@@ -166,12 +166,12 @@ def test_lines_that_race_end_at_the_certificates(name, share, n):
     spec = RunSpec("i", "c", 0.5, name, n0=10, n=n, bound=Bound.SPLIT)
     moments = play(METHODS[name], spec, [share])
     line = live_bounds.trace(moments, spec.alpha, Bound.SPLIT)
-    drawn = masks.radii({name: line}, {name: name}, n).to_dict()["data"]["values"]
+    (drawn,) = masks.radii({name: line}, {name: name}, n).data
     at = {sum(m.counts): m.radius for m in moments}
-    assert drawn[-1]["votes"] == n
-    for row in drawn:
-        assert close(row["radius"], 255 * at[row["votes"]])
-        assert row["shown"] == down(255 * line.low_T[line.votes_T.index(row["votes"])], 3)
+    assert drawn.x[-1] == n
+    for votes, radius, shown in zip(drawn.x, drawn.y, drawn.text, strict=True):
+        assert close(radius, 255 * at[votes])
+        assert shown == down(255 * line.low_T[line.votes_T.index(votes)], 3)
     told = masks.radii_in_words({name: line}, {name: name})
     assert f"{name}: {down(255 * moments[-1].radius, 2)}/255 after {n:,} votes" in told
 

@@ -57,7 +57,7 @@ def _check_paper_style(told, c, app):
         r"would be ([\d.]+) in L2, not ([\d.]+)\. Of the (\d+) attacks", told
     ).groups()
     assert sound == down(c.radius, 3)
-    (job,) = [j for j in app.session_state["_jobs"].history if parts.latest(j) is not None]
+    (job,) = [j for j in app.session_state["_desk_image"].history if parts.latest(j) is not None]
     x_CHW = _picture()
     lengths = [float((a.x_CHW - x_CHW).norm()) for a in parts.latest(job).attempts]
     assert int(inside) == sum(length <= float(paper) for length in lengths)
