@@ -27,6 +27,7 @@ _FACE = {
     "UserError": "rsviz.core.errors",
     "METHODS": "rsviz.methods.registry",
     "CLASSES": "rsviz.data.catalog",
+    "INPUT_SIZE": "rsviz.data.catalog",
     "vote_bars": "rsviz.figures.certificate",
 }
 

@@ -14,6 +14,7 @@ from rsviz.core.files import part_of, shown, write_whole
 
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
 CARD = "card.json"
+OWN = "yours: "  # in front of the name of a visitor's network, which no folder holds
 REQUIRED = ("name", "method", "dataset", "network", "sigma", "sha256")
 
 WEIGHTS = "weights.safetensors"
@@ -107,6 +108,18 @@ def members(checkpoint: Checkpoint) -> list[Checkpoint]:
     return [find(member["name"], checkpoint.folder.parent) for member in named]
 
 
+def network_files(checkpoint: Checkpoint, precision: str) -> dict[str, tuple[Path, str]]:
+    """Return a checkpoint's own network files in a precision: by part, the file and its hash.
+
+    They lie beside the weights, and its card names them under ``precisions``.
+    """
+    named = checkpoint.card.get("precisions", {}).get(precision, {}).get("files", {})
+    return {
+        part: (checkpoint.folder / Path(file["file"]).name, file["sha256"])
+        for part, file in named.items()
+    }
+
+
 def write_card(folder: Path, card: Mapping[str, Any]) -> None:
     """Write card.json, readable and with a stable order, whole or not at all."""
     write_whole(folder / CARD, card_text(card))
@@ -126,7 +139,15 @@ def card_hash(folder: Path, card: Mapping[str, Any]) -> str:
         _check_others(folder, _others(card["parts"]))
         own = any("checkpoint" not in part for part in card["parts"].values())
         return parts_sha256(card["parts"], weights_hash(folder) if own else "")
-    return weights_hash(folder)
+    return with_normalisation(weights_hash(folder), card.get("normalisation"))
+
+
+def with_normalisation(sha256: str, normalisation: Mapping[str, Any] | None) -> str:
+    """Return the hash of weights and of the normalisation in front of them, where one is stated."""
+    if normalisation is None:
+        return sha256
+    text = json.dumps([sha256, normalisation], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _others(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
@@ -155,11 +176,20 @@ def _check_others(folder: Path, wanted: Mapping[str, str]) -> None:
     """Refuse, in words, a checkpoint beside this one that is absent or has other weights."""
     for name, sha256 in wanted.items():
         try:
-            found = weights_hash(folder.parent / Path(name).name)
+            other = folder.parent / Path(name).name
+            found = with_normalisation(weights_hash(other), _stated_normalisation(other))
         except UserError:
             raise UserError(f"its member {name} is missing") from None
         if found != sha256:
             raise UserError(f"its member {name} is another network now (sha256 differs)")
+
+
+def _stated_normalisation(folder: Path) -> Mapping[str, Any] | None:
+    try:
+        stated: Mapping[str, Any] | None = json.loads((folder / CARD).read_text())["normalisation"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return stated
 
 
 def ensemble_sha256(members: Sequence[Mapping[str, str]], weights: Sequence[float] | None) -> str:

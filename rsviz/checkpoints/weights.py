@@ -29,6 +29,7 @@ from rsviz.checkpoints.catalog import (
     inspect,
     members,
     parts_sha256,
+    with_normalisation,
     write_card,
 )
 from rsviz.core.errors import UserError
@@ -36,6 +37,7 @@ from rsviz.core.files import sole_writer, write_beside
 from rsviz.networks.classifiers import build, fold
 from rsviz.networks.ensembles import WeightedSum, WidestMargin
 from rsviz.networks.from_card import build_part
+from rsviz.networks.normalisation import of_card
 
 
 def load(checkpoint: Checkpoint, device: str = "cpu", ready: bool = True) -> nn.Module:
@@ -55,7 +57,8 @@ def load(checkpoint: Checkpoint, device: str = "cpu", ready: bool = True) -> nn.
         return _load_ensemble(checkpoint, device, ready)
     if "parts" in checkpoint.card:
         raise UserError(f"{checkpoint.name} is made of several networks; choose a single one here.")
-    net = build(checkpoint.card["network"], checkpoint.card["dataset"])
+    card = checkpoint.card
+    net = build(card["network"], card["dataset"], normalisation=of_card(card))
     _fill(net, checkpoint)
     return settle(net, device, ready)
 
@@ -145,29 +148,29 @@ def check_numbers(state: Mapping[str, Tensor]) -> None:
             )
 
 
-def save(net: nn.Module, folder: Path, card: Mapping[str, Any]) -> Checkpoint:
-    """Write weights in half precision and the card with their hash; return what was written.
+def save(
+    net: nn.Module, folder: Path, card: Mapping[str, Any], dtype: torch.dtype = torch.float16
+) -> Checkpoint:
+    """Write weights, in half precision by default, and the card; return what was written.
 
     Both are written beside, flushed to the disk, and then renamed: a kill or a full disk leaves
-    the old checkpoint or the new one. The hash of a card with ``parts`` covers these too.
+    the old checkpoint or the new one. The hash of a card with ``parts`` covers these too, and that
+    of one with a ``normalisation`` covers it.
 
     Raises
     ------
     UserError
         A weight is not a number, or too large for half precision; nothing is written then.
     """
-    half = {
-        key: (value.half() if value.is_floating_point() else value).cpu().contiguous()
-        for key, value in net.state_dict().items()
-    }
+    state = _in_dtype(net, dtype)
     try:
-        check_numbers(half)
+        check_numbers(state)
     except UserError as error:
         raise UserError(
             f"{folder.name} was not saved: in half precision {error}; train it with a lower --lr."
         ) from None
-    data = to_bytes(half)
-    sha256 = hashlib.sha256(data).hexdigest()
+    data = to_bytes(state)
+    sha256 = network_sha256(data, card.get("normalisation"))
     if "parts" in card:
         sha256 = parts_sha256(card["parts"], sha256)
     folder.mkdir(parents=True, exist_ok=True)
@@ -177,6 +180,23 @@ def save(net: nn.Module, folder: Path, card: Mapping[str, Any]) -> Checkpoint:
         weights.replace(folder / WEIGHTS)  # killed here, the new card beside fits: see `inspect`
         written.replace(folder / CARD)
     return inspect(folder)
+
+
+def packed(net: nn.Module, dtype: torch.dtype) -> bytes:
+    """Return a network's weights as a file of safetensors holds them."""
+    return to_bytes(_in_dtype(net, dtype))
+
+
+def _in_dtype(net: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
+    return {
+        key: (value.to(dtype) if value.is_floating_point() else value).cpu().contiguous()
+        for key, value in net.state_dict().items()
+    }
+
+
+def network_sha256(data: bytes, normalisation: Mapping[str, Any] | None) -> str:
+    """Return the hash of one network: of its packed weights, and of its normalisation if stated."""
+    return with_normalisation(hashlib.sha256(data).hexdigest(), normalisation)
 
 
 def save_parts(nets: Mapping[str, nn.Module], folder: Path, card: Mapping[str, Any]) -> Checkpoint:

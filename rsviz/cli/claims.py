@@ -10,7 +10,7 @@ from rsviz.training.recipes import commands_of
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of ``claims``."""
-    command.add_argument("--json", action="store_true")
+    command.add_argument("--json", action="store_true", help="print a JSON list")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ from rsviz.data.datasets import download_cifar10
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``download``, of which there are none."""
+    """Add the arguments of ``download``: none."""
 
 
 def run(args: argparse.Namespace) -> None:

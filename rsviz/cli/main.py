@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import keyword
 import os
 import sys
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ Certify images by randomized smoothing, train and measure the networks, read acc
 # command: what it does; its module in this folder, named like it, has add_arguments and run
 COMMANDS = {
     "checkpoints": "list the trained networks and what they measured",
+    "import": "make a checkpoint of a file of weights in a layout of the field",
     "examples": "store certificates of telling images",
     "certify": "certify one image",
     "verify": "check a certificate: count its votes again, with its seed and with a fresh one",
@@ -33,6 +35,8 @@ COMMANDS = {
     "train": "train a network; killed, the same command resumes",
     "recipes": "list or make the shipped checkpoints",
     "ensemble": "weigh several networks into one, and measure every weighting in one pass",
+    "quantize": "make int8 network files of a checkpoint, and measure them",
+    "multiscale": "make a cascade of noise levels from trained networks",
     "evaluate": "certify many images into a log; killed, the same command resumes",
     "curves": "certified accuracy against radius, from logs",
     "claims": "judge what papers claim by the logs here",
@@ -55,10 +59,15 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
     for name, about in COMMANDS.items():
         added = commands.add_parser(name, help=about, description=about)
         if name == command:
-            module = importlib.import_module(f"rsviz.cli.{name.replace('-', '_')}")
+            module = importlib.import_module(f"rsviz.cli.{_module(name)}")
             module.add_arguments(added)
             added.set_defaults(run=module.run)
     return top
+
+
+def _module(command: str) -> str:
+    """Return the module of a command; a word of Python's own gets a line behind it."""
+    return command.replace("-", "_") + "_" * keyword.iskeyword(command)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from rsviz.core.errors import UserError
 
 SHOWN = 80  # characters of a file's name in a sentence
@@ -135,6 +133,8 @@ def sole_writer(file: Path, wait: float = 2.0) -> Iterator[None]:
     UserError
         Another writer holds it; the sentence says which process, where and since when.
     """
+    from filelock import FileLock, Timeout  # it imports asyncio, which help need not wait for
+
     beside = file.with_name(f".{file.name}.lock")
     beside.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(beside, thread_local=False)

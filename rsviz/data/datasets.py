@@ -4,11 +4,14 @@ Either also lies on distractor canvases: ``cifar10-k48`` is CIFAR-10, each image
 on a canvas of 48x48 (`rsviz.data.canvases`). ``shapes-attribute-k64`` is drawn for canvases alone
 (`rsviz.data.shape_attributes`).
 
+Settings are chosen on training images that training did not see, never on test images: ``train``
+is also there in two parts, ``fit`` and ``validation``, its last tenth.
+
 Shape suffixes: N images, C channels, H height, W width.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -67,8 +70,8 @@ def load(name: str, split: str) -> Dataset:
     """
     if name not in CLASSES or split not in SPLITS:
         raise UserError(
-            f"There is no data set {shown(f'{name}/{split}')}; use cifar10 or shapes, train or "
-            f"test, or either, or {shape_attributes.BASE}, on canvases: "
+            f"There is no data set {shown(f'{name}/{split}')}; use cifar10 or shapes, one of "
+            f"{', '.join(SPLITS)}, or either, or {shape_attributes.BASE}, on canvases: "
             f"-k{', -k'.join(map(str, canvases.SIZES))} after the name."
         )
     if not available(name):
@@ -76,6 +79,8 @@ def load(name: str, split: str) -> Dataset:
             f"CIFAR-10 is not in {data_folder()}; set RSVIZ_DATA to the folder that holds "
             "cifar-10-batches-py, or run 'python -m rsviz download'."
         )
+    if split in ("fit", "validation"):
+        return _part(load(name, "train"), split)
     base, _, size = name.partition("-k")
     if base == shape_attributes.BASE:
         x, y = shape_attributes.split(split, int(size))
@@ -98,6 +103,17 @@ def load(name: str, split: str) -> Dataset:
         ) from None
     x_NCHW = torch.from_numpy(np.ascontiguousarray(raw.data.transpose(0, 3, 1, 2)))
     return Dataset(name, split, CLASSES[name], x_NCHW, torch.tensor(raw.targets))
+
+
+def _part(whole: Dataset, split: str) -> Dataset:
+    """Return the training images but for the last tenth, ``fit``, or that tenth, ``validation``."""
+    cut = _first_held_out(len(whole))
+    part = slice(cut) if split == "fit" else slice(cut, None)
+    return replace(whole, split=split, x_NCHW=whole.x_NCHW[part], y_N=whole.y_N[part])
+
+
+def _first_held_out(images: int) -> int:
+    return images - images // 10
 
 
 def from_pixels(x_HWC: np.ndarray) -> Tensor:
@@ -124,6 +140,9 @@ def find_canvas(name: str) -> canvases.Canvas:
     """
     find_image(name)
     dataset, split, index = name.split("/")
+    if split in ("fit", "validation"):
+        first = _first_held_out(len(load(dataset, "train"))) if split == "validation" else 0
+        return find_canvas(f"{dataset}/train/{first + int(index)}")
     base, _, size = dataset.partition("-k")
     if not size:
         raise UserError(f"{name} lies on no canvas; name one such as {base}-k48/{split}/{index}.")

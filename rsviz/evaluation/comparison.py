@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from rsviz.core.errors import UserError
+from rsviz.core.radius import down
 from rsviz.core.spec import Norm
 from rsviz.data.catalog import PIXELS
 from rsviz.evaluation import curves
@@ -256,7 +257,7 @@ def table(entries: Sequence[Entry], at_R: Sequence[float]) -> list[dict[str, obj
                 "sigma": c.sigma,
                 "method": c.method or None,
                 "network": c.network or None,
-                "ceiling": c.ceiling,
+                "ceiling": float(down(c.ceiling, 3)) if c.ceiling else None,
                 "note": "; ".join(t for t in (entry.flag, entry.note) if t) or None,
                 "source": c.source or None,
             }

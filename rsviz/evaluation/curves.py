@@ -3,7 +3,7 @@
 Certified accuracy at r is the share of **all** images, abstentions included, that are correct with
 radius >= r; ACR is the mean of radius * correct over all images. `logs` reads them.
 
-Shape suffixes: N images, R radii.
+Shape suffixes: N images, R radii, F flips of all signs, M tests judged together.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rsviz.core.bounds import binomial_interval
+from rsviz.core.bounds import binomial_interval, binomial_test
 from rsviz.core.errors import UserError
 from rsviz.core.radius import ceiling
 from rsviz.core.spec import Norm
@@ -182,6 +182,39 @@ def bootstrap(
     means = [values_N[generator.integers(size, size=size)].mean() for _ in range(resamples)]
     low, high = np.quantile(means, (0.025, 0.975))
     return float(values_N.mean()), float(low), float(high)
+
+
+def exchange_p(values_N: np.ndarray, generator: np.random.Generator, flips: int = 50_000) -> float:
+    """Return the two-sided p-value of 'a and b may be exchanged image by image', from a - b.
+
+    Under it every difference is as likely with the other sign, so that |sum| is compared with that
+    of differences whose signs are drawn at random: p = (1 + those at least as large) / (1 + flips),
+    exact at any number of images (Dwass 1957). Differences of one size make it a sign test, whose p
+    is computed without drawing: the binomial test of wins against losses (McNemar 1947).
+    """
+    size_N = np.abs(values_N[values_N != 0])
+    if len(set(size_N.tolist())) <= 1:
+        return binomial_test(int(np.sum(values_N > 0)), len(size_N))
+    least = abs(values_N.sum()) - 1e-9 * size_N.sum()  # sums in another order differ by rounding
+    extreme = 0
+    for start in range(0, flips, 5_000):
+        shape = (min(5_000, flips - start), len(size_N))
+        sign_FN = 2.0 * generator.integers(0, 2, size=shape, dtype=np.int8) - 1
+        extreme += int(np.sum(np.abs(sign_FN @ size_N) >= least))
+    return (1 + extreme) / (1 + flips)
+
+
+def holm(p_M: Sequence[float]) -> list[float]:
+    """Return Holm's adjusted p-values of M tests: reject those of at most a level.
+
+    All rejections together are then right with probability at least 1 - level, however the tests
+    depend on each other: the i-th smallest p times M - i + 1, made not to fall (Holm 1979).
+    """
+    adjusted_M, worst = [0.0] * len(p_M), 0.0
+    for rank, i in enumerate(sorted(range(len(p_M)), key=p_M.__getitem__)):
+        worst = max(worst, min(1.0, p_M[i] * (len(p_M) - rank)))
+        adjusted_M[i] = worst
+    return adjusted_M
 
 
 def won(log: Log, radius: float | None) -> np.ndarray:

@@ -7,6 +7,7 @@ field's table ``idx label predict radius correct [time]`` (`rsviz.evaluation.log
 Shape suffixes: N images, K classes.
 """
 
+import csv
 import hashlib
 import json
 import re
@@ -22,12 +23,12 @@ from rsviz.core.errors import UserError
 from rsviz.core.files import read_bytes, shown
 from rsviz.core.radius import radius_l2
 from rsviz.core.spec import SIGMA_MAX, Bound, Norm, RunSpec, Votes
+from rsviz.data.catalog import SPLITS
 from rsviz.evaluation.log_tables import NUMBER, Table, decode, read_table, split_lines
 
 FORMAT = "rsviz-log-1"
 LOG_BYTES = 256 << 20  # of a file; a row of ImageNet has 4 kB
 ABSTAIN = -1
-SPLITS = ("train", "test")
 _WHOLE = re.compile(r"[+-]?\d{1,12}(\.0*)?", re.ASCII)
 # Own logs print radii to six digits; those that agree so far are a reading of the counts.
 _PRINTED = 2e-6
@@ -82,6 +83,26 @@ def read_log(path: Path | str, **settings: Any) -> Log:
     """
     path = Path(path)
     return parse_log(read_bytes(path, LOG_BYTES), shown(path.stem), shown(path.name), **settings)
+
+
+def own_rows(path: Path | str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the settings of a log of rsviz and its rows, ``detail`` decoded where it has any.
+
+    Raises
+    ------
+    UserError
+        The file cannot be read, or is no log of rsviz.
+    """
+    path = Path(path)
+    read_log(path)  # refuses in words what is not one
+    lines, ended = split_lines(decode(read_bytes(path, LOG_BYTES), shown(path.name)))
+    if not lines[0].startswith("# {"):
+        raise UserError(f"{shown(path.name)} is no log of rsviz: it states no settings.")
+    rows: list[dict[str, Any]] = list(csv.DictReader(lines[1:] if ended else lines[1:-1]))
+    for row in rows:
+        if "detail" in row:
+            row["detail"] = json.loads(row["detail"])
+    return json.loads(lines[0].removeprefix("# "))["spec"], rows
 
 
 def parse_log(data: bytes | str, name: str, source: str = "", **settings: Any) -> Log:

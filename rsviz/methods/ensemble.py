@@ -13,7 +13,7 @@ image, Q perturbed copies of a network, S samples, C channels, H height, W width
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -189,6 +189,21 @@ def weightings(Q_LL: np.ndarray) -> dict[str, list[float] | None]:
 
 
 @dataclass(frozen=True)
+class Detail:
+    """What a certificate keeps beside its class: the weights, None where the margins decide."""
+
+    weights: Sequence[float] | None
+
+
+@dataclass(frozen=True)
+class NamedDetail:
+    """As `Detail`, where several weightings were read from the same votes."""
+
+    weighting: str
+    weights: Sequence[float] | None
+
+
+@dataclass(frozen=True)
 class Voter:
     """Votes under several weightings in one pass over the members, as one joint class.
 
@@ -250,8 +265,8 @@ def read_each(
     found = {}
     for s, (name, weights) in enumerate(weightings.items()):
         own = {stage: each[s] for stage, each in stages.items()}
-        detail = {"weighting": name, "weights": None if weights is None else list(weights)}
-        found[name] = replace(read(own, spec), detail=detail)
+        detail = NamedDetail(name, None if weights is None else list(weights))
+        found[name] = replace(read(own, spec), detail=asdict(detail))
     return found
 
 
@@ -265,8 +280,8 @@ def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> Meth
     """
     certificate = yield from gaussian.certify(x_CHW, nets, spec)
     weights = getattr(nets["classifier"], "weights", None)
-    detail = {"weights": None if weights is None else list(weights)}
-    return replace(certificate, guarantee=GUARANTEE, detail=detail)
+    detail = asdict(Detail(None if weights is None else list(weights)))
+    return replace(certificate, guarantee=GUARANTEE, detail=dict(certificate.detail) | detail)
 
 
 def read(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
@@ -303,5 +318,5 @@ def certify_per_query(x_CHW: Tensor, members: Sequence[nn.Module], spec: RunSpec
     voter, classes = Voter(tuple(members), (tuple(w_L.tolist()),)), class_count(members[0])
     select = yield Ask("select", voter, spec.sigma, spec.n0, classes)
     bound = yield Ask("bound", voter, spec.sigma, spec.n, classes)
-    detail = {"weights": w_L.tolist()}
+    detail = asdict(Detail(w_L.tolist()))
     return reading.read(select, bound, spec, NO_GUARANTEE, flags=(HEURISTIC,), detail=detail)

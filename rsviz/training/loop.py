@@ -32,6 +32,7 @@ class TrainSpec:
     names the checkpoint whose weights training begins from; empty means from scratch. ``settings``
     are changes to the loss's own preset at this sigma, as sorted (name, value) pairs. ``dtype`` is
     that of convolutions and matrix products; weights, losses and their gradients stay float32.
+    ``split`` is ``train``, or ``fit`` to leave out the images on which settings are chosen.
     """
 
     method: str
@@ -47,6 +48,7 @@ class TrainSpec:
     start: str = ""
     settings: tuple[tuple[str, float | str], ...] = ()
     dtype: str = "float32"
+    split: str = "train"
 
     def __post_init__(self) -> None:
         check_counts(epochs=(self.epochs, 1), batch=(self.batch, 1))
@@ -252,7 +254,8 @@ def _restore(
         asked = state["spec"]
     except Exception:  # torch raises pickle, zip, runtime and value errors alike here
         raise UserError(f"{file} is no state of a training; delete it to begin anew.") from None
-    if {"settings": (), "dtype": "float32"} | asked != asdict(spec):  # of early states
+    early = {"settings": (), "dtype": "float32", "split": "train"}  # what early states do not hold
+    if early | asked != asdict(spec):
         raise UserError(
             f"{file} holds a training with other settings; delete it or choose another --out."
         )

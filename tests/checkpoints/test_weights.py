@@ -1,14 +1,13 @@
 import hashlib
 import json
 import os
-import pickle
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from rsviz.checkpoints import catalog, foreign
+from rsviz.checkpoints import catalog
 from rsviz.checkpoints.weights import load, save
 from rsviz.core.errors import UserError
 from rsviz.networks import classifiers
@@ -104,41 +103,6 @@ def test_an_unknown_name_lists_those_there_are(folder):
         catalog.find("nothing", folder)
     with pytest.raises(UserError):
         catalog.find("../good", folder)
-
-
-class Harmful:
-    def __reduce__(self):
-        return (print, ("code ran",))
-
-
-def test_a_pickle_with_code_is_refused_and_does_not_run(tmp_path, capsys):
-    file = tmp_path / "evil.pth.tar"
-    torch.save({"arch": "x", "state_dict": Harmful()}, file)
-    with pytest.raises(UserError, match="plain weights"):
-        foreign.read_foreign(file, "resnet20", "cifar10")
-    bare = tmp_path / "evil.pkl"
-    bare.write_bytes(pickle.dumps(Harmful()))
-    with pytest.raises(UserError, match="plain weights"):
-        foreign.read_foreign(bare, "resnet20", "cifar10")
-    assert "code ran" not in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("prefix", ["1.", "module.", "1.module.", "module.1.", ""])
-def test_the_fields_layouts_load(tmp_path, prefix):
-    torch.manual_seed(1)
-    net = classifiers.build("resnet20", "cifar10").eval()
-    state = {prefix + key: value for key, value in net[1].state_dict().items()}
-    torch.save({"arch": "cifar_resnet20", "state_dict": state}, tmp_path / "c.pth.tar")
-    loaded = foreign.read_foreign(tmp_path / "c.pth.tar", "resnet20", "cifar10")
-    x = torch.rand(2, 3, 32, 32)
-    assert torch.equal(net(x), loaded(x))
-
-
-def test_a_foreign_file_that_does_not_fit_names_what(tmp_path):
-    net = classifiers.build("resnet20", "cifar10")
-    torch.save({"state_dict": net.state_dict()}, tmp_path / "c.pth.tar")
-    with pytest.raises(UserError, match="missing"):
-        foreign.read_foreign(tmp_path / "c.pth.tar", "resnet110", "cifar10")
 
 
 class KilledError(Exception):

@@ -12,7 +12,7 @@ from torch import nn
 
 from rsviz.certification.certify import watch_votes
 from rsviz.checkpoints import catalog
-from rsviz.checkpoints.foreign import read_own
+from rsviz.checkpoints.foreign import read_foreign
 from rsviz.checkpoints.weights import load, save
 from rsviz.cli.main import main
 from rsviz.core.errors import UserError
@@ -174,7 +174,7 @@ def test_a_visitors_network_of_such_weights_is_refused(tmp_path, key, value):
     state[name].view(-1)[0] = value
     torch.save(state, tmp_path / "x.pth")
     with pytest.raises(UserError, match="not numbers"):
-        read_own((tmp_path / "x.pth").read_bytes(), "x.pth", "shapes", 0.5)
+        read_foreign((tmp_path / "x.pth").read_bytes(), "x.pth", "shapes")
 
 
 def test_a_file_of_such_weights_is_refused_and_never_gives_a_class():

@@ -23,7 +23,7 @@ def test_every_command_is_one_the_command_line_takes(recipe):
     for sigma in recipe.sigmas:
         words = shlex.split(recipe.evaluate_command(sigma, 2000))[3:]
         args = parser(words[0]).parse_args(words)
-        assert (args.name if recipe.members else args.checkpoint) == recipe.name
+        assert (args.name if recipe.method == "ensemble" else args.checkpoint) == recipe.name
         assert args.sigma == sigma
         assert args.n == 2000
 

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from rsviz.core.errors import UserError
+from rsviz.core.flags import RESAMPLED
 from rsviz.data import datasets, images
 from rsviz.ui.common.address import plain
 
@@ -54,6 +55,11 @@ class Picture:
         """The name a RunSpec uses, empty for an upload, which goes by its hash."""
         return self.source.name if self.source.dataset else ""
 
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What a certificate of it is marked with."""
+        return (RESAMPLED,) * self.resampled
+
 
 def pick(default: str) -> Source:
     """Show the ways to a picture and return the one chosen; an unusable one is told in words."""
@@ -67,7 +73,10 @@ def pick(default: str) -> Source:
         label_visibility="collapsed",
     )
     if chosen == "upload":
-        file = st.file_uploader("A picture from this device (JPEG, PNG, GIF, WebP or BMP)")
+        file = st.file_uploader(
+            "A picture from this device (JPEG, PNG, GIF, WebP or BMP)",
+            max_upload_size=images.MEGABYTES,
+        )
     elif chosen == "camera":
         file = st.camera_input("Take a picture")
     else:
@@ -184,7 +193,7 @@ def _prepared(
     """Decode once, keyed by the hash of the bytes; the picture kept for display is small."""
     image = images.open_image(_data, _name)
     x_CHW = images.to_tensor(image, size, crop)
-    resampled = images.resampled(image, size)
+    resampled = images.resampled(image, size, crop)
     image.thumbnail((512, 512))
     return x_CHW, image, resampled
 

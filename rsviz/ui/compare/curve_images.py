@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from rsviz.core.errors import UserError
+from rsviz.core.radius import down
 from rsviz.data import catalog, datasets
 from rsviz.data.images import to_pil
 from rsviz.evaluation import curves, per_image
@@ -130,7 +131,7 @@ def show_positions(entry: Entry, at_N: np.ndarray) -> None:
             "image": log.index_N[at_N],
             "label": [_class(y, classes) for y in log.label_N[at_N]],
             "predicted": told,
-            "radius": log.radius_N[at_N],
+            "radius": [float(down(r, 4)) for r in log.radius_N[at_N]],
         },
         hide_index=True,
         height=240,
@@ -145,7 +146,9 @@ def _show_one(entry: Entry, i: int, present: bool) -> None:
     index, classes = int(log.index_N[i]), catalog.CLASSES.get(log.dataset)
     label, predicted = _class(int(log.label_N[i]), classes), int(log.predicted_N[i])
     told = (
-        "abstained" if predicted < 0 else f"{_class(predicted, classes)}, R {log.radius_N[i]:.2f}"
+        "abstained"
+        if predicted < 0
+        else f"{_class(predicted, classes)}, R {down(log.radius_N[i], 2)}"
     )
     if present:
         picture = to_pil(datasets.load(log.dataset, log.split).image(index), 3)

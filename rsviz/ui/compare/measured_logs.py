@@ -13,6 +13,7 @@ from rsviz.evaluation.comparison import Entry
 from rsviz.evaluation.contradictions import contradictions
 from rsviz.evaluation.evaluate import log_folder
 from rsviz.evaluation.logs import read_log
+from rsviz.methods.registry import is_plain
 
 WEIGHTINGS = "weightings/*.csv"  # of an ensemble, a log each, from the same votes
 
@@ -89,7 +90,7 @@ def default_names(found: dict[str, Entry]) -> list[str]:
         c = found[name].curve
         own = c.sigma is not None and found[name].checkpoint.endswith(f"-{c.sigma}")
         own = own and "evaluated here" not in name
-        return (c.dataset != "cifar10", c.method != "gaussian", not own)
+        return (c.dataset != "cifar10", not is_plain(c.method), not own)
 
     ranked = sorted(found, key=rank)
     return [n for n in ranked if rank(n) == rank(ranked[0])][:3]

@@ -11,12 +11,14 @@ import streamlit as st
 from rsviz.checkpoints import catalog
 from rsviz.core.errors import UserError
 from rsviz.core.spec import Norm
-from rsviz.data.catalog import CLASSES
+from rsviz.data.catalog import CLASSES, SPLITS
 from rsviz.evaluation import comparison
 from rsviz.evaluation.comparison import Entry
 from rsviz.evaluation.contradictions import contradictions
-from rsviz.evaluation.logs import SPLITS, Log, parse_log, state, unstated
+from rsviz.evaluation.logs import Log, parse_log, state, unstated
 from rsviz.ui.common.address import plain
+
+MEGABYTES = 5
 
 
 @st.cache_resource(max_entries=32, scope="session", show_spinner=False)
@@ -34,12 +36,15 @@ def pick_logs() -> list[Entry]:
         "Logs of rsviz, or tables idx, label, predict, radius, correct",
         accept_multiple_files=True,
         key="logs",
-        max_upload_size=5,
+        max_upload_size=MEGABYTES,
         help="They are kept for this browser tab only and shown to nobody else.",
     )
     logs: dict[str, Log] = {}
     names: dict[str, str] = {}
     for file in files:
+        if file.size > MEGABYTES * 2**20:  # a browser refuses it, another client need not
+            st.error(f"{plain(file.name)} is larger than {MEGABYTES} MB.")
+            continue
         data = file.getvalue()
         sha256 = hashlib.sha256(data).hexdigest()
         if sha256 in names:
