@@ -3,6 +3,7 @@
 import hashlib
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -174,6 +175,13 @@ def test_a_visitors_network_of_such_weights_is_refused(tmp_path, key, value):
     torch.save(state, tmp_path / "x.pth")
     with pytest.raises(UserError, match="not numbers"):
         read_foreign((tmp_path / "x.pth").read_bytes(), "x.pth", "shapes")
+
+
+def test_a_file_of_such_weights_is_refused_and_never_gives_a_class():
+    file = Path(__file__).parents[1] / "cases" / "not-a-number.pth"
+    for dataset in ("cifar10", "shapes"):
+        with pytest.raises(UserError, match="answers are not numbers"):
+            read_own(file.read_bytes(), file.name, dataset, 0.5)
 
 
 @pytest.fixture(scope="module")
