@@ -12,7 +12,7 @@ from rsviz.methods.registry import ON_CANVASES
 from rsviz.ui import frame
 from rsviz.ui.common import sessions
 from rsviz.ui.masks import budget, canvas_picker, controls, measured, votes
-from rsviz.ui.masks.rivals import TITLES, best, find, show, show_history, start
+from rsviz.ui.masks.rivals import TITLES, best, show, show_history, start
 
 frame.require()
 
@@ -45,6 +45,7 @@ specs = {
         seed=seed,
         bound=Bound.SPLIT,
         settings=(("f", f),) if name == "adaptive" else (),
+        flags=chosen.flags,
     )
     for name, rival in rivals.items()
 }
@@ -71,11 +72,11 @@ race_key = (image_id(chosen.x_CHW), tuple(specs.values()), device)
 if st.button("Certify with all", type="primary", icon=":material/play_arrow:", key="race_button"):
     entrants = [(sessions.networks(rivals[name], device), specs[name]) for name in rivals]
     start(chosen.x_CHW, entrants, race_key, device)
-job = find(race_key)
+job = sessions.desk("masks").find(race_key)
 if job is None:
     st.info(f"Press **Certify with all**: {n:,} votes of each method, the same canvas and seed.")
 else:
-    show(job, classes, chosen.label, chosen.x_CHW.numel())
+    show(job, classes, chosen.label)
 
 show_history()
 measured.show(mask_rivals.on_canvases())

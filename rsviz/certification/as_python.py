@@ -2,6 +2,7 @@
 
 from pathlib import PurePath
 
+from rsviz.checkpoints.catalog import OWN
 from rsviz.core.spec import RunSpec
 
 
@@ -29,10 +30,12 @@ def as_python(spec: RunSpec, device: str, file: str = "", crop: object = "centre
         source = [f"x, label = datasets.find_image({spec.image!r})"]
         imports = ["from rsviz import checkpoints, datasets, run"]
         image = f"    image={spec.image!r},"
+    name = spec.checkpoint.removeprefix(OWN)
     lines = [
         *imports,
         "",
-        f"checkpoint = checkpoints.find({spec.checkpoint!r})",
+        *([_import_first(name, spec.normalisation)] if spec.checkpoint.startswith(OWN) else []),
+        f"checkpoint = checkpoints.find({name!r})",
         f"assert checkpoint.sha256 == {spec.checkpoint_sha256!r}",
         *source,
         "certificate = run.certify(",
@@ -47,7 +50,16 @@ def as_python(spec: RunSpec, device: str, file: str = "", crop: object = "centre
         f"    bound={str(spec.bound)!r},",
         f"    seed={spec.seed!r},",
         *([f"    settings={spec.settings!r},"] if spec.settings else []),
+        *([f"    flags={spec.flags!r},"] if spec.flags else []),
         ")",
         "print(certificate.predicted, certificate.radius, certificate.counts)",
     ]
     return "\n".join(lines)
+
+
+def _import_first(name: str, normalisation: str) -> str:
+    """Return a comment that says how a visitor's own file becomes the checkpoint of that name."""
+    return (
+        f"# First: python -m rsviz import {name!r} --dataset ... --sigma ... "
+        f"--normalisation {normalisation}"
+    )

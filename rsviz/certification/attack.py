@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from scipy.stats import binom
@@ -316,8 +316,15 @@ class AttackRun:
 
 @dataclass(frozen=True, eq=False)
 class AttackProgress(Progress):
-    """An attack under way: the certificate, what PREDICT says of the clean image, the attempts."""
+    """An attack under way: the certificate, what PREDICT says of the clean image, the attempts.
 
+    ``radius`` is the certified one in the ``norm`` of the attack, in which lengths are measured.
+    """
+
+    unit: ClassVar[str] = "attacks"
+
+    norm: Norm = Norm.L2
+    radius: float = 0.0
     clean_K: tuple[int, ...] = ()
     clean: int | None = None
     attempts: tuple[Attempt, ...] = ()
@@ -328,18 +335,22 @@ def watch_attack(
 ) -> Iterator[AttackProgress]:
     """Certify, judge the clean image, then attack at every budget; yield a reading after each."""
     begun = time.perf_counter()
-    spec, how, total = replace(key.spec, bound=Bound.SPLIT), key.how, len(key.how.budgets) + 2
+    spec, how, total = replace(key.spec, bound=Bound.SPLIT), key.how, len(key.how.budgets)
     c: Certificate | None = None
     for progress in certify.watch(x_CHW, nets, spec, key.device, cancel):
         c = progress.certificate
         yield AttackProgress(c, 0, total, progress.seconds)
     if c is None or c.abstained or cancel.is_set():
         return
+    radius = certified_radius(c, how.norm, x_CHW.numel())
     clean, clean_K = judge(x_CHW, nets, spec, how, key.device)
+
+    def reading(*attempts: Attempt) -> AttackProgress:
+        seconds, done = time.perf_counter() - begun, len(attempts)
+        return AttackProgress(c, done, total, seconds, how.norm, radius, clean_K, clean, attempts)
+
+    yield reading()
     attempts: tuple[Attempt, ...] = ()
-    found = attack(x_CHW, nets, spec, c, how, key.device, cancel)
-    yield AttackProgress(c, 2, total, time.perf_counter() - begun, clean_K, clean)
-    for attempt in found:
+    for attempt in attack(x_CHW, nets, spec, c, how, key.device, cancel):
         attempts += (attempt,)
-        seconds = time.perf_counter() - begun
-        yield AttackProgress(c, 2 + len(attempts), total, seconds, clean_K, clean, attempts)
+        yield reading(*attempts)

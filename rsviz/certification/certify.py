@@ -6,8 +6,8 @@ Shape suffixes: C channels, H height, W width.
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -17,7 +17,8 @@ from rsviz.core.errors import UserError
 from rsviz.core.spec import Certificate, RunSpec, Votes
 from rsviz.data.catalog import INPUT_SIZE
 from rsviz.data.images import image_id
-from rsviz.methods.registry import METHODS, reader
+from rsviz.methods.registry import METHODS, check_stopping, reader
+from rsviz.networks.normalisation import of_card
 from rsviz.smoothing.driver import default_chunks, drive, path
 from rsviz.smoothing.voters import Ask, MethodRun, Request
 
@@ -33,24 +34,29 @@ def make_spec(
     ----------
     sigma : noise level; None takes the one trained at, or .5 for a universal network.
     image : the image's name; empty takes the hash of its tensor.
-    rest : n0, n, alpha, bound, seed, settings of `RunSpec`; settings change those of the card.
+    rest : n0, n, alpha, bound, seed, flags, until_radius, precision, settings of `RunSpec`;
+        settings change those of the card.
     """
     trained = checkpoint.card.get("sigma")
     settings = dict(checkpoint.card.get("run", {})) | dict(rest.pop("settings", ()))
-    return RunSpec(
+    spec = RunSpec(
         image=image or image_id(x_CHW),
         checkpoint=checkpoint.name,
         sigma=sigma if sigma is not None else (trained if trained is not None else 0.5),
         method=checkpoint.card["method"],
         checkpoint_sha256=checkpoint.sha256,
+        normalisation="" if (how := of_card(checkpoint.card)) is None else str(how),
         settings=tuple(sorted(settings.items())),
         **rest,
     )
+    return check_stopping(METHODS[spec.method], spec)
 
 
 @dataclass(frozen=True)
 class Progress:
     """A reading of a run under way: a certificate that holds now, votes done and planned."""
+
+    unit: ClassVar[str] = "votes"
 
     certificate: Certificate
     done: int
@@ -59,13 +65,27 @@ class Progress:
 
     @property
     def complete(self) -> bool:
-        """Whether every planned vote was counted."""
-        return self.certificate.ended == "complete"
+        """Whether every planned vote was counted, or as many as the question needs."""
+        return self.certificate.ended in ("complete", "settled")
 
     @property
     def votes_per_second(self) -> float:
         """Votes of both draws a second since the start."""
         return self.done / max(self.seconds, 1e-9)
+
+
+@dataclass(frozen=True)
+class Together(Progress):
+    """A reading of several runs of one image: the newest certificate of each, by name."""
+
+    by_name: Mapping[str, Certificate] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every run counted every planned vote."""
+        return self.done >= self.planned and all(
+            c.ended == "complete" for c in self.by_name.values()
+        )
 
 
 def watch(
@@ -101,7 +121,8 @@ def certify(
     Parameters
     ----------
     x_CHW : the image in [0, 1], as large as the checkpoint's network takes it.
-    settings : of `make_spec`: sigma, n0, n, alpha, bound, seed, image, settings.
+    settings : of `make_spec`: sigma, n0, n, alpha, bound, seed, image, flags, until_radius,
+        precision, settings.
 
     Raises
     ------
@@ -121,7 +142,7 @@ def count(ask: Ask, n: int, x_CHW: Tensor, seed: int, device: str = "cpu") -> tu
     """Return counts_K of the first n votes of one ask, by the driver that every run uses."""
 
     def start() -> MethodRun:
-        yield replace(ask, n=n)
+        yield replace(ask, n=n, until=None)
         return None  # type: ignore[return-value]  # no certificate: only the votes are wanted
 
     *_, task = drive([Request(0, x_CHW, image_id(x_CHW), seed, start)], device)

@@ -5,7 +5,7 @@ Shape suffixes: N images, R rows, C channels, H height, W width, L noise levels.
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rsviz.certification import certify
-from rsviz.certification.certify import Progress
+from rsviz.certification.certify import Together
 from rsviz.checkpoints.catalog import Checkpoint, list_checkpoints
 from rsviz.core.errors import UserError
 from rsviz.core.settings import options_of
@@ -23,7 +23,7 @@ from rsviz.core.spec import Certificate, RunSpec, Votes
 from rsviz.methods import dual, variational
 from rsviz.methods.base import network
 from rsviz.methods.noise_levels import classifier_at
-from rsviz.smoothing.voters import NoisyClassifier, Voter
+from rsviz.smoothing.voters import NoisyClassifier, Voter, check_votes
 
 METHODS = ("dual", "routing", "variational")
 OWN = "own"  # the name of the method's own certificate among those of fixed levels
@@ -73,7 +73,7 @@ def glance(how: Choice, x_NCHW: Tensor, copies: int, seed: int = 0) -> NDArray[n
             noise_RCHW = torch.randn((copies, *x_CHW.shape), generator=generator)
             sigma_R111 = torch.full((copies, 1, 1, 1), how.noise)
             level_R = how.voter(x_CHW.expand_as(noise_RCHW), sigma_R111, noise_RCHW)
-            counts.append(np.bincount(level_R.numpy(), minlength=len(how.level_L)))
+            counts.append(np.bincount(check_votes(level_R).numpy(), minlength=len(how.level_L)))
     return np.stack(counts)
 
 
@@ -82,13 +82,6 @@ def selectors(dataset: str, folder: Path | None = None) -> dict[str, Checkpoint]
     found = [c for c in list_checkpoints(folder) if c.verified and c.card["dataset"] == dataset]
     by_method = {c.card["method"]: c for c in reversed(found)}
     return {method: by_method[method] for method in METHODS if method in by_method}
-
-
-@dataclass(frozen=True)
-class Together(Progress):
-    """A reading of several runs of one image: the newest certificate of each, by name."""
-
-    by_name: Mapping[str, Certificate] = field(default_factory=dict)
 
 
 def what_if(nets: Mapping[str, nn.Module], spec: RunSpec) -> dict[str, tuple[float, nn.Module]]:

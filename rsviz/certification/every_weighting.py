@@ -6,6 +6,7 @@ Shape suffixes: J images, L networks, C channels, H height, W width.
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -31,6 +32,8 @@ class Weighing:
     ``Q_LL`` is None until the margins are measured (`ensemble.quadratic`); ``correlation_LL`` is
     the same matrix with a diagonal of ones.
     """
+
+    unit: ClassVar[str] = "votes"
 
     Q_LL: np.ndarray | None = None
     weightings: Mapping[str, Sequence[float] | None] = field(default_factory=dict)

@@ -18,6 +18,7 @@ from rsviz.cli.common import (
     say,
 )
 from rsviz.core.errors import UserError
+from rsviz.core.radius import down
 from rsviz.core.spec import Norm
 from rsviz.data import datasets
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
@@ -81,7 +82,8 @@ def run(args: argparse.Namespace) -> int:
     ):
         done.append(row)
         told = ", ".join(f"{b:g}x {v}" for b, v in row.verdicts) or "abstains: not attacked"
-        say(f"{row.image}: radius {row.certificate.radius:.3f}: {told}")
+        c = row.certificate
+        say(f"{row.image}: {c.norm} radius {down(c.radius, 3 if c.norm == 'L2' else 5)}: {told}")
     return _report(args, how, done)
 
 
@@ -112,6 +114,7 @@ def _report(args: argparse.Namespace, how: Any, done: list[Any]) -> int:
                 {
                     "image": row.image,
                     "radius": row.certificate.radius,
+                    "norm": row.certificate.norm,
                     "verdicts": [{"budget": b, "verdict": v} for b, v in row.verdicts],
                 }
                 for row in done

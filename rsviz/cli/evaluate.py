@@ -15,6 +15,7 @@ from rsviz.cli.common import (
     say,
     which_images,
 )
+from rsviz.evaluation.comparison import far_from_trained
 from rsviz.evaluation.evaluate import spec_for
 from rsviz.evaluation.measure import measure
 
@@ -34,5 +35,7 @@ def run(args: argparse.Namespace) -> None:
     checkpoint = catalog.usable(args.checkpoint)
     settings = run_settings(checkpoint, args.set)
     spec = spec_for(checkpoint, args.sigma, settings=settings, **which_images(args))
+    if far := far_from_trained(spec.sigma, checkpoint.card["sigma"]):
+        say(f"{checkpoint.name} is {far}")
     curve = measure(checkpoint, spec, args.out, device_of(args.device), command_line(), say)
     print_curve(curve)

@@ -16,18 +16,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
+from rsviz.core.files import check_out_file, read_bytes, shown, sole_writer, write_whole
 from rsviz.core.progress import ProgressLine
+from rsviz.core.radius import down
 from rsviz.core.spec import Bound, Certificate, Norm, RunSpec
 from rsviz.data.datasets import Dataset
 from rsviz.data.images import image_id
-from rsviz.evaluation.logs import COLUMNS, FORMAT
+from rsviz.evaluation.logs import COLUMNS, FORMAT, LOG_BYTES
 from rsviz.methods.registry import METHODS
 from rsviz.smoothing.driver import Task, default_chunks, drive, path
 from rsviz.smoothing.voters import MethodRun, Request
@@ -63,6 +65,9 @@ class EvaluationSpec:
             raise UserError("Say which images to certify: either every K or first M.")
         if (self.every or self.first or 0) < 1:
             raise UserError("every and first must be at least 1.")
+        # Refused now and not at the first image.
+        sigma = 1.0 if self.sigma is None else self.sigma
+        RunSpec("", "", sigma, n0=self.n0, n=self.n, alpha=self.alpha, seed=self.seed)
 
     def indices(self, size: int) -> range:
         """Return the indices of the images, out of ``size``."""
@@ -122,6 +127,8 @@ def spec_for(checkpoint: Checkpoint, sigma: float | None, **settings: Any) -> Ev
 @dataclass(frozen=True)
 class Standing:
     """How far an evaluation is: images in the log, in all, and certified here in how long."""
+
+    unit: ClassVar[str] = "images"
 
     done: int
     planned: int
@@ -188,25 +195,27 @@ def walk(
     Raises
     ------
     UserError
-        ``out`` holds a log of another run.
+        ``out`` holds something else, which stays as it is, or is written by another process.
     """
-    indices, begun = spec.indices(len(data)), time.perf_counter()
-    held = open_log(out, spec, device, command)
-    todo = [i for i in indices if i not in held]
-    done, method = len(indices) - len(todo), METHODS[spec.method]
-    yield Standing(done, len(indices), 0, 0.0)
-    queue = requests(spec, data, todo, lambda x_CHW, run: method.certify(x_CHW, nets, run))
-    here = 0
-    with out.open("a", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        for task in drive(queue, device, cancel=cancel):
-            if task.certificate:
-                label = int(data.y_N[task.request.key])
-                writer.writerow(row(task, task.certificate, label, method.logged))
-                file.flush()
-                os.fsync(file.fileno())
-                here += 1
-                yield Standing(done + here, len(indices), here, time.perf_counter() - begun)
+    check_out_file(out)
+    with sole_writer(out):
+        indices, begun = spec.indices(len(data)), time.perf_counter()
+        held = open_log(out, spec, device, command)
+        todo = [i for i in indices if i not in held]
+        done, method = len(indices) - len(todo), METHODS[spec.method]
+        yield Standing(done, len(indices), 0, 0.0)
+        queue = requests(spec, data, todo, lambda x_CHW, run: method.certify(x_CHW, nets, run))
+        here = 0
+        with out.open("a", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            for task in drive(queue, device, cancel=cancel):
+                if task.certificate:
+                    label = int(data.y_N[task.request.key])
+                    writer.writerow(row(task, task.certificate, label, method.logged))
+                    file.flush()
+                    os.fsync(file.fileno())
+                    here += 1
+                    yield Standing(done + here, len(indices), here, time.perf_counter() - begun)
 
 
 def requests(
@@ -244,37 +253,52 @@ def row(
 
 
 def _digits(c: Certificate) -> str:
-    """Write a radius to six digits after the point; in Linf, where it is small, to nine."""
-    return f"{c.radius:.9f}" if c.norm is Norm.LINF else f"{c.radius:.6f}"
+    """Write a radius, rounded down, to six digits; in Linf, where it is small, to nine."""
+    return down(c.radius, 9 if c.norm is Norm.LINF else 6)
 
 
 def open_log(out: Path, spec: EvaluationSpec, device: str, command: str) -> set[int]:
-    """Write the head of a new log, or check that of an old one and return the indices it holds."""
+    """Write the head of a new log, or check that of an old one and return the indices it holds.
+
+    A last row that a kill tore is cut off, once the rest is known to be a log of this very run.
+
+    Raises
+    ------
+    UserError
+        ``out`` holds something else; it stays as it is.
+    """
     where = path(device, default_chunks(device))
-    if not out.exists() or not out.read_text().strip():
+    columns = COLUMNS + (("detail",) if METHODS[spec.method].logged else ())
+    data = read_bytes(out, LOG_BYTES) if out.exists() else b""
+    if not data:
         place = {"device": device, "dtype": "float32", "path": where, "torch": torch.__version__}
         head = {"format": FORMAT, "spec": asdict(spec) | place | {"command": command}}
         out.parent.mkdir(parents=True, exist_ok=True)
-        columns = COLUMNS + (("detail",) if METHODS[spec.method].logged else ())
-        out.write_text(f"# {json.dumps(head)}\n{','.join(columns)}\n")
+        write_whole(out, f"# {json.dumps(head)}\n{','.join(columns)}\n")
         return set()
-    text = out.read_text()
-    whole = text[: text.rfind("\n") + 1]  # a kill may leave a torn last line
-    if whole != text:
-        out.write_text(whole)
-    lines = whole.splitlines()
+    whole = data[: data.rfind(b"\n") + 1]
     try:
-        old = json.loads(lines[0].removeprefix("# "))["spec"]
-        done = {int(line.split(",", 1)[0]) for line in lines[2:]}
-    except (ValueError, KeyError, TypeError, IndexError):
-        raise UserError(f"{out} is not a log of rsviz; choose another --out.") from None
+        lines = whole.decode().split("\n")
+        head = json.loads(lines[0].removeprefix("# "))
+        old = {"settings": []} | head["spec"]  # of early logs
+        if head["format"] != FORMAT or lines[1].split(",") != list(columns):
+            raise ValueError
+        rows = list(csv.reader(lines[2:-1]))
+        done = {int(row[0]) for row in rows}
+        if any(len(row) != len(columns) for row in rows) or len(done) < len(rows):
+            raise ValueError
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError, csv.Error):
+        raise UserError(
+            f"{shown(out)} is not a log of rsviz, or is damaged; choose another --out."
+        ) from None
     new = json.loads(json.dumps(asdict(spec))) | {"path": where}  # as a log holds it
-    old = {"settings": []} | old  # of early logs
     if unlike := [key for key, value in new.items() if old.get(key) != value]:
         raise UserError(
-            f"{out} holds a run with another {', '.join(unlike)}; choose another --out or repeat "
-            "its settings."
+            f"{shown(out)} holds a run with another {', '.join(unlike)}; choose another --out or "
+            "repeat its settings."
         )
+    if len(whole) < len(data):
+        os.truncate(out, len(whole))
     return done
 
 

@@ -12,20 +12,19 @@ from rsviz.checkpoints import catalog, weights
 from rsviz.checkpoints.catalog import Checkpoint, ensemble_sha256
 from rsviz.checkpoints.weights import load
 from rsviz.core.errors import UserError
+from rsviz.core.files import check_out_file, sole_writer, write_whole
 from rsviz.core.progress import ProgressLine, Report
+from rsviz.core.radius import down
 from rsviz.core.spec import Bound, Certificate, Norm
 from rsviz.data import datasets
 from rsviz.evaluation import curves, evaluate, logs
-from rsviz.evaluation.curves import Curve
+from rsviz.evaluation.curves import RADII, RADII_LINF, Curve
 from rsviz.evaluation.evaluate import EvaluationSpec
 from rsviz.evaluation.examples import FILE
 from rsviz.evaluation.logs import read_log
 from rsviz.methods import ensemble
 from rsviz.networks.inspection import class_count
 from rsviz.smoothing.driver import drive
-
-RADII = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
-RADII_LINF = tuple(k / 255 for k in (0, 0.5, 1, 1.5, 2, 3, 4, 6, 8))
 
 
 def score(
@@ -48,16 +47,19 @@ def score(
     members = [load(m, device) for m in catalog.members(checkpoint)]
     specs = {name: _spec_of(checkpoint, spec, name) for name in weighings}
     files = {name: out / f"{name}.csv" for name in weighings}
-    done = {n: evaluate.open_log(files[n], specs[n], device, command) for n in weighings}
-    indices = spec.indices(len(data))
-    todo = [i for i in indices if not all(i in rows for rows in done.values())]
-    queue = evaluate.requests(
-        spec, data, todo, lambda x_CHW, run: ensemble.certify_each(members, weighings, run)
-    )
-    progress = ProgressLine(len(indices), len(indices) - len(todo), report)
-    classes = class_count(members[0])
-    with ExitStack() as stack:
-        logs = {n: stack.enter_context(f.open("a", newline="")) for n, f in files.items()}
+    with ExitStack() as held:
+        for file in files.values():
+            check_out_file(file)
+            held.enter_context(sole_writer(file))
+        done = {n: evaluate.open_log(files[n], specs[n], device, command) for n in weighings}
+        indices = spec.indices(len(data))
+        todo = [i for i in indices if not all(i in held_N for held_N in done.values())]
+        queue = evaluate.requests(
+            spec, data, todo, lambda x_CHW, run: ensemble.certify_each(members, weighings, run)
+        )
+        progress = ProgressLine(len(indices), len(indices) - len(todo), report)
+        classes = class_count(members[0])
+        rows = {n: held.enter_context(f.open("a", newline="")) for n, f in files.items()}
         for task in drive(queue, device):
             if not task.certificate:
                 continue
@@ -65,10 +67,10 @@ def score(
             read = ensemble.read_each(task.votes, weighings, classes, spec.run(data, i))
             for name in weighings:
                 if i not in done[name]:
-                    writer = csv.writer(logs[name], lineterminator="\n")
+                    writer = csv.writer(rows[name], lineterminator="\n")
                     writer.writerow(evaluate.row(task, read[name], int(data.y_N[i])))
-                    logs[name].flush()
-                    os.fsync(logs[name].fileno())
+                    rows[name].flush()
+                    os.fsync(rows[name].fileno())
             progress.step()
     progress.close()
     return [curves.curve(read_log(f), RADII) for f in files.values()]
@@ -114,8 +116,8 @@ def make(
             bound=Bound.SPLIT,
         )
         rows.append({"preset": preset, "certificate": asdict(replace(certificate, seconds=0.0))})
-        report(f"{preset}: {certificate.image}, radius {certificate.radius:.3f}")
-    (checkpoint.folder / FILE).write_text(json.dumps(rows, indent=1) + "\n")
+        report(f"{preset}: {certificate.image}, radius {down(certificate.radius, 3)}")
+    write_whole(checkpoint.folder / FILE, json.dumps(rows, indent=1) + "\n")
 
 
 def measure(
@@ -127,6 +129,7 @@ def measure(
     report: Report = print,
 ) -> Curve:
     """Evaluate a checkpoint into the log ``out``; in its own folder, also record it in its card."""
+    check_out_file(out)
     data = datasets.load(spec.dataset, spec.split)
     nets = weights.load_nets(checkpoint, device)
     evaluate.evaluate(spec, nets, data, out, device, command, report)
@@ -155,9 +158,13 @@ def _record(
         "log": log,
         "command": command,
     }
-    card = json.loads((checkpoint.folder / catalog.CARD).read_text())
-    card["measured"] = [m for m in card.get("measured", []) if m.get("log") != log] + [row]
-    catalog.write_card(checkpoint.folder, card)
+    with sole_writer(checkpoint.folder / catalog.CARD):
+        found = catalog.inspect(checkpoint.folder)
+        if found.problem:
+            raise UserError(f"{found.name} was changed while it was measured: {found.problem}.")
+        card = dict(found.card)
+        card["measured"] = [m for m in card.get("measured", []) if m.get("log") != log] + [row]
+        catalog.write_card(checkpoint.folder, card)
 
 
 def score_and_record(

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from rsviz.core import reading
+from rsviz.core import reading, stopping
 from rsviz.core.errors import UserError
 from rsviz.core.settings import options_of
 from rsviz.core.spec import Certificate, Norm, RunSpec, Votes
@@ -29,7 +29,7 @@ from rsviz.networks.inspection import class_count
 from rsviz.networks.masks import OnesMask
 from rsviz.smoothing.noise import CHUNK, chunk, chunk_seed
 from rsviz.smoothing.queries import HALVES, Answer, ask, combine, noise_level
-from rsviz.smoothing.voters import Ask, MethodRun, NoisyClassifier, Voter
+from rsviz.smoothing.voters import Ask, MethodRun, NoisyClassifier, Voter, check_votes, vote
 
 GUARANTEE = (
     "With probability at least 1 - alpha over the noise drawn here, the smoothed classifier "
@@ -51,7 +51,7 @@ class AdaptiveVoter:
     def __call__(self, x_NCHW: Tensor, sigma_N111: Tensor, *noise_NCHW: Tensor) -> Tensor:
         """Return class_N, one vote a row."""
         answers = ask(x_NCHW, sigma_N111, noise_NCHW, self.masks, self.shares_K, self.kappa_max)
-        return self.classifier(combine(answers)[0]).argmax(1)
+        return vote(self.classifier(combine(answers)[0]))
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class StaticVoter:
     def __call__(self, x_NCHW: Tensor, sigma_N111: Tensor, *noise_NCHW: Tensor) -> Tensor:
         """Return class_N, one vote a row."""
         (e_NCHW,) = noise_NCHW
-        return self.classifier(static_query(x_NCHW, sigma_N111, e_NCHW, self.mask)).argmax(1)
+        return vote(self.classifier(static_query(x_NCHW, sigma_N111, e_NCHW, self.mask)))
 
 
 def static_query(x_NCHW: Tensor, sigma_N111: Tensor, e_NCHW: Tensor, mask: nn.Module) -> Tensor:
@@ -129,7 +129,7 @@ def first_votes(
         sigma_N111 = torch.full((CHUNK, 1, 1, 1), spec.sigma, device=device)
         answers = ask(x_NCHW, sigma_N111, noise, voter.masks, voter.shares_K, voter.kappa_max)
         estimate_NCHW, variance_N1HW = combine(answers)
-        class_N = voter.classifier(estimate_NCHW).argmax(1)
+        class_N = check_votes(vote(voter.classifier(estimate_NCHW)))
     shown = tuple(Answer(a.m_NCHW[:first], a.w_N1HW[:first], a.s_N111[:first]) for a in answers)
     return Seen(shown, estimate_NCHW[:first], variance_N1HW[:first], class_N[:first])
 
@@ -172,7 +172,8 @@ def _certify(
 ) -> MethodRun:
     classes = class_count(classifier)
     select = yield Ask("select", voter, spec.sigma, spec.n0, classes, queries)
-    bound = yield Ask("bound", voter, spec.sigma, spec.n, classes, queries)
+    until = stopping.until(spec, select.top, x_CHW.numel())
+    bound = yield Ask("bound", voter, spec.sigma, spec.n, classes, queries, until=until)
     return read({"select": select, "bound": bound}, spec, x_CHW.numel())
 
 

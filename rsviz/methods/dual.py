@@ -30,6 +30,7 @@ from torch.nn.functional import cross_entropy
 from rsviz.core import reading
 from rsviz.core.errors import UserError
 from rsviz.core.flags import PARTIAL, TOO_FEW
+from rsviz.core.radius import down
 from rsviz.core.settings import check_counts, check_numbers, options_of
 from rsviz.core.spec import SIGMA_MAX, Certificate, RunSpec, Votes
 from rsviz.methods import base
@@ -149,7 +150,7 @@ def read(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
         alpha=spec.alpha,
         alpha_split={f"{k}, {e}": a for k, of in both for e, a in of.alpha_split.items()},
         ended=ended,
-        flags=partial + too_few,
+        flags=spec.flags + partial + too_few,
         detail=_detail(how, estimate, c, level),
     )
 
@@ -182,17 +183,19 @@ def _why(estimate: Certificate, c: Certificate, level: float | None) -> str:
     if estimate.abstained:
         return _abstains("The estimator", f"level {level:g}", estimate)
     if c.predicted is None:
-        return f"Level {level:g} holds out to {estimate.radius:.4f}; no class is chosen yet."
+        return f"Level {level:g} holds out to {down(estimate.radius, 4)}; no class is chosen yet."
     if c.abstained:
         return _abstains("The classifier", f"its class at level {level:g}", c)
     smaller, at = ("level", estimate.radius) if estimate.radius < c.radius else ("class", c.radius)
-    return f"The {smaller} decides: it is the first that may change, at a distance of {at:.4f}."
+    return (
+        f"The {smaller} decides: it is the first that may change, at a distance of {down(at, 4)}."
+    )
 
 
 def _abstains(who: str, what: str, c: Certificate) -> str:
     votes = "Its votes are not all in, and so" if c.ended != "complete" else "So"
     return (
-        f"{who} abstains: votes for {what} show a probability of at least {c.p_a_lower:.4f}, "
+        f"{who} abstains: votes for {what} show a probability of at least {down(c.p_a_lower, 4)}, "
         f"which is not above 1/2. {votes} nothing is certified."
     )
 

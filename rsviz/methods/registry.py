@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from rsviz.core.errors import UserError
 from rsviz.core.settings import options_of
 from rsviz.core.spec import Certificate, Norm, RunSpec, Votes
 from rsviz.methods import (
@@ -109,6 +110,23 @@ METHODS: dict[str, Method] = {
     "static": _linf("One static mask", adaptive.certify_static),
     "plain-linf": _linf("Gaussian, in Linf", adaptive.certify_plain),
 }
+
+
+def check_stopping(method: Method, spec: RunSpec) -> RunSpec:
+    """Return the run, or refuse a rule to end its votes by that its method does not follow.
+
+    Raises
+    ------
+    UserError
+        The method chooses the noise of each image, so that one count does not settle its radius.
+    """
+    rule = spec.until_radius is not None or spec.precision is not None
+    if rule and method.chooses_sigma:
+        raise UserError(
+            f"{method.title} reads its radius from several counts, so no one of them can end early "
+            "by a radius or a precision; leave that out, or take one noise level for all images."
+        )
+    return spec
 
 
 def reader(method: Method, x_CHW: Tensor) -> Callable[[Mapping[str, Votes], RunSpec], Certificate]:

@@ -37,6 +37,7 @@ from torch.nn.functional import nll_loss
 from rsviz.core import reading, settings
 from rsviz.core.errors import UserError
 from rsviz.core.flags import HEURISTIC, PARTIAL
+from rsviz.core.radius import down
 from rsviz.core.settings import check_counts, check_numbers
 from rsviz.core.smoothed_median import best_interval, median_index, median_range, reach
 from rsviz.core.spec import SIGMA_MAX, Certificate, Ending, RunSpec, Votes
@@ -45,7 +46,7 @@ from rsviz.methods.noise_levels import parse
 from rsviz.networks.inspection import class_count
 from rsviz.networks.selectors import Selector
 from rsviz.smoothing.estimates import draw_noise, log_mean_softmax, noisy_logits
-from rsviz.smoothing.voters import Ask, MethodRun, NoisyClassifier
+from rsviz.smoothing.voters import NO_VOTE, Ask, MethodRun, NoisyClassifier
 
 GUARANTEE = (
     "With probability at least 1 - alpha over the noise drawn here, the adaptive classifier (the "
@@ -111,7 +112,8 @@ class SelectorVoter:
         (e_NCHW,) = noise_NCHW
         noisy_NCHW = torch.addcmul(x_NCHW, sigma_N111, e_NCHW)
         lam_N = torch.full((len(x_NCHW),), self.lam, device=x_NCHW.device)
-        return round_to_grid(self.selector(noisy_NCHW, lam_N), self.level_L)
+        sigma_N = self.selector(noisy_NCHW, lam_N)
+        return torch.where(sigma_N.isfinite(), round_to_grid(sigma_N, self.level_L), NO_VOTE)
 
 
 def stages(votes: Mapping[str, Votes], spec: RunSpec) -> list[tuple[str, float, int]]:
@@ -233,7 +235,9 @@ def _split(c: Certificate) -> dict[str, float]:
 def _why(R: float, low: float, high: float, at_level: float) -> str:
     if R > 0:
         between = f"at level {low:g}" if low == high else f"between levels {low:g} and {high:g}"
-        return f"Closer than {R:.4f} the level stays {between}, and its class is the same there."
+        return (
+            f"Closer than {down(R, 4)} the level stays {between}, and its class is the same there."
+        )
     if at_level > 0:
         return (
             "The class is certified at the chosen level, but the selector's draws leave levels "

@@ -14,6 +14,7 @@ from torchvision.models import resnet50
 
 from rsviz.core.errors import UserError
 from rsviz.data.catalog import CLASS_COUNT, STATISTICS
+from rsviz.networks.normalisation import Normalisation, of_dataset
 
 
 class Normalize(nn.Module):
@@ -135,14 +136,21 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
 }
 
 
-def build(network: str, dataset: str, classes: int | None = None, **options: int) -> nn.Sequential:
+def build(
+    network: str,
+    dataset: str,
+    classes: int | None = None,
+    normalisation: Normalisation | None = None,
+    **options: int,
+) -> nn.Sequential:
     """Return a fresh network for a data set: Sequential(Normalize, net), pixels in, logits out.
 
     Parameters
     ----------
     network : one of `NETWORKS`.
-    dataset : one of `STATISTICS`; fixes normalisation.
+    dataset : one of `STATISTICS`.
     classes : number of outputs; None takes the data set's.
+    normalisation : in front of the network; None takes the data set's.
     options : of the network itself: ``width`` of ``compact``.
 
     Raises
@@ -155,7 +163,8 @@ def build(network: str, dataset: str, classes: int | None = None, **options: int
     if dataset not in STATISTICS:
         raise UserError(f"The data set must be one of {', '.join(STATISTICS)}, not {dataset!r}.")
     body = NETWORKS[network](classes or CLASS_COUNT[dataset], **options)
-    return nn.Sequential(Normalize(*STATISTICS[dataset]), body)
+    how = normalisation or of_dataset(dataset)
+    return nn.Sequential(Normalize(how.mean, how.std), body)
 
 
 def widen(narrow: nn.Module, wide: nn.Module) -> None:

@@ -17,10 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rsviz.core.errors import UserError
 from rsviz.core.spec import Certificate, Ending, RunSpec, Votes
 from rsviz.data.images import image_id
 from rsviz.smoothing.noise import CHUNK, chunk, chunk_seed
-from rsviz.smoothing.voters import Ask, MethodRun, Request, Voter
+from rsviz.smoothing.voters import NO_VOTE, NOT_NUMBERS, Ask, MethodRun, Request, Voter, check_votes
 
 
 @dataclass(eq=False)
@@ -36,6 +37,7 @@ class Task:
     ask: Ask | None = None
     handed_out: int = 0  # chunks of the current ask already given to a batch
     counts_K: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    settled: bool = False  # the ask's own rule ended it; votes ahead of it are not counted
     started: float = field(default_factory=time.perf_counter)
 
     def advance(self, votes: Votes | None) -> None:
@@ -43,6 +45,7 @@ class Task:
         try:
             self.ask = next(self.run) if votes is None else self.run.send(votes)
             self.handed_out, self.counts_K = 0, np.zeros(self.ask.classes, np.int64)
+            self.settled = False
         except StopIteration as end:
             self.ask, self.certificate, self.finished = None, end.value, True
 
@@ -157,19 +160,34 @@ def _noise(share: _Share, query: int, device: str) -> Tensor:
 
 def _collect(shares: list[_Share], classes_BN: Tensor, active: list[Task]) -> Iterator[Task]:
     """Count one batch's votes, let methods that have all of theirs go on, and yield each task."""
+    touched = dict.fromkeys(share.task for share in shares if share.ask is share.task.ask)
     for share, class_N in zip(shares, classes_BN.cpu().numpy(), strict=True):
-        share.task.counts_K += np.bincount(class_N[: share.rows], minlength=share.ask.classes)
-    for task in dict.fromkeys(share.task for share in shares):
+        if share.ask is share.task.ask and not share.task.settled:
+            counted_N = class_N[: share.rows]
+            if (counted_N == NO_VOTE).any():
+                raise UserError(NOT_NUMBERS)
+            _count(share, counted_N)
+    for task in touched:
         ask = task.ask
         assert ask is not None
-        ended: Ending = "complete" if task.counts_K.sum() == ask.n else "running"
+        ended: Ending = "settled" if task.settled else "running"
+        if task.counts_K.sum() == ask.n:
+            ended = "complete"
         votes = Votes(ask.stage, tuple(task.counts_K.tolist()), ask.n, ended)
         task.votes[ask.stage] = votes
-        if ended == "complete":
+        if ended != "running":
             task.advance(votes)
         if task.finished:
             active.remove(task)
         yield task
+
+
+def _count(share: _Share, class_N: np.ndarray) -> None:
+    """Add one chunk's votes to its task's counts, up to where the ask's own rule ends it."""
+    task, until = share.task, share.ask.until
+    last = until(task.counts_K, class_N) if until else None
+    task.settled = last is not None
+    task.counts_K += np.bincount(class_N[:last], minlength=share.ask.classes)
 
 
 def noisy_votes(
@@ -185,5 +203,5 @@ def noisy_votes(
         e_NCHW = chunk((C, H, W), seed, device)
         x_NCHW = x_CHW.to(device).expand(CHUNK, C, H, W)
         sigma_N111 = torch.full((CHUNK, 1, 1, 1), spec.sigma, device=device)
-        class_N = voter(x_NCHW, sigma_N111, e_NCHW)
+        class_N = check_votes(voter(x_NCHW, sigma_N111, e_NCHW))
         return torch.addcmul(x_NCHW, sigma_N111, e_NCHW)[:first], class_N[:first]

@@ -13,6 +13,7 @@ from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint, ensemble_sha256
 from rsviz.checkpoints.weights import load
 from rsviz.core.errors import UserError
+from rsviz.core.files import check_out_folder
 from rsviz.core.progress import Report
 from rsviz.data import datasets
 from rsviz.methods import ensemble
@@ -53,6 +54,7 @@ def fit(
     UserError
         The members do not fit together, or ``out`` does not lie beside them.
     """
+    check_out_folder(out)
     members = [_member(name) for name in spec.names]
     dataset, sigma = _dataset(members), _sigma(spec.sigma, members)
     if out.resolve().parent != catalog.root().resolve() or out.name in spec.names:

@@ -43,11 +43,13 @@ def _missing(
 ) -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield what a recipe still lacks, as (what it is, how to make it)."""
     folder = catalog.root() / recipe.name
-    if not (folder / catalog.CARD).exists():
+    problem = catalog.inspect(folder).problem
+    if problem:
         for parent in recipe.parents:
             if not (catalog.root() / parent).exists():
                 raise UserError(f"{recipe.name} starts from {parent}, which is missing.")
-        yield f"making {recipe.name}", partial(_make, recipe, folder, device, report)
+        why = f" anew, since {problem}" if folder.exists() else ""
+        yield f"making {recipe.name}{why}", partial(_make, recipe, folder, device, report)
     checkpoint = catalog.find(recipe.name)
     logs = {m["log"] for m in checkpoint.card.get("measured", [])}
     step = score_and_record if recipe.members else measure

@@ -5,7 +5,9 @@ from pathlib import Path
 from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
+from rsviz.core.files import check_out_folder, sole_writer
 from rsviz.core.progress import Report
+from rsviz.data.labels import labels
 from rsviz.training import adaptive, dual, single, variational
 from rsviz.training.loop import TrainSpec
 
@@ -33,11 +35,20 @@ def train_checkpoint(
     Raises
     ------
     UserError
-        A network trained on ``fit`` would see the validation images after all.
+        A setting is out of range, ``out`` cannot be a folder, another training writes into it, or
+        a network trained on ``fit`` would see the validation images after all.
     """
+    check_out_folder(out)
     _keep_apart(spec)
+    label_N = labels(spec.dataset, spec.split)
+    if label_N is not None and spec.batch > len(label_N):  # told before images are drawn or loaded
+        raise UserError(
+            f"--batch must be at most {len(label_N):,}, the images of {spec.dataset}/{spec.split}, "
+            f"but is {spec.batch:,}."
+        )
     make = MAKERS.get(spec.method, single.make)
-    made = make(spec, out, device, command, compiled, report)
+    with sole_writer(out):
+        made = make(spec, out, device, command, compiled, report)
     report(f"wrote {out}")
     return made
 

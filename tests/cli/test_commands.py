@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from rsviz.checkpoints import catalog, weights
-from rsviz.cli.main import main
+from rsviz.cli.main import COMMANDS, main
 from rsviz.data import datasets
 from rsviz.networks import classifiers
 
@@ -55,6 +55,33 @@ def test_certify_reads_a_file(home, capsys, tmp_path):
     )
     assert code == 0
     assert "Abstains" in out or "certified within" in out
+
+
+@pytest.mark.parametrize(
+    ("size", "crop", "flagged"),
+    [
+        ((32, 32), "centre", False),
+        ((32, 32), "whole", False),
+        ((100, 60), "centre", True),
+        ((32, 31), "whole", True),
+        ((64, 64), "centre", True),
+        ((31, 31), "centre", True),
+    ],
+)
+def test_a_file_that_was_resized_or_cut_is_flagged(home, capsys, tmp_path, size, crop, flagged):
+
+    Image.radial_gradient("L").resize(size).convert("RGB").save(tmp_path / "p.png")
+    words = ("certify", tmp_path / "p.png", "--checkpoint", "net", "--n", 100, "--crop", crop)
+    code, out, _ = run(capsys, *words)
+    assert code == 0
+    assert ("image resampled" in out) == flagged
+    _, out, _ = run(capsys, *words, "--json")
+    assert ("image resampled" in json.loads(out)["flags"]) == flagged
+    (tmp_path / "c.json").write_text(out)
+    code, out, _ = run(
+        capsys, "verify", tmp_path / "c.json", tmp_path / "p.png", "--crop", crop, "--fresh-n", 100
+    )
+    assert code == 0, out
 
 
 @pytest.mark.parametrize(
@@ -240,3 +267,10 @@ def test_help_names_every_command(capsys):
     out = capsys.readouterr().out
     for command in ("checkpoints", "certify", "train", "recipes", "ensemble", "evaluate", "curves"):
         assert command in out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_says_what_it_takes(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    assert end.value.code == 0 and "--help" in capsys.readouterr().out

@@ -2,7 +2,6 @@ import io
 import math
 
 import pytest
-import streamlit as st
 from PIL import Image
 
 from rsviz.checkpoints import catalog, weights
@@ -10,8 +9,6 @@ from rsviz.core.radius import down, radius_l2, radius_linf
 from rsviz.data import shape_attributes
 from rsviz.data.catalog import CLASSES
 from rsviz.networks import inspection
-from rsviz.ui.common.jobs import Session
-from rsviz.ui.masks import rivals as masks_rivals
 from rsviz.ui.masks.rivals import TITLES
 from tests.helpers import ALWAYS, make_attribute, make_rivals
 
@@ -24,17 +21,10 @@ def rivals(tmp_path_factory):
     return make_rivals(tmp_path_factory.mktemp("rivals"))
 
 
-def _own_races():
-    if "_test_races" not in st.session_state:
-        st.session_state["_test_races"] = Session()
-    return st.session_state["_test_races"]
-
-
 @pytest.fixture
 def open_masks(open_page, rivals, monkeypatch):
     """Return a function that opens Masks with an address."""
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(rivals))
-    monkeypatch.setattr(masks_rivals, "races", _own_races)
     return lambda **query: open_page("masks", **query)
 
 

@@ -23,6 +23,8 @@ from rsviz.evaluation import examples
 from rsviz.smoothing import driver, voters
 from rsviz.ui.common.jobs import Job, Session
 
+IMAGE = "image"  # the desk of certificates and attacks: one of them runs at a time in a tab
+
 
 @dataclass(frozen=True)
 class Key:
@@ -66,14 +68,14 @@ def network(checkpoint: Checkpoint, device: str) -> nn.Module:
 
 
 @st.cache_resource(scope="session", on_release=lambda session: session.stop(), show_spinner=False)
-def session() -> Session:
-    """Return this browser tab's jobs; closing the tab stops them."""
-    return Session()
-
-
-@st.cache_resource(scope="session", on_release=lambda session: session.stop(), show_spinner=False)
 def desk(name: str) -> Session:
-    """Return this browser tab's jobs of another kind than certificates; closing it stops them."""
+    """Return this browser tab's jobs of one kind; closing the tab stops them.
+
+    Parameters
+    ----------
+    name : ``image`` for certificates and attacks of one image, else the view: ``levels``,
+        ``masks``, ``networks``, ``weightings``, ``evaluate``.
+    """
     return Session()
 
 
@@ -111,11 +113,8 @@ def key_of(x_CHW: Tensor, spec: RunSpec, device: str) -> Key:
 
 def start(key: Key, x_CHW: Tensor, spec: RunSpec, nets: Mapping[str, nn.Module]) -> Job:
     """Queue a run for this session in place of what runs for it, unless that is the very run."""
-    job = session().job
-    if job is not None and job.key == key and job.active and not job.cancel.is_set():
-        return job
     split = replace(spec, bound=Bound.SPLIT)
-    return session().start(
+    return desk(IMAGE).start_once(
         Job(
             key,
             key.device,
@@ -124,18 +123,18 @@ def start(key: Key, x_CHW: Tensor, spec: RunSpec, nets: Mapping[str, nn.Module])
     )
 
 
-def shown_of(job: Job, resampled: bool) -> Shown | None:
+def shown_of(job: Job) -> Shown | None:
     """Return what a job has to show, None before its first reading."""
     readings = tuple(p.certificate for p in job.readings)
     if not readings:
         return None
-    return Shown(flagged(readings[-1], *_page_flags(job.key, resampled)), readings, False)
+    return Shown(flagged(readings[-1], *_page_flags(job.key)), readings, False)
 
 
-def find_shown(key: Key, checkpoint: Checkpoint, resampled: bool) -> Shown | None:
+def find_shown(key: Key, checkpoint: Checkpoint) -> Shown | None:
     """Return the newest run of this session with these votes, else a stored one, else None."""
-    for job in reversed(session().history):
-        if job.key == key and (shown := shown_of(job, resampled)) is not None:
+    for job in reversed(desk(IMAGE).history):
+        if job.key == key and (shown := shown_of(job)) is not None:
             return shown
     for example in examples.load(checkpoint):
         c = example.certificate
@@ -147,16 +146,16 @@ def find_shown(key: Key, checkpoint: Checkpoint, resampled: bool) -> Shown | Non
             key.spec.seed,
         )
         if same:
-            return Shown(flagged(c, *_page_flags(key, resampled)), (c,), True)
+            return Shown(flagged(c, *_page_flags(key)), (c,), True)
     return None
 
 
-def _page_flags(key: Key, resampled: bool) -> tuple[str, ...]:
-    """Return the flags that the page knows of: a resampled picture, a seed tried before."""
+def _page_flags(key: Key) -> tuple[str, ...]:
+    """Return the flag that the page knows of: a seed tried before."""
     retried = any(
         job.readings
         and job.key != key
         and replace(job.key, spec=replace(job.key.spec, seed=key.spec.seed)) == key
-        for job in session().history
+        for job in desk(IMAGE).history
     )
-    return (flags.RESAMPLED,) * resampled + (flags.RETRIED,) * retried
+    return (flags.RETRIED,) * retried

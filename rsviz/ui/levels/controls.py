@@ -18,9 +18,9 @@ from rsviz.core.spec import Bound, RunSpec
 from rsviz.data import datasets, images, shapes
 from rsviz.data.images import image_id
 from rsviz.figures import levels
-from rsviz.ui.common import address, charts, picture_picker
+from rsviz.ui.common import address, charts, picture_picker, sessions
 from rsviz.ui.common.address import Between
-from rsviz.ui.common.jobs import Job, Session
+from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.run_controls import SEED_MAX
 from rsviz.ui.common.sessions import devices
 
@@ -47,15 +47,9 @@ class Picked:
     x_CHW: Tensor
     name: str
     label: int | None
-    resampled: bool = False
+    flags: tuple[str, ...] = ()
     number: int | None = None
     knobs: shapes.Knobs | None = None
-
-
-@st.cache_resource(scope="session", on_release=lambda runs: runs.stop(), show_spinner=False)
-def runs() -> Session:
-    """Return this browser tab's runs of this page; closing the tab stops them."""
-    return Session()
 
 
 def adopt_address() -> None:
@@ -108,7 +102,7 @@ def pick_picture(size: int = 32) -> tuple[Picked, str]:
         return Picked(x_CHW, "", drawing.label, number=number, knobs=knobs), "shapes"
     source = picture_picker.pick("shapes/test/3")
     picture = picture_picker.cut(source, size)
-    return Picked(picture.x_CHW, picture.name, source.label, picture.resampled), source.dataset
+    return Picked(picture.x_CHW, picture.name, source.label, picture.flags), source.dataset
 
 
 def pick_method(dataset: str) -> Checkpoint:
@@ -261,18 +255,10 @@ def start(
     key: object, picked: Picked, nets: Mapping[str, nn.Module], spec: RunSpec, device: str
 ) -> None:
     """Queue the run of this picture and of every level held fixed, in place of what runs."""
-    runs().start(
+    sessions.desk("levels").start_once(
         Job(
             key,
             device,
             lambda cancel: every_level.watch_all(picked.x_CHW, nets, spec, device, cancel),
         )
     )
-
-
-def find(key: object) -> Job | None:
-    """Return the newest run of this tab with this key, stopping one of another key."""
-    held = runs()
-    if held.job is not None and held.job.key != key:
-        held.stop()
-    return next((job for job in reversed(held.history) if job.key == key), None)

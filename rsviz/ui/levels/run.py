@@ -9,45 +9,31 @@ import streamlit as st
 from scipy.special import ndtri
 
 from rsviz.certification import every_level
+from rsviz.certification.certify import Together
 from rsviz.core.radius import down
 from rsviz.core.settings import options_of
 from rsviz.core.smoothed_median import median_index
 from rsviz.core.spec import Certificate, RunSpec
 from rsviz.figures import levels
 from rsviz.methods import variational
-from rsviz.ui.certify.result import POLL_SECONDS
-from rsviz.ui.common import charts, jobs
+from rsviz.ui.certify.result import show_flags
+from rsviz.ui.common import charts, job_panel
 from rsviz.ui.common.jobs import Job
 
 
 def show_run(job: Job, spec: RunSpec, classes: Sequence[str], label: int | None) -> None:
-    """Show a run: while it runs as a fragment that looks again, afterwards as it ended."""
+    """Show a run: every reading while votes come in, then how it ended."""
 
-    @st.fragment(run_every=POLL_SECONDS if job.active else None)
-    def panel() -> None:
-        if job.active:
-            left, right = st.columns([4, 1], vertical_alignment="center")
-            left.progress(*_progress(job))
-            right.button("Stop", key="stop_levels", on_click=job.stop, icon=":material/stop:")
-        latest = job.latest
-        if isinstance(latest, every_level.Together):
-            show_reading(latest.by_name, spec, classes, label)
-        if not job.active and st.session_state.pop("_choosing", False):
-            st.rerun()
+    def show_latest() -> None:
+        if isinstance(job.latest, Together):
+            show_reading(job.latest.by_name, spec, classes, label)
 
-    st.session_state["_choosing"] = job.active
+    if job.active:
+        job_panel.show_job(job, show_latest, "stop_levels")
+        return
     if job.error:
         st.error(job.error)
-    panel()
-
-
-def _progress(job: Job) -> tuple[float, str]:
-    latest = job.latest
-    if latest is None:
-        ahead = jobs.queue(job.device).position(job)
-        return 0.0, f"Waiting: {ahead} before you on {job.device}" if ahead else "Starting"
-    planned = max(latest.planned, latest.done, 1)
-    return latest.done / planned, f"{latest.done:,} of about {planned:,} votes"
+    show_latest()
 
 
 def show_reading(
@@ -175,6 +161,7 @@ def _show_certificate(own: Certificate, classes: Sequence[str], label: int | Non
     if not own.abstained and own.ended != "running":
         shared = ", ".join(f"{event}: {a:.3g}" for event, a in own.alpha_split.items())
         st.markdown(f"**The guarantee.** {own.guarantee} Here alpha = {own.alpha:g} ({shared}).")
+    show_flags(own)
 
 
 def _show_both_radii(own: Certificate, spec: RunSpec) -> None:

@@ -14,6 +14,7 @@ import torch
 from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
+from rsviz.core.radius import down
 from rsviz.data import datasets, images
 from rsviz.evaluation import chosen_levels, comparison, curves
 from rsviz.evaluation.chosen_levels import Chosen
@@ -215,7 +216,7 @@ def show_gallery(checkpoint: Checkpoint, found: Chosen) -> None:
             index, level = int(found.index_N[i]), float(found.level_N[i])
             with st.container(width=104, gap="xxsmall"):
                 _show_pair(data, index, level)
-                st.caption(f"level **{level:g}**, R {found.gain_N[i]:.2f}")
+                st.caption(f"level **{level:g}**, R {down(found.gain_N[i], 2)}")
                 name = data.image_name(index)
                 st.button("Open", key=f"open-{name}", on_click=open_image, args=(name,))
 
