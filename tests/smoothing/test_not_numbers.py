@@ -181,7 +181,7 @@ def test_a_file_of_such_weights_is_refused_and_never_gives_a_class():
     file = Path(__file__).parents[1] / "cases" / "not-a-number.pth"
     for dataset in ("cifar10", "shapes"):
         with pytest.raises(UserError, match="answers are not numbers"):
-            read_own(file.read_bytes(), file.name, dataset, 0.5)
+            read_foreign(file.read_bytes(), file.name, dataset)
 
 
 @pytest.fixture(scope="module")
