@@ -16,6 +16,7 @@ from rsviz.cli.common import (
 from rsviz.core.errors import UserError
 from rsviz.core.radius import down
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
+from rsviz.networks.normalisation import in_words, parse
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -101,6 +102,8 @@ def run(args: argparse.Namespace) -> None:
         print(c.detail["why"])
     if c.until_radius is None or not c.abstained:
         print(c.guarantee)
+    if c.normalisation:
+        print(f"In front of the network, {in_words(parse(c.normalisation))}, as was stated of it.")
     print(_where(c))
 
 
