@@ -54,7 +54,7 @@ def of_log(file: Path) -> LevelVotes:
     """
     head, rows = own_rows(file)
     how = multiscale.Options(**dict(head.get("settings", ())))
-    if head["method"] != "multiscale" or not how.asks_all:
+    if METHODS[head["method"]].options is not multiscale.Options or not how.asks_all:
         raise UserError(
             f"{shown(file.name)} holds no votes of every level; measure with --set ask=every."
         )

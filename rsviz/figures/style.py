@@ -43,6 +43,7 @@ METHODS = {
     "dual": Look(BLUE, "solid", "circle"),
     "routing": Look("#7A5FC0", "dash", "x"),
     "variational": Look("#00888C", "dot", "pentagon"),
+    "multiscale": Look("#A63D74", "longdash", "hourglass"),
     "adaptive": Look(BLUE, "solid", "circle"),
     "static": Look(GREEN, "dot", "diamond"),
     "plain-linf": Look(ORANGE, "dash", "square"),
