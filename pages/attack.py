@@ -41,10 +41,15 @@ with pictures:
     picture = picture_picker.cut(source, INPUT_SIZE[dataset])
 
 spec = certify.make_spec(
-    checkpoint, picture.x_CHW, image=picture.name, alpha=run_controls.ALPHA, **chosen
+    checkpoint,
+    picture.x_CHW,
+    image=picture.name,
+    alpha=run_controls.ALPHA,
+    flags=picture.flags,
+    **chosen,
 )
 key = AttackRun(images.image_id(picture.x_CHW), spec, how, device)
-session = sessions.session()
+session = sessions.desk(sessions.IMAGE)
 if session.job is not None and session.job.key != key:
     session.stop()
 if pressed:
@@ -59,7 +64,7 @@ with right:
         st.error(job.error)
     elif ended and (reading := attack.latest(ended[-1])) is not None:
         attack.show_result(reading, budget, picture.x_CHW, classes)
-        attack.show_paper_style(reading, spec)
+        attack.show_paper_style(reading, spec, picture.x_CHW)
     else:
         st.image(images.to_pil(picture.x_CHW, 8), width=172, alt="The picture, before any attack")
         st.info(

@@ -38,11 +38,13 @@ with right:
     alpha, bound = run_controls.pick_reading()
 
 # The run: other votes asked for stop what runs; alpha and bound only read votes again.
-spec = certify.make_spec(checkpoint, picture.x_CHW, image=picture.name, alpha=alpha, **chosen)
+spec = certify.make_spec(
+    checkpoint, picture.x_CHW, image=picture.name, alpha=alpha, flags=picture.flags, **chosen
+)
 key = sessions.key_of(picture.x_CHW, spec, device)
 nets = sessions.networks(checkpoint, device)
-copies, votes = sessions.noisy(key, picture.x_CHW, nets["classifier"])
-session = sessions.session()
+copies, votes = sessions.noisy(key, picture.x_CHW, nets)
+session = sessions.desk(sessions.IMAGE)
 if session.job is not None and session.job.key != key:
     session.stop()
 if pressed:
@@ -50,13 +52,13 @@ if pressed:
 
 # What came of it.
 view = View(alpha, bound, CLASSES[dataset], picture.source.label, picture.x_CHW.numel())
-shown = sessions.find_shown(key, checkpoint, picture.resampled)
+shown = sessions.find_shown(key, checkpoint)
 job = session.job if session.job is not None and session.job.key == key else None
 with pictures:
     picture_picker.show(picture, view.classes, images.to_pil(copies[0], 8))
 with result:
     if job is not None and job.active:
-        show_running(job, view, picture.resampled)
+        show_running(job, view)
     elif job is not None and job.error:
         st.error(job.error)
     elif shown is not None:

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from rsviz.methods.registry import is_plain
 from rsviz.teaching import lessons
 from rsviz.ui import frame, home
 from rsviz.ui.common import run_controls
@@ -10,7 +11,7 @@ frame.require()
 
 st.title("How robust is an answer?")
 st.markdown(lessons.INTRODUCTION)
-trained = [c for c in run_controls.usable("shapes") if c.card["method"] == "gaussian"]
+trained = [c for c in run_controls.usable("shapes") if is_plain(c.card["method"])]
 if trained:
     home.show_votes(trained[0])
 else:

@@ -35,7 +35,7 @@ with left:
         shortcut="Ctrl+Enter",
     )
 classes = CLASSES[checkpoint.card["dataset"]]
-spec = certify.make_spec(checkpoint, picked.x_CHW, image=picked.name, **chosen)
+spec = certify.make_spec(checkpoint, picked.x_CHW, image=picked.name, flags=picked.flags, **chosen)
 nets = sessions.networks(checkpoint, device)
 key = (image_id(picked.x_CHW), spec, device)
 
@@ -45,7 +45,7 @@ with right:
     controls.show_follow(picked, sessions.networks(checkpoint, "cpu"), spec, classes)
     if pressed:
         controls.start(key, picked, nets, spec, device)
-    job = controls.find(key)
+    job = sessions.desk("levels").find(key)
     if job is None:
         st.info(
             "Press **Choose and certify**: noisy copies vote for the level, others for the class "
@@ -81,5 +81,5 @@ else:
     test_set.show_scatter(checkpoint, found)
     test_set.show_gallery(checkpoint, found)
 costs_and_attacks.show_costs(selectors)
-if "variational" in selectors:
-    costs_and_attacks.show_attacked(selectors["variational"])
+for selector in selectors.values():
+    costs_and_attacks.show_attacked(selector)

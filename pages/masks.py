@@ -8,11 +8,10 @@ from rsviz.certification import certify, mask_rivals
 from rsviz.core.spec import Bound
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
 from rsviz.data.images import image_id
-from rsviz.methods.registry import ON_CANVASES
 from rsviz.ui import frame
 from rsviz.ui.common import sessions
 from rsviz.ui.masks import budget, canvas_picker, controls, measured, votes
-from rsviz.ui.masks.rivals import TITLES, best, find, show, show_history, start
+from rsviz.ui.masks.rivals import best, show, show_history, start, titles
 
 frame.require()
 
@@ -44,12 +43,13 @@ specs = {
         n=n,
         seed=seed,
         bound=Bound.SPLIT,
-        settings=(("f", f),) if name == "adaptive" else (),
+        settings=(("f", f),) if rival is checkpoint else (),
+        flags=chosen.flags,
     )
     for name, rival in rivals.items()
 }
 # What the first votes see does not depend on how many are planned.
-key = sessions.Key(image_id(chosen.x_CHW), replace(specs["adaptive"], n=1), "cpu")
+key = sessions.Key(image_id(chosen.x_CHW), replace(specs[checkpoint.card["method"]], n=1), "cpu")
 nets = sessions.networks(checkpoint, "cpu")
 sight = votes.Sight(chosen, key, votes.first_votes(key, chosen.x_CHW, nets), classes, f)
 
@@ -65,17 +65,17 @@ with right:
 
 # The certificate, beside its rivals on the same canvas, seed and number of votes.
 st.subheader("The certificate, beside its rivals")
-for name in (name for name in ON_CANVASES if name not in rivals):
-    st.caption(f"{TITLES[name]}: no network for these canvases is here.")
+for title in (title for name, title in titles().items() if name not in rivals):
+    st.caption(f"{title}: no network for these canvases is here.")
 race_key = (image_id(chosen.x_CHW), tuple(specs.values()), device)
 if st.button("Certify with all", type="primary", icon=":material/play_arrow:", key="race_button"):
     entrants = [(sessions.networks(rivals[name], device), specs[name]) for name in rivals]
     start(chosen.x_CHW, entrants, race_key, device)
-job = find(race_key)
+job = sessions.desk("masks").find(race_key)
 if job is None:
     st.info(f"Press **Certify with all**: {n:,} votes of each method, the same canvas and seed.")
 else:
-    show(job, classes, chosen.label, chosen.x_CHW.numel())
+    show(job, classes, chosen.label)
 
 show_history()
 measured.show(mask_rivals.on_canvases())

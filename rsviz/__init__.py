@@ -26,6 +26,8 @@ _FACE = {
     "RunSpec": "rsviz.core.spec",
     "UserError": "rsviz.core.errors",
     "METHODS": "rsviz.methods.registry",
+    "CLASSES": "rsviz.data.catalog",
+    "INPUT_SIZE": "rsviz.data.catalog",
     "vote_bars": "rsviz.figures.certificate",
 }
 

@@ -26,7 +26,8 @@ LEVEL_PARTS = {
         "classifier": COMPACT,
     },
 }
-LEVEL, ANSWER = 1, 4  # the index of the level every vote is for, and the class
+LEVEL_PARTS["routing"] = {"estimator": LEVEL_PARTS["dual"]["estimator"]}
+LEVEL, ANSWER = 1, ALWAYS  # the index of the level every vote is for, and the class
 
 
 def constant_network(folder, dataset="shapes", sigma=0.5):
@@ -107,7 +108,9 @@ def make_selectors(root, methods=("dual", "variational")):
         with torch.random.fork_rng():
             torch.manual_seed(0)
             nets = {name: build_part(part, "shapes") for name, part in LEVEL_PARTS[method].items()}
-        _sure(nets["classifier"][1].fc, ANSWER)
+        experts = {} if method != "routing" else _experts(root)
+        if "classifier" in nets:
+            _sure(nets["classifier"][1].fc, ANSWER)
         if "estimator" in nets:
             _sure(nets["estimator"][1].fc, LEVEL)
         else:
@@ -115,9 +118,23 @@ def make_selectors(root, methods=("dual", "variational")):
             nn.init.zeros_(head.weight)
             nn.init.constant_(head.bias, 0.3)  # every draw is the same level
         card = {"method": method, "dataset": "shapes", "network": "several", "sigma": None}
-        card |= {"seed": 0, "command": "none", "measured": [], "parts": LEVEL_PARTS[method]}
+        card |= {
+            "seed": 0,
+            "command": "none",
+            "measured": [],
+            "parts": LEVEL_PARTS[method] | experts,
+        }
         weights.save_parts(nets, root / f"shapes-{method}", card)
     return root
+
+
+def _experts(root):
+    """A classifier of its own for each level, as the parts of a card name them."""
+    experts = {}
+    for level in ("0.25", "0.5", "1"):
+        expert = constant_network(root / f"shapes-expert-{level}", sigma=float(level))
+        experts[f"classifier-{level}"] = {"checkpoint": expert.name, "sha256": expert.sha256}
+    return experts
 
 
 def _sure(fc, index):

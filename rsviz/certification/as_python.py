@@ -2,6 +2,7 @@
 
 from pathlib import PurePath
 
+from rsviz.checkpoints.catalog import OWN
 from rsviz.core.spec import RunSpec
 
 
@@ -14,28 +15,26 @@ def as_python(spec: RunSpec, device: str, file: str = "", crop: object = "centre
     """
     if file:
         name = PurePath(file).name
-        size = "INPUT_SIZE[checkpoint.card['dataset']]"
+        size = "rsviz.INPUT_SIZE[checkpoint.card['dataset']]"
         source = [
-            f"picture = images.open_image(Path({name!r}).read_bytes())",
-            f"x = images.to_tensor(picture, {size}, {crop!r})",
+            f"picture = rsviz.open_image(Path({name!r}).read_bytes())",
+            f"x = rsviz.to_tensor(picture, {size}, {crop!r})",
         ]
-        imports = [
-            "from pathlib import Path\n",
-            "from rsviz import checkpoints, images, run",
-            "from rsviz.networks.classifiers import INPUT_SIZE",
-        ]
+        imports = ["from pathlib import Path\n", "import rsviz"]
         image = ""
     else:
-        source = [f"x, label = datasets.find_image({spec.image!r})"]
-        imports = ["from rsviz import checkpoints, datasets, run"]
+        source = [f"x, label = rsviz.find_image({spec.image!r})"]
+        imports = ["import rsviz"]
         image = f"    image={spec.image!r},"
+    name = spec.checkpoint.removeprefix(OWN)
     lines = [
         *imports,
         "",
-        f"checkpoint = checkpoints.find({spec.checkpoint!r})",
+        *([_import_first(name, spec.normalisation)] if spec.checkpoint.startswith(OWN) else []),
+        f"checkpoint = rsviz.find_checkpoint({name!r})",
         f"assert checkpoint.sha256 == {spec.checkpoint_sha256!r}",
         *source,
-        "certificate = run.certify(",
+        "certificate = rsviz.certify(",
         "    x,",
         "    checkpoint,",
         f"    device={device!r},",
@@ -47,7 +46,16 @@ def as_python(spec: RunSpec, device: str, file: str = "", crop: object = "centre
         f"    bound={str(spec.bound)!r},",
         f"    seed={spec.seed!r},",
         *([f"    settings={spec.settings!r},"] if spec.settings else []),
+        *([f"    flags={spec.flags!r},"] if spec.flags else []),
         ")",
         "print(certificate.predicted, certificate.radius, certificate.counts)",
     ]
     return "\n".join(lines)
+
+
+def _import_first(name: str, normalisation: str) -> str:
+    """Return a comment that says how a visitor's own file becomes the checkpoint of that name."""
+    return (
+        f"# First: python -m rsviz import {name!r} --dataset ... --sigma ... "
+        f"--normalisation {normalisation}"
+    )

@@ -9,9 +9,9 @@ Shape suffixes: N images, M noise draws, R = M N rows, C channels, H height, W w
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from scipy.stats import binom
@@ -21,24 +21,18 @@ from rsviz.certification import certify
 from rsviz.certification.certify import Progress
 from rsviz.core.errors import UserError
 from rsviz.core.radius import radius_linf
-from rsviz.core.reading import predict
-from rsviz.core.settings import options_of
 from rsviz.core.spec import Bound, Certificate, Norm, RunSpec
 from rsviz.data.images import image_id
-from rsviz.methods import adaptive, dual, noise_levels, variational
+from rsviz.methods.base import Aim
 from rsviz.methods.registry import METHODS
-from rsviz.networks.selectors import LevelLogits, Selector
 from rsviz.smoothing.driver import drive
 from rsviz.smoothing.estimates import draw_noise
 from rsviz.smoothing.noise import chunk_seed
-from rsviz.smoothing.pgd import pgd
-from rsviz.smoothing.queries import ask as ask_queries
-from rsviz.smoothing.queries import combine
+from rsviz.smoothing.pgd import ascend, frozen
 from rsviz.smoothing.voters import Request
 
 Verdict = Literal["holds", "broken", "undecided"]
 Target = Literal["classifier", "selector"]
-PREDICTS = {"dual": dual.predict, "routing": dual.predict, "variational": variational.predict}
 MULTIPLE_MAX = 20.0
 
 
@@ -131,19 +125,19 @@ def attack(
         Nothing is certified, or the method has no such target.
     """
     radius = certified_radius(c, how.norm, x_CHW.numel())
-    net, sigma, away = _target(nets, spec, c, how.target)
-    x_NCHW = x_CHW[None].to(device)
-    sigma_N111 = torch.full((1, 1, 1, 1), sigma, device=device)
+    aim, x_NCHW = _aim(nets, spec, c, how.target), x_CHW[None].to(device)
+    seed = chunk_seed(how.seed, image_id(x_CHW), "attack", 0, 0)
+    noise_RCHW = draw_noise(x_NCHW, how.draws, torch.Generator(device).manual_seed(seed))
+
+    def logits_of(moved_NCHW: Tensor) -> Tensor:
+        return aim.logits_of(moved_NCHW, noise_RCHW)
+
     for budget in sorted(how.budgets):
         if cancel is not None and cancel.is_set():
             return
-        seed = chunk_seed(how.seed, image_id(x_CHW), "attack", 0, 0)
-        noise_RCHW = draw_noise(x_NCHW, how.draws, torch.Generator(device).manual_seed(seed))
-        eps, y_N = budget * radius, torch.tensor([away], device=device)
-        if spec.method == "adaptive":
-            found = _two_queries(nets, spec, x_NCHW, y_N, noise_RCHW, eps, how)
-        else:
-            found = pgd(net, x_NCHW, y_N, sigma_N111, noise_RCHW, eps, how.steps, how.norm)
+        eps, y_N = budget * radius, torch.tensor([aim.answer], device=device)
+        with frozen(nn.ModuleList(aim.nets)):
+            found = ascend(logits_of, x_NCHW, y_N, eps, how.steps, how.norm)
         moved_CHW = found[0].cpu()
         predicted, counts_K = judge(moved_CHW, nets, spec, how, device)
         verdict: Verdict = "undecided" if predicted is None else "broken"
@@ -166,77 +160,27 @@ def judge(
     The smoothed classifier's class at this image differs with probability at most alpha.
     """
     at = replace(spec, n=how.n, alpha=how.alpha, seed=how.seed)
-    if spec.method in PREDICTS:
-        request = Request(
-            0,
-            x_CHW,
-            image_id(x_CHW),
-            how.seed,
-            lambda: PREDICTS[spec.method](x_CHW, nets, at),  # type: ignore[return-value,arg-type]
-        )
-        *_, task = drive([request], device)
-        answer: int | None = task.certificate  # type: ignore[assignment]
-        of_class = [v.counts_K for stage, v in task.votes.items() if stage != "predict-level"]
-        return answer, of_class[-1] if of_class else ()
-    ask = next(METHODS[spec.method].certify(x_CHW, nets, at))
-    counts_K = certify.count(replace(ask, stage="predict"), how.n, x_CHW, how.seed, device)
-    return predict(counts_K, how.alpha), counts_K
+    request = Request(
+        0,
+        x_CHW,
+        image_id(x_CHW),
+        how.seed,
+        lambda: METHODS[spec.method].predict_run(x_CHW, nets, at),  # type: ignore[arg-type,return-value]
+    )
+    *_, task = drive([request], device)
+    answer: int | None = task.certificate  # type: ignore[assignment]
+    of_class = [v.counts_K for stage, v in task.votes.items() if stage != "predict-level"]
+    return answer, of_class[-1] if of_class else ()
 
 
-def _target(
-    nets: Mapping[str, nn.Module], spec: RunSpec, c: Certificate, target: Target
-) -> tuple[nn.Module, float, int]:
-    """Return what is attacked: a network, its noise, and the answer to lead it away from."""
-    assert c.predicted is not None
-    if target == "selector":
-        if spec.method == "variational":
-            how = options_of(variational.Options, spec)
-            selector = nets["selector"]
-            assert isinstance(selector, Selector)
-            chooser = LevelLogits(selector, how.level_L, how.lam)
-            return chooser, how.q, how.level_L.index(c.detail["level"])
-        if spec.method not in ("dual", "routing"):
-            raise UserError(f"{METHODS[spec.method].title} has no selector that can be attacked.")
-        settings = options_of(dual.Options, spec)
-        level = settings.level_L.index(c.detail["level"])
-        return nets["estimator"], settings.noise, level
-    if spec.method in ("dual", "routing"):
-        return noise_levels.classifier_at(nets, c.detail["level"]), c.detail["level"], c.predicted
-    if spec.method == "static":
-        raise UserError("One static mask cannot be attacked yet; choose another network.")
-    return nets["classifier"], float(c.sigma or spec.sigma), c.predicted
-
-
-class _TwoQueries(nn.Module):
-    """Image to logits of ARS with its noise held fixed, one row a draw, for the gradient."""
-
-    def __init__(self, voter: adaptive.AdaptiveVoter, sigma: float, noise: Sequence[Tensor]):
-        super().__init__()
-        self.voter, self.sigma, self.noise = voter, sigma, noise
-        self.inner = nn.ModuleList([voter.classifier, *voter.masks])
-
-    def forward(self, x_RCHW: Tensor) -> Tensor:
-        """Return logits_RK."""
-        sigma_R111 = torch.full((len(x_RCHW), 1, 1, 1), self.sigma, device=x_RCHW.device)
-        v = self.voter
-        answers = ask_queries(x_RCHW, sigma_R111, self.noise, v.masks, v.shares_K, v.kappa_max)
-        return v.classifier(combine(answers)[0])
-
-
-def _two_queries(
-    nets: Mapping[str, nn.Module],
-    spec: RunSpec,
-    x_NCHW: Tensor,
-    y_N: Tensor,
-    noise_RCHW: Tensor,
-    eps: float,
-    how: AttackSpec,
-) -> Tensor:
-    """Attack ARS through both of its queries and its mask; a row's noise is its own."""
-    other = noise_RCHW.roll(1, 0).flip(3)  # noise of the second query: other entries, other rows
-    net = _TwoQueries(adaptive.voter_of(nets, spec), spec.sigma, (noise_RCHW, other))
-    nothing_N111 = x_NCHW.new_zeros(len(x_NCHW), 1, 1, 1)
-    return pgd(net, x_NCHW, y_N, nothing_N111, noise_RCHW, eps, how.steps, how.norm)
+def _aim(nets: Mapping[str, nn.Module], spec: RunSpec, c: Certificate, target: Target) -> Aim:
+    """Return what is attacked: where the class is voted for, or where its noise level is."""
+    method = METHODS[spec.method]
+    if target == "classifier":
+        return method.aim(nets, spec, c)
+    if method.levels is None:
+        raise UserError(f"{method.title} has no selector that can be attacked.")
+    return method.levels.aim(nets, spec, c)
 
 
 @dataclass(frozen=True)
@@ -316,8 +260,15 @@ class AttackRun:
 
 @dataclass(frozen=True, eq=False)
 class AttackProgress(Progress):
-    """An attack under way: the certificate, what PREDICT says of the clean image, the attempts."""
+    """An attack under way: the certificate, what PREDICT says of the clean image, the attempts.
 
+    ``radius`` is the certified one in the ``norm`` of the attack, in which lengths are measured.
+    """
+
+    unit: ClassVar[str] = "attacks"
+
+    norm: Norm = Norm.L2
+    radius: float = 0.0
     clean_K: tuple[int, ...] = ()
     clean: int | None = None
     attempts: tuple[Attempt, ...] = ()
@@ -328,18 +279,22 @@ def watch_attack(
 ) -> Iterator[AttackProgress]:
     """Certify, judge the clean image, then attack at every budget; yield a reading after each."""
     begun = time.perf_counter()
-    spec, how, total = replace(key.spec, bound=Bound.SPLIT), key.how, len(key.how.budgets) + 2
+    spec, how, total = replace(key.spec, bound=Bound.SPLIT), key.how, len(key.how.budgets)
     c: Certificate | None = None
     for progress in certify.watch(x_CHW, nets, spec, key.device, cancel):
         c = progress.certificate
         yield AttackProgress(c, 0, total, progress.seconds)
     if c is None or c.abstained or cancel.is_set():
         return
+    radius = certified_radius(c, how.norm, x_CHW.numel())
     clean, clean_K = judge(x_CHW, nets, spec, how, key.device)
+
+    def reading(*attempts: Attempt) -> AttackProgress:
+        seconds, done = time.perf_counter() - begun, len(attempts)
+        return AttackProgress(c, done, total, seconds, how.norm, radius, clean_K, clean, attempts)
+
+    yield reading()
     attempts: tuple[Attempt, ...] = ()
-    found = attack(x_CHW, nets, spec, c, how, key.device, cancel)
-    yield AttackProgress(c, 2, total, time.perf_counter() - begun, clean_K, clean)
-    for attempt in found:
+    for attempt in attack(x_CHW, nets, spec, c, how, key.device, cancel):
         attempts += (attempt,)
-        seconds = time.perf_counter() - begun
-        yield AttackProgress(c, 2 + len(attempts), total, seconds, clean_K, clean, attempts)
+        yield reading(*attempts)

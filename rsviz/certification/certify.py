@@ -3,22 +3,27 @@
 Shape suffixes: C channels, H height, W width.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from rsviz.certification.engine_choice import load
 from rsviz.checkpoints.catalog import Checkpoint
-from rsviz.checkpoints.weights import load_nets
 from rsviz.core.errors import UserError
 from rsviz.core.spec import Certificate, RunSpec, Votes
 from rsviz.data.catalog import INPUT_SIZE
 from rsviz.data.images import image_id
-from rsviz.methods.registry import METHODS, reader
+from rsviz.methods.registry import METHODS, check_stopping, reader
+from rsviz.networks.normalisation import of_card
+from rsviz.smoothing import engines
 from rsviz.smoothing.driver import default_chunks, drive, path
+from rsviz.smoothing.engines import Engine
+from rsviz.smoothing.noise import SCHEME, Scheme
 from rsviz.smoothing.voters import Ask, MethodRun, Request
 
 Read = Callable[[dict[str, Votes], RunSpec], Certificate]
@@ -33,24 +38,29 @@ def make_spec(
     ----------
     sigma : noise level; None takes the one trained at, or .5 for a universal network.
     image : the image's name; empty takes the hash of its tensor.
-    rest : n0, n, alpha, bound, seed, settings of `RunSpec`; settings change those of the card.
+    rest : n0, n, alpha, bound, seed, flags, until_radius, precision, settings of `RunSpec`;
+        settings change those of the card.
     """
     trained = checkpoint.card.get("sigma")
     settings = dict(checkpoint.card.get("run", {})) | dict(rest.pop("settings", ()))
-    return RunSpec(
+    spec = RunSpec(
         image=image or image_id(x_CHW),
         checkpoint=checkpoint.name,
         sigma=sigma if sigma is not None else (trained if trained is not None else 0.5),
         method=checkpoint.card["method"],
         checkpoint_sha256=checkpoint.sha256,
+        normalisation="" if (how := of_card(checkpoint.card)) is None else str(how),
         settings=tuple(sorted(settings.items())),
         **rest,
     )
+    return check_stopping(METHODS[spec.method], spec)
 
 
 @dataclass(frozen=True)
 class Progress:
     """A reading of a run under way: a certificate that holds now, votes done and planned."""
+
+    unit: ClassVar[str] = "votes"
 
     certificate: Certificate
     done: int
@@ -59,13 +69,27 @@ class Progress:
 
     @property
     def complete(self) -> bool:
-        """Whether every planned vote was counted."""
-        return self.certificate.ended == "complete"
+        """Whether every planned vote was counted, or as many as the question needs."""
+        return self.certificate.ended in ("complete", "settled")
 
     @property
     def votes_per_second(self) -> float:
         """Votes of both draws a second since the start."""
         return self.done / max(self.seconds, 1e-9)
+
+
+@dataclass(frozen=True)
+class Together(Progress):
+    """A reading of several runs of one image: the newest certificate of each, by name."""
+
+    by_name: Mapping[str, Certificate] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every run counted every planned vote."""
+        return self.done >= self.planned and all(
+            c.ended == "complete" for c in self.by_name.values()
+        )
 
 
 def watch(
@@ -74,12 +98,14 @@ def watch(
     spec: RunSpec,
     device: str = "cpu",
     cancel: threading.Event | None = None,
+    every: float = 0.0,
 ) -> Iterator[Progress]:
     """Certify one image and yield a reading after every batch of votes; the last one is final.
 
     Parameters
     ----------
-    nets : the method's networks by name, as `checkpoints.load_nets` gives them.
+    nets : the method's networks by name, as `engine_choice.load` gives them.
+    every : seconds between readings, at least: one takes as long as half a batch of votes.
     """
     method = METHODS[spec.method]
     return watch_votes(
@@ -90,18 +116,26 @@ def watch(
         device,
         cancel,
         method.planned(spec),
+        nets,
+        every,
     )
 
 
 def certify(
-    x_CHW: Tensor, checkpoint: Checkpoint, device: str = "cpu", **settings: Any
+    x_CHW: Tensor,
+    checkpoint: Checkpoint,
+    device: str = "cpu",
+    engine: Engine | None = None,
+    **settings: Any,
 ) -> Certificate:
     """Certify one image with a checkpoint and return its certificate.
 
     Parameters
     ----------
     x_CHW : the image in [0, 1], as large as the checkpoint's network takes it.
-    settings : of `make_spec`: sigma, n0, n, alpha, bound, seed, image, settings.
+    engine : that counts the votes; None takes the fastest that keeps the certified radius.
+    settings : of `make_spec`: sigma, n0, n, alpha, bound, seed, image, flags, until_radius,
+        precision, settings.
 
     Raises
     ------
@@ -113,18 +147,22 @@ def certify(
     if tuple(x_CHW.shape) != (3, size, size):
         raise UserError(f"{checkpoint.name} takes images of 3x{size}x{size}; resize it first.")
     spec = make_spec(checkpoint, x_CHW, **settings)
-    *_, last = watch(x_CHW, load_nets(checkpoint, device), spec, device)
+    nets = load(checkpoint, device, engine)
+    *_, last = watch(x_CHW, nets, spec, device, every=math.inf)
     return last.certificate
 
 
-def count(ask: Ask, n: int, x_CHW: Tensor, seed: int, device: str = "cpu") -> tuple[int, ...]:
+def count(
+    ask: Ask, n: int, x_CHW: Tensor, seed: int, device: str = "cpu", scheme: Scheme = SCHEME
+) -> tuple[int, ...]:
     """Return counts_K of the first n votes of one ask, by the driver that every run uses."""
 
     def start() -> MethodRun:
-        yield replace(ask, n=n)
+        yield replace(ask, n=n, until=None)
         return None  # type: ignore[return-value]  # no certificate: only the votes are wanted
 
-    *_, task = drive([Request(0, x_CHW, image_id(x_CHW), seed, start)], device)
+    request = Request(0, x_CHW, image_id(x_CHW), seed, start)
+    *_, task = drive([request], device, scheme=scheme)
     return task.votes[ask.stage].counts_K
 
 
@@ -136,6 +174,8 @@ def watch_votes(
     device: str = "cpu",
     cancel: threading.Event | None = None,
     planned: int | None = None,
+    nets: Mapping[str, nn.Module] | None = None,
+    every: float = 0.0,
 ) -> Iterator[Progress]:
     """Certify one image and yield a reading after every batch; the last one is final.
 
@@ -144,6 +184,8 @@ def watch_votes(
     Parameters
     ----------
     planned : votes the run will count at least; None means n0 + n.
+    nets : that vote, for the path; None stands for the reference.
+    every : seconds between readings, at least.
     """
     at_least = spec.n0 + spec.n if planned is None else planned
     request = Request(0, x_CHW, image_id(x_CHW), spec.seed, start)
@@ -154,18 +196,20 @@ def watch_votes(
         seconds = time.perf_counter() - begun
         done = sum(v.total for v in votes.values())
         certificate = replace(
-            stamp(certificate, request.image, device, seconds),
+            stamp(certificate, request.image, device, seconds, nets),
             settings=dict(spec.settings),
             stages={s: v.counts_K for s, v in votes.items() if s not in ("select", "bound")},
         )
         asked = sum(v.planned for v in votes.values())
         return Progress(certificate, done, max(at_least, asked), seconds)
 
-    final = False
+    final, last = False, -math.inf
     for task in drive([request], device, cancel=cancel):
         votes = dict(task.votes)
         final = task.finished
-        yield progress(task.certificate or read(votes, spec))
+        if final or time.perf_counter() - last >= every:
+            last = time.perf_counter()
+            yield progress(task.certificate or read(votes, spec))
     if not final:
         votes = {
             name: v if v.ended == "complete" else replace(v, ended="stopped")
@@ -175,14 +219,19 @@ def watch_votes(
         yield progress(replace(read(votes, spec), ended="stopped"))
 
 
-def stamp(certificate: Certificate, image_hash: str, device: str, seconds: float) -> Certificate:
+def stamp(
+    certificate: Certificate,
+    image_hash: str,
+    device: str,
+    seconds: float,
+    nets: Mapping[str, nn.Module] | None = None,
+) -> Certificate:
     """Return the certificate with the image hash, and where and how fast votes were counted."""
-    where = path(device, default_chunks(device))
     return replace(
         certificate,
         image_sha256=image_hash,
         device=device,
-        dtype="float32",
-        path=where,
+        dtype=engines.precision(nets or {}),
+        path=path(device, default_chunks(device), nets),
         seconds=seconds,
     )

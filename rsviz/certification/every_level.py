@@ -4,8 +4,8 @@ Shape suffixes: N images, R rows, C channels, H height, W width, L noise levels.
 """
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,34 +14,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rsviz.certification import certify
-from rsviz.certification.certify import Progress
+from rsviz.certification.certify import Together
 from rsviz.checkpoints.catalog import Checkpoint, list_checkpoints
 from rsviz.core.errors import UserError
-from rsviz.core.settings import options_of
-from rsviz.core.smoothed_median import median_index
-from rsviz.core.spec import Certificate, RunSpec, Votes
-from rsviz.methods import dual, variational
-from rsviz.methods.base import network
+from rsviz.core.spec import Certificate, RunSpec
+from rsviz.methods.base import Choice
 from rsviz.methods.noise_levels import classifier_at
-from rsviz.smoothing.voters import NoisyClassifier, Voter
+from rsviz.methods.registry import METHODS
+from rsviz.smoothing.voters import check_votes
 
-METHODS = ("dual", "routing", "variational")
 OWN = "own"  # the name of the method's own certificate among those of fixed levels
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Who votes for the level of an image, at which noise, and among which levels."""
-
-    voter: Voter
-    noise: float
-    level_L: tuple[float, ...]
-    median: bool
-
-    def index(self, counts_L: Sequence[int]) -> int:
-        """Return the level these votes choose: their median, or the one with most votes."""
-        return median_index(counts_L) if self.median else int(np.argmax(counts_L))
 
 
 def choice(nets: Mapping[str, nn.Module], spec: RunSpec) -> Choice:
@@ -52,16 +35,10 @@ def choice(nets: Mapping[str, nn.Module], spec: RunSpec) -> Choice:
     UserError
         The method does not choose levels, or lacks a network.
     """
-    if spec.method == "variational":
-        how = options_of(variational.Options, spec)
-        voter = variational.SelectorVoter(network(nets, "selector"), how.level_L, how.lam)
-        return Choice(voter, how.q, how.level_L, True)
-    if spec.method in METHODS:
-        options = options_of(dual.Options, spec)
-        return Choice(
-            NoisyClassifier(network(nets, "estimator")), options.noise, options.level_L, False
-        )
-    raise UserError(f"{spec.method} does not choose the noise of each image.")
+    levels = METHODS[spec.method].levels
+    if levels is None:
+        raise UserError(f"{spec.method} does not choose the noise of each image.")
+    return levels.choice(nets, spec)
 
 
 def glance(how: Choice, x_NCHW: Tensor, copies: int, seed: int = 0) -> NDArray[np.int64]:
@@ -73,7 +50,7 @@ def glance(how: Choice, x_NCHW: Tensor, copies: int, seed: int = 0) -> NDArray[n
             noise_RCHW = torch.randn((copies, *x_CHW.shape), generator=generator)
             sigma_R111 = torch.full((copies, 1, 1, 1), how.noise)
             level_R = how.voter(x_CHW.expand_as(noise_RCHW), sigma_R111, noise_RCHW)
-            counts.append(np.bincount(level_R.numpy(), minlength=len(how.level_L)))
+            counts.append(np.bincount(check_votes(level_R).numpy(), minlength=len(how.level_L)))
     return np.stack(counts)
 
 
@@ -81,14 +58,7 @@ def selectors(dataset: str, folder: Path | None = None) -> dict[str, Checkpoint]
     """Return the usable checkpoint of each of these methods for a data set, by method."""
     found = [c for c in list_checkpoints(folder) if c.verified and c.card["dataset"] == dataset]
     by_method = {c.card["method"]: c for c in reversed(found)}
-    return {method: by_method[method] for method in METHODS if method in by_method}
-
-
-@dataclass(frozen=True)
-class Together(Progress):
-    """A reading of several runs of one image: the newest certificate of each, by name."""
-
-    by_name: Mapping[str, Certificate] = field(default_factory=dict)
+    return {m: by_method[m] for m in METHODS if m in by_method and METHODS[m].levels}
 
 
 def what_if(nets: Mapping[str, nn.Module], spec: RunSpec) -> dict[str, tuple[float, nn.Module]]:
@@ -134,14 +104,6 @@ def watch_all(
 
 
 def paper_style(c: Certificate, spec: RunSpec) -> Certificate | None:
-    """Return the heuristic reading of a finished Variational RS run, None where there is none."""
-    counts = c.detail.get("counts", {}).get(f"bound-{c.sigma:g}") if c.sigma else None
-    if counts is None or c.ended != "complete":
-        return None
-    votes = {
-        "selector": Votes("selector", tuple(c.detail["selector"]), sum(c.detail["selector"])),
-        "select": Votes("select", c.counts0, sum(c.counts0)),
-        f"bound-{c.sigma:g}": Votes(f"bound-{c.sigma:g}", tuple(counts), sum(counts)),
-    }
-    whole = {name: replace(v, ended="complete") for name, v in votes.items()}
-    return variational.read_paper(whole, spec)
+    """Return the heuristic reading of a finished run, None where there is none."""
+    heuristic = METHODS[spec.method].heuristic
+    return None if heuristic is None else heuristic(c, spec)

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -24,7 +24,6 @@ from rsviz.methods.registry import METHODS
 
 State = Literal["waiting", "running", "done", "stopped", "failed", "measured"]
 Nets = Callable[[Checkpoint], Mapping[str, nn.Module]]
-ORDER = tuple(METHODS)
 
 
 def title(checkpoint: Checkpoint) -> str:
@@ -79,7 +78,19 @@ class Row:
 class Panorama:
     """All rows at one moment."""
 
+    unit: ClassVar[str] = "votes"
+
     rows: tuple[Row, ...]
+
+    @property
+    def done(self) -> int:
+        """Votes counted; all of a row that failed, which has none to wait for."""
+        return sum(r.planned if r.state == "failed" else r.done for r in self.rows)
+
+    @property
+    def planned(self) -> int:
+        """Votes of all rows."""
+        return sum(r.planned for r in self.rows)
 
     @property
     def complete(self) -> bool:
@@ -124,8 +135,10 @@ def contestants(dataset: str) -> list[Checkpoint]:
         and c.card["dataset"].partition("-k")[0] == dataset
     ]
 
+    order = list(METHODS)
+
     def rank(c: Checkpoint) -> tuple[int, float, str]:
-        return ORDER.index(c.card["method"]), c.card.get("sigma") or 99.0, c.name
+        return order.index(c.card["method"]), c.card.get("sigma") or 99.0, c.name
 
     return sorted(found, key=rank)
 
@@ -137,7 +150,14 @@ def on_canvas(x_CHW: Tensor, size: int, index: int = 0) -> Tensor:
     return from_pixels(placed_CHW.transpose(1, 2, 0) / 255)
 
 
-def enter(checkpoint: Checkpoint, x_CHW: Tensor, image: str, n: int, seed: int) -> Contender:
+def enter(
+    checkpoint: Checkpoint,
+    x_CHW: Tensor,
+    image: str,
+    n: int,
+    seed: int,
+    flags: tuple[str, ...] = (),
+) -> Contender:
     """Return a network's contest on an image of a plain data set, or on an upload (no name).
 
     A network of canvases gets the image pasted on one: the very canvas of that name where the image
@@ -153,7 +173,14 @@ def enter(checkpoint: Checkpoint, x_CHW: Tensor, image: str, n: int, seed: int) 
         raise UserError(f"{checkpoint.name} takes images of 3x{expected}x{expected}; resize it.")
     settings = tuple(sorted(dict(checkpoint.card.get("run", {})).items()))
     spec = certify.make_spec(
-        checkpoint, x_CHW, image=image, n=n, seed=seed, bound="split", settings=settings
+        checkpoint,
+        x_CHW,
+        image=image,
+        n=n,
+        seed=seed,
+        bound="split",
+        settings=settings,
+        flags=flags,
     )
     return Contender(checkpoint, x_CHW, spec)
 

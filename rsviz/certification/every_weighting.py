@@ -6,6 +6,7 @@ Shape suffixes: J images, L networks, C channels, H height, W width.
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -31,6 +32,8 @@ class Weighing:
     ``Q_LL`` is None until the margins are measured (`ensemble.quadratic`); ``correlation_LL`` is
     the same matrix with a diagonal of ones.
     """
+
+    unit: ClassVar[str] = "votes"
 
     Q_LL: np.ndarray | None = None
     weightings: Mapping[str, Sequence[float] | None] = field(default_factory=dict)
@@ -87,13 +90,16 @@ def watch(
     Q_LL = ensemble.quadratic(m)
     now = replace(now, Q_LL=Q_LL, weightings=ensemble.weightings(Q_LL))
     yield now
+    voting = {str(i): net for i, net in enumerate(ready)}
     classes, found = class_count(ready[0]), dict[str, Certificate]()
     for task in _drive(
         ensemble.certify_each(ready, now.weightings, spec), x_CHW, spec, device, cancel
     ):
         votes = _ended(task, cancel)
         each = ensemble.read_each(votes, now.weightings, classes, spec)
-        found = {name: stamp(c, task.request.image, device, 0.0) for name, c in each.items()}
+        found = {
+            name: stamp(c, task.request.image, device, 0.0, voting) for name, c in each.items()
+        }
         now = replace(now, certificates=found, done=_count(votes))
         yield now
     before = now.done

@@ -15,7 +15,7 @@ from rsviz.data.canvases import Canvas
 from rsviz.data.images import image_id
 from rsviz.methods import adaptive
 from rsviz.smoothing.estimates import log_mean_softmax
-from rsviz.smoothing.noise import chunk, chunk_seed
+from rsviz.smoothing.noise import chunk, chunk_name
 from rsviz.smoothing.queries import Answer, ask, combine, kept
 
 
@@ -86,8 +86,8 @@ def kept_on(
 def _noise(x_CHW: Tensor, spec: RunSpec, draws: int) -> list[Tensor]:
     """Return noise for a few votes that no certificate counts."""
     (C, H, W), device, hashed = x_CHW.shape, str(x_CHW.device), image_id(x_CHW)
-    seeds = [chunk_seed(spec.seed, hashed, "view", query, 0) for query in range(2)]
-    return [chunk((C, H, W), seed, device)[:draws] for seed in seeds]
+    names = [chunk_name(spec.seed, hashed, "view", query, 0) for query in range(2)]
+    return [chunk((C, H, W), name, device)[:draws] for name in names]
 
 
 def _asked(

@@ -9,11 +9,12 @@ Shape suffixes: K classes (or noise levels), L noise levels.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.special import ndtr
 from scipy.stats import fisher_exact
 
 from rsviz.core.bounds import anytime_upper
 from rsviz.core.spec import Certificate
+from rsviz.methods.base import Claim
+from rsviz.methods.registry import METHODS
 
 LEVEL = 0.001  # of each statistical comparison: how often it refuses an honest certificate
 
@@ -35,62 +36,6 @@ class Recount:
     stated_K: tuple[int, ...]
     again_K: tuple[int, ...]
     fresh_K: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What a certificate says of one stage: the answers ``among`` have at least this probability.
-
-    ``name`` is what it calls the bound, ``of`` what is bounded.
-    """
-
-    stage: str
-    among: tuple[int, ...]
-    lower: float
-    name: str
-    of: str
-
-
-def claims(c: Certificate) -> list[Claim]:
-    """Return all that a certificate's radius rests on, as lower bounds of probabilities.
-
-    Parameters
-    ----------
-    c : read from counts here, not as it was received.
-    """
-    found = []
-    if c.predicted is not None:
-        sweep = c.detail.get("rule") == "sweep"
-        stage = f"bound-{c.sigma:g}" if sweep else "bound"
-        found.append(Claim(stage, (c.predicted,), c.p_a_lower, "p_a_lower", "p_A"))
-    if "estimate" in c.detail and c.detail["level"] is not None:
-        chosen = c.detail["levels"].index(c.detail["level"])
-        lower = c.detail["estimate"]["p_lower"]
-        of = f"the probability of level {c.detail['level']:g}"
-        found.append(Claim("estimate-bound", (chosen,), lower, "p_lower", of))
-    if "interval" in c.detail and c.predicted is not None and c.radius > 0:
-        found += _of_interval(c, c.predicted)
-    return found
-
-
-def _of_interval(c: Certificate, predicted: int) -> list[Claim]:
-    """Return what Variational RS says of the median's two sides, and of the other levels."""
-    level_L, detail = c.detail["levels"], c.detail
-    i, j = (level_L.index(level) for level in detail["interval"])
-    found = []
-    for reach, among, of in (
-        (detail["down"][i], range(i, len(level_L)), f"that of level {level_L[i]:g} or more"),
-        (detail["up"][j], range(j + 1), f"that of level {level_L[j]:g} or less"),
-    ):
-        if reach is not None:  # there is an end of the grid, which no draw passes
-            lower = float(ndtr(reach / detail["q"]))
-            found.append(Claim("selector", tuple(among), lower, "a bound on the median", of))
-    for k in range(i, j + 1):
-        if level_L[k] != c.sigma:
-            level, lower = level_L[k], float(ndtr(detail["radii"][k] / level_L[k]))
-            of = f"p_A at level {level:g}"
-            found.append(Claim(f"bound-{level:g}", (predicted,), lower, "p_a_lower", of))
-    return found
 
 
 def compare_again(r: Recount, stated_path: str, here: str) -> Check:
@@ -124,11 +69,12 @@ def check_fresh(recounts: Sequence[Recount], read: Certificate, seed: int) -> li
 
     A stage on which no bound rests must agree with them within chance; a choice need not.
     """
-    stated, checks = claims(read), []
+    stated, checks = METHODS[read.method].claims(read), []
     for r in recounts:
         own = [claim for claim in stated if claim.stage == r.stage]
         checks += [_hold(r, claim, seed) for claim in own]
-        if not own and r.stage not in ("select", "estimate-select"):
+        chooses = r.stage.removeprefix("estimate-").partition("-")[0] == "select"
+        if not own and not chooses:
             n, p = sum(r.fresh_K), differ(r.stated_K, r.fresh_K)
             said = (
                 f"{n:,} votes with seed {seed} {'differ beyond' if p < LEVEL else 'agree within'}"

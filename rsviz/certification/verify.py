@@ -7,29 +7,34 @@ Shape suffixes: C channels, H height, W width, K classes.
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, replace
 from typing import Any
 
 from torch import Tensor, nn
 
-from rsviz.certification import certify
+from rsviz.certification import certify, engine_choice
 from rsviz.certification.recount import Check, Recount, check_fresh, compare_again, short
 from rsviz.checkpoints.catalog import Checkpoint
-from rsviz.checkpoints.weights import load_nets
 from rsviz.core.errors import UserError
 from rsviz.core.reading import two_sided
-from rsviz.core.spec import N_MAX, Bound, Certificate, RunSpec, Votes
+from rsviz.core.spec import N_MAX, Bound, Certificate, Ending, RunSpec, Votes
 from rsviz.data import catalog, datasets
 from rsviz.data.images import image_id
 from rsviz.methods.base import Method
 from rsviz.methods.registry import METHODS, reader
+from rsviz.networks.normalisation import of_card
+from rsviz.smoothing import engines
 from rsviz.smoothing.driver import default_chunks, path
+from rsviz.smoothing.engines import REFERENCE
+from rsviz.smoothing.noise import scheme_of
+from rsviz.smoothing.voters import Ask
 
 FRESH = 10_000  # votes of the fresh seed at least: few votes could not tell a hunted seed
 READ = (
     "predicted abstained norm radius p_a_lower sigma counts counts0 n0 n alpha bound ended "
-    "alpha_split guarantee detail"
+    "alpha_split guarantee detail until_radius precision"
 ).split()
 
 
@@ -66,7 +71,29 @@ def verify(
     checks = [_image(c, x_CHW), _weights(c, checkpoint), _settings(c, checkpoint)]
     if not holds(checks):
         return checks
-    return checks + recheck(c, x_CHW, load_nets(checkpoint, device), fresh_seed, device, fresh)
+    nets = _nets(c, checkpoint, device)
+    if missing := [file for file in engines.files(nets) if file not in c.path]:
+        said = f"Its votes were cast by another network file than {missing[0]}, which is here."
+        return [*checks, Check("network file", False, said)]
+    return checks + recheck(c, x_CHW, nets, fresh_seed, device, fresh)
+
+
+def _nets(c: Certificate, checkpoint: Checkpoint, device: str) -> dict[str, nn.Module]:
+    """Load the networks that cast a certificate's votes, by the engine that did where it serves.
+
+    Float32 counts for other floating point: the votes then agree but for rounding. An int8 file is
+    another network, for which nothing can stand in.
+    """
+    engine = engine_choice.engine_of(c.path)
+    why = engines.absent(engine, device)
+    if why is not None and engine.precision == "int8":
+        raise UserError(
+            f"This certificate's votes were cast by an int8 network file, by {engine}, and only "
+            f"that can count them again: {why}."
+        )
+    if engine.precision == "int8":
+        engine_choice.choose(checkpoint, device, engine.library, engine.precision)
+    return engine_choice.load(checkpoint, device, engine if why is None else REFERENCE)
 
 
 def recheck(
@@ -87,7 +114,7 @@ def recheck(
     if not recounts:
         said = "It has no votes yet and claims nothing, so there is nothing to count again."
         return [*checks, Check("same seed", True, said)]
-    here = path(device, default_chunks(device))
+    here = path(device, default_chunks(device), nets, scheme_of(c.path))
     checks += [compare_again(r, c.path, here) for r in recounts]
     return checks + check_fresh(recounts, read, fresh_seed)
 
@@ -107,12 +134,18 @@ def spec_of(c: Certificate) -> RunSpec:
         bound=Bound(c.bound),
         seed=c.seed,
         settings=tuple(sorted(c.settings.items())),
+        normalisation=c.normalisation,
+        until_radius=c.until_radius,
+        precision=c.precision,
     )
 
 
 def _check_types(c: Certificate) -> None:
     """Refuse what `Certificate.from_json` lets through: counts that are none, words for numbers."""
-    words = ("method", "checkpoint", "image", "image_sha256", "checkpoint_sha256", "path")
+    words = (
+        *("method", "checkpoint", "image", "image_sha256", "checkpoint_sha256", "path"),
+        "normalisation",
+    )
     if any(not isinstance(getattr(c, name), str) for name in words):
         raise UserError("This certificate's names and hashes are not all text; it was altered.")
     if c.method not in METHODS:
@@ -157,6 +190,10 @@ def _settings(c: Certificate, checkpoint: Checkpoint) -> Check:
         return Check("settings", False, said)
     if c.settings and METHODS[c.method].options is None:
         return Check("settings", False, f"It states settings, but method {c.method} has none.")
+    how = of_card(checkpoint.card)
+    if c.normalisation != ("" if how is None else str(how)):
+        said = f"It says normalisation {c.normalisation or 'unstated'}, but {checkpoint.name} has "
+        return Check("settings", False, f"{said}{how or 'its data set`s own'}.".replace("`", "'"))
     return Check("settings", True, "Method and settings are ones a run can have.")
 
 
@@ -179,20 +216,27 @@ def _replay(
         counts_K = tuple(stated[ask.stage])
         if len(counts_K) != ask.classes:
             raise UserError(f"{len(counts_K)} counts where {ask.classes} classes are voted for.")
-        again = certify.count(ask, n, x_CHW, spec.seed, device)
+        again = certify.count(ask, n, x_CHW, spec.seed, device, scheme_of(c.path))
         new = certify.count(ask, max(n, fresh[1]), x_CHW, fresh[0], device)
         recounts.append(Recount(ask.stage, counts_K, again, new))
-        ended = "complete" if n == ask.n else c.ended if c.ended != "complete" else "stopped"
+        ended = "complete" if n == ask.n else _ended(c, ask)
         votes[ask.stage] = Votes(ask.stage, counts_K, ask.n, ended)
-        if n != ask.n:
+        if ended not in ("complete", "settled"):
             break
         try:
             ask = votes_of.send(votes[ask.stage])
         except StopIteration as end:
             return _as_read(end.value, c), recounts
     read = reader(method, x_CHW)(votes, spec)
-    stopped = c.ended if c.ended != "complete" else "stopped"
+    stopped = "stopped" if c.ended in ("complete", "settled") else c.ended
     return _as_read(replace(read, ended=stopped), c), recounts
+
+
+def _ended(c: Certificate, ask: Ask) -> Ending:
+    """Return how votes that are not all there ended; only an ask with a rule for it can settle."""
+    if c.ended == "settled" and ask.until is not None:
+        return "settled"
+    return c.ended if c.ended in ("running", "stopped", "extended") else "stopped"
 
 
 def _as_read(read: Certificate, c: Certificate) -> Certificate:
@@ -219,12 +263,26 @@ def _reading(c: Certificate, read: Certificate, asked: Set[str]) -> Check:
     return Check("reading", False, "; ".join(told) + ".")
 
 
+def _same_words(a: str, b: str) -> bool:
+    """Whether two sentences differ in their four-digit numbers by one unit of the last at most.
+
+    Certificates made before radii were rounded down state them rounded to the nearest.
+    """
+    number = r"\d+\.\d{4}(?!\d)"
+    if re.sub(number, "", a) != re.sub(number, "", b):
+        return False
+    pairs = zip(re.findall(number, a), re.findall(number, b), strict=True)
+    return all(abs(float(x) - float(y)) < 1.5e-4 for x, y in pairs)
+
+
 def _same(a: Any, b: Any) -> bool:
-    """Whether two values are equal, lists and tuples alike, numbers to nine digits."""
+    """Whether two values are equal: lists and tuples alike, numbers to nine digits."""
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         return set(a) == set(b) and all(_same(a[key], b[key]) for key in a)
     if isinstance(a, list | tuple) and isinstance(b, list | tuple):
         return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, str) and isinstance(b, str) and a != b:
+        return _same_words(a, b)
     if isinstance(a, float) and isinstance(b, int | float) and not isinstance(b, bool):
         return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)
     return type(a) is type(b) and bool(a == b)

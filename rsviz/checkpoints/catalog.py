@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from rsviz.core.errors import UserError
+from rsviz.core.files import part_of, shown, write_whole
 
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
 CARD = "card.json"
+OWN = "yours: "  # in front of the name of a visitor's network, which no folder holds
 REQUIRED = ("name", "method", "dataset", "network", "sigma", "sha256")
 
 WEIGHTS = "weights.safetensors"
@@ -55,9 +57,9 @@ def list_checkpoints(folder: Path | None = None) -> list[Checkpoint]:
 def find(name: str, folder: Path | None = None) -> Checkpoint:
     """Return one checkpoint by name; UserError names those there are, or what is wrong with it."""
     folder = folder or root()
-    if Path(name).name != name or not (folder / name).is_dir():
+    if Path(name).name != name or not os.path.isdir(folder / name):  # a name may be too long
         names = ", ".join(c.name for c in list_checkpoints(folder)) or "none"
-        raise UserError(f"There is no checkpoint {name!r}; there are: {names}.")
+        raise UserError(f"There is no checkpoint {shown(name)!r}; there are: {names}.")
     return inspect(folder / name)
 
 
@@ -69,9 +71,21 @@ def usable(name: str, folder: Path | None = None) -> Checkpoint:
 
 
 def inspect(folder: Path) -> Checkpoint:
-    """Read a folder's card and verify the hash of its weights, executing nothing."""
+    """Read a folder's card and verify the hash of its weights, executing nothing.
+
+    A kill between the renaming of weights and card (see `weights.save`) leaves the new card beside;
+    where it is the one that its weights fit, it is taken.
+    """
+    found = _inspect(folder, folder / CARD)
+    if found.problem and part_of(folder / CARD).is_file():
+        renewed = _inspect(folder, part_of(folder / CARD))
+        return found if renewed.problem else renewed
+    return found
+
+
+def _inspect(folder: Path, file: Path) -> Checkpoint:
     try:
-        card = json.loads((folder / CARD).read_text())
+        card = json.loads(file.read_text())
         missing = [key for key in REQUIRED if key not in card]
         if missing:
             raise UserError(f"its card lacks {', '.join(missing)}")
@@ -83,7 +97,7 @@ def inspect(folder: Path) -> Checkpoint:
         problem = f"it has no {CARD}"
     except UserError as error:
         problem = str(error)
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, OSError, RecursionError):
         problem = f"its {CARD} is not a JSON object that describes a network"
     return Checkpoint(folder.name, folder, {}, "", problem)
 
@@ -94,9 +108,26 @@ def members(checkpoint: Checkpoint) -> list[Checkpoint]:
     return [find(member["name"], checkpoint.folder.parent) for member in named]
 
 
+def network_files(checkpoint: Checkpoint, precision: str) -> dict[str, tuple[Path, str]]:
+    """Return a checkpoint's own network files in a precision: by part, the file and its hash.
+
+    They lie beside the weights, and its card names them under ``precisions``.
+    """
+    named = checkpoint.card.get("precisions", {}).get(precision, {}).get("files", {})
+    return {
+        part: (checkpoint.folder / Path(file["file"]).name, file["sha256"])
+        for part, file in named.items()
+    }
+
+
 def write_card(folder: Path, card: Mapping[str, Any]) -> None:
-    """Write card.json, readable and with a stable order."""
-    (folder / CARD).write_text(json.dumps(card, indent=1) + "\n")
+    """Write card.json, readable and with a stable order, whole or not at all."""
+    write_whole(folder / CARD, card_text(card))
+
+
+def card_text(card: Mapping[str, Any]) -> str:
+    """Return a card as it is written."""
+    return json.dumps(card, indent=1) + "\n"
 
 
 def card_hash(folder: Path, card: Mapping[str, Any]) -> str:
@@ -108,7 +139,15 @@ def card_hash(folder: Path, card: Mapping[str, Any]) -> str:
         _check_others(folder, _others(card["parts"]))
         own = any("checkpoint" not in part for part in card["parts"].values())
         return parts_sha256(card["parts"], weights_hash(folder) if own else "")
-    return weights_hash(folder)
+    return with_normalisation(weights_hash(folder), card.get("normalisation"))
+
+
+def with_normalisation(sha256: str, normalisation: Mapping[str, Any] | None) -> str:
+    """Return the hash of weights and of the normalisation in front of them, where one is stated."""
+    if normalisation is None:
+        return sha256
+    text = json.dumps([sha256, normalisation], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _others(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
@@ -126,19 +165,31 @@ def weights_hash(folder: Path) -> str:
     weights = folder / WEIGHTS
     if not weights.is_file():
         raise UserError(f"it has no {WEIGHTS}")
-    stat = weights.stat()
-    return _sha256(weights, stat.st_mtime_ns, stat.st_size)
+    try:
+        stat = weights.stat()
+        return _sha256(weights, stat.st_mtime_ns, stat.st_size)
+    except OSError:
+        raise UserError(f"its {WEIGHTS} cannot be read") from None
 
 
 def _check_others(folder: Path, wanted: Mapping[str, str]) -> None:
     """Refuse, in words, a checkpoint beside this one that is absent or has other weights."""
     for name, sha256 in wanted.items():
         try:
-            found = weights_hash(folder.parent / Path(name).name)
+            other = folder.parent / Path(name).name
+            found = with_normalisation(weights_hash(other), _stated_normalisation(other))
         except UserError:
             raise UserError(f"its member {name} is missing") from None
         if found != sha256:
             raise UserError(f"its member {name} is another network now (sha256 differs)")
+
+
+def _stated_normalisation(folder: Path) -> Mapping[str, Any] | None:
+    try:
+        stated: Mapping[str, Any] | None = json.loads((folder / CARD).read_text())["normalisation"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return stated
 
 
 def ensemble_sha256(members: Sequence[Mapping[str, str]], weights: Sequence[float] | None) -> str:

@@ -16,23 +16,28 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from rsviz.checkpoints.catalog import (
+    CARD,
     WEIGHTS,
     Checkpoint,
+    card_text,
     find,
     inspect,
     members,
     parts_sha256,
-    weights_hash,
+    with_normalisation,
     write_card,
 )
 from rsviz.core.errors import UserError
+from rsviz.core.files import sole_writer, write_beside
 from rsviz.networks.classifiers import build, fold
 from rsviz.networks.ensembles import WeightedSum, WidestMargin
 from rsviz.networks.from_card import build_part
+from rsviz.networks.normalisation import of_card
 
 
 def load(checkpoint: Checkpoint, device: str = "cpu", ready: bool = True) -> nn.Module:
@@ -52,7 +57,8 @@ def load(checkpoint: Checkpoint, device: str = "cpu", ready: bool = True) -> nn.
         return _load_ensemble(checkpoint, device, ready)
     if "parts" in checkpoint.card:
         raise UserError(f"{checkpoint.name} is made of several networks; choose a single one here.")
-    net = build(checkpoint.card["network"], checkpoint.card["dataset"])
+    card = checkpoint.card
+    net = build(card["network"], card["dataset"], normalisation=of_card(card))
     _fill(net, checkpoint)
     return settle(net, device, ready)
 
@@ -87,13 +93,18 @@ def load_nets(
 def _fill(net: nn.Module, checkpoint: Checkpoint) -> None:
     """Read a checkpoint's weights into net; UserError says what does not fit."""
     try:
-        load_state(net, load_file(checkpoint.folder / WEIGHTS))
+        state = load_file(checkpoint.folder / WEIGHTS)
+        load_state(net, state)
     except (SafetensorError, RuntimeError, UserError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise UserError(
             f"Checkpoint {checkpoint.name} cannot be used: its weights do not fit a "
             f"{checkpoint.card['network']} ({reason})."
         ) from None
+    try:
+        check_numbers(state)
+    except UserError as error:
+        raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {error}.") from None
 
 
 def settle(net: nn.Module, device: str, ready: bool) -> nn.Module:
@@ -127,17 +138,65 @@ def load_state(net: nn.Module, state: Mapping[str, Tensor]) -> None:
     net.load_state_dict({key: state[key].to(own[key].dtype) for key in own})
 
 
-def save(net: nn.Module, folder: Path, card: Mapping[str, Any]) -> Checkpoint:
-    """Write weights in half precision and the card with their hash; return what was written."""
+def check_numbers(state: Mapping[str, Tensor]) -> None:
+    """Refuse weights that are NaN or infinite, since the network's answers are then no numbers."""
+    for key, value in state.items():
+        if value.is_floating_point() and not bool(value.float().isfinite().all()):
+            raise UserError(
+                f"{key} holds values that are not numbers (NaN or infinite), so the network's "
+                "answers are not numbers either"
+            )
+
+
+def save(
+    net: nn.Module, folder: Path, card: Mapping[str, Any], dtype: torch.dtype = torch.float16
+) -> Checkpoint:
+    """Write weights, in half precision by default, and the card; return what was written.
+
+    Both are written beside, flushed to the disk, and then renamed: a kill or a full disk leaves
+    the old checkpoint or the new one. The hash of a card with ``parts`` covers these too, and that
+    of one with a ``normalisation`` covers it.
+
+    Raises
+    ------
+    UserError
+        A weight is not a number, or too large for half precision; nothing is written then.
+    """
+    state = _in_dtype(net, dtype)
+    try:
+        check_numbers(state)
+    except UserError as error:
+        raise UserError(
+            f"{folder.name} was not saved: in half precision {error}; train it with a lower --lr."
+        ) from None
+    data = to_bytes(state)
+    sha256 = network_sha256(data, card.get("normalisation"))
+    if "parts" in card:
+        sha256 = parts_sha256(card["parts"], sha256)
     folder.mkdir(parents=True, exist_ok=True)
-    half = {
-        key: (value.half() if value.is_floating_point() else value).cpu().contiguous()
+    text = card_text(dict(card) | {"name": folder.name, "sha256": sha256})
+    with sole_writer(folder / CARD):
+        weights, written = write_beside(folder / WEIGHTS, data), write_beside(folder / CARD, text)
+        weights.replace(folder / WEIGHTS)  # killed here, the new card beside fits: see `inspect`
+        written.replace(folder / CARD)
+    return inspect(folder)
+
+
+def packed(net: nn.Module, dtype: torch.dtype) -> bytes:
+    """Return a network's weights as a file of safetensors holds them."""
+    return to_bytes(_in_dtype(net, dtype))
+
+
+def _in_dtype(net: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
+    return {
+        key: (value.to(dtype) if value.is_floating_point() else value).cpu().contiguous()
         for key, value in net.state_dict().items()
     }
-    save_file(half, folder / WEIGHTS)
-    sha256 = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
-    write_card(folder, dict(card) | {"name": folder.name, "sha256": sha256})
-    return inspect(folder)
+
+
+def network_sha256(data: bytes, normalisation: Mapping[str, Any] | None) -> str:
+    """Return the hash of one network: of its packed weights, and of its normalisation if stated."""
+    return with_normalisation(hashlib.sha256(data).hexdigest(), normalisation)
 
 
 def save_parts(nets: Mapping[str, nn.Module], folder: Path, card: Mapping[str, Any]) -> Checkpoint:
@@ -154,7 +213,4 @@ def save_parts(nets: Mapping[str, nn.Module], folder: Path, card: Mapping[str, A
         sha256 = parts_sha256(parts, "")
         write_card(folder, dict(card) | {"name": folder.name, "sha256": sha256})
         return inspect(folder)
-    saved = save(own, folder, card)  # its card names the file's hash, not yet the parts'
-    sha256 = parts_sha256(parts, weights_hash(folder))
-    write_card(folder, dict(card) | {"name": saved.name, "sha256": sha256})
-    return inspect(folder)
+    return save(own, folder, card)

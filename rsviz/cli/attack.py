@@ -5,19 +5,22 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from rsviz.certification import certify
+from rsviz.certification import certify, engine_choice
 from rsviz.certification.attack import AttackSpec, attack_subset, refuted, tally
-from rsviz.checkpoints import catalog, weights
+from rsviz.checkpoints import catalog
 from rsviz.cli.common import (
     add_device,
+    add_engine,
     add_settings,
     device_of,
+    engine_of,
     load_image,
     numbers,
     run_settings,
     say,
 )
 from rsviz.core.errors import UserError
+from rsviz.core.radius import down
 from rsviz.core.spec import Norm
 from rsviz.data import datasets
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
@@ -42,6 +45,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add_settings(command)
     command.add_argument("--json", action="store_true", help="print every image's verdicts")
     add_device(command)
+    add_engine(command)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -74,14 +78,15 @@ def run(args: argparse.Namespace) -> int:
     for row in attack_subset(
         names,
         lambda name: load_image(name, INPUT_SIZE[dataset], "centre")[0],
-        weights.load_nets(checkpoint, device),
+        engine_choice.load(checkpoint, device, engine_of(args, checkpoint)),
         make_spec,
         how,
         device,
     ):
         done.append(row)
         told = ", ".join(f"{b:g}x {v}" for b, v in row.verdicts) or "abstains: not attacked"
-        say(f"{row.image}: radius {row.certificate.radius:.3f}: {told}")
+        c = row.certificate
+        say(f"{row.image}: {c.norm} radius {down(c.radius, 3 if c.norm == 'L2' else 5)}: {told}")
     return _report(args, how, done)
 
 
@@ -112,6 +117,7 @@ def _report(args: argparse.Namespace, how: Any, done: list[Any]) -> int:
                 {
                     "image": row.image,
                     "radius": row.certificate.radius,
+                    "norm": row.certificate.norm,
                     "verdicts": [{"budget": b, "verdict": v} for b, v in row.verdicts],
                 }
                 for row in done

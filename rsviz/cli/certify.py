@@ -5,8 +5,19 @@ from typing import Any
 
 from rsviz.certification.certify import certify
 from rsviz.checkpoints import catalog
-from rsviz.cli.common import add_device, add_settings, device_of, load_image, run_settings
+from rsviz.cli.common import (
+    add_device,
+    add_settings,
+    add_stopping,
+    device_of,
+    engine_of,
+    load_image,
+    run_settings,
+)
+from rsviz.core.errors import UserError
+from rsviz.core.radius import down
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
+from rsviz.methods.registry import METHODS
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -21,7 +32,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--n0", type=int, default=100, help="votes that choose the class (%(default)s)"
     )
-    command.add_argument("--n", type=int, default=10_000, help="votes that bound it (%(default)s)")
+    command.add_argument("--n", type=int, help="votes that bound it (10000)")
+    add_stopping(command)
     command.add_argument(
         "--alpha",
         type=float,
@@ -30,7 +42,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--seed", type=int, default=0, help="of the noise (%(default)s)")
     command.add_argument(
-        "--bound", default="clopper-pearson", choices=["clopper-pearson", "anytime", "split"]
+        "--bound",
+        choices=["clopper-pearson", "anytime", "split"],
+        help="how votes are read (clopper-pearson; anytime where they end by a rule)",
     )
     command.add_argument(
         "--crop",
@@ -48,19 +62,20 @@ def run(args: argparse.Namespace) -> None:
     device = device_of(args.device)
     checkpoint = catalog.usable(args.checkpoint)
     dataset = checkpoint.card["dataset"]
-    x_CHW, name = load_image(args.image, INPUT_SIZE[dataset], args.crop)
+    x_CHW, name, flags = load_image(args.image, INPUT_SIZE[dataset], args.crop)
     certificate = certify(
         x_CHW,
         checkpoint,
         device,
+        engine_of(args, checkpoint),
         sigma=args.sigma,
         image=name,
         n0=args.n0,
-        n=args.n,
         alpha=args.alpha,
         seed=args.seed,
-        bound=args.bound,
+        flags=flags,
         settings=run_settings(checkpoint, args.set),
+        **_how_long(args),
     )
     if args.json:
         print(certificate.to_json())
@@ -69,23 +84,51 @@ def run(args: argparse.Namespace) -> None:
     c = certificate
     if c.predicted is None:
         print(f"Abstains: {c.detail.get('why', 'no class was chosen.')}")
+        print(_where(c))
         return
     label = classes[c.predicted] if classes else str(c.predicted)
-    if c.abstained:
+    if c.until_radius is not None:
+        print(f"{label.capitalize()}, chosen by {c.n0} votes before these.")
+    elif c.abstained and METHODS[c.method].chooses_sigma:
+        print(f"Abstains: {label} was chosen, but is not certified at any distance.")
+    elif c.abstained:
         print(
             f"Abstains: {label} had most of the first {c.n0} votes, but its probability is not "
-            f"shown to exceed 1/2 (lower bound {c.p_a_lower:.4f})."
+            f"shown to exceed 1/2 (lower bound {down(c.p_a_lower, 4)})."
         )
     else:
         print(
             f"{label}, certified within {c.norm} radius {_radius_in_words(c)} "
-            f"(p_A > {c.p_a_lower:.4f}, sigma {c.sigma}, n {c.n:,}, alpha {c.alpha})."
+            f"(p_A > {down(c.p_a_lower, 4)}, sigma {c.sigma}, n {sum(c.counts):,}, "
+            f"alpha {c.alpha})."
         )
     if "why" in c.detail:
         print(c.detail["why"])
-    print(c.guarantee)
-    print(f"{c.seconds:.1f} s on {c.path}" + (f"; flags: {', '.join(c.flags)}" if c.flags else ""))
+    if c.until_radius is None or not c.abstained:
+        print(c.guarantee)
+    print(_where(c))
+
+
+def _how_long(args: argparse.Namespace) -> dict[str, Any]:
+    """Return n, bound and the rule by which votes end; the defaults depend on the rule."""
+    if args.until_radius is not None and args.bound not in (None, "anytime"):
+        raise UserError("--until-radius has a bound of its own; leave --bound out.")
+    if args.until_radius is not None and args.precision is not None:
+        raise UserError("Votes end by one rule: choose --until-radius or a share, not both.")
+    by_rule = args.until_radius is not None or args.precision is not None
+    n = 1_000_000 if args.precision is not None else 10_000
+    return {
+        "n": n if args.n is None else args.n,
+        "bound": args.bound or ("anytime" if by_rule else "clopper-pearson"),
+        "until_radius": args.until_radius,
+        "precision": args.precision,
+    }
 
 
 def _radius_in_words(c: Any) -> str:
-    return f"{c.radius:.4f}" if c.norm == "L2" else f"{255 * c.radius:.3f}/255"
+    return down(c.radius, 4) if c.norm == "L2" else f"{down(255 * c.radius, 3)}/255"
+
+
+def _where(c: Any) -> str:
+    flags = f"; flags: {', '.join(c.flags)}" if c.flags else ""
+    return f"{c.seconds:.1f} s on {c.path}{flags}"

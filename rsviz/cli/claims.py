@@ -8,6 +8,11 @@ from rsviz.evaluation import verdicts as claimed
 from rsviz.training.recipes import commands_of
 
 
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``claims``."""
+    command.add_argument("--json", action="store_true", help="print a JSON list")
+
+
 def run(args: argparse.Namespace) -> None:
     """Run ``claims``."""
     found = claimed.judge_all(catalog.root(), commands_of)

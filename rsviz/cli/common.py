@@ -1,18 +1,67 @@
 """What several commands share: arguments, the image, the device, what is printed."""
 
 import argparse
+import math
+import os
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from rsviz.certification import engine_choice
+from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
+from rsviz.core.files import read_bytes, shown
+from rsviz.core.flags import RESAMPLED
 from rsviz.core.settings import fill, parse
 from rsviz.data import datasets, images
 from rsviz.data.catalog import CLASSES
 from rsviz.methods.registry import METHODS
+from rsviz.smoothing.engines import LIBRARIES, PRECISIONS, Engine
+
+
+def length(text: str) -> float:
+    """Return a length written as a number, or as a fraction: .5, 4/255.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        It is neither.
+    """
+    top, _, bottom = text.partition("/")
+    try:
+        return float(top) / float(bottom or 1)
+    except (ValueError, ZeroDivisionError):
+        raise argparse.ArgumentTypeError(f"{text!r} is no length; write .5 or 4/255") from None
+
+
+class _Precision(argparse.Action):
+    """--precision NAME is the engine's; --precision SHARE is that of the radius, a way to stop."""
+
+    def __call__(self, parser: Any, namespace: Any, value: Any, option: Any = None) -> None:
+        if value in PRECISIONS:
+            namespace.arithmetic = value
+            return
+        try:
+            namespace.precision = float(value)
+        except ValueError:
+            parser.error(f"--precision must be a share, or one of {', '.join(PRECISIONS)}")
+
+
+def add_stopping(command: argparse.ArgumentParser) -> None:
+    """Add the rules by which votes may end before n; the engine's arguments bring --precision."""
+    command.add_argument(
+        "--until-radius",
+        type=length,
+        metavar="R",
+        help="stop as soon as it is settled whether this radius is certified; n is the cap",
+    )
+    add_engine(
+        command,
+        "or a SHARE: stop when the radius is within this share of what infinitely many votes would "
+        "certify; n is the cap, by default 1,000,000",
+    )
 
 
 def add_device(command: argparse.ArgumentParser) -> None:
@@ -20,9 +69,36 @@ def add_device(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
 
 
+def add_engine(command: argparse.ArgumentParser, share: str = "") -> None:
+    """Add which engine counts votes, and how precisely.
+
+    Parameters
+    ----------
+    share : help for --precision as a share, where a command has that.
+    """
+    command.add_argument(
+        "--engine",
+        choices=LIBRARIES,
+        help="which library computes the networks that vote (default: the fastest here that keeps "
+        "the certified radius)",
+    )
+    command.add_argument(
+        "--precision",
+        action=_Precision,
+        metavar="PRECISION",
+        help=f"in which they are computed: {', '.join(PRECISIONS)} (default: likewise); {share}",
+    )
+    command.set_defaults(arithmetic=None)
+
+
+def engine_of(args: argparse.Namespace, checkpoint: Checkpoint) -> Engine:
+    """Return the engine that the command line asks for, or the default of a checkpoint."""
+    return engine_choice.choose(checkpoint, device_of(args.device), args.engine, args.arithmetic)
+
+
 def add_images(command: argparse.ArgumentParser) -> None:
     """Add which images are certified and how."""
-    command.add_argument("--split", default="test", choices=["train", "test"])
+    command.add_argument("--split", default="test", choices=["train", "test", "fit", "validation"])
     which = command.add_mutually_exclusive_group(required=True)
     which.add_argument("--every", type=int, help="images 0, K, 2K, ...")
     which.add_argument("--first", type=int, help="images 0 to M-1")
@@ -43,15 +119,13 @@ def add_settings(command: argparse.ArgumentParser) -> None:
     )
 
 
-def load_image(name: str, size: int, crop: Any) -> tuple[Any, str]:
-    """Return (x_CHW, name) of a data set's image or of a file."""
-    if name.split("/")[0] in CLASSES and not Path(name).exists():
-        return datasets.find_image(name)[0], name
-    try:
-        data = Path(name).read_bytes()
-    except OSError as error:
-        raise UserError(f"{name} cannot be read: {error.strerror}.") from None
-    return images.to_tensor(images.open_image(data, name), size, crop), ""
+def load_image(name: str, size: int, crop: Any) -> tuple[Any, str, tuple[str, ...]]:
+    """Return (x_CHW, name, flags) of a data set's image or of a file, which has no name."""
+    if name.split("/")[0] in CLASSES and not os.path.exists(name):
+        return datasets.find_image(name)[0], name, ()
+    image = images.open_image(read_bytes(name, images.MAX_BYTES), name)
+    flags = (RESAMPLED,) if images.resampled(image, size, crop) else ()
+    return images.to_tensor(image, size, crop), "", flags
 
 
 def run_settings(checkpoint: Any, words: list[str]) -> tuple[tuple[str, float | str], ...]:
@@ -70,13 +144,14 @@ def which_images(args: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(args, name) for name in names}
 
 
-def print_curve(curve: Any) -> None:
+def print_curve(curve: Any, unknown: tuple[str, ...] = ()) -> None:
     """Print certified accuracy at each radius, with its interval."""
-    digits = 3 if curve.norm == "L2" else 5
-    print(f"{curve.name}: {curve.images} images, ACR {curve.acr:.{digits}f}")
+    digits = 5 if curve.norm == "Linf" else 3
+    more = f" (not stated: {', '.join(unknown)})" if unknown else ""
+    print(f"{curve.name}: {curve.images} images, ACR {curve.acr:.{digits}f}{more}")
     rows = zip(curve.radius_R, curve.accuracy_R, curve.low_R, curve.high_R, strict=True)
     for r, accuracy, low, high in rows:
-        at = f"{r:5.2f}" if curve.norm == "L2" else f"{255 * r:4.1f}/255"
+        at = f"{255 * r:4.1f}/255" if curve.norm == "Linf" else f"{r:5.2f}"
         print(f"  r {at}  {100 * accuracy:5.1f} %   ({100 * low:.1f} to {100 * high:.1f})")
 
 
@@ -107,7 +182,7 @@ def crop_of(text: str) -> Any:
         left, top, right, bottom = (float(part) for part in text.split(","))
     except ValueError:
         raise UserError(
-            f"--crop must be centre, whole, or left,top,right,bottom, not {text!r}."
+            f"--crop must be centre, whole, or left,top,right,bottom, not {shown(text)!r}."
         ) from None
     return left, top, right, bottom
 
@@ -115,6 +190,9 @@ def crop_of(text: str) -> Any:
 def numbers(option: str, text: str) -> tuple[float, ...]:
     """Return the numbers of an option that takes several, with commas."""
     try:
-        return tuple(float(word) for word in text.split(","))
+        found = tuple(float(word) for word in text.split(","))
     except ValueError:
-        raise UserError(f"{option} must be numbers with commas, not {text!r}.") from None
+        found = (math.nan,)
+    if not all(math.isfinite(number) for number in found):
+        raise UserError(f"{option} must be numbers with commas, not {shown(text)!r}.")
+    return found

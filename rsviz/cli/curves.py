@@ -2,14 +2,21 @@
 
 import argparse
 import json
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from rsviz.cli.common import print_curve
+from rsviz.cli.common import print_curve, say
 from rsviz.core.errors import UserError
+from rsviz.core.files import shown
+from rsviz.core.settings import parse
+from rsviz.core.spec import Norm
 from rsviz.evaluation import curves, logs
-from rsviz.evaluation.curves import to_dict
+from rsviz.evaluation.contradictions import contradictions
+from rsviz.evaluation.curves import RADII, RADII_LINF, to_dict
+from rsviz.evaluation.logs import STATED, state, unstated
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -22,9 +29,15 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="logs of rsviz, or the field's tab-separated ones",
     )
     command.add_argument(
-        "--radii",
-        default="0,0.25,0.5,0.75,1,1.25,1.5,2,2.5,3",
-        help="comma-separated (%(default)s)",
+        "--radii", help="comma-separated (0,0.25,0.5,... for L2; fewer grey levels for Linf)"
+    )
+    command.add_argument(
+        "--state",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting that the field's logs do not state: dataset, split, norm, sigma, n, alpha, "
+        "method, network; may be repeated",
     )
     command.add_argument("--n", type=int, help="read the counts as if only so many were drawn")
     command.add_argument("--seed", type=int, default=0, help="of that thinning")
@@ -33,18 +46,46 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run ``curves``."""
-    try:
-        radii = [float(r) for r in args.radii.split(",")]
-    except ValueError:
-        raise UserError(f"--radii must be numbers with commas, not {args.radii!r}.") from None
-    out = []
+    asked = _radii(args.radii) if args.radii is not None else None
+    if args.n is not None and args.n < 1:
+        raise UserError(f"--n must be at least 1, but is {args.n}.")
+    if args.seed < 0:
+        raise UserError(f"--seed must be at least 0, but is {args.seed}.")
+    stated, out = _stated(args.state), []
     for file in args.files:
-        log = logs.read_log(file)
-        if args.n:
+        log = state(logs.read_log(file), **stated)
+        if wrong := contradictions(log):
+            raise UserError("\n".join(wrong))
+        for note in log.notes:
+            say(f"{log.name}: {note}")
+        if args.n is not None:
             log = logs.thin(log, args.n, np.random.default_rng(args.seed))
-        out.append(curves.curve(log, radii))
+        usual = RADII_LINF if log.norm is Norm.LINF else RADII
+        out.append((curves.curve(log, asked or usual), unstated(log)))
     if args.json:
-        print(json.dumps([to_dict(c) for c in out], indent=1))
+        print(json.dumps([to_dict(c) | {"not_stated": u} for c, u in out], indent=1))
         return
-    for curve in out:
-        print_curve(curve)
+    for curve, unknown in out:
+        print_curve(curve, unknown)
+
+
+def _radii(text: str) -> list[float]:
+    """Return radii given with commas, finite and at least 0."""
+    try:
+        radii = [float(r) for r in text.split(",")]
+    except ValueError:
+        radii = [math.nan]
+    if not all(math.isfinite(r) and r >= 0 for r in radii):
+        raise UserError(f"--radii must be numbers from 0 up with commas, not {shown(text)!r}.")
+    return radii
+
+
+def _stated(words: list[str]) -> dict[str, Any]:
+    """Return what --state says of logs, its numbers as numbers."""
+    given = dict(parse(words))
+    if strange := sorted(set(given) - set(STATED)):
+        raise UserError(f"There is no setting {strange[0]!r}; there are: {', '.join(STATED)}.")
+    for name in ("n0", "n"):
+        if isinstance(value := given.get(name), float) and value.is_integer():
+            given[name] = int(value)
+    return given

@@ -6,6 +6,10 @@ from rsviz.cli.common import say
 from rsviz.data.datasets import download_cifar10
 
 
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``download``: none."""
+
+
 def run(args: argparse.Namespace) -> None:
     """Run ``download``."""
     download_cifar10(say)

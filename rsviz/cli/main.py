@@ -2,10 +2,14 @@
 
 import argparse
 import importlib
+import keyword
+import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from rsviz.core.errors import UserError
+from rsviz.core.files import reason, shown
 
 DESCRIPTION = """\
 Certify images by randomized smoothing, train and measure the networks, read accuracy-radius curves.
@@ -22,6 +26,7 @@ Certify images by randomized smoothing, train and measure the networks, read acc
 # command: what it does; its module in this folder, named like it, has add_arguments and run
 COMMANDS = {
     "checkpoints": "list the trained networks and what they measured",
+    "import": "make a checkpoint of a file of weights in a layout of the field",
     "examples": "store certificates of telling images",
     "certify": "certify one image",
     "verify": "check a certificate: count its votes again, with its seed and with a fresh one",
@@ -30,6 +35,8 @@ COMMANDS = {
     "train": "train a network; killed, the same command resumes",
     "recipes": "list or make the shipped checkpoints",
     "ensemble": "weigh several networks into one, and measure every weighting in one pass",
+    "quantize": "make int8 network files of a checkpoint, and measure them",
+    "multiscale": "make a cascade of noise levels from trained networks",
     "evaluate": "certify many images into a log; killed, the same command resumes",
     "curves": "certified accuracy against radius, from logs",
     "claims": "judge what papers claim by the logs here",
@@ -43,7 +50,7 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
 
     Only its module is imported, so that help and a mistyped command need no torch.
     """
-    top = argparse.ArgumentParser(
+    top = _Parser(
         "python -m rsviz",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -52,10 +59,23 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
     for name, about in COMMANDS.items():
         added = commands.add_parser(name, help=about, description=about)
         if name == command:
-            module = importlib.import_module(f"rsviz.cli.{name.replace('-', '_')}")
+            module = importlib.import_module(f"rsviz.cli.{_module(name)}")
             module.add_arguments(added)
             added.set_defaults(run=module.run)
     return top
+
+
+def _module(command: str) -> str:
+    """Return the module of a command; a word of Python's own gets a line behind it."""
+    return command.replace("-", "_") + "_" * keyword.iskeyword(command)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says in one sentence what is wrong with an argument; its subparsers are of the same kind."""
+
+    def error(self, message: str) -> NoReturn:
+        told = message if len(message) <= 200 else f"{message[:200]}…"
+        self.exit(2, f"{' '.join(told.split())}; see {self.prog} --help.\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,6 +89,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
+    except BrokenPipeError:  # of a reader such as head that has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        where = f"{shown(error.filename)}: " if error.filename else ""
+        print(f"{where}{reason(error)}; nothing more was done.", file=sys.stderr)
+        return 2
+    except MemoryError:
+        print("There is not enough memory for this; use a smaller --batch or n.", file=sys.stderr)
+        return 2
+    except Exception as error:
+        if os.environ.get("RSVIZ_TRACEBACK"):
+            raise
+        told = shown(f"{type(error).__name__}: {error}")
+        print(
+            f"rsviz failed unexpectedly ({told}): a defect; RSVIZ_TRACEBACK=1 says where it is.",
+            file=sys.stderr,
+        )
+        return 3
     except KeyboardInterrupt:
         print("Stopped; the same command goes on from here.", file=sys.stderr)
         return 130

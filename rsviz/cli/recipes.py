@@ -1,9 +1,12 @@
 """``recipes``: list or make the shipped checkpoints."""
 
 import argparse
+import math
 
 from rsviz.checkpoints import catalog
 from rsviz.cli.common import add_device, device_of, say
+from rsviz.core.errors import UserError
+from rsviz.core.spec import RunSpec
 from rsviz.training.recipes import RECIPES
 from rsviz.training.run_recipes import run_recipes
 
@@ -21,6 +24,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run ``recipes``."""
+    if not 0 <= args.minutes < math.inf:
+        raise UserError(f"--minutes must be a number from 0 up, but is {args.minutes:g}.")
+    RunSpec("", "", 1.0, n=args.n)  # it checks n
     chosen = [r for r in RECIPES if args.only in r.name]
     if args.action == "run":
         run_recipes(chosen, args.minutes, args.n, device_of(args.device), say)

@@ -5,14 +5,24 @@ import argparse
 import torch
 
 from rsviz.checkpoints import catalog, weights
-from rsviz.cli.common import device_of
+from rsviz.cli.common import add_device, device_of
+from rsviz.core.errors import UserError
 from rsviz.data.catalog import INPUT_SIZE
 from rsviz.smoothing import benchmark as timing
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``speed``."""
+    command.add_argument("--checkpoint", required=True)
+    command.add_argument("--seconds", type=float, default=2, help="per timing (%(default)s)")
+    add_device(command)
 
 
 def run(args: argparse.Namespace) -> None:
     """Run ``speed``."""
     device = device_of(args.device)
+    if not 0 < args.seconds <= 600:
+        raise UserError(f"--seconds must lie between 0 and 600, but is {args.seconds:g}.")
     checkpoint = catalog.find(args.checkpoint)
     plain = weights.load(checkpoint, device, ready=False)
     plain.to(memory_format=torch.contiguous_format)  # as the field's scripts leave it

@@ -17,6 +17,13 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add ``train``."""
     command.add_argument("method", choices=[m for m in METHODS if METHODS[m].loss or m in MAKERS])
     command.add_argument("--dataset", required=True, choices=list(CLASSES))
+    command.add_argument(
+        "--split",
+        default="train",
+        choices=["train", "fit"],
+        help="fit leaves out the last tenth, the split named validation, on which settings are "
+        "chosen (default: %(default)s)",
+    )
     command.add_argument("--sigma", required=True, help="a number, or uniform: U(0, 1) per image")
     command.add_argument("--network", default="compact", choices=list(NETWORKS))
     command.add_argument("--epochs", type=int, required=True)
@@ -26,8 +33,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--dtype",
         default="float32",
         choices=["float32", "bfloat16"],
-        help="of convolutions while training; bfloat16 is about 1.7 times faster where the "
-        "processor has it (default: %(default)s)",
+        help="of convolutions while training; bfloat16 was 1.7 times faster on one processor and "
+        "slower on another that has it, so time an epoch of each (default: %(default)s)",
     )
     command.add_argument("--seed", type=int, default=0)
     command.add_argument(
@@ -63,6 +70,7 @@ def run(args: argparse.Namespace) -> None:
         start=args.start,
         settings=parse(args.set),
         dtype=args.dtype,
+        split=args.split,
     )
     train_checkpoint(
         spec, args.out, device_of(args.device), command_line(), not args.no_compile, say

@@ -10,6 +10,8 @@ from rsviz.core.errors import UserError
 from rsviz.data import datasets
 from rsviz.evaluation import attack_tables
 from rsviz.evaluation.under_attack import SELECTOR, AttackedSpec, measure_to
+from rsviz.methods.registry import METHODS
+from rsviz.methods.variational import Options
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -31,7 +33,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run ``under-attack``."""
     checkpoint = catalog.usable(args.checkpoint)
-    if checkpoint.card["method"] != "variational":
+    if METHODS[checkpoint.card["method"]].options is not Options:
         raise UserError("under-attack needs a checkpoint of Variational RS.")
     if args.every < 1:
         raise UserError("--every must be at least 1.")

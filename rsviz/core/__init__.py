@@ -1,1 +1,1 @@
-"""The nouns, and the statistics that turn votes into a certificate; imports no other room."""
+"""The statistics that turn votes into a certificate (no torch here)."""

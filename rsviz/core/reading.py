@@ -1,4 +1,4 @@
-"""Votes -> Certificate: the radius formulas, PREDICT, and the flags (no torch here).
+"""Votes -> Certificate: CERTIFY at any moment, its readings, and PREDICT (no torch here).
 
 Everything is a pure function of stored counts, so that another alpha or bound is a re-reading.
 Of whom a certificate speaks: of the ideal smoothed classifier (infinitely many votes), not of a
@@ -12,7 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rsviz.core.bounds import ANYTIME_SHARE, binomial_test, lower, upper
+from rsviz.core import stopping
+from rsviz.core.bounds import (
+    ANYTIME_SHARE,
+    binomial_test,
+    lower,
+    upper,
+)
 from rsviz.core.errors import UserError
 from rsviz.core.flags import PARTIAL, TOO_FEW
 from rsviz.core.radius import radius_l2, radius_linf, radius_two_sided, rounded_down, rounded_up
@@ -41,6 +47,7 @@ def read(
     d: int | None = None,
     flags: Sequence[str] = (),
     detail: Mapping[str, Any] | None = None,
+    predicted: int | None = None,
 ) -> Certificate:
     """Read a certificate from the votes there are at any moment (CERTIFY of Cohen et al. 2019).
 
@@ -55,14 +62,17 @@ def read(
     guarantee : the sentence that the radius stands for, or why it is heuristic.
     norm : of the radius; Linf divides by sqrt(d), d = 3HW.
     flags, detail : what the method itself knows; flags that depend on the votes are added.
+    predicted : the class, where other votes than ``select`` chose it.
     """
     if norm is Norm.LINF and d is None:
         raise ValueError("an Linf radius needs d")
     select = select or Votes("select", (), spec.n0)
     chosen = select.ended == "complete"
     votes = bound or Votes("bound", (), spec.n, "running" if chosen else select.ended)
+    if predicted is None and chosen:
+        predicted = select.top
     certificate = Certificate(
-        predicted=select.top if chosen else None,
+        predicted=predicted,
         abstained=True,
         norm=norm,
         radius=0.0,
@@ -79,12 +89,19 @@ def read(
         counts0=select.counts_K,
         bound=spec.bound,
         ended=votes.ended,
-        flags=tuple(flags),
+        flags=(*spec.flags, *flags),
         image=spec.image,
         checkpoint_sha256=spec.checkpoint_sha256,
+        normalisation=spec.normalisation,
         detail=dict(detail or {}) | ({} if d is None else {"d": d}),
+        until_radius=spec.until_radius,
+        precision=spec.precision,
     )
-    return _one_sided(certificate)
+    return (
+        stopping.answered(certificate)
+        if certificate.until_radius is not None
+        else _one_sided(certificate)
+    )
 
 
 def reread(
@@ -122,6 +139,19 @@ def two_sided(certificate: Certificate) -> Certificate:
     """
     _check_rereadable(certificate)
     return _two_sided(certificate)
+
+
+def is_of_one_count(certificate: Certificate) -> bool:
+    """Whether the radius follows from ``counts`` and ``sigma`` alone, and so may be read again.
+
+    It does not where a rule weighs several counts, of the noise level and of the class, say, or
+    where one question was asked.
+    """
+    c = certificate
+    if c.sigma is None or "rule" in c.detail or c.until_radius is not None:
+        return False
+    same = _two_sided(c) if "p_b_upper" in c.detail else _one_sided(c)
+    return math.isclose(same.radius, c.radius, rel_tol=1e-9, abs_tol=1e-12)
 
 
 def formula(certificate: Certificate) -> str:
@@ -162,7 +192,7 @@ def _one_sided(c: Certificate) -> Certificate:
     radius = radius_l2(c.sigma or 0.0, p_a_lower)
     detail = {k: v for k, v in c.detail.items() if k != "p_b_upper"}
     c = replace(c, p_a_lower=p_a_lower, alpha_split=_alpha_split(c.alpha, c.bound), detail=detail)
-    return _finish(c, radius, p_a_lower > 0.5, c.alpha)
+    return stopping.precise(_finish(c, radius, p_a_lower > 0.5, c.alpha))
 
 
 def _two_sided(c: Certificate) -> Certificate:
@@ -189,7 +219,7 @@ def _finish(c: Certificate, radius: float, certified: bool, alpha: float) -> Cer
     if c.norm is Norm.LINF:
         radius = radius_linf(radius, c.detail["d"])
     flags = [f for f in c.flags if f not in (PARTIAL, TOO_FEW)]
-    if c.ended != "complete":
+    if c.ended not in ("complete", "settled"):
         flags.append(PARTIAL)
     if lower(Votes("bound", (c.n,), c.n, "complete"), c.n, alpha, c.bound) <= 0.5:
         flags.append(TOO_FEW)
@@ -214,9 +244,12 @@ def _alpha_split(alpha: float, bound: Bound) -> dict[str, float]:
 
 
 def _check_rereadable(c: Certificate) -> None:
-    same = _two_sided(c) if "p_b_upper" in c.detail else _one_sided(c)
-    several = c.sigma is None or "rule" in c.detail
-    if several or not math.isclose(same.radius, c.radius, rel_tol=1e-9, abs_tol=1e-12):
+    if c.until_radius is not None:
+        raise UserError(
+            "This certificate answers one question, at its own alpha, and says nothing of other "
+            "radii; certify the image again without a radius to ask for."
+        )
+    if not is_of_one_count(c):
         raise UserError(
             f"This {c.method} certificate is not the reading of one count, so it cannot be read "
             "again at another alpha or bound; certify the image again instead."

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-import math
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,6 +12,7 @@ from rsviz.core.errors import UserError
 
 N_MAX = 10_000_000
 SIGMA_MAX = 10.0
+RADIUS_MAX = 100.0
 
 
 class Norm(StrEnum):
@@ -33,16 +34,24 @@ class Bound(StrEnum):
     SPLIT = "split"
 
 
+def _short(value: object) -> str:
+    """Return a value as a sentence shows it, however long it is."""
+    return reprlib.repr(value)
+
+
 def _check_number(name: str, value: float, low: float, high: float) -> None:
     """Refuse a number outside the open interval (low, high), in words."""
-    if not (isinstance(value, (int, float)) and math.isfinite(value) and low < value < high):
-        raise UserError(f"{name} must lie between {low:g} and {high:g}, but is {value!r}.")
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (number and low < value < high):
+        raise UserError(f"{name} must lie between {low:g} and {high:g}, but is {_short(value)}.")
 
 
 def _check_count(name: str, value: int, low: int, high: int) -> None:
     """Refuse a whole number outside [low, high], in words."""
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise UserError(f"{name} must be a whole number from {low} to {high:,}, but is {value!r}.")
+        raise UserError(
+            f"{name} must be a whole number from {low} to {high:,}, but is {_short(value)}."
+        )
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,12 @@ class RunSpec:
     bound : how p_a_lower is read (`Bound`).
     seed : of all noise.
     settings : what one method needs beyond these, as sorted (name, value) pairs.
+    flags : what is known of the image before any vote, names of `flags.FLAGS`.
+    normalisation : what is done to pixels in front of a network whose owner stated it, else empty.
+    until_radius : votes end as soon as it is settled whether this radius, in the method's norm, is
+        certified (`core.decision`); n is the cap, and the bound is that question's own.
+    precision : votes end as soon as the radius is within this share of what infinitely many votes
+        would certify; n is the cap, and the bound one that may be read at any time.
 
     Raises
     ------
@@ -78,6 +93,10 @@ class RunSpec:
     bound: Bound = Bound.CLOPPER_PEARSON
     seed: int = 0
     settings: tuple[tuple[str, float | int | str], ...] = ()
+    flags: tuple[str, ...] = ()
+    normalisation: str = ""
+    until_radius: float | None = None
+    precision: float | None = None
 
     def __post_init__(self) -> None:
         _check_number("sigma", self.sigma, 0.0, SIGMA_MAX)
@@ -85,11 +104,31 @@ class RunSpec:
         _check_count("n0", self.n0, 1, N_MAX)
         _check_count("n", self.n, 1, N_MAX)
         _check_count("seed", self.seed, 0, 2**31 - 1)
+        object.__setattr__(self, "flags", tuple(self.flags))
         try:
             object.__setattr__(self, "bound", Bound(self.bound))
         except ValueError:
             choices = ", ".join(Bound)
-            raise UserError(f"bound must be one of {choices}, but is {self.bound!r}.") from None
+            raise UserError(
+                f"bound must be one of {choices}, but is {_short(self.bound)}."
+            ) from None
+        self._check_stopping()
+
+    def _check_stopping(self) -> None:
+        """Refuse a rule to stop by that no bound allows."""
+        if self.until_radius is not None and self.precision is not None:
+            raise UserError("Ask for a radius or for a precision, not for both.")
+        if self.until_radius is not None:
+            if self.until_radius != 0:
+                _check_number("The radius asked for", self.until_radius, 0.0, RADIUS_MAX)
+            object.__setattr__(self, "bound", Bound.ANYTIME)  # it holds whenever votes end
+        if self.precision is not None:
+            _check_number("precision", self.precision, 0.0, 1.0)
+            if self.bound is Bound.CLOPPER_PEARSON:
+                raise UserError(
+                    "Votes that end at a precision have no planned number, so Clopper-Pearson "
+                    "does not hold for them; choose the anytime or the split bound."
+                )
 
     def to_dict(self) -> dict[str, Any]:
         """Return a plain dict that JSON can hold; `from_dict` is its inverse."""
@@ -108,7 +147,7 @@ class RunSpec:
             raise UserError(f"This run description is incomplete: {error}.") from None
 
 
-Ending = Literal["running", "complete", "stopped", "extended"]
+Ending = Literal["running", "complete", "settled", "stopped", "extended"]
 
 
 @dataclass(frozen=True)
@@ -116,7 +155,8 @@ class Votes:
     """The votes of one stage, and how their count came to an end.
 
     ``complete`` is exactly the planned number; ``running`` and ``stopped`` are fewer, ``extended``
-    more, by someone looking: then only an anytime bound may be read from them.
+    more, by someone looking, ``settled`` fewer by a rule stated beforehand: then only an anytime
+    bound may be read from them.
     """
 
     stage: str
@@ -143,7 +183,10 @@ class Certificate:
     ``abstained`` is true nothing is certified for it and ``radius`` is 0.0. ``n`` is the planned
     number of votes, ``sum(counts)`` the number behind this reading. ``alpha_split`` says how alpha
     was shared among events, ``path`` on which arithmetic the votes were counted. ``settings`` are
-    the run's, ``stages`` the counts of what a method votes on beside the class.
+    the run's, ``stages`` the counts of what a method votes on beside the class. With
+    ``until_radius`` it answers that question alone, and ``detail["answer"]`` says how.
+    ``normalisation`` is what was taken to be done to pixels in front of a network from a foreign
+    file, else empty.
     """
 
     predicted: int | None
@@ -175,6 +218,9 @@ class Certificate:
     detail: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, float | int | str] = field(default_factory=dict)
     stages: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    normalisation: str = ""
+    until_radius: float | None = None
+    precision: float | None = None
 
     def to_json(self) -> str:
         """Serialise to JSON; `from_json` is its inverse."""
@@ -189,5 +235,6 @@ class Certificate:
             for name in ("counts", "counts0", "flags"):
                 data[name] = tuple(data[name])
             return cls(**data)
-        except (ValueError, TypeError, KeyError) as error:
-            raise UserError(f"This file is not an rsviz certificate: {error}.") from None
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            said = " ".join(str(error).split())[:120] or type(error).__name__
+            raise UserError(f"This file is not an rsviz certificate: {said}.") from None

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from rsviz.data import canvases, shape_attributes, shapes
 
-SPLITS = ("train", "test")
+SPLITS = ("train", "test", "fit", "validation")  # the last two are the first, in two parts
 
 
 @dataclass(frozen=True)

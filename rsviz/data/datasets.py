@@ -4,14 +4,15 @@ Either also lies on distractor canvases: ``cifar10-k48`` is CIFAR-10, each image
 on a canvas of 48x48 (`rsviz.data.canvases`). ``shapes-attribute-k64`` is drawn for canvases alone
 (`rsviz.data.shape_attributes`).
 
+Settings are chosen on training images that training did not see, never on test images: ``train``
+is also there in two parts, ``fit`` and ``validation``, its last tenth.
+
 Shape suffixes: N images, C channels, H height, W width.
 """
 
-import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,8 +20,10 @@ from torch import Tensor
 from torchvision.datasets import CIFAR10
 
 from rsviz.core.errors import UserError
+from rsviz.core.files import shown
 from rsviz.data import canvases, shape_attributes, shapes
 from rsviz.data.catalog import CLASSES, SPLITS
+from rsviz.data.labels import data_folder
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +52,6 @@ class Dataset:
         return f"{self.name}/{self.split}/{index}"
 
 
-def data_folder() -> Path:
-    """Return where data sets lie: RSVIZ_DATA, else ~/.cache/rsviz."""
-    return Path(os.environ.get("RSVIZ_DATA") or Path.home() / ".cache" / "rsviz")
-
-
 def available(name: str) -> bool:
     """Return whether a data set can be loaded now, without any download."""
     base, _, _ = name.partition("-k")
@@ -72,8 +70,8 @@ def load(name: str, split: str) -> Dataset:
     """
     if name not in CLASSES or split not in SPLITS:
         raise UserError(
-            f"There is no data set {name}/{split}; use cifar10 or shapes, train or test, or "
-            f"either, or {shape_attributes.BASE}, on canvases: "
+            f"There is no data set {shown(f'{name}/{split}')}; use cifar10 or shapes, one of "
+            f"{', '.join(SPLITS)}, or either, or {shape_attributes.BASE}, on canvases: "
             f"-k{', -k'.join(map(str, canvases.SIZES))} after the name."
         )
     if not available(name):
@@ -81,6 +79,8 @@ def load(name: str, split: str) -> Dataset:
             f"CIFAR-10 is not in {data_folder()}; set RSVIZ_DATA to the folder that holds "
             "cifar-10-batches-py, or run 'python -m rsviz download'."
         )
+    if split in ("fit", "validation"):
+        return _part(load(name, "train"), split)
     base, _, size = name.partition("-k")
     if base == shape_attributes.BASE:
         x, y = shape_attributes.split(split, int(size))
@@ -94,9 +94,26 @@ def load(name: str, split: str) -> Dataset:
         return Dataset(name, split, CLASSES[name], torch.from_numpy(x), torch.from_numpy(y))
     # Imported here: torchvision takes a second to import.
 
-    raw = CIFAR10(str(data_folder()), train=split == "train")
+    try:
+        raw = CIFAR10(str(data_folder()), train=split == "train")
+    except Exception:  # torchvision and its pickles raise whatever a damaged file makes of them
+        raise UserError(
+            f"CIFAR-10 in {shown(data_folder())} is damaged or not whole; remove its folder "
+            "cifar-10-batches-py and run 'python -m rsviz download'."
+        ) from None
     x_NCHW = torch.from_numpy(np.ascontiguousarray(raw.data.transpose(0, 3, 1, 2)))
     return Dataset(name, split, CLASSES[name], x_NCHW, torch.tensor(raw.targets))
+
+
+def _part(whole: Dataset, split: str) -> Dataset:
+    """Return the training images but for the last tenth, ``fit``, or that tenth, ``validation``."""
+    cut = _first_held_out(len(whole))
+    part = slice(cut) if split == "fit" else slice(cut, None)
+    return replace(whole, split=split, x_NCHW=whole.x_NCHW[part], y_N=whole.y_N[part])
+
+
+def _first_held_out(images: int) -> int:
+    return images - images // 10
 
 
 def from_pixels(x_HWC: np.ndarray) -> Tensor:
@@ -107,8 +124,10 @@ def from_pixels(x_HWC: np.ndarray) -> Tensor:
 def find_image(name: str) -> tuple[Tensor, int]:
     """Return (x_CHW, label) of an image named like ``cifar10/test/17``, refused in words if not."""
     parts = name.split("/")
-    if len(parts) != 3 or not parts[2].isdecimal():
-        raise UserError(f"{name!r} is not an image of a data set; write, say, shapes/test/3.")
+    if len(parts) != 3 or not (parts[2].isdecimal() and len(parts[2]) < 13):
+        raise UserError(
+            f"{shown(name)!r} is not an image of a data set; write, say, shapes/test/3."
+        )
     data = load(parts[0], parts[1])
     return data.image(int(parts[2])), int(data.y_N[int(parts[2])])
 
@@ -121,6 +140,9 @@ def find_canvas(name: str) -> canvases.Canvas:
     """
     find_image(name)
     dataset, split, index = name.split("/")
+    if split in ("fit", "validation"):
+        first = _first_held_out(len(load(dataset, "train"))) if split == "validation" else 0
+        return find_canvas(f"{dataset}/train/{first + int(index)}")
     base, _, size = dataset.partition("-k")
     if not size:
         raise UserError(f"{name} lies on no canvas; name one such as {base}-k48/{split}/{index}.")

@@ -1,6 +1,9 @@
 """Bytes a person uploads -> a checked picture -> the tensor a network sees.
 
-Only five decoders are ever tried, and the size is checked before any pixel is decoded.
+Only five decoders are ever tried, and the size is checked before any pixel is decoded. What the
+network sees is what a browser shows: colours are brought to sRGB, through a profile where there is
+one.
+
 Shape suffixes: C channels, H height, W width.
 """
 
@@ -15,9 +18,12 @@ from PIL import Image
 from torch import Tensor
 
 from rsviz.core.errors import UserError
+from rsviz.data import notes
+from rsviz.data.colours import CICP_HDR, to_srgb
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP")
-MAX_BYTES = 10_000_000
+MEGABYTES = 10  # as an uploader counts them, 2^20 bytes each
+MAX_BYTES = MEGABYTES * 2**20
 MAX_PIXELS = 20_000_000
 MAX_JPEG_PIXELS = 80_000_000  # declared; decoded at a fraction
 MAX_JPEG_WORK = (
@@ -36,6 +42,21 @@ _TURNS = {  # what EXIF's orientation asks for
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# The first bytes of pictures that are not read here, and what they are called.
+_OTHERS = (
+    (rb"....ftyp.{0,40}avi[fs]", "an AVIF picture", ""),
+    (
+        rb"....ftyp.{0,40}(hei[cxms]|hev[cxms]|mif1|msf1)",
+        "a HEIC picture, as iPhones take them",
+        " (in the iPhone's settings: Camera, Formats, Most Compatible)",
+    ),
+    (rb"(II\*\0|MM\0\*)", "a TIFF or raw picture", ""),
+    (rb"(\xff\x0a|\0\0\0\x0cJXL )", "a JPEG XL picture", ""),
+    (rb"(\0\0\0\x0cjP  |\xff\x4f\xff\x51)", "a JPEG 2000 picture", ""),
+    (rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*|<!DOCTYPE[^>]*>\s*)*<svg", "an SVG drawing", ""),
+    (rb"8BPS", "a Photoshop file", ""),
+    (rb"%PDF", "a PDF", ""),
+)
 Crop = Literal["centre", "whole"]
 Box = tuple[float, float, float, float]
 
@@ -43,8 +64,9 @@ Box = tuple[float, float, float, float]
 def open_image(data: bytes, name: str = "") -> Image.Image:
     """Decode an uploaded file into an upright RGB picture over white.
 
-    The first frame of an animation is taken, EXIF rotation is applied, 16-bit pixels are scaled to
-    8. A JPEG of 20 to 80 million pixels is decoded at a half, quarter or eighth of its size.
+    The first frame of an animation is taken, EXIF rotation is applied, colours are brought to sRGB,
+    16-bit pixels are scaled to 8. A JPEG of 20 to 80 million pixels is decoded at a half, quarter
+    or eighth of its size.
 
     Raises
     ------
@@ -55,20 +77,21 @@ def open_image(data: bytes, name: str = "") -> Image.Image:
     if not data:
         raise UserError(f"{what} is empty; choose another picture.")
     if len(data) > MAX_BYTES:
-        raise UserError(f"{what} is larger than {MAX_BYTES // 10**6} MB; choose a smaller picture.")
+        raise UserError(f"{what} is larger than {MEGABYTES} MB; choose a smaller picture.")
+    picture = notes.read(data)
+    if picture.cicp[1:2] in CICP_HDR:
+        raise UserError(f"{what} is an HDR picture, which is not read here; export it without HDR.")
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(picture.data), formats=FORMATS)
         _check_scans(image, data, what)
         _check_size(image, what)
-        return _upright_rgb(image)
+        return _upright_rgb(image, picture)
     except UserError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise UserError(_too_many_pixels(what)) from None
     except Image.UnidentifiedImageError:
-        raise UserError(
-            f"{what} is not a JPEG, PNG, GIF, WebP or BMP picture; choose another file."
-        ) from None
+        raise UserError(_unidentified(data, what)) from None
     except Exception:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ...
         raise UserError(f"{what} is damaged and cannot be read; choose another file.") from None
 
@@ -77,6 +100,15 @@ def _shorten(name: str) -> str:
     """Return a file's name fit for a sentence: printable, its start and its ending."""
     name = "".join(c for c in name if c.isprintable())
     return name if len(name) <= 60 else f"{name[:44]}…{name[-15:]}"
+
+
+def _unidentified(data: bytes, what: str) -> str:
+    for start, kind, more in _OTHERS:
+        if re.match(start, data[:1024], re.DOTALL):
+            return f"{what} is {kind}, which is not read here; export it as a JPEG or PNG{more}."
+    if data.startswith((notes.PNG, notes.JPEG, b"GIF8")):
+        return f"{what} is damaged and cannot be read; choose another file."
+    return f"{what} is not a JPEG, PNG, GIF, WebP or BMP picture; choose another file."
 
 
 def _too_many_pixels(what: str) -> str:
@@ -108,19 +140,25 @@ def _check_scans(image: Image.Image, data: bytes, what: str) -> None:
         raise UserError(f"{what} would take too long to decode; save it anew as a plain JPEG.")
 
 
-def _upright_rgb(image: Image.Image) -> Image.Image:
+def _upright_rgb(image: Image.Image, picture: notes.Picture) -> Image.Image:
     _scale_transparent_colour(image)
     image.seek(0)
     image.load()
+    info = dict(image.info) | ({"icc_profile": picture.profile} if picture.profile else {})
     if (turn := _TURNS.get(_orientation(image))) is not None:
         image = image.transpose(turn)
     if image.mode.startswith("I"):  # 16 bits of grey: convert() would clip them
         image = _eight_bits(image)
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    return image.convert("RGB")
+    if image.mode not in ("RGBA", "LA", "PA", "La", "RGBa") and "transparency" not in image.info:
+        plain = image.mode in ("L", "RGB", "CMYK")
+        return to_srgb(image if plain else image.convert("RGB"), info, picture.cicp)
+    grey = image.mode in ("1", "L", "LA", "La")
+    image = image.convert("RGBA")
+    colour = image.getchannel("R") if grey else image.convert("RGB")
+    over_white = to_srgb(colour, info, picture.cicp)
+    over_white.putalpha(image.getchannel("A"))
+    white = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(white, over_white).convert("RGB")
 
 
 def _orientation(image: Image.Image) -> int:

@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,8 @@ from torch import nn
 from rsviz.certification.every_level import Floats
 from rsviz.core.errors import UserError
 from rsviz.evaluation.logs import Log
+from rsviz.methods.base import LevelChoice
+from rsviz.methods.registry import METHODS
 from rsviz.networks.inspection import multiply_adds
 
 
@@ -157,18 +158,16 @@ def of_log(file: Path, share: float) -> Cost:
     first, *lines = file.read_text(encoding="utf-8").splitlines()
     spec = json.loads(first.removeprefix("# "))["spec"]
     rows = list(csv.DictReader(lines))
-    votes = np.array([_votes(json.loads(row["detail"]), row) for row in rows], dtype=float)
+    levels = METHODS[spec["method"]].levels
+    if levels is None:
+        raise UserError(f"{file.name} is of a method that does not choose levels by votes.")
+    votes = np.array([_votes(levels, row) for row in rows], dtype=float)
     chooser, classifier = votes.mean(0)
     seconds = float(np.mean([float(row["seconds"]) for row in rows]))
     return Cost(float(chooser), float(classifier), share, spec["n0"] + spec["n"], seconds)
 
 
-def _votes(detail: Mapping[str, Any], row: Mapping[str, str]) -> tuple[int, int]:
+def _votes(levels: LevelChoice, row: Mapping[str, str]) -> tuple[int, int]:
     """Return the votes of an image for its level, and for its class at every level asked."""
-    counted = sum(map(int, row["counts0"].split()))
-    if "estimate" in detail:
-        estimate = detail["estimate"]
-        chooser = sum(estimate["counts0"]) + sum(estimate["counts"])
-        return chooser, counted + sum(map(int, row["counts"].split()))
-    levels = detail.get("counts", {}).values()
-    return sum(detail["selector"]), counted + sum(map(sum, levels))
+    counts0, counts = (sum(map(int, row[name].split())) for name in ("counts0", "counts"))
+    return levels.votes(json.loads(row["detail"]), counts0, counts)

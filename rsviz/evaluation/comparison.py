@@ -6,6 +6,7 @@ Shape suffixes: N images, R radii.
 import csv
 import io
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -13,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from rsviz.core.errors import UserError
+from rsviz.core.radius import down
 from rsviz.core.spec import Norm
 from rsviz.data.catalog import PIXELS
 from rsviz.evaluation import curves
@@ -20,6 +22,8 @@ from rsviz.evaluation.curves import Curve
 from rsviz.evaluation.logs import Log, images_of, subset, thin
 from rsviz.evaluation.published import Published
 
+FAR = 1.5
+POINTS_MAX = 2_000  # of a curve drawn, whatever its largest radius
 Kind = Literal["measured here", "your log", "published"]
 PARTS = ("as measured", "first 500", "500-999", "every 20th")
 STEP, MARK = 0.025, 0.25  # curves are drawn every STEP of L2 radius, marked every MARK
@@ -32,13 +36,17 @@ COLUMNS = (
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """One curve on the page, where it is from, and the log behind it where there is one."""
+    """One curve on the page, where it is from, and the log behind it where there is one.
+
+    ``flag`` is what must be said wherever its name stands.
+    """
 
     curve: Curve
     kind: Kind
     log: Log | None = None
     note: str = ""
     checkpoint: str = ""
+    flag: str = ""
 
     @property
     def name(self) -> str:
@@ -47,16 +55,24 @@ class Entry:
 
 
 def radii(log: Log) -> tuple[float, ...]:
-    """Return the radii a log is drawn at: every 0.025 in L2; a fiftieth of the largest in Linf."""
+    """Return the radii a log is drawn at: every 0.025 in L2; else a fiftieth of the largest."""
     top = float(log.radius_N.max(initial=0.0))
-    if log.norm is not Norm.L2:
+    if log.norm is not Norm.L2 or top / STEP > POINTS_MAX:
         return tuple(np.linspace(0, 1.04 * max(top, 1e-3), 53).round(6).tolist())
     return tuple((np.arange(round(_up(top) / STEP) + 1) * STEP).round(6).tolist())
 
 
-def from_log(log: Log, kind: Kind, checkpoint: str = "", note: str = "") -> Entry:
-    """Return a log as an entry, its curve drawn over `radii`."""
-    return Entry(curves.curve(log, radii(log)), kind, log, note, checkpoint)
+def from_log(
+    log: Log, kind: Kind, checkpoint: str = "", note: str = "", trained: float | None = None
+) -> Entry:
+    """Return a log as an entry, its curve drawn over `radii`.
+
+    Parameters
+    ----------
+    trained : the noise its network was trained at, None where that is many levels or not known.
+    """
+    flag = far_from_trained(log.sigma, trained)
+    return Entry(curves.curve(log, radii(log)), kind, log, note, checkpoint, flag)
 
 
 def from_published(published: Published) -> Entry:
@@ -94,10 +110,14 @@ def equal_n(entries: Sequence[Entry], seed: int) -> tuple[list[Entry], list[str]
 
 
 def marks(entries: Sequence[Entry]) -> dict[str, tuple[str, ...]]:
-    """Return for each entry by name in what it is unlike the first: norm, data set, images, ..."""
+    """Return for each entry by name in what it is unlike the first: norm, data set, images, ...
+
+    What is not known is unlike whatever it stands beside; see `unknown` for the first.
+    """
     questions: tuple[tuple[str, Callable[[Curve], object]], ...] = (
         ("norm", lambda c: c.norm),
         ("data set", lambda c: c.dataset),
+        ("split", lambda c: c.split),
         ("images", lambda c: c.subset),
         ("n", lambda c: c.n),
         ("alpha", lambda c: c.alpha),
@@ -123,6 +143,8 @@ def as_linf(entry: Entry) -> Entry:
     c = entry.curve
     if c.norm is Norm.LINF:
         return entry
+    if c.norm is None:
+        raise UserError(f"{entry.name} cannot be read in Linf: its norm is not stated.")
     if c.dataset not in PIXELS:
         raise UserError(f"{entry.name} cannot be read in Linf: the size of its images is unknown.")
     scale = 1 / math.sqrt(PIXELS[c.dataset])
@@ -140,20 +162,65 @@ def as_linf(entry: Entry) -> Entry:
 def envelopes(entries: Sequence[Entry]) -> list[Entry]:
     """Return the best accuracy at each radius of each method and network shown at several sigmas.
 
-    Where a curve is not known at a radius, its value at the next larger one stands for it, which
-    is never more than the truth.
+    Logs are joined only where their method is known, and those measured here only if their networks
+    are of one family (`family`). Where a curve is not known at a radius, its value at the next
+    larger one stands for it, which is never more than the truth.
     """
     groups: dict[tuple[object, ...], list[Entry]] = {}
     for e in entries:
         c = e.curve
-        paper = c.source if e.kind == "published" else e.kind
-        key = (paper, c.method, c.network, c.dataset, c.norm, c.subset, c.n, c.alpha)
+        if e.kind != "published" and not (c.method and c.network and c.norm):
+            continue
+        paper = c.source if e.kind == "published" else (e.kind, family(e.checkpoint))
+        key = (paper, c.method, c.network, c.dataset, c.split, c.norm, c.subset, c.n, c.alpha)
         groups.setdefault(key, []).append(e)
     return [
         _envelope(group)
         for group in groups.values()
         if len({e.curve.sigma for e in group if e.curve.sigma}) > 1
     ]
+
+
+def unknown(curve: Curve) -> tuple[str, ...]:
+    """Return which settings that decide what a curve compares to are not known."""
+    known = {
+        "norm": curve.norm,
+        "data set": curve.dataset,
+        "split": curve.split,
+        "n": curve.n,
+        "alpha": curve.alpha,
+    }
+    return tuple(what for what, value in known.items() if not value)
+
+
+def family(checkpoint: str) -> str:
+    """Return a checkpoint's name without the noise it was trained at: cifar10-gaussian-0.5."""
+    return re.sub(r"-\d+(\.\d+)?$", "", checkpoint)
+
+
+def not_joined(entries: Sequence[Entry]) -> str:
+    """Say which logs `envelopes` leaves out since their method or network is not known."""
+    names = [
+        e.name
+        for e in entries
+        if e.kind != "published" and not (e.curve.method and e.curve.network and e.curve.norm)
+    ]
+    if not names:
+        return ""
+    be = "is" if len(names) == 1 else "are"
+    return (
+        f"{', '.join(names)} {be} not joined over σ, since method, network or norm are not stated."
+    )
+
+
+def far_from_trained(sigma: float | None, trained: float | None) -> str:
+    """Say that a network is smoothed with much more or less noise than it was trained at.
+
+    Much is `FAR` times. Such a curve shows a network at noise it has not seen, not its method.
+    """
+    if not sigma or not trained or 1 / FAR <= sigma / trained <= FAR:
+        return ""
+    return f"smoothed at σ {sigma:g}, but trained at σ {trained:g}"
 
 
 def accuracy(entry: Entry, radius: float) -> float | None:
@@ -179,8 +246,10 @@ def table(entries: Sequence[Entry], at_R: Sequence[float]) -> list[dict[str, obj
             | percent
             | {
                 "unlike the first in": ", ".join(marked[entry.name]) or None,
-                "norm": str(c.norm),
-                "data set": c.dataset or None,
+                "not stated": ", ".join(unknown(c)) or None,
+                "norm": str(c.norm) if c.norm else "unknown",
+                "data set": c.dataset or "unknown",
+                "split": c.split or "unknown",
                 "images": c.subset or None,
                 "count": c.images or None,
                 "n": c.n,
@@ -188,8 +257,8 @@ def table(entries: Sequence[Entry], at_R: Sequence[float]) -> list[dict[str, obj
                 "sigma": c.sigma,
                 "method": c.method or None,
                 "network": c.network or None,
-                "ceiling": c.ceiling,
-                "note": entry.note or None,
+                "ceiling": float(down(c.ceiling, 3)) if c.ceiling else None,
+                "note": "; ".join(t for t in (entry.flag, entry.note) if t) or None,
                 "source": c.source or None,
             }
         )

@@ -3,7 +3,7 @@
 Certified accuracy at r is the share of **all** images, abstentions included, that are correct with
 radius >= r; ACR is the mean of radius * correct over all images. `logs` reads them.
 
-Shape suffixes: N images, R radii.
+Shape suffixes: N images, R radii, F flips of all signs, M tests judged together.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,11 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from rsviz.core.bounds import binomial_interval
+from rsviz.core.bounds import binomial_interval, binomial_test
 from rsviz.core.errors import UserError
 from rsviz.core.radius import ceiling
 from rsviz.core.spec import Norm
 from rsviz.evaluation.logs import Log, images_of
+
+# Where certified accuracy is told unless others are asked for.
+RADII = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
+RADII_LINF = tuple(k / 255 for k in (0, 0.5, 1, 1.5, 2, 3, 4, 6, 8))
 
 
 def accuracy_at(log: Log, radius: float) -> float:
@@ -45,7 +49,8 @@ class Curve:
 
     ``radius_R`` and ``accuracy_R`` are equally long, accuracy in [0, 1] over **all** images,
     abstentions included; ``low_R`` and ``high_R`` bound it with 95 % binomial confidence.
-    ``ceiling`` is the largest radius that n votes can certify, None when it is not known.
+    ``ceiling`` is the largest radius that n votes can certify, None when it is not known. A setting
+    that is not known is None, or an empty text.
     """
 
     name: str
@@ -55,8 +60,9 @@ class Curve:
     high_R: tuple[float, ...]
     acr: float
     images: int
-    norm: Norm = Norm.L2
+    norm: Norm | None = Norm.L2
     dataset: str = ""
+    split: str = "test"
     subset: str = ""
     method: str = ""
     network: str = ""
@@ -75,6 +81,8 @@ def curve(log: Log, radii: Sequence[float]) -> Curve:
     top = None
     if log.norm is Norm.L2 and log.sigma and log.n and log.alpha:
         top = ceiling(log.sigma, log.n, log.alpha)
+    elif log.norm is Norm.L2 and log.sigma_N is not None and log.n and log.alpha:
+        top = ceiling(float(log.sigma_N.max()), log.n, log.alpha)
     return Curve(
         name=log.name,
         radius_R=tuple(map(float, radii)),
@@ -85,6 +93,7 @@ def curve(log: Log, radii: Sequence[float]) -> Curve:
         images=len(log),
         norm=log.norm,
         dataset=log.dataset,
+        split=log.split,
         subset=images_of(log),
         method=log.method,
         network=log.network,
@@ -111,12 +120,13 @@ def to_dict(curve: Curve) -> dict[str, Any]:
 def comparable(curves: Sequence[Curve]) -> list[str]:
     """Return in words every reason why these curves must not be compared; none is an empty list.
 
-    Norm, data set, images, n and alpha must agree and be known; sigma, method and network are what
-    is compared.
+    Norm, data set, split, images, n and alpha must agree and be known; sigma, method and network
+    are what is compared.
     """
     questions: tuple[tuple[str, Callable[[Curve], Any], str], ...] = (
-        ("norm", lambda c: str(c.norm), "compare one norm at a time"),
+        ("norm", lambda c: c.norm and str(c.norm), "compare one norm at a time"),
         ("data set", lambda c: c.dataset, "compare within one data set"),
+        ("split", lambda c: c.split, "compare within one split"),
         ("images", lambda c: c.subset, "cut them to the same images"),
         ("n", lambda c: c.n and f"{c.n:,}", "re-read the counts of the larger at the smaller n"),
         ("alpha", lambda c: c.alpha and f"{c.alpha:g}", "re-read the counts at one alpha"),
@@ -149,12 +159,19 @@ def paired_bootstrap(
     UserError
         The two logs are not of the same images.
     """
-    if not np.array_equal(log_a.index_N, log_b.index_N):
+    if not same_images(log_a, log_b):
         raise UserError(
             f"{log_a.name} ({images_of(log_a)}) and {log_b.name} ({images_of(log_b)}) are not of "
             "the same images; cut both to the same ones first."
         )
     return bootstrap(won(log_a, radius) - won(log_b, radius), generator, resamples)
+
+
+def same_images(a: Log, b: Log) -> bool:
+    """Return whether two logs are of the same images of one known split, with the same labels."""
+    named = a.dataset and a.split and (a.dataset, a.split) == (b.dataset, b.split)
+    same = np.array_equal(a.index_N, b.index_N) and np.array_equal(a.label_N, b.label_N)
+    return bool(named and same)
 
 
 def bootstrap(
@@ -165,6 +182,39 @@ def bootstrap(
     means = [values_N[generator.integers(size, size=size)].mean() for _ in range(resamples)]
     low, high = np.quantile(means, (0.025, 0.975))
     return float(values_N.mean()), float(low), float(high)
+
+
+def exchange_p(values_N: np.ndarray, generator: np.random.Generator, flips: int = 50_000) -> float:
+    """Return the two-sided p-value of 'a and b may be exchanged image by image', from a - b.
+
+    Under it every difference is as likely with the other sign, so that |sum| is compared with that
+    of differences whose signs are drawn at random: p = (1 + those at least as large) / (1 + flips),
+    exact at any number of images (Dwass 1957). Differences of one size make it a sign test, whose p
+    is computed without drawing: the binomial test of wins against losses (McNemar 1947).
+    """
+    size_N = np.abs(values_N[values_N != 0])
+    if len(set(size_N.tolist())) <= 1:
+        return binomial_test(int(np.sum(values_N > 0)), len(size_N))
+    least = abs(values_N.sum()) - 1e-9 * size_N.sum()  # sums in another order differ by rounding
+    extreme = 0
+    for start in range(0, flips, 5_000):
+        shape = (min(5_000, flips - start), len(size_N))
+        sign_FN = 2.0 * generator.integers(0, 2, size=shape, dtype=np.int8) - 1
+        extreme += int(np.sum(np.abs(sign_FN @ size_N) >= least))
+    return (1 + extreme) / (1 + flips)
+
+
+def holm(p_M: Sequence[float]) -> list[float]:
+    """Return Holm's adjusted p-values of M tests: reject those of at most a level.
+
+    All rejections together are then right with probability at least 1 - level, however the tests
+    depend on each other: the i-th smallest p times M - i + 1, made not to fall (Holm 1979).
+    """
+    adjusted_M, worst = [0.0] * len(p_M), 0.0
+    for rank, i in enumerate(sorted(range(len(p_M)), key=p_M.__getitem__)):
+        worst = max(worst, min(1.0, p_M[i] * (len(p_M) - rank)))
+        adjusted_M[i] = worst
+    return adjusted_M
 
 
 def won(log: Log, radius: float | None) -> np.ndarray:

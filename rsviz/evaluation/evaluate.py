@@ -16,20 +16,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
+from rsviz.core.files import check_out_file, read_bytes, shown, sole_writer, write_whole
 from rsviz.core.progress import ProgressLine
+from rsviz.core.radius import down
 from rsviz.core.spec import Bound, Certificate, Norm, RunSpec
 from rsviz.data.datasets import Dataset
 from rsviz.data.images import image_id
-from rsviz.evaluation.logs import COLUMNS, FORMAT
+from rsviz.evaluation.logs import COLUMNS, FORMAT, LOG_BYTES
 from rsviz.methods.registry import METHODS
-from rsviz.smoothing.driver import Task, default_chunks, drive, path
+from rsviz.smoothing import engines
+from rsviz.smoothing.driver import default_chunks, drive, path
+from rsviz.smoothing.engines import REFERENCE
 from rsviz.smoothing.voters import MethodRun, Request
 
 
@@ -57,12 +61,16 @@ class EvaluationSpec:
     norm: str = Norm.L2
     bound: str = Bound.CLOPPER_PEARSON
     settings: tuple[tuple[str, float | str], ...] = ()
+    engine: str = str(REFERENCE)
 
     def __post_init__(self) -> None:
         if (self.every is None) == (self.first is None):
             raise UserError("Say which images to certify: either every K or first M.")
         if (self.every or self.first or 0) < 1:
             raise UserError("every and first must be at least 1.")
+        # Refused now and not at the first image.
+        sigma = 1.0 if self.sigma is None else self.sigma
+        RunSpec("", "", sigma, n0=self.n0, n=self.n, alpha=self.alpha, seed=self.seed)
 
     def indices(self, size: int) -> range:
         """Return the indices of the images, out of ``size``."""
@@ -98,6 +106,10 @@ def spec_for(checkpoint: Checkpoint, sigma: float | None, **settings: Any) -> Ev
     given = dict(card.get("run", {})) | dict(settings.pop("settings", ()))
     if method.chooses_sigma and sigma is not None:
         raise UserError(f"{method.title} chooses the noise of each image; leave --sigma out.")
+    if settings.get("split") == "validation" and card.get("split") != "fit":
+        raise UserError(
+            f"{checkpoint.name} has seen the validation images; train one with --split fit."
+        )
     if sigma is None:
         sigma = card["sigma"]
     if sigma is None and not method.chooses_sigma:
@@ -118,6 +130,8 @@ def spec_for(checkpoint: Checkpoint, sigma: float | None, **settings: Any) -> Ev
 @dataclass(frozen=True)
 class Standing:
     """How far an evaluation is: images in the log, in all, and certified here in how long."""
+
+    unit: ClassVar[str] = "images"
 
     done: int
     planned: int
@@ -184,25 +198,29 @@ def walk(
     Raises
     ------
     UserError
-        ``out`` holds a log of another run.
+        ``out`` holds something else, which stays as it is, or is written by another process.
     """
-    indices, begun = spec.indices(len(data)), time.perf_counter()
-    held = open_log(out, spec, device, command)
-    todo = [i for i in indices if i not in held]
-    done, method = len(indices) - len(todo), METHODS[spec.method]
-    yield Standing(done, len(indices), 0, 0.0)
-    queue = requests(spec, data, todo, lambda x_CHW, run: method.certify(x_CHW, nets, run))
-    here = 0
-    with out.open("a", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        for task in drive(queue, device, cancel=cancel):
-            if task.certificate:
-                label = int(data.y_N[task.request.key])
-                writer.writerow(row(task, task.certificate, label, method.logged))
-                file.flush()
-                os.fsync(file.fileno())
-                here += 1
-                yield Standing(done + here, len(indices), here, time.perf_counter() - begun)
+    check_out_file(out)
+    with sole_writer(out):
+        indices, begun = spec.indices(len(data)), time.perf_counter()
+        held = open_log(out, spec, device, command, nets)
+        todo = [i for i in indices if i not in held]
+        done, method = len(indices) - len(todo), METHODS[spec.method]
+        yield Standing(done, len(indices), 0, 0.0)
+        queue = requests(spec, data, todo, lambda x_CHW, run: method.certify(x_CHW, nets, run))
+        here = 0
+        with out.open("a", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            for task in drive(queue, device, cancel=cancel):
+                if task.certificate:
+                    label = int(data.y_N[task.request.key])
+                    seconds = time.perf_counter() - task.started
+                    line = row(task.request.key, label, task.certificate, seconds, method.logged)
+                    writer.writerow(line)
+                    file.flush()
+                    os.fsync(file.fileno())
+                    here += 1
+                    yield Standing(done + here, len(indices), here, time.perf_counter() - begun)
 
 
 def requests(
@@ -219,14 +237,14 @@ def requests(
 
 
 def row(
-    task: Task, certificate: Certificate, label: int, logged: Sequence[str] = ()
+    index: int, label: int, certificate: Certificate, seconds: float, logged: Sequence[str] = ()
 ) -> Sequence[object]:
     """Return one line of a log, in the order of `COLUMNS`, and what is ``logged`` of its detail."""
     decided = certificate.predicted is not None and not certificate.abstained
     predicted = certificate.predicted if decided else -1
     detail = {name: certificate.detail[name] for name in logged if name in certificate.detail}
     return (
-        task.request.key,
+        index,
         label,
         predicted,
         _digits(certificate),
@@ -234,44 +252,81 @@ def row(
         " ".join(map(str, certificate.counts0)),
         " ".join(map(str, certificate.counts)),
         certificate.n,
-        f"{time.perf_counter() - task.started:.3f}",
+        f"{seconds:.3f}",
         *([json.dumps(detail)] if logged else []),
     )
 
 
 def _digits(c: Certificate) -> str:
-    """Write a radius to six digits after the point; in Linf, where it is small, to nine."""
-    return f"{c.radius:.9f}" if c.norm is Norm.LINF else f"{c.radius:.6f}"
+    """Write a radius, rounded down, to six digits; in Linf, where it is small, to nine."""
+    return down(c.radius, 9 if c.norm is Norm.LINF else 6)
 
 
-def open_log(out: Path, spec: EvaluationSpec, device: str, command: str) -> set[int]:
-    """Write the head of a new log, or check that of an old one and return the indices it holds."""
-    where = path(device, default_chunks(device))
-    if not out.exists() or not out.read_text().strip():
-        place = {"device": device, "dtype": "float32", "path": where, "torch": torch.__version__}
-        head = {"format": FORMAT, "spec": asdict(spec) | place | {"command": command}}
+def open_log(
+    out: Path,
+    spec: EvaluationSpec,
+    device: str,
+    command: str,
+    nets: Mapping[str, nn.Module] | None = None,
+) -> set[int]:
+    """Write the head of a new log, or check that of an old one and return the indices it holds.
+
+    A last row that a kill tore is cut off, once the rest is known to be a log of this very run.
+
+    Parameters
+    ----------
+    nets : that vote; None stands for the reference. A log holds the votes of one arithmetic.
+
+    Raises
+    ------
+    UserError
+        ``out`` holds something else; it stays as it is.
+    """
+    where = path(device, default_chunks(device), nets)
+    columns = columns_of(spec)
+    data = read_bytes(out, LOG_BYTES) if out.exists() else b""
+    if not data:
+        dtype = engines.precision(nets or {})
+        place = {"device": device, "dtype": dtype, "path": where, "torch": torch.__version__}
         out.parent.mkdir(parents=True, exist_ok=True)
-        columns = COLUMNS + (("detail",) if METHODS[spec.method].logged else ())
-        out.write_text(f"# {json.dumps(head)}\n{','.join(columns)}\n")
+        write_whole(out, head_of(spec, place, command))
         return set()
-    text = out.read_text()
-    whole = text[: text.rfind("\n") + 1]  # a kill may leave a torn last line
-    if whole != text:
-        out.write_text(whole)
-    lines = whole.splitlines()
+    whole = data[: data.rfind(b"\n") + 1]
     try:
-        old = json.loads(lines[0].removeprefix("# "))["spec"]
-        done = {int(line.split(",", 1)[0]) for line in lines[2:]}
-    except (ValueError, KeyError, TypeError, IndexError):
-        raise UserError(f"{out} is not a log of rsviz; choose another --out.") from None
+        lines = whole.decode().split("\n")
+        head = json.loads(lines[0].removeprefix("# "))
+        old = {"settings": []} | head["spec"]  # of early logs
+        if head["format"] != FORMAT or lines[1].split(",") != list(columns):
+            raise ValueError
+        rows = list(csv.reader(lines[2:-1]))
+        done = {int(row[0]) for row in rows}
+        if any(len(row) != len(columns) for row in rows) or len(done) < len(rows):
+            raise ValueError
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError, csv.Error):
+        raise UserError(
+            f"{shown(out)} is not a log of rsviz, or is damaged; choose another --out."
+        ) from None
     new = json.loads(json.dumps(asdict(spec))) | {"path": where}  # as a log holds it
-    old = {"settings": []} | old  # of early logs
+    old = {"settings": [], "engine": str(REFERENCE)} | old  # of early logs
     if unlike := [key for key, value in new.items() if old.get(key) != value]:
         raise UserError(
-            f"{out} holds a run with another {', '.join(unlike)}; choose another --out or repeat "
-            "its settings."
+            f"{shown(out)} holds a run with another {', '.join(unlike)}; choose another --out or "
+            "repeat its settings."
         )
+    if len(whole) < len(data):
+        os.truncate(out, len(whole))
     return done
+
+
+def columns_of(spec: EvaluationSpec) -> tuple[str, ...]:
+    """Return the columns of a log: those of all, and ``detail`` where its method decides more."""
+    return COLUMNS + (("detail",) if METHODS[spec.method].logged else ())
+
+
+def head_of(spec: EvaluationSpec, place: Mapping[str, str], command: str) -> str:
+    """Return the two lines that begin a log: its settings, where votes are counted; its columns."""
+    head = {"format": FORMAT, "spec": asdict(spec) | dict(place) | {"command": command}}
+    return f"# {json.dumps(head)}\n{','.join(columns_of(spec))}\n"
 
 
 def log_path(spec: EvaluationSpec, device: str) -> Path:
@@ -288,8 +343,14 @@ def command(spec: EvaluationSpec, out: Path, device: str) -> str:
     return (
         f"python -m rsviz evaluate --checkpoint {shlex.quote(spec.name)}{level} {which}"
         f" --n0 {spec.n0} --n {spec.n} --alpha {spec.alpha:g} --seed {spec.seed}"
-        f" --device {device} --out {shlex.quote(out.name)}"
+        f" --device {device} {arguments_of(spec.engine)} --out {shlex.quote(out.name)}"
     )
+
+
+def arguments_of(engine: str) -> str:
+    """Return the arguments by which the command line asks for an engine."""
+    library, precision = engine.split()
+    return f"--engine {library} --precision {precision}"
 
 
 def log_folder() -> Path:

@@ -1,8 +1,8 @@
 """Logs of certified images: read, cut to the same images, re-read at a smaller n (no torch here).
 
 Two kinds of log: rsviz's own (a line of settings, then CSV with the counts of every image), and the
-field's table ``idx label predict radius correct [time]``, tab- or comma-separated, in which -1 is
-an abstention and settings are not stated.
+field's table ``idx label predict radius correct [time]`` (`rsviz.evaluation.log_tables`), in which
+-1 is an abstention and most settings are not stated. What a log does not state stays unknown.
 
 Shape suffixes: N images, K classes.
 """
@@ -20,11 +20,16 @@ import numpy as np
 
 from rsviz.core.bounds import lower
 from rsviz.core.errors import UserError
+from rsviz.core.files import read_bytes, shown
 from rsviz.core.radius import radius_l2
-from rsviz.core.spec import Bound, Norm, RunSpec, Votes
+from rsviz.core.spec import SIGMA_MAX, Bound, Norm, RunSpec, Votes
+from rsviz.data.catalog import SPLITS
+from rsviz.evaluation.log_tables import NUMBER, Table, decode, read_table, split_lines
 
 FORMAT = "rsviz-log-1"
+LOG_BYTES = 256 << 20  # of a file; a row of ImageNet has 4 kB
 ABSTAIN = -1
+_WHOLE = re.compile(r"[+-]?\d{1,12}(\.0*)?", re.ASCII)
 # Own logs print radii to six digits; those that agree so far are a reading of the counts.
 _PRINTED = 2e-6
 COLUMNS = ("index", "label", "predicted", "radius", "correct", "counts0", "counts", "n", "seconds")
@@ -36,7 +41,9 @@ class Log:
 
     ``predicted_N`` is -1 where the run abstained; there radius is 0 and correct is false.
     ``chosen_N`` and ``counts_NK`` are the class of the n0 votes and the counts of the n fresh ones,
-    None where the log does not have them or its radii are not a reading of them alone.
+    None where the log does not have them or its radii are not a reading of them alone. ``sigma_N``
+    is the noise of each image where a log has a column of it. An unknown setting is None, or an
+    empty text. ``notes`` say what was left out or read in another way than it stands there.
     """
 
     name: str
@@ -47,9 +54,10 @@ class Log:
     correct_N: np.ndarray
     chosen_N: np.ndarray | None = None
     counts_NK: np.ndarray | None = None
-    norm: Norm = Norm.L2
+    sigma_N: np.ndarray | None = None
+    norm: Norm | None = None
     dataset: str = ""
-    split: str = "test"
+    split: str = ""
     method: str = ""
     network: str = ""
     sigma: float | None = None
@@ -58,13 +66,15 @@ class Log:
     alpha: float | None = None
     bound: Bound = Bound.CLOPPER_PEARSON
     source: str = ""
+    checkpoint_sha256: str = ""
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.index_N)
 
 
 def read_log(path: Path | str, **settings: Any) -> Log:
-    """Read a log of either kind; settings of the field's logs (n, alpha, ...) come as arguments.
+    """Read a log of either kind; settings that it does not state (n, alpha, ...) are arguments.
 
     Raises
     ------
@@ -72,18 +82,79 @@ def read_log(path: Path | str, **settings: Any) -> Log:
         The file cannot be read, or holds no log.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"The log {path} cannot be read: {error}.") from None
-    return parse_log(text, path.stem, source=path.name, **settings)
+    return parse_log(read_bytes(path, LOG_BYTES), shown(path.stem), shown(path.name), **settings)
 
 
-def parse_log(text: str, name: str, source: str = "", **settings: Any) -> Log:
-    """Read the text of a log; see `read_log`. ``name`` is for logs that do not state their own."""
-    if text.startswith("# {"):
-        return _own(text, name, source)
-    return _field(text, name, source, settings)
+def own_rows(path: Path | str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the settings of a log of rsviz and its rows, ``detail`` decoded where it has any.
+
+    Raises
+    ------
+    UserError
+        The file cannot be read, or is no log of rsviz.
+    """
+    path = Path(path)
+    read_log(path)  # refuses in words what is not one
+    lines, ended = split_lines(decode(read_bytes(path, LOG_BYTES), shown(path.name)))
+    if not lines[0].startswith("# {"):
+        raise UserError(f"{shown(path.name)} is no log of rsviz: it states no settings.")
+    rows: list[dict[str, Any]] = list(csv.DictReader(lines[1:] if ended else lines[1:-1]))
+    for row in rows:
+        if "detail" in row:
+            row["detail"] = json.loads(row["detail"])
+    return json.loads(lines[0].removeprefix("# "))["spec"], rows
+
+
+def parse_log(data: bytes | str, name: str, source: str = "", **settings: Any) -> Log:
+    """Read what a log file holds; see `read_log`. ``name`` is for logs that do not state theirs."""
+    text = decode(data, name) if isinstance(data, bytes) else data
+    lines, ended = split_lines(text)
+    if lines[:1] and lines[0].startswith("# {"):
+        return _own(lines, ended, name, source)
+    return state(_field(lines, ended, name, source), **settings)
+
+
+STATED = ("dataset", "split", "norm", "sigma", "n0", "n", "alpha", "method", "network")
+
+
+def state(log: Log, **settings: Any) -> Log:
+    """Return a log with settings that it does not state itself; those it states stay.
+
+    Raises
+    ------
+    UserError
+        A setting is not known, or out of range.
+    """
+    if strange := sorted(set(settings) - set(STATED)):
+        raise UserError(f"There is no setting {strange[0]!r}; there are: {', '.join(STATED)}.")
+    given = {k: v for k, v in settings.items() if v not in (None, "") and not getattr(log, k)}
+    if log.sigma_N is not None:
+        given.pop("sigma", None)
+    known = {k: v for k, v in given.items() if k in ("n0", "n", "alpha")}
+    RunSpec("", "", given.get("sigma", 1.0), **known)
+    if given.get("split", "test") not in SPLITS:
+        raise UserError(f"split must be one of {', '.join(SPLITS)}, but is {given['split']!r}.")
+    if "norm" in given:
+        try:
+            given["norm"] = Norm(given["norm"])
+        except ValueError:
+            raise UserError(f"norm must be L2 or Linf, but is {given['norm']!r}.") from None
+    return replace(log, **given)
+
+
+def unstated(log: Log) -> tuple[str, ...]:
+    """Return which settings that decide what a log compares to are not known."""
+    noise = log.sigma is not None or log.sigma_N is not None
+    own = log.checkpoint_sha256 != ""  # its method may choose the noise
+    known = {
+        "data set": log.dataset,
+        "split": log.split,
+        "norm": log.norm,
+        "sigma": noise or own,
+        "n": log.n,
+        "alpha": log.alpha,
+    }
+    return tuple(what for what, value in known.items() if not value)
 
 
 def thin(log: Log, n: int, generator: np.random.Generator) -> Log:
@@ -135,11 +206,11 @@ def subset(log: Log, images: str) -> Log:
 
 
 def images_of(log: Log) -> str:
-    """Name the images so that equal names mean equal images."""
+    """Name the images so that equal names mean equal images of one data set, of known splits."""
     index_N, size = log.index_N, len(log)
     steps = set(np.diff(index_N).tolist())
     first, last = int(index_N[0]), int(index_N[-1])
-    split = "" if log.split == "test" else f"{log.split}, "
+    split = "" if log.split in ("test", "") else f"{log.split}, "
     if steps <= {1}:
         return f"{split}first {size:,}" if first == 0 else f"{split}{first}-{last}"
     if len(steps) == 1 and first == 0:
@@ -148,102 +219,241 @@ def images_of(log: Log) -> str:
     return f"{split}{size:,} images ({digest})"
 
 
-def _own(text: str, name: str, source: str) -> Log:
+def _own(lines: list[str], ended: bool, name: str, source: str) -> Log:
     """Read a log of rsviz, leaving out a last line that a kill tore."""
-    lines = text[: text.rfind("\n") + 1].splitlines()
     try:
         head = json.loads(lines[0].removeprefix("# "))
-        spec = head["spec"]
         if head["format"] != FORMAT:
-            raise UserError(f"{name} is a log of another version, {head['format']!r}.")
-        rows = _rows(lines[1:], ",", name)
-        _check_settings(spec)
-        same = ("dataset", "method", "network", "sigma", "n0", "n", "alpha")
-        log = Log(
-            name=spec.get("name") or name,
-            norm=Norm(spec.get("norm", Norm.L2)),
-            split=spec.get("split", "test"),
-            bound=Bound(spec.get("bound", Bound.CLOPPER_PEARSON)),
-            source=source,
-            **{key: spec[key] for key in same},
-            **_columns(rows, "index", "predicted", name),
-        )
-        return _with_counts(log, rows)
+            raise UserError(f"{name} is a log of another version, {str(head['format'])[:40]!r}.")
+        spec = _Spec.of(head["spec"])
     except UserError:
         raise
-    except (IndexError, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{name} is not a complete log of rsviz: {error!r}.") from None
+    except (IndexError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise UserError(f"{name} is not a complete log of rsviz: {_short(error)}.") from None
+    table = _whole_rows(read_table(lines[1:], ended, name, 2, ("counts0", "counts", "n")), name)
+    if unlike := {row[table.at["n"]] for row in table.rows} - {str(spec.n)}:
+        raise UserError(f"{name} has rows of n {shown(unlike.pop())}, but states n {spec.n:,}.")
+    columns, also = _columns(table, name)
+    log = Log(
+        name=spec.name or name,
+        source=source,
+        notes=(*table.notes, *also),
+        **columns,
+        **{key: getattr(spec, key) for key in spec.passed},
+    )
+    try:
+        return _with_counts(log, table)
+    except (ValueError, OverflowError) as error:
+        raise UserError(f"{name} is not a complete log of rsviz: {_short(error)}.") from None
 
 
-def _check_settings(spec: Mapping[str, Any]) -> None:
-    """Refuse in words what no run can have been; sigma is null where a method chooses it."""
-    sigma = 1.0 if spec["sigma"] is None else spec["sigma"]
-    RunSpec("", "", sigma, n0=spec["n0"], n=spec["n"], alpha=spec["alpha"])
+@dataclass(frozen=True)
+class _Spec:
+    """The settings in the head of a log of rsviz, of the right kind each."""
+
+    name: str
+    dataset: str
+    method: str
+    network: str
+    sigma: float | None
+    n0: int
+    n: int
+    alpha: float
+    split: str
+    norm: Norm
+    bound: Bound
+    checkpoint_sha256: str
+
+    passed = (
+        *("dataset", "method", "network", "sigma", "n0", "n", "alpha", "split", "norm", "bound"),
+        "checkpoint_sha256",
+    )
+
+    @classmethod
+    def of(cls, spec: Mapping[str, Any]) -> "_Spec":
+        """Take them from JSON; sigma is null where a method chooses it."""
+        early = {"split": "test", "norm": "L2", "bound": "clopper-pearson", "checkpoint_sha256": ""}
+        given = early | dict(spec)
+        words = ("dataset", "method", "network", "split", "checkpoint_sha256")
+        if not all(isinstance(given[key], str) for key in words):
+            raise ValueError("a setting that is a word is none")
+        name = given.get("name") or ""
+        if not isinstance(name, str):
+            raise ValueError("its name is no word")
+        sigma = 1.0 if given["sigma"] is None else given["sigma"]
+        RunSpec("", "", sigma, n0=given["n0"], n=given["n"], alpha=given["alpha"])
+        return cls(
+            name=name,
+            sigma=given["sigma"],
+            n0=given["n0"],
+            n=given["n"],
+            alpha=given["alpha"],
+            norm=Norm(given["norm"]),
+            bound=Bound(given["bound"]),
+            **{key: given[key] for key in words},
+        )
 
 
-def _with_counts(log: Log, rows: Sequence[Mapping[str, str]]) -> Log:
+def _whole_rows(table: Table, name: str) -> Table:
+    """Leave out a last row whose last cell, JSON, is torn."""
+    if table.ended or table.columns[-1] != "detail":
+        return table
+    last = table.rows[-1]
+    try:
+        if len(last) == len(table.columns):
+            json.loads(last[-1])
+            return table
+    except (ValueError, RecursionError):
+        pass
+    if len(table.rows) == 1:
+        raise UserError(f"The log {name} holds no images yet.")
+    notes = (*table.notes, "a last line that is torn left out")
+    return replace(table, rows=table.rows[:-1], lines=table.lines[:-1], notes=notes)
+
+
+def _short(error: Exception) -> str:
+    text = shown(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+    return text.rstrip(".")
+
+
+def _with_counts(log: Log, table: Table) -> Log:
     """Return the log with its counts and the exact radii, where these follow from the counts."""
-    rows = sorted(rows, key=lambda row: int(row["index"]))
-    if log.sigma is None or not all(row["counts0"] and row["counts"] for row in rows):
+    at = table.at
+    rows = sorted(table.rows, key=lambda row: int(row[at["index"]]))
+    if log.sigma is None or not all(row[at["counts0"]] and row[at["counts"]] for row in rows):
         return log
-    counts0_NK = np.array([[int(k) for k in row["counts0"].split()] for row in rows])
-    counts_NK = np.array([[int(k) for k in row["counts"].split()] for row in rows])
-    if np.any(counts_NK.sum(axis=1) != log.n):
+    counts0_NK = np.array([[int(k) for k in row[at["counts0"]].split()] for row in rows])
+    counts_NK = np.array([[int(k) for k in row[at["counts"]].split()] for row in rows])
+    if counts0_NK.dtype == object or counts_NK.dtype == object:
+        raise ValueError("its counts are no counts")
+    if np.any(counts_NK.sum(axis=1) != log.n) or counts_NK.min() < 0:
         return log
     anew = _reread(replace(log, chosen_N=counts0_NK.argmax(axis=1), counts_NK=counts_NK))
     same = np.abs(anew.radius_N - log.radius_N).max() < _PRINTED
     return anew if same and np.array_equal(anew.predicted_N, log.predicted_N) else log
 
 
-def _field(text: str, name: str, source: str, settings: Mapping[str, Any]) -> Log:
-    """Read a log in the field's own layout."""
-    lines = text.splitlines()
-    head = lines[0] if lines else ""
-    if not {"idx", "label", "predict", "radius", "correct"} <= set(re.split(r"[\t,]", head)):
-        raise UserError(
-            f"{name} is not a log: its first line must be settings of rsviz, or name the columns "
-            "idx, label, predict, radius, correct."
-        )
-    delimiter = "\t" if "\t" in head else ","
-    if not text.endswith("\n") and lines[-1].count(delimiter) < head.count(delimiter):
-        lines.pop()  # torn by a kill
-    columns = _columns(_rows(lines, delimiter, name), "idx", "predict", name)
-    return Log(name=name, source=source, **columns, **settings)
+def _field(lines: list[str], ended: bool, name: str, source: str) -> Log:
+    """Read a log in the field's own layout; the name of a column of radii may state their norm."""
+    table = read_table(lines, ended, name)
+    norms = {"l2_radius": Norm.L2, "linf_radius": Norm.LINF}
+    if table.named("radius") == "l1_radius":
+        raise UserError(f"{name} states radii in L1; only L2 and Linf can be compared here.")
+    columns, also = _columns(table, name)
+    notes = (*table.notes, *also)
+    norm = norms.get(table.named("radius"))
+    return Log(name=name, source=source, norm=norm, notes=notes, **columns)
 
 
-def _rows(lines: Sequence[str], delimiter: str, name: str) -> list[dict[str, str]]:
-    rows = [row for row in csv.DictReader(lines, delimiter=delimiter) if any(row.values())]
-    if not rows:
-        raise UserError(f"The log {name} holds no images yet.")
-    return rows
-
-
-def _columns(
-    rows: Sequence[Mapping[str, str]], index: str, predicted: str, name: str
-) -> dict[str, Any]:
-    """Return the columns both kinds share, sorted by index; abstentions get radius 0."""
-    try:
-        index_N = np.array([int(row[index]) for row in rows])
-        label_N = np.array([int(row["label"]) for row in rows])
-        predicted_N = np.array([int(row[predicted]) for row in rows])
-        radius_N = np.array([float(row["radius"]) for row in rows])
-        correct_N = np.array([int(row["correct"]) == 1 for row in rows])
-    except (TypeError, ValueError) as error:
-        raise UserError(f"The log {name} has a line that is not numbers: {error}.") from None
-    if len(set(index_N)) < len(index_N):
-        raise UserError(f"The log {name} lists an image twice.")
+def _columns(table: Table, name: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the columns both kinds share, sorted by index, and notes on how they were read."""
+    read = _Cells(table, name)
+    index_N = read.whole("index")
+    label_N = read.whole("label")
+    predicted_N = read.whole("predicted", abstains=True)
     stands_N = predicted_N != ABSTAIN
-    if not np.isfinite(radius_N).all() or np.any(radius_N[stands_N] < 0):
-        raise UserError(f"The log {name} has a radius that is negative or not a number.")
+    radius_N = read.radii("radius", stands_N)
+    own_N = stands_N & (predicted_N == label_N)
+    if index_N.min() < 0 or label_N.min() < 0 or predicted_N.min() < ABSTAIN:
+        raise UserError(f"The log {name} has an index or a class below 0; -1 abstains.")
+    seen, counted_N = np.unique(index_N, return_counts=True)
+    if len(seen) < len(index_N):
+        twice = int(seen[counted_N > 1][0])
+        raise UserError(f"The log {name} lists an image twice: {twice}.")
+    notes: tuple[str, ...] = ()
+    if "correct" in table.at:
+        notes = _check_correct(read.whole("correct"), own_N, name)
+    sigma: dict[str, Any] = {}
     order_N = np.argsort(index_N)
+    if "sigma" in table.at:
+        sigma_N = read.radii("sigma", stands_N)
+        if np.any(stands_N & ~((sigma_N > 0) & (sigma_N < SIGMA_MAX))):
+            raise UserError(f"The log {name} has a sigma that is not from 0 to {SIGMA_MAX:g}.")
+        levels = set(sigma_N[stands_N].tolist())
+        sigma = {"sigma_N": sigma_N[order_N], "sigma": levels.pop() if len(levels) == 1 else None}
     columns = {
         "index_N": index_N,
         "label_N": label_N,
         "predicted_N": predicted_N,
-        "radius_N": np.where(stands_N, radius_N, 0.0),
-        "correct_N": correct_N & stands_N,
+        "radius_N": radius_N,
+        "correct_N": own_N,
     }
-    return {key: value[order_N] for key, value in columns.items()}
+    return {key: value[order_N] for key, value in columns.items()} | sigma, notes
+
+
+def _check_correct(correct_N: np.ndarray, own_N: np.ndarray, name: str) -> tuple[str, ...]:
+    """Hold the column ``correct``, in the order of the file, against label and prediction.
+
+    Some scripts print the number of images right so far, which may begin anew in a joined file.
+    """
+    unlike_N = correct_N != own_N
+    if not unlike_N.any():
+        return ()
+    added_N = np.diff(correct_N)
+    adds_N = added_N == own_N[1:]
+    plain = bool(np.isin(correct_N, (0, 1)).all())
+    anew_N = (added_N < 0) & ~unlike_N[1:] & (not plain)
+    if len(own_N) > 1 and np.all(adds_N | anew_N) and correct_N[0] >= own_N[0]:
+        return ("`correct` counts the images right so far; read from label and prediction",)
+    if plain:
+        raise UserError(
+            f"The log {name} contradicts itself: in {int(unlike_N.sum()):,} of "
+            f"{len(own_N):,} rows `correct` is not what label and prediction say."
+        )
+    raise UserError(
+        f"The log {name} has a column `correct` that is neither 0 or 1 nor the number right so far."
+    )
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """The cells of a table as numbers; UserError names the line of one that is none."""
+
+    table: Table
+    name: str
+
+    def whole(self, column: str, abstains: bool = False) -> np.ndarray:
+        """Return a column of whole numbers; true and false are 1 and 0."""
+        at = self.table.at[column]
+        words = {"true": 1, "false": 0}
+        if abstains:
+            words = {"": ABSTAIN, "none": ABSTAIN, "nan": ABSTAIN, "abstain": ABSTAIN}
+        return np.array([self._whole(row, i, at, words) for i, row in enumerate(self.table.rows)])
+
+    def _whole(self, row: Sequence[str], i: int, at: int, words: Mapping[str, int]) -> int:
+        cell = row[at]
+        if _WHOLE.fullmatch(cell):
+            return int(cell.partition(".")[0])
+        if cell.lower() in words:
+            return words[cell.lower()]
+        raise self._refusal(i, cell)
+
+    def radii(self, column: str, stands_N: np.ndarray) -> np.ndarray:
+        """Return a column of numbers of at least 0; where the run abstained it is 0."""
+        at, found = self.table.at[column], np.zeros(len(stands_N))
+        for i in np.flatnonzero(stands_N).tolist():
+            cell = self.table.rows[i][at].replace(",", ".")
+            if not NUMBER.fullmatch(cell):
+                if cell.lower().lstrip("+-") in ("nan", "inf", "infinity"):
+                    raise UserError(
+                        f"The log {self.name} has a {column} that is negative or not a number, in "
+                        f"line {self.table.lines[i]}."
+                    )
+                raise self._refusal(i, cell)
+            found[i] = float(cell)
+        if np.any(found < 0) or not np.isfinite(found).all():
+            i = int(np.flatnonzero((found < 0) | ~np.isfinite(found))[0])
+            raise UserError(
+                f"The log {self.name} has a {column} that is negative or not a number, in line "
+                f"{self.table.lines[i]}."
+            )
+        return found
+
+    def _refusal(self, i: int, cell: str) -> UserError:
+        return UserError(
+            f"The log {self.name} has a line that is not numbers: {shown(cell)!r} in line "
+            f"{self.table.lines[i]}."
+        )
 
 
 def _reread(log: Log) -> Log:
@@ -268,7 +478,7 @@ def _part(log: Log, inside_N: np.ndarray, wanted: int, images: str) -> Log:
     if held < wanted or held == 0:
         raise UserError(f"{log.name} holds {held:,} of the {wanted:,} images of {images!r}.")
     names = ("index_N", "label_N", "predicted_N", "radius_N", "correct_N", "chosen_N", "counts_NK")
-    columns = {name: getattr(log, name) for name in names}
+    columns = {name: getattr(log, name) for name in (*names, "sigma_N")}
     cut: dict[str, Any] = {
         name: None if value is None else value[inside_N] for name, value in columns.items()
     }

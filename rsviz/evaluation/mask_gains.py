@@ -16,9 +16,8 @@ from rsviz.data.catalog import INPUT_SIZE
 from rsviz.evaluation import curves
 from rsviz.evaluation.logs import Log, images_of, read_log
 from rsviz.evaluation.verdicts import RESAMPLES, SEED, log_file
+from rsviz.methods.registry import METHODS
 from rsviz.networks.inspection import multiply_adds
-
-RIVALS = ("plain-linf", "static")
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,11 @@ def gains(found: Iterable[Checkpoint], radius: float) -> list[Gain]:
     """Return the gains at a radius (Linf, of [0, 1]) wherever two logs are of the same images."""
     rows = []
     for c in found:
-        if c.card["method"] != "adaptive" or (ours := _log(c)) is None:
+        rivals = METHODS[c.card["method"]].rivals
+        if not rivals or (ours := _log(c)) is None:
             continue
         partners = mask_rivals.partners(c)
-        for rival in (r for r in RIVALS if r in partners):
+        for rival in (r for r in rivals if r in partners):
             theirs = _log(partners[rival])
             if theirs is None or ours.n is None or theirs.n != ours.n:
                 continue

@@ -3,29 +3,34 @@
 import csv
 import json
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
-from rsviz.checkpoints import catalog, weights
+import numpy as np
+
+from rsviz.certification import engine_choice
+from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint, ensemble_sha256
 from rsviz.checkpoints.weights import load
 from rsviz.core.errors import UserError
+from rsviz.core.files import check_out_file, sole_writer, write_whole
 from rsviz.core.progress import ProgressLine, Report
+from rsviz.core.radius import down
 from rsviz.core.spec import Bound, Certificate, Norm
 from rsviz.data import datasets
 from rsviz.evaluation import curves, evaluate, logs
-from rsviz.evaluation.curves import Curve
+from rsviz.evaluation.curves import RADII, RADII_LINF, Curve
 from rsviz.evaluation.evaluate import EvaluationSpec
 from rsviz.evaluation.examples import FILE
 from rsviz.evaluation.logs import read_log
 from rsviz.methods import ensemble
 from rsviz.networks.inspection import class_count
 from rsviz.smoothing.driver import drive
-
-RADII = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
-RADII_LINF = tuple(k / 255 for k in (0, 0.5, 1, 1.5, 2, 3, 4, 6, 8))
+from rsviz.smoothing.engines import Engine
 
 
 def score(
@@ -48,16 +53,19 @@ def score(
     members = [load(m, device) for m in catalog.members(checkpoint)]
     specs = {name: _spec_of(checkpoint, spec, name) for name in weighings}
     files = {name: out / f"{name}.csv" for name in weighings}
-    done = {n: evaluate.open_log(files[n], specs[n], device, command) for n in weighings}
-    indices = spec.indices(len(data))
-    todo = [i for i in indices if not all(i in rows for rows in done.values())]
-    queue = evaluate.requests(
-        spec, data, todo, lambda x_CHW, run: ensemble.certify_each(members, weighings, run)
-    )
-    progress = ProgressLine(len(indices), len(indices) - len(todo), report)
-    classes = class_count(members[0])
-    with ExitStack() as stack:
-        logs = {n: stack.enter_context(f.open("a", newline="")) for n, f in files.items()}
+    with ExitStack() as held:
+        for file in files.values():
+            check_out_file(file)
+            held.enter_context(sole_writer(file))
+        done = {n: evaluate.open_log(files[n], specs[n], device, command) for n in weighings}
+        indices = spec.indices(len(data))
+        todo = [i for i in indices if not all(i in held_N for held_N in done.values())]
+        queue = evaluate.requests(
+            spec, data, todo, lambda x_CHW, run: ensemble.certify_each(members, weighings, run)
+        )
+        progress = ProgressLine(len(indices), len(indices) - len(todo), report)
+        classes = class_count(members[0])
+        rows = {n: held.enter_context(f.open("a", newline="")) for n, f in files.items()}
         for task in drive(queue, device):
             if not task.certificate:
                 continue
@@ -65,10 +73,11 @@ def score(
             read = ensemble.read_each(task.votes, weighings, classes, spec.run(data, i))
             for name in weighings:
                 if i not in done[name]:
-                    writer = csv.writer(logs[name], lineterminator="\n")
-                    writer.writerow(evaluate.row(task, read[name], int(data.y_N[i])))
-                    logs[name].flush()
-                    os.fsync(logs[name].fileno())
+                    writer = csv.writer(rows[name], lineterminator="\n")
+                    seconds = time.perf_counter() - task.started
+                    writer.writerow(evaluate.row(i, int(data.y_N[i]), read[name], seconds))
+                    rows[name].flush()
+                    os.fsync(rows[name].fileno())
             progress.step()
     progress.close()
     return [curves.curve(read_log(f), RADII) for f in files.values()]
@@ -83,20 +92,24 @@ def _spec_of(checkpoint: Checkpoint, spec: EvaluationSpec, weighting: str) -> Ev
     return replace(spec, name=f"{checkpoint.name} ({weighting})", checkpoint_sha256=sha256)
 
 
-def choose(checkpoint: Checkpoint) -> dict[str, tuple[int, float]]:
-    """Choose an image and a sigma for each preset the checkpoint's measured log has one for."""
+def choose(checkpoint: Checkpoint) -> dict[str, tuple[int, float | None]]:
+    """Choose an image and a sigma for each preset the checkpoint's measured log has one for.
+
+    sigma is None where the method chooses the noise; then none is too much.
+    """
     log = logs.read_log(checkpoint.folder / "certified.csv")
-    sigma = float(log.sigma or 0)
+    sigma = log.sigma
     rows = sorted(zip(log.radius_N, log.index_N, log.predicted_N, log.correct_N, strict=True))
     right = [(r, i) for r, i, _, correct in rows if correct]
     silent = [i for _, i, predicted, _ in rows if predicted < 0]
     if not right:
         raise UserError(f"The log of {checkpoint.name} holds no image that is certified right.")
     certain = int(right[-1][1])
+    found: dict[str, tuple[int, float | None]]
     found = {"certain": (certain, sigma), "borderline": (int(right[0][1]), sigma)}
     if silent:
         found["abstains"] = (int(silent[len(silent) // 2]), sigma)
-    return found | {"noisy": (certain, 4 * sigma)}
+    return found if sigma is None else found | {"noisy": (certain, 4 * sigma)}
 
 
 def make(
@@ -114,8 +127,8 @@ def make(
             bound=Bound.SPLIT,
         )
         rows.append({"preset": preset, "certificate": asdict(replace(certificate, seconds=0.0))})
-        report(f"{preset}: {certificate.image}, radius {certificate.radius:.3f}")
-    (checkpoint.folder / FILE).write_text(json.dumps(rows, indent=1) + "\n")
+        report(f"{preset}: {certificate.image}, radius {down(certificate.radius, 3)}")
+    write_whole(checkpoint.folder / FILE, json.dumps(rows, indent=1) + "\n")
 
 
 def measure(
@@ -126,10 +139,19 @@ def measure(
     command: str,
     report: Report = print,
 ) -> Curve:
-    """Evaluate a checkpoint into the log ``out``; in its own folder, also record it in its card."""
+    """Evaluate a checkpoint into the log ``out``; in its own folder, also record it in its card.
+
+    Votes are counted by the engine that ``spec`` names.
+    """
+    check_out_file(out)
     data = datasets.load(spec.dataset, spec.split)
-    nets = weights.load_nets(checkpoint, device)
+    nets = engine_choice.load(checkpoint, device, Engine(*spec.engine.split()))
     evaluate.evaluate(spec, nets, data, out, device, command, report)
+    return record(checkpoint, spec, out, command)
+
+
+def record(checkpoint: Checkpoint, spec: evaluate.EvaluationSpec, out: Path, command: str) -> Curve:
+    """Return the curve of a log; one in the checkpoint's own folder is recorded in its card."""
     curve = curves.curve(read_log(out), RADII if spec.norm == Norm.L2 else RADII_LINF)
     if out.resolve().parent == checkpoint.folder.resolve():
         _record(checkpoint, spec, curve, out.name, command)
@@ -155,9 +177,46 @@ def _record(
         "log": log,
         "command": command,
     }
-    card = json.loads((checkpoint.folder / catalog.CARD).read_text())
-    card["measured"] = [m for m in card.get("measured", []) if m.get("log") != log] + [row]
-    catalog.write_card(checkpoint.folder, card)
+    with sole_writer(checkpoint.folder / catalog.CARD):
+        found = catalog.inspect(checkpoint.folder)
+        if found.problem:
+            raise UserError(f"{found.name} was changed while it was measured: {found.problem}.")
+        card = json.loads(json.dumps(found.card))
+        precision = spec.engine.split()[1]
+        if precision == "float32":
+            card["measured"] = _with(card.get("measured", []), row)
+        else:
+            named = card.setdefault("precisions", {}).setdefault(precision, {})
+            row |= {"engine": spec.engine, "difference": _difference(found, row)}
+            named["measured"] = _with(named.get("measured", []), row)
+        catalog.write_card(checkpoint.folder, card)
+
+
+def _with(rows: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [old for old in rows if old.get("log") != row["log"]] + [row]
+
+
+def _difference(checkpoint: Checkpoint, row: Mapping[str, Any]) -> dict[str, float]:
+    """Return this log's ACR less that of float32 on the same images, with its paired interval.
+
+    Raises
+    ------
+    UserError
+        The card has no float32 log of these images at this noise and these votes.
+    """
+    same = ("sigma", "subset", "n0", "n", "alpha", "norm")
+    for other in checkpoint.card.get("measured", []):
+        if all(other[key] == row[key] for key in same):
+            own, beside = (read_log(checkpoint.folder / r["log"]) for r in (row, other))
+            mean, low, high = curves.paired_bootstrap(own, beside, np.random.default_rng(0))
+            found = {"mean": mean, "low": low, "high": high}
+            return {name: round(value, 5) for name, value in found.items()} | {
+                "beside": other["log"]
+            }
+    raise UserError(
+        f"{checkpoint.name} has no float32 log of these images, this noise and these votes to "
+        "hold this one against; measure that first."
+    )
 
 
 def score_and_record(

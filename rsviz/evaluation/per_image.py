@@ -44,9 +44,10 @@ def p_a(log: Log) -> tuple[np.ndarray, str]:
     if log.counts_NK is not None and log.chosen_N is not None and log.n:
         k_N = np.take_along_axis(log.counts_NK, log.chosen_N[:, None], axis=1)[:, 0]
         return k_N / log.n, "share of the votes for the chosen class"
-    if log.sigma is None or log.norm is not Norm.L2:
+    sigma = log.sigma if log.sigma_N is None else np.where(log.sigma_N > 0, log.sigma_N, np.nan)
+    if sigma is None or log.norm is not Norm.L2:
         raise UserError(f"{log.name} states neither votes nor an L2 radius with its sigma.")
-    p_N = stats.norm.cdf(log.radius_N / log.sigma)
+    p_N = stats.norm.cdf(log.radius_N / sigma)
     return np.where(log.predicted_N >= 0, p_N, np.nan), "lower bound on p_A, from the radius"
 
 
@@ -61,7 +62,7 @@ def share_at_the_top(log: Log, top: float, part: float = 0.9) -> tuple[float, fl
 def from_log(checkpoint: Checkpoint, log: Log, index: int) -> Row | None:
     """Return the row of a test image that a checkpoint's log holds, None where it does not."""
     at_N = (log.index_N == index).nonzero()[0]
-    if not len(at_N) or log.n is None or log.alpha is None:
+    if not len(at_N) or log.n is None or log.alpha is None or log.norm is None:
         return None
     i, predicted = int(at_N[0]), int(log.predicted_N[at_N[0]])
     method = METHODS[checkpoint.card["method"]]

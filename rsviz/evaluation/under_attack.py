@@ -12,6 +12,7 @@ Shape suffixes: N images, M noise draws, R = M N rows, C channels, H height, W w
 
 import csv
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -22,15 +23,19 @@ import torch
 from torch import Tensor, nn
 
 from rsviz.core.errors import UserError
+from rsviz.core.files import check_out_file, read_bytes, shown, sole_writer, write_whole
 from rsviz.core.progress import ProgressLine
 from rsviz.core.smoothed_median import median_index
+from rsviz.core.spec import SIGMA_MAX, RunSpec
 from rsviz.data.datasets import Dataset
 from rsviz.evaluation.attack_tables import COLUMNS
+from rsviz.evaluation.logs import LOG_BYTES
 from rsviz.methods.base import network
 from rsviz.methods.variational import Options, SelectorVoter
 from rsviz.smoothing.estimates import count_votes, draw_noise, noisy_logits
 from rsviz.smoothing.noise import chunk_seed
 from rsviz.smoothing.pgd import ascend, frozen
+from rsviz.smoothing.voters import check_votes
 
 Attack = Literal["none", "f", "f and h"]
 BATCH = 10
@@ -53,10 +58,16 @@ class AttackedSpec:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.eps >= 0:
-            raise UserError("eps must be at least 0.")
-        if min(self.steps, self.draws, self.n) < 1:
-            raise UserError("steps, draws and n must be at least 1.")
+        if not 0 <= self.eps < math.inf:
+            raise UserError(f"eps must be a number of at least 0, but is {self.eps!r}.")
+        if not all(0 < sigma <= SIGMA_MAX for sigma in self.sigmas):
+            raise UserError(f"Every fixed level must lie between 0 and {SIGMA_MAX:g}.")
+        if not all(0 <= lam <= 1 for lam in self.lams):
+            raise UserError("Every lambda must lie from 0 to 1.")
+        for name in ("steps", "draws"):
+            if not 1 <= getattr(self, name) <= 1000:
+                raise UserError(f"{name} must be a whole number from 1 to 1,000.")
+        RunSpec("", "", 1.0, n=self.n, seed=self.seed)  # it checks both
 
 
 @dataclass(frozen=True)
@@ -138,7 +149,7 @@ def _chosen(selector: nn.Module, settings: Options, lam: float) -> Levels:
                 x_1CHW = x_CHW[None].expand(settings.draws, *x_CHW.shape)
                 q_1111 = torch.full((1, 1, 1, 1), settings.q).to(x_NCHW)
                 drawn_M = voter(x_1CHW, q_1111, draw_noise(x_CHW[None], settings.draws, generator))
-                counts_L = torch.bincount(drawn_M, minlength=len(level_L))
+                counts_L = torch.bincount(check_votes(drawn_M), minlength=len(level_L))
                 levels.append(level_L[median_index(counts_L.tolist())])
         return torch.tensor(levels).to(x_NCHW)
 
@@ -201,21 +212,23 @@ def measure_to(
     UserError
         ``out`` holds a run with other settings.
     """
+    check_out_file(out)
     told = json.loads(json.dumps({"spec": asdict(spec), "images": list(indices), **head}))
-    done = _open(out, told)
-    progress = ProgressLine(len(indices), len(done), report)
-    for start in range(0, len(indices), BATCH):
-        batch = indices[start : start + BATCH]
-        if done.issuperset(batch):
-            continue
-        x_NCHW = torch.stack([data.image(i) for i in batch])
-        rows = list(measure(nets, x_NCHW, data.y_N[list(batch)], batch, spec, settings))
-        with out.open("a", newline="") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerows([getattr(row, column) for column in COLUMNS] for row in rows)
-        for _ in batch:
-            progress.step()
-    progress.close()
+    with sole_writer(out):
+        done = _open(out, told)
+        progress = ProgressLine(len(indices), len(done), report)
+        for start in range(0, len(indices), BATCH):
+            batch = indices[start : start + BATCH]
+            if done.issuperset(batch):
+                continue
+            x_NCHW = torch.stack([data.image(i) for i in batch])
+            rows = list(measure(nets, x_NCHW, data.y_N[list(batch)], batch, spec, settings))
+            with out.open("a", newline="") as file:
+                table = csv.writer(file, lineterminator="\n")
+                table.writerows([getattr(row, column) for column in COLUMNS] for row in rows)
+            for _ in batch:
+                progress.step()
+        progress.close()
 
 
 def _open(out: Path, head: Mapping[str, Any]) -> set[int]:
@@ -224,19 +237,23 @@ def _open(out: Path, head: Mapping[str, Any]) -> set[int]:
     A batch's rows are written at once, so images whose rows are not all there are dropped.
     """
     first = f"# {json.dumps(head)}"
-    if not out.exists():
+    data = read_bytes(out, LOG_BYTES) if out.exists() else b""
+    if not data:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(f"{first}\n{','.join(COLUMNS)}\n")
+        write_whole(out, f"{first}\n{','.join(COLUMNS)}\n")
         return set()
-    text = out.read_text()
-    lines = text[: text.rfind("\n") + 1].splitlines()
-    if lines[:1] != [first]:
-        raise UserError(f"{out} holds a run with other settings; choose another --out.")
+    lines = data[: data.rfind(b"\n") + 1].decode("utf-8", "replace").splitlines()
+    if lines[:2] != [first, ",".join(COLUMNS)]:
+        raise UserError(
+            f"{shown(out)} holds a run with other settings, or no table; choose another --out."
+        )
     rows = list(csv.reader(lines[2:]))
+    if any(len(row) != len(COLUMNS) or not row[2].isdecimal() for row in rows):
+        raise UserError(f"{shown(out)} is a damaged table; choose another --out.")
     spec = head["spec"]
     each = 2 * len(spec["sigmas"]) + 3 * len(spec["lams"])
     counted = Counter(int(row[2]) for row in rows)
     whole = {index for index, count in counted.items() if count == each}
     kept = [",".join(row) for row in rows if int(row[2]) in whole]
-    out.write_text("\n".join([*lines[:2], *kept]) + "\n")
+    write_whole(out, "\n".join([*lines[:2], *kept]) + "\n")
     return whole

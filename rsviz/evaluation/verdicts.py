@@ -1,13 +1,15 @@
 """What papers claim, as data, and what the logs here say of it (no torch here).
 
 Each claim is that one network's curve is above another's, in ACR or in certified accuracy at a
-radius. The logs decide: a paired bootstrap interval of the difference over the same images.
+radius. The logs decide: a paired bootstrap interval of the difference over the same images. An
+interval of 95 % is of one claim alone; of many claims some are decided by chance, so each also has
+a p-value, and those that survive Holm's correction over all claims judged are told apart.
 
 Shape suffixes: N images.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +23,7 @@ from rsviz.evaluation.training_cost import training_minutes
 
 Verdict = Literal["holds", "contradicted", "undecided", "not comparable", "not measured yet"]
 RESAMPLES, SEED = 10_000, 0
+LEVEL = 0.05  # of all claims judged together
 EQUAL = 1.1  # training times within a tenth of each other count as equal
 
 
@@ -34,7 +37,8 @@ class Finding:
     """What the logs say of a claim: the difference a - b with its 95 % interval, and the verdict.
 
     ``minutes_a`` and ``minutes_b`` are training minutes, those of the networks they start from
-    included.
+    included. ``p`` is of this claim alone (`curves.exchange_p`), ``p_holm`` adjusted for all claims
+    judged with it, None before that.
     """
 
     claim: Claim
@@ -50,6 +54,20 @@ class Finding:
     minutes_b: float | None = None
     note: str = ""
     commands: tuple[str, ...] = ()
+    p: float | None = None
+    p_holm: float | None = None
+
+    @property
+    def survives(self) -> bool:
+        """Whether the verdict is a decision that stands with all claims judged together."""
+        decided = self.verdict in ("holds", "contradicted")
+        return decided and self.p_holm is not None and self.p_holm <= LEVEL
+
+    @property
+    def label(self) -> str:
+        """The verdict, marked where it stands only for this claim alone."""
+        fell = self.verdict in ("holds", "contradicted") and not self.survives
+        return f"{self.verdict}, alone" if fell else self.verdict
 
     @property
     def gain(self) -> float | None:
@@ -107,13 +125,43 @@ def judge(
         minutes[1],
         _minutes_note(minutes),
         how,
+        _p(curves.won(a, claim.radius) - curves.won(b, claim.radius)),
     )
 
 
 def judge_all(root: Path, commands: Commands = lambda name: ()) -> list[Finding]:
-    """Return what the logs and the tables of attacked images say of every claim."""
+    """Return what the logs and the tables of attacked images say of every claim, all together."""
     found = [judge(claim, root, commands) for claim in CLAIMS]
-    return [*found, judge_growth(root, commands), *judge_attacked(root)]
+    return together([*found, judge_growth(root, commands), *judge_attacked(root)])
+
+
+def together(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the findings with Holm's correction over all of them that were judged."""
+    adjusted = iter(curves.holm([f.p for f in findings if f.p is not None]))
+    return [f if f.p is None else replace(f, p_holm=next(adjusted)) for f in findings]
+
+
+def tally(findings: Sequence[Finding]) -> dict[str, int]:
+    """Return how many claims came out how; decisions that fall to Holm are counted apart."""
+    counts: dict[str, int] = {}
+    for f in findings:
+        name = f.verdict if f.label == f.verdict else "decided alone, not together"
+        counts[name] = counts.get(name, 0) + 1
+    order = ("holds", "contradicted", "decided alone, not together", "undecided")
+    return {name: counts.pop(name) for name in order if name in counts} | counts
+
+
+def headline(findings: Sequence[Finding]) -> str:
+    """Return one sentence: how many claims hold or are contradicted, all judged together."""
+    counts, judged = tally(findings), sum(f.p is not None for f in findings)
+    if not judged:
+        return f"None of {len(findings)} claims is measured yet."
+    fell, no = counts.get("decided alone, not together", 0), counts.get("contradicted", 0)
+    return (
+        f"Of {judged} claims judged together at {100 * LEVEL:g} % (Holm), "
+        f"{counts.get('holds', 0)} hold and {no} {'is' if no == 1 else 'are'} contradicted; {fell} "
+        "more would be decided if each stood alone."
+    )
 
 
 def judge_growth(
@@ -149,7 +197,19 @@ def judge_growth(
     gap, low, high = curves.bootstrap(gaps_N, np.random.default_rng(SEED), RESAMPLES)
     of, n = images_of(logs[0]), logs[0].n
     first, second = (part.gap for part in parts)
-    return Finding(claim, verdict(low, high), first, second, gap, low, high, of, n, commands=how)
+    return Finding(
+        claim,
+        verdict(low, high),
+        first,
+        second,
+        gap,
+        low,
+        high,
+        of,
+        n,
+        commands=how,
+        p=_p(gaps_N),
+    )
 
 
 ATTACKED, LAMBDA = "cifar10-variational", "lambda 0.2"
@@ -183,8 +243,8 @@ def judge_attacked(root: Path, name: str = ATTACKED) -> list[Finding]:
         claim = Claim(
             "Variational RS", text, VRS, f"{name}, {LAMBDA}", f"{best} for all", what=what
         )
-        rng = np.random.default_rng(SEED)
-        gap, low, high = curves.bootstrap(a_N.astype(float) - b_N, rng, RESAMPLES)
+        gaps_N = a_N.astype(float) - b_N
+        gap, low, high = curves.bootstrap(gaps_N, np.random.default_rng(SEED), RESAMPLES)
         eps, n = found.head["spec"]["eps"], found.head["spec"]["n"]
         findings.append(
             Finding(
@@ -200,6 +260,7 @@ def judge_attacked(root: Path, name: str = ATTACKED) -> list[Finding]:
                 note=f"Not certified: attacks of L2 length {eps:g}, {found.head['spec']['steps']} "
                 "steps, through noise.",
                 commands=(found.head["command"],),
+                p=_p(gaps_N),
             )
         )
     return findings
@@ -207,14 +268,27 @@ def judge_attacked(root: Path, name: str = ATTACKED) -> list[Finding]:
 
 def to_dict(finding: Finding) -> dict[str, Any]:
     """Return a finding as JSON can hold it."""
-    return asdict(finding) | {"measure": finding.claim.measure, "gain": finding.gain}
+    told = {"measure": finding.claim.measure, "gain": finding.gain, "survives": finding.survives}
+    return asdict(finding) | told
+
+
+def p_in_words(f: Finding) -> str:
+    """Return the p-value and whether the decision survives, empty before a claim is judged."""
+    if f.p is None or f.p_holm is None:
+        return ""
+    p = f"p {'at most ' if f.p < 1e-4 else ''}{max(f.p, 1e-4):.2g}"
+    if f.verdict == "undecided":
+        return f"{p}, alone"
+    stands = "survives" if f.survives else "does not survive"
+    return f"{p}, alone; {stands} Holm's correction over all claims judged ({f.p_holm:.2g})"
 
 
 def in_lines(findings: Iterable[Finding]) -> list[str]:
     """Return findings as text, a claim a paragraph of two or three lines."""
-    lines = []
+    findings = list(findings)
+    lines = [headline(findings)]
     for f in findings:
-        lines.append(f"{f.verdict.upper()}: {f.claim.text} [{f.claim.source}]")
+        lines.append(f"{f.label.upper()}: {f.claim.text} [{f.claim.source}]")
         if f.gap is not None:
             gain = "" if f.gain is None else f" ({f.gain:+.1%})"
             lines.append(
@@ -222,9 +296,15 @@ def in_lines(findings: Iterable[Finding]) -> list[str]:
                 f"difference {f.gap:+.4f}{gain}, 95 % interval {f.low:+.4f} to {f.high:+.4f} "
                 f"({f.images}, n {f.n:,})"
             )
+        if told := p_in_words(f):
+            lines.append(f"  {told}")
         if f.note:
             lines.append(f"  {f.note}")
     return lines
+
+
+def _p(gaps_N: np.ndarray) -> float:
+    return curves.exchange_p(gaps_N, np.random.default_rng(SEED))
 
 
 def _value(log: Log, radius: float | None) -> float:

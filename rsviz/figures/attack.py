@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from rsviz.core.radius import down
 from rsviz.core.spec import Norm
 from rsviz.figures.style import ABSTAINS, GREEN, GREY, RIGHT, WRONG, empty_figure
 
@@ -67,5 +68,5 @@ def in_words(length_T: Sequence[float], verdict_T: Sequence[str], radius: float)
     first = f"the shortest that changed the answer has length {min(broken):.3g}" if broken else ""
     return (
         f"{len(length_T)} attacks; {first or 'none changed the answer'}; "
-        f"the certified radius is {radius:.3g}."
+        f"the certified radius is {down(radius, 3 if radius >= 0.1 else 5)}."
     )

@@ -3,13 +3,17 @@
 Shape suffixes: K classes, T moments of a run.
 """
 
-import math
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from rsviz.core import live_bounds
 from rsviz.core.live_bounds import Trace
+from rsviz.core.radius import down
+from rsviz.core.spec import Certificate, Norm
 from rsviz.figures.style import BLUE, GREY, ORANGE, RED, SKY, empty_figure, rgba, share_axis
+
+DIGITS = {Norm.L2: 3, Norm.LINF: 5}  # of a radius
 
 
 def vote_bars(counts_K: Sequence[int], classes: Sequence[str], top: int | None) -> go.Figure:
@@ -45,22 +49,42 @@ def vote_bars(counts_K: Sequence[int], classes: Sequence[str], top: int | None) 
     return figure
 
 
+def radius_of_run(c: Certificate, readings: Sequence[Certificate]) -> tuple[go.Figure, str]:
+    """Return `radius_trace` of one run, and its words: every radius in it is its certificate's.
+
+    Parameters
+    ----------
+    c : the certificate as it is shown, whose alpha and bound all readings are read at.
+    readings : the certificates of the run's moments, the last one c's own.
+    """
+    line, most = live_bounds.trace(readings, c.alpha, c.bound), live_bounds.most(c)
+    planned = c.ended == "complete" and c.predicted is not None and live_bounds.PLANNED[c.bound]
+    ended = c.radius if planned else None
+    return radius_trace(line, c.n, most, ended, c.norm), trace_in_words(line, most, ended, c.norm)
+
+
 def radius_trace(
-    trace: Trace, planned: int, ceiling: float, at_planned_n: float | None
+    line: Trace,
+    planned: int,
+    ceiling: float | None,
+    at_planned_n: float | None,
+    norm: Norm = Norm.L2,
 ) -> go.Figure:
     """Draw the certified radius while votes come in, its band, and what n votes can reach.
 
     Parameters
     ----------
-    ceiling : the largest radius that n votes can certify.
-    at_planned_n : the radius of Clopper-Pearson at the planned n, None before that.
+    ceiling : the largest radius that n votes can certify, None where it is not known.
+    at_planned_n : the certified radius at the planned n, None before that.
+    norm : of all of them.
     """
-    top = 1.12 * max(ceiling, at_planned_n or 0.0, 1e-3)
+    top = 1.12 * max(ceiling or 0.0, at_planned_n or 0.0, *line.low_T, 1e-4)
+    digits = DIGITS[norm]
     figure = empty_figure(330)
-    if len(trace.votes_T) > 1:
+    if len(line.high_T) > 1:
         figure.add_scatter(
-            x=[*trace.votes_T, *reversed(trace.votes_T)],
-            y=[min(r, top) for r in trace.high_T] + list(reversed(trace.low_T)),
+            x=[*line.votes_T, *reversed(line.votes_T)],
+            y=[*line.high_T, *reversed(line.low_T)],
             fill="toself",
             fillcolor=rgba(SKY, 0.25),
             line={"width": 0},
@@ -68,12 +92,13 @@ def radius_trace(
             name="where it may still end",
         )
     figure.add_scatter(
-        x=trace.votes_T,
-        y=trace.low_T,
-        mode="lines+markers" if len(trace.votes_T) == 1 else "lines",
+        x=line.votes_T,
+        y=line.low_T,
+        mode="lines+markers" if len(line.votes_T) == 1 else "lines",
         line={"color": BLUE, "width": 3},
-        name="certified now (anytime)",
-        hovertemplate="%{x:,} votes: radius %{y:.3f}<extra></extra>",
+        name="certified so far",
+        text=[down(r, digits) for r in line.low_T],
+        hovertemplate="%{x:,} votes: radius %{text}<extra></extra>",
     )
     if at_planned_n is not None:
         figure.add_scatter(
@@ -81,32 +106,42 @@ def radius_trace(
             y=[at_planned_n],
             mode="markers",
             marker={"symbol": "diamond", "size": 12, "color": ORANGE},
-            name="Clopper-Pearson at the planned n",
-            hovertemplate="%{x:,} votes: radius %{y:.3f}<extra></extra>",
+            name="certified at the planned n (Clopper-Pearson)",
+            hovertemplate=f"%{{x:,}} votes: radius {down(at_planned_n, digits)}<extra></extra>",
         )
-    figure.add_scatter(
-        x=[0, planned],
-        y=[ceiling, ceiling],
-        mode="lines",
-        line={"color": GREY, "width": 1.5, "dash": "dash"},
-        name=f"most that {planned:,} votes can certify",
-        hovertemplate="ceiling: %{y:.3f}<extra></extra>",
-    )
+    if ceiling is not None:
+        figure.add_scatter(
+            x=[0, planned],
+            y=[ceiling, ceiling],
+            mode="lines",
+            line={"color": GREY, "width": 1.5, "dash": "dash"},
+            name=f"most that {planned:,} votes can certify",
+            hovertemplate=f"ceiling: {down(ceiling, digits)}<extra></extra>",
+        )
     figure.update_xaxes(title="votes", range=[0, planned * 1.03])
-    figure.update_yaxes(title="L2 radius (pixels in [0, 1])", range=[0, top])
+    figure.update_yaxes(title=f"{norm} radius (pixels in [0, 1])", range=[0, top])
     return figure
 
 
-def trace_in_words(trace: Trace, ceiling: float) -> str:
+def trace_in_words(
+    line: Trace, ceiling: float | None, at_planned_n: float | None = None, norm: Norm = Norm.L2
+) -> str:
     """Describe `radius_trace` for who cannot see it."""
-    if not trace.votes_T:
+    digits, told = DIGITS[norm], []
+    if line.votes_T:
+        said = f"After {line.votes_T[-1]:,} votes the certified radius is "
+        said += down(line.low_T[-1], digits)
+        if line.high_T:
+            said += f" and may still end as high as {down(line.high_T[-1], digits)}"
+        told.append(said)
+    if at_planned_n is not None:
+        told.append(f"at the planned n it is {down(at_planned_n, digits)}")
+    if not told:
         return "No votes have come in yet."
-    high = trace.high_T[-1]
-    end = "is not yet bounded above" if math.isinf(high) else f"may still end as high as {high:.3f}"
-    return (
-        f"After {trace.votes_T[-1]:,} votes the certified radius is {trace.low_T[-1]:.3f} and "
-        f"{end}; the dashed line, {ceiling:.3f}, is the most that the planned votes can certify."
-    )
+    if ceiling is not None:
+        most = down(ceiling, digits)
+        told.append(f"the dashed line, {most}, is the most that the planned votes can certify")
+    return f"{'; '.join(told)}."
 
 
 def votes_in_words(counts_K: Sequence[int], classes: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ def forest(findings: Sequence[Finding]) -> go.Figure:
     for i, f in enumerate(findings):
         assert f.gap is not None and f.low is not None and f.high is not None
         colour, symbol = VERDICTS.get(f.verdict, UNDECIDED)
+        symbol += "" if f.label == f.verdict else "-open"  # decided for this claim alone
         figure.add_scatter(
             x=[f.gap],
             y=[-i],

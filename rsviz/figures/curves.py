@@ -12,6 +12,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from rsviz.core.spec import Norm
+from rsviz.evaluation import comparison
 from rsviz.evaluation.comparison import MARK, Entry
 from rsviz.evaluation.curves import Curve
 from rsviz.figures.style import (
@@ -34,9 +35,10 @@ from rsviz.figures.style import (
 COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY)
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
-UNITS = {
+UNITS: dict[Norm | None, str] = {
     Norm.L2: "L2 radius (pixels in [0, 1])",
     Norm.LINF: "Linf radius (pixels in [0, 1])",
+    None: "radius of a norm not stated",
 }
 
 
@@ -118,7 +120,14 @@ def in_words(entries: Sequence[Entry]) -> str:
 
 def _line(entry: Entry, i: int, unlike: Sequence[str]) -> go.Scatter:
     c = entry.curve
-    label = escape(entry.name) + (f" <b>(≠ {', '.join(unlike)})</b>" if unlike else "")
+    unknown = () if unlike else comparison.unknown(c)
+    marks = (
+        (f"≠ {', '.join(unlike)}", unlike),
+        (f"not stated: {', '.join(unknown)}", unknown),
+        (f"⚑ {entry.flag}", entry.flag),
+    )
+    shown = "; ".join(text for text, there in marks if there)
+    label = escape(entry.name) + (f" <b>({escape(shown)})</b>" if shown else "")
     facts = [
         c.n and f"n {c.n:,}",
         c.alpha and f"α {c.alpha:g}",

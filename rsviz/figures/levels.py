@@ -11,6 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from rsviz.core.radius import down
 from rsviz.figures.style import (
     ABSTAINS,
     BLUE,
@@ -128,7 +129,8 @@ def fixed_bars(fixed: Sequence[Fixed], own: float | None) -> go.Figure:
             text=[_label(f) for f in drawn],
             textposition="outside",
             cliponaxis=False,
-            hovertemplate=f"level %{{x}}: radius %{{y:.3f}}, {kind}<extra></extra>",
+            customdata=[down(f.radius, 3) for f in drawn],
+            hovertemplate=f"level %{{x}}: radius %{{customdata}}, {kind}<extra></extra>",
         )
     top = max([own or 0.0, *(f.radius for f in fixed)], default=0.0)
     figure.update_layout(barmode="overlay", showlegend=False)
@@ -141,7 +143,7 @@ def fixed_bars(fixed: Sequence[Fixed], own: float | None) -> go.Figure:
             y=own,
             line={"color": GREEN, "dash": "dash", "width": 2.5},
             name="chosen",
-            annotation={"text": f"<b>chosen: {own:.3f}</b>", "yanchor": "bottom"},
+            annotation={"text": f"<b>chosen: {down(own, 3)}</b>", "yanchor": "bottom"},
             annotation_position="top left",
         )
     return figure
@@ -151,8 +153,8 @@ def _label(f: Fixed) -> str:
     if f.kind == "no class":
         return "abstains"
     if f.kind == "wrong class":
-        return f"{f.radius:.3f} wrong"
-    return f"{f.radius:.3f}" + (" best" if f.kind == "best afterwards" else "")
+        return f"{down(f.radius, 3)} wrong"
+    return down(f.radius, 3) + (" best" if f.kind == "best afterwards" else "")
 
 
 def against_best(
@@ -225,7 +227,7 @@ def votes_in_words(counts_L: Sequence[int], level_L: Sequence[float]) -> str:
 def fixed_in_words(fixed: Sequence[Fixed], own: float | None) -> str:
     """Describe `fixed_bars` for who cannot see it."""
     told = ", ".join(f"{f.level:g}: {_label(f)}" for f in fixed)
-    return f"Radius at each fixed level: {told}." + (f" Chosen: {own:.3f}." if own else "")
+    return f"Radius at each fixed level: {told}." + (f" Chosen: {down(own, 3)}." if own else "")
 
 
 def shares(level_N: Floats) -> Mapping[float, float]:

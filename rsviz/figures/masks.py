@@ -14,6 +14,7 @@ from plotly.colors import sequential
 from scipy.special import ndtr, ndtri
 
 from rsviz.core.live_bounds import Trace
+from rsviz.core.radius import down
 from rsviz.evaluation.mask_gains import Gain
 from rsviz.figures.style import BLUE, GREEN, GREY, ORANGE, channels, empty_figure, look
 
@@ -191,11 +192,8 @@ def gains(lines: Mapping[str, Sequence[Gain]]) -> go.Figure:
     return figure
 
 
-def radii(
-    traces: Mapping[str, Trace], titles: Mapping[str, str], planned: int, d: int
-) -> go.Figure:
+def radii(traces: Mapping[str, Trace], titles: Mapping[str, str], planned: int) -> go.Figure:
     """Draw certified Linf radii against votes, one line a method, in units of 1/255."""
-    grey = 255 / np.sqrt(d)
     figure = empty_figure(380)
     for name, title in titles.items():
         if name not in traces:
@@ -203,12 +201,13 @@ def radii(
         drawn = look(name)
         figure.add_scatter(
             x=traces[name].votes_T,
-            y=[float(grey * r) for r in traces[name].low_T],
+            y=[255 * r for r in traces[name].low_T],
             mode="lines+markers",
             line={"color": drawn.colour, "dash": drawn.dash, "width": 3},
             marker={"symbol": drawn.symbol, "size": 7},
             name=title,
-            hovertemplate=f"{title}, %{{x:,}} votes: %{{y:.3f}}<extra></extra>",
+            text=[down(255 * r, 3) for r in traces[name].low_T],
+            hovertemplate=f"{title}, %{{x:,}} votes: %{{text}}<extra></extra>",
         )
     figure.update_xaxes(title="votes", range=[0, 1.02 * planned])
     figure.update_yaxes(title="certified radius", rangemode="tozero")
@@ -216,11 +215,10 @@ def radii(
     return figure
 
 
-def radii_in_words(traces: Mapping[str, Trace], titles: Mapping[str, str], d: int) -> str:
+def radii_in_words(traces: Mapping[str, Trace], titles: Mapping[str, str]) -> str:
     """Say for a screen reader where each line of `radii` ends."""
-    grey = 255 / np.sqrt(d)
     told = [
-        f"{titles[name]}: {grey * trace.low_T[-1]:.2f}/255 after {trace.votes_T[-1]:,} votes"
+        f"{titles[name]}: {down(255 * trace.low_T[-1], 2)}/255 after {trace.votes_T[-1]:,} votes"
         for name, trace in traces.items()
     ]
     return "Certified Linf radii. " + "; ".join(told) + "."

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 from torch import Tensor
 
-from rsviz.core.flags import FLAGS
+from rsviz.core.flags import FLAGS, HEURISTIC
 from rsviz.core.radius import down
 from rsviz.core.spec import Certificate
 from rsviz.data import images
@@ -79,13 +79,16 @@ def verdict(c: Certificate, classes: Sequence[str]) -> str:
         return "Abstains: nothing is certified"
     unit = "L2" if c.norm == "L2" else "Linf"
     digits = 3 if unit == "L2" else 5
-    return f"{classes[c.predicted]}, certified within {down(c.radius, digits)} ({unit})"
+    said = "heuristic radius" if HEURISTIC in c.flags else "certified within"
+    return f"{classes[c.predicted]}, {said} {down(c.radius, digits)} ({unit})"
 
 
 def _rows(c: Certificate) -> list[tuple[str, str]]:
     names = "image image_sha256 checkpoint checkpoint_sha256 method sigma n0 n alpha bound ended "
     names += "seed p_a_lower path"
-    return [(name.replace("_", " "), str(getattr(c, name))) for name in names.split()]
+    names += " normalisation" if c.normalisation else ""
+    rows = [(name.replace("_", " "), str(getattr(c, name))) for name in names.split()]
+    return rows + ([("why", str(c.detail["why"]))] if "why" in c.detail else [])
 
 
 def _figure(figure: go.Figure, number: int) -> str:

@@ -19,17 +19,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from rsviz.core import reading
+from rsviz.core import reading, stopping
 from rsviz.core.errors import UserError
 from rsviz.core.settings import options_of
 from rsviz.core.spec import Certificate, Norm, RunSpec, Votes
 from rsviz.data.images import image_id
-from rsviz.methods.base import network
+from rsviz.methods.base import Aim, network
 from rsviz.networks.inspection import class_count
 from rsviz.networks.masks import OnesMask
-from rsviz.smoothing.noise import CHUNK, chunk, chunk_seed
+from rsviz.smoothing.noise import CHUNK, chunk, chunk_name
 from rsviz.smoothing.queries import HALVES, Answer, ask, combine, noise_level
-from rsviz.smoothing.voters import Ask, MethodRun, NoisyClassifier, Voter
+from rsviz.smoothing.voters import Ask, MethodRun, NoisyClassifier, Voter, check_votes, vote
 
 GUARANTEE = (
     "With probability at least 1 - alpha over the noise drawn here, the smoothed classifier "
@@ -51,7 +51,7 @@ class AdaptiveVoter:
     def __call__(self, x_NCHW: Tensor, sigma_N111: Tensor, *noise_NCHW: Tensor) -> Tensor:
         """Return class_N, one vote a row."""
         answers = ask(x_NCHW, sigma_N111, noise_NCHW, self.masks, self.shares_K, self.kappa_max)
-        return self.classifier(combine(answers)[0]).argmax(1)
+        return vote(self.classifier(combine(answers)[0]))
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class StaticVoter:
     def __call__(self, x_NCHW: Tensor, sigma_N111: Tensor, *noise_NCHW: Tensor) -> Tensor:
         """Return class_N, one vote a row."""
         (e_NCHW,) = noise_NCHW
-        return self.classifier(static_query(x_NCHW, sigma_N111, e_NCHW, self.mask)).argmax(1)
+        return vote(self.classifier(static_query(x_NCHW, sigma_N111, e_NCHW, self.mask)))
 
 
 def static_query(x_NCHW: Tensor, sigma_N111: Tensor, e_NCHW: Tensor, mask: nn.Module) -> Tensor:
@@ -123,13 +123,13 @@ def first_votes(
     C, H, W = x_CHW.shape
     hashed = image_id(x_CHW)
     with torch.inference_mode():
-        seeds = [chunk_seed(spec.seed, hashed, "bound", query, 0) for query in range(2)]
-        noise = [chunk((C, H, W), seed, device) for seed in seeds]
+        names = [chunk_name(spec.seed, hashed, "bound", query, 0) for query in range(2)]
+        noise = [chunk((C, H, W), name, device) for name in names]
         x_NCHW = x_CHW.to(device).expand(CHUNK, C, H, W)
         sigma_N111 = torch.full((CHUNK, 1, 1, 1), spec.sigma, device=device)
         answers = ask(x_NCHW, sigma_N111, noise, voter.masks, voter.shares_K, voter.kappa_max)
         estimate_NCHW, variance_N1HW = combine(answers)
-        class_N = voter.classifier(estimate_NCHW).argmax(1)
+        class_N = check_votes(vote(voter.classifier(estimate_NCHW)))
     shown = tuple(Answer(a.m_NCHW[:first], a.w_N1HW[:first], a.s_N111[:first]) for a in answers)
     return Seen(shown, estimate_NCHW[:first], variance_N1HW[:first], class_N[:first])
 
@@ -164,15 +164,13 @@ def certify_plain(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -
     return _certify(NoisyClassifier(nets["classifier"]), 1, x_CHW, nets["classifier"], spec)
 
 
-BASELINES = {"plain": certify_plain, "static": certify_static, "ones": certify_ones}
-
-
 def _certify(
     voter: Voter, queries: int, x_CHW: Tensor, classifier: nn.Module, spec: RunSpec
 ) -> MethodRun:
     classes = class_count(classifier)
     select = yield Ask("select", voter, spec.sigma, spec.n0, classes, queries)
-    bound = yield Ask("bound", voter, spec.sigma, spec.n, classes, queries)
+    until = stopping.until(spec, select.top, x_CHW.numel())
+    bound = yield Ask("bound", voter, spec.sigma, spec.n, classes, queries, until=until)
     return read({"select": select, "bound": bound}, spec, x_CHW.numel())
 
 
@@ -181,6 +179,36 @@ def read(votes: Mapping[str, Votes], spec: RunSpec, d: int) -> Certificate:
     return reading.read(
         votes.get("select"), votes.get("bound"), spec, GUARANTEE, norm=Norm.LINF, d=d
     )
+
+
+def aim(nets: Mapping[str, nn.Module], spec: RunSpec, c: Certificate) -> Aim:
+    """Return the aim at ARS through both of its queries and its mask; a row's noise is its own."""
+    assert c.predicted is not None
+    voter = voter_of(nets, spec)
+
+    def logits_of(x_NCHW: Tensor, noise_RCHW: Tensor) -> Tensor:
+        other_RCHW = noise_RCHW.roll(1, 0).flip(3)  # of the second query: other entries and rows
+        x_RCHW = x_NCHW.repeat(len(noise_RCHW) // len(x_NCHW), 1, 1, 1)
+        sigma_R111 = torch.full((len(x_RCHW), 1, 1, 1), spec.sigma, device=x_NCHW.device)
+        noise = (noise_RCHW, other_RCHW)
+        answers = ask(x_RCHW, sigma_R111, noise, voter.masks, voter.shares_K, voter.kappa_max)
+        return voter.classifier(combine(answers)[0]).unflatten(0, (-1, len(x_NCHW)))
+
+    return Aim(logits_of, (voter.classifier, *voter.masks), c.predicted)
+
+
+def aim_static(nets: Mapping[str, nn.Module], spec: RunSpec, c: Certificate) -> Aim:
+    """Return the aim at the classifier through its one fixed mask."""
+    assert c.predicted is not None
+    net, mask = nets["classifier"], network(nets, "mask")
+
+    def logits_of(x_NCHW: Tensor, noise_RCHW: Tensor) -> Tensor:
+        x_RCHW = x_NCHW.repeat(len(noise_RCHW) // len(x_NCHW), 1, 1, 1)
+        sigma_R111 = torch.full((len(x_RCHW), 1, 1, 1), spec.sigma, device=x_NCHW.device)
+        seen_RCHW = static_query(x_RCHW, sigma_R111, noise_RCHW, mask)
+        return net(seen_RCHW).unflatten(0, (-1, len(x_NCHW)))
+
+    return Aim(logits_of, (net, mask), c.predicted)
 
 
 def loss(

@@ -20,7 +20,7 @@ Shape suffixes: N images, M noise draws, C channels, H height, W width, K classe
 """
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -30,6 +30,7 @@ from torch.nn.functional import cross_entropy
 from rsviz.core import reading
 from rsviz.core.errors import UserError
 from rsviz.core.flags import PARTIAL, TOO_FEW
+from rsviz.core.radius import down
 from rsviz.core.settings import check_counts, check_numbers, options_of
 from rsviz.core.spec import SIGMA_MAX, Certificate, RunSpec, Votes
 from rsviz.methods import base
@@ -77,6 +78,54 @@ class Options:
     def share(self) -> float:
         """The share of alpha each stage is read at."""
         return 0.5 if self.split == "half" else 1.0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The estimator's own reading: its counts, its bound on the level's probability, and R_s."""
+
+    counts0: Sequence[int]
+    counts: Sequence[int]
+    ended: str
+    p_lower: float
+    radius: float
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What a certificate keeps beside its class: the level, what holds it, and R_c."""
+
+    rule: str
+    split: str
+    levels: Sequence[float]
+    level: float | None
+    sigma_e: float
+    estimate: Estimate
+    radius_class: float
+    why: str
+
+    @property
+    def votes_L(self) -> list[int]:
+        """The votes for the levels: those that bound the level, where there are any."""
+        return list(self.estimate.counts or self.estimate.counts0)
+
+    @property
+    def possible(self) -> tuple[()]:
+        """Nothing: the level chosen is the one with most votes."""
+        return ()
+
+    @property
+    def in_words(self) -> str:
+        """Nothing that the votes do not show."""
+        return ""
+
+    @property
+    def parts(self) -> tuple[tuple[str, float], ...]:
+        """R_s and R_c."""
+        return (
+            ("Level is the same within", self.estimate.radius),
+            ("Class at that level, within", self.radius_class),
+        )
 
 
 def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> MethodRun:
@@ -149,30 +198,28 @@ def read(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
         alpha=spec.alpha,
         alpha_split={f"{k}, {e}": a for k, of in both for e, a in of.alpha_split.items()},
         ended=ended,
-        flags=partial + too_few,
-        detail=_detail(how, estimate, c, level),
+        flags=spec.flags + partial + too_few,
+        detail=asdict(_detail(how, estimate, c, level)),
     )
 
 
-def _detail(
-    how: Options, estimate: Certificate, c: Certificate, level: float | None
-) -> dict[str, Any]:
-    return {
-        "rule": "min",
-        "split": how.split,
-        "levels": list(how.level_L),
-        "level": level,
-        "sigma_e": how.noise,
-        "estimate": {
-            "counts0": list(estimate.counts0),
-            "counts": list(estimate.counts),
-            "ended": estimate.ended,
-            "p_lower": estimate.p_a_lower,
-            "radius": estimate.radius,
-        },
-        "radius_class": c.radius,
-        "why": _why(estimate, c, level),
-    }
+def _detail(how: Options, estimate: Certificate, c: Certificate, level: float | None) -> Detail:
+    return Detail(
+        rule="min",
+        split=how.split,
+        levels=list(how.level_L),
+        level=level,
+        sigma_e=how.noise,
+        estimate=Estimate(
+            list(estimate.counts0),
+            list(estimate.counts),
+            estimate.ended,
+            estimate.p_a_lower,
+            estimate.radius,
+        ),
+        radius_class=c.radius,
+        why=_why(estimate, c, level),
+    )
 
 
 def _why(estimate: Certificate, c: Certificate, level: float | None) -> str:
@@ -182,17 +229,19 @@ def _why(estimate: Certificate, c: Certificate, level: float | None) -> str:
     if estimate.abstained:
         return _abstains("The estimator", f"level {level:g}", estimate)
     if c.predicted is None:
-        return f"Level {level:g} holds out to {estimate.radius:.4f}; no class is chosen yet."
+        return f"Level {level:g} holds out to {down(estimate.radius, 4)}; no class is chosen yet."
     if c.abstained:
         return _abstains("The classifier", f"its class at level {level:g}", c)
     smaller, at = ("level", estimate.radius) if estimate.radius < c.radius else ("class", c.radius)
-    return f"The {smaller} decides: it is the first that may change, at a distance of {at:.4f}."
+    return (
+        f"The {smaller} decides: it is the first that may change, at a distance of {down(at, 4)}."
+    )
 
 
 def _abstains(who: str, what: str, c: Certificate) -> str:
     votes = "Its votes are not all in, and so" if c.ended != "complete" else "So"
     return (
-        f"{who} abstains: votes for {what} show a probability of at least {c.p_a_lower:.4f}, "
+        f"{who} abstains: votes for {what} show a probability of at least {down(c.p_a_lower, 4)}, "
         f"which is not above 1/2. {votes} nothing is certified."
     )
 
@@ -227,6 +276,62 @@ def predict(
     net = classifier_at(nets, level)
     votes = yield Ask("predict-class", NoisyClassifier(net), level, spec.n, class_count(net))
     return predicted(chosen.counts_K, votes.counts_K, spec.alpha)[1]
+
+
+def detail_of(c: Certificate) -> Detail:
+    """Return the detail of a certificate of Dual RS."""
+    return base.detail_as(Detail, c)
+
+
+def claims(c: Certificate) -> list[base.Claim]:
+    """Return what the radius rests on: the bound of the class, and that of the level."""
+    found, detail = base.claim_of_class(c), detail_of(c)
+    if detail.level is not None:
+        chosen = list(detail.levels).index(detail.level)
+        of = f"the probability of level {detail.level:g}"
+        lower = detail.estimate.p_lower
+        found.append(base.Claim("estimate-bound", (chosen,), lower, "p_lower", of))
+    return found
+
+
+def choice(nets: Mapping[str, nn.Module], spec: RunSpec) -> base.Choice:
+    """Return who votes for the level: the estimator, in its own noise."""
+    how = options_of(Options, spec)
+    voter = NoisyClassifier(base.network(nets, "estimator"))
+    return base.Choice(voter, how.noise, how.level_L, median=False)
+
+
+def aim(nets: Mapping[str, nn.Module], spec: RunSpec, c: Certificate) -> base.Aim:
+    """Return the aim at the classifier, at the level chosen for the image as it is."""
+    level = detail_of(c).level
+    assert level is not None and c.predicted is not None
+    return base.aim_at(classifier_at(nets, level), level, c.predicted)
+
+
+def aim_at_level(nets: Mapping[str, nn.Module], spec: RunSpec, c: Certificate) -> base.Aim:
+    """Return the aim at the estimator."""
+    how, level = options_of(Options, spec), detail_of(c).level
+    assert level is not None
+    return base.aim_at(base.network(nets, "estimator"), how.noise, how.level_L.index(level))
+
+
+def logged_votes(detail: Mapping[str, Any], counts0: int, counts: int) -> tuple[int, int]:
+    """Return an image's votes for the level and for the class, from a row of a log."""
+    estimate = detail["estimate"]
+    return sum(estimate["counts0"]) + sum(estimate["counts"]), counts0 + counts
+
+
+LEVELS = base.LevelChoice(choice, aim_at_level, detail_of, logged_votes)
+CONTROLS = (
+    base.Control(
+        "split",
+        "alpha for the two stages",
+        ("half", "none"),
+        words={"half": "half each", "none": "whole each"},
+        help="Half each: both radii and the level are claimed together. Whole each: only the "
+        "smaller radius is claimed, which fails no more often.",
+    ),
+)
 
 
 @dataclass(frozen=True)

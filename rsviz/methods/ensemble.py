@@ -13,7 +13,7 @@ image, Q perturbed copies of a network, S samples, C channels, H height, W width
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ from rsviz.methods import gaussian
 from rsviz.networks.ensembles import member_log_p, weighted_sum, widest_margin
 from rsviz.networks.inspection import class_count
 from rsviz.smoothing.estimates import draw_noise
-from rsviz.smoothing.voters import Ask, MethodRun
+from rsviz.smoothing.voters import NO_VOTE, Ask, MethodRun, vote
 
 FLOOR = 0.1  # of a mean margin: near 0, or negative, its weight would be unbounded or meaningless
 GUARANTEE = (
@@ -93,6 +93,11 @@ def measure(
         ).flatten(0, 1)
         with torch.no_grad():
             p_LQNK = torch.stack([member_log_p(seen_Q, noisy_NCHW).exp() for seen_Q in seen_LQ])
+        if not p_LQNK.isfinite().all():
+            raise UserError(
+                "The answers of a network of this ensemble are not numbers (NaN or infinite), so "
+                "it cannot be weighed; check its weights and its training."
+            )
         parts.append(moments(_by_image(p_LQNK, draws), y_N.cpu().numpy()))
     return Moments(
         np.concatenate([m.mean_JLI for m in parts]), np.concatenate([m.cov_JILL for m in parts])
@@ -184,6 +189,21 @@ def weightings(Q_LL: np.ndarray) -> dict[str, list[float] | None]:
 
 
 @dataclass(frozen=True)
+class Detail:
+    """What a certificate keeps beside its class: the weights, None where the margins decide."""
+
+    weights: Sequence[float] | None
+
+
+@dataclass(frozen=True)
+class NamedDetail:
+    """As `Detail`, where several weightings were read from the same votes."""
+
+    weighting: str
+    weights: Sequence[float] | None
+
+
+@dataclass(frozen=True)
 class Voter:
     """Votes under several weightings in one pass over the members, as one joint class.
 
@@ -199,12 +219,15 @@ class Voter:
         (e_NCHW,) = noise_NCHW
         log_p_LNK = member_log_p(self.members, torch.addcmul(x_NCHW, sigma_N111, e_NCHW))
         joint_N = torch.zeros_like(log_p_LNK[0, :, 0], dtype=torch.long)
+        answered_N = torch.ones_like(joint_N, dtype=torch.bool)
         for weights in reversed(self.weightings):
             mixed_NK = (
                 widest_margin(log_p_LNK) if weights is None else weighted_sum(log_p_LNK, weights)
             )
-            joint_N = joint_N * log_p_LNK.shape[2] + mixed_NK.argmax(1)
-        return joint_N
+            class_N = vote(mixed_NK)
+            answered_N &= class_N != NO_VOTE
+            joint_N = joint_N * log_p_LNK.shape[2] + class_N
+        return torch.where(answered_N, joint_N, NO_VOTE)
 
 
 def split(votes: Votes, count: int, classes: int) -> list[Votes]:
@@ -242,8 +265,8 @@ def read_each(
     found = {}
     for s, (name, weights) in enumerate(weightings.items()):
         own = {stage: each[s] for stage, each in stages.items()}
-        detail = {"weighting": name, "weights": None if weights is None else list(weights)}
-        found[name] = replace(read(own, spec), detail=detail)
+        detail = NamedDetail(name, None if weights is None else list(weights))
+        found[name] = replace(read(own, spec), detail=asdict(detail))
     return found
 
 
@@ -257,8 +280,8 @@ def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> Meth
     """
     certificate = yield from gaussian.certify(x_CHW, nets, spec)
     weights = getattr(nets["classifier"], "weights", None)
-    detail = {"weights": None if weights is None else list(weights)}
-    return replace(certificate, guarantee=GUARANTEE, detail=detail)
+    detail = asdict(Detail(None if weights is None else list(weights)))
+    return replace(certificate, guarantee=GUARANTEE, detail=dict(certificate.detail) | detail)
 
 
 def read(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
@@ -295,5 +318,5 @@ def certify_per_query(x_CHW: Tensor, members: Sequence[nn.Module], spec: RunSpec
     voter, classes = Voter(tuple(members), (tuple(w_L.tolist()),)), class_count(members[0])
     select = yield Ask("select", voter, spec.sigma, spec.n0, classes)
     bound = yield Ask("bound", voter, spec.sigma, spec.n, classes)
-    detail = {"weights": w_L.tolist()}
+    detail = asdict(Detail(w_L.tolist()))
     return reading.read(select, bound, spec, NO_GUARANTEE, flags=(HEURISTIC,), detail=detail)

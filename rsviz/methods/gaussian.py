@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from rsviz.core import reading
+from rsviz.core import reading, stopping
 from rsviz.core.spec import Certificate, RunSpec, Votes
 from rsviz.networks.inspection import class_count
 from rsviz.smoothing.voters import Ask, MethodRun, NoisyClassifier
@@ -38,7 +38,8 @@ def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> Meth
     net = nets["classifier"]
     voter, classes = NoisyClassifier(net), class_count(net)
     select = yield Ask("select", voter, spec.sigma, spec.n0, classes)
-    bound = yield Ask("bound", voter, spec.sigma, spec.n, classes)
+    until = stopping.until(spec, select.top)
+    bound = yield Ask("bound", voter, spec.sigma, spec.n, classes, until=until)
     return read({"select": select, "bound": bound}, spec)
 
 

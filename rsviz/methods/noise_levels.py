@@ -3,10 +3,8 @@
 Shape suffixes: N images, R rows, C channels, H height, W width, K classes, L noise levels.
 """
 
-import math
 from collections.abc import Mapping
 
-import numpy as np
 from torch import nn
 
 from rsviz.core.errors import UserError
@@ -14,23 +12,24 @@ from rsviz.core.spec import SIGMA_MAX
 from rsviz.methods.base import network
 
 
-def parse(text: str) -> tuple[float, ...]:
-    """Return the levels of ``"0.25,0.5,1"``, in pixel units: at least two, rising.
+def parse(text: str, least: int = 2) -> tuple[float, ...]:
+    """Return the levels of ``"0.25,0.5,1"``, in pixel units: at least ``least``, rising.
 
     Raises
     ------
     UserError
-        The text is not a rising list of at least two numbers between 0 and 10.
+        The text is not a rising list of at least so many numbers between 0 and 10.
     """
     try:
         levels = tuple(float(word) for word in text.split(","))
     except ValueError:
         levels = ()
     in_range = all(0 < s < SIGMA_MAX for s in levels)
-    if len(levels) < 2 or list(levels) != sorted(set(levels)) or not in_range:
+    if len(levels) < least or list(levels) != sorted(set(levels)) or not in_range:
+        count = "two" if least == 2 else "one"
         raise UserError(
-            f"levels must be two or more rising numbers between 0 and {SIGMA_MAX:g}, separated by "
-            f"commas, but is {text!r}."
+            f"levels must be {count} or more rising numbers between 0 and {SIGMA_MAX:g}, separated "
+            f"by commas, but is {text!r}."
         )
     return levels
 
@@ -45,10 +44,3 @@ def classifier_at(nets: Mapping[str, nn.Module], level: float) -> nn.Module:
     """
     name = f"classifier-{level:g}"
     return nets[name] if name in nets else network(nets, "classifier")
-
-
-def geometric_grid(low: float, high: float, count: int) -> str:
-    """Return ``count`` levels from low to high in equal ratios, as settings hold them."""
-    if not (0 < low < high < SIGMA_MAX and count >= 2 and math.isfinite(high)):
-        raise UserError(f"A grid needs 0 < low < high < {SIGMA_MAX:g} and at least two levels.")
-    return ",".join(f"{s:.6g}" for s in np.geomspace(low, high, count))

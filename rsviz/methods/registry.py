@@ -1,11 +1,13 @@
 """The smoothing systems: one file each, readable top to bottom, all with the same small surface."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from torch import Tensor
 
+from rsviz.core.errors import UserError
 from rsviz.core.settings import options_of
 from rsviz.core.spec import Certificate, Norm, RunSpec, Votes
 from rsviz.methods import (
@@ -16,12 +18,11 @@ from rsviz.methods import (
     ensemble,
     gaussian,
     macer,
+    multiscale,
     smoothadv,
     variational,
 )
 from rsviz.methods.base import Certify, Method
-
-ON_CANVASES = ("adaptive", "static", "plain-linf")  # the methods made for them
 
 
 def _trained(title: str, source: str, how: Any) -> Method:
@@ -37,7 +38,7 @@ def _trained(title: str, source: str, how: Any) -> Method:
     )
 
 
-def _dual(title: str) -> Method:
+def _dual(title: str, short: str, about: str, experts: bool = False) -> Method:
     """Return Dual RS, by one classifier or routed to several."""
     return Method(
         title,
@@ -47,14 +48,21 @@ def _dual(title: str) -> Method:
         None,
         dual.GUARANTEE,
         options=dual.Options,
+        controls=dual.CONTROLS,
         planned=lambda spec: 2 * (spec.n0 + spec.n),
         logged=("level", "estimate", "radius_class"),
+        predict=dual.predict,
+        aim=dual.aim,
+        claims=dual.claims,
         chooses_sigma=True,
+        levels=replace(dual.LEVELS, experts=experts),
         page="levels",
+        short=short,
+        about=f"A small network, itself smoothed, **votes for a level**; {about}",
     )
 
 
-def _linf(title: str, certify: Certify, options: type | None = None) -> Method:
+def _linf(title: str, short: str, certify: Certify, **more: Any) -> Method:
     """Return a method certified in Linf on canvases: ARS or a baseline of it."""
     return Method(
         title,
@@ -63,9 +71,11 @@ def _linf(title: str, certify: Certify, options: type | None = None) -> Method:
         adaptive.read,
         None,
         adaptive.GUARANTEE,
-        options=options,
         norm=Norm.LINF,
         page="masks",
+        short=short,
+        on_canvases=True,
+        **more,
     )
 
 
@@ -77,6 +87,7 @@ METHODS: dict[str, Method] = {
         read=gaussian.read,
         loss=gaussian.loss,
         guarantee=gaussian.GUARANTEE,
+        plain=True,
     ),
     "smoothadv": _trained("SmoothAdv", "Salman et al. 2019, arXiv 1906.04584", smoothadv),
     "macer": _trained("MACER", "Zhai et al. 2020, arXiv 2001.02378", macer),
@@ -90,8 +101,17 @@ METHODS: dict[str, Method] = {
         loss=None,
         guarantee=ensemble.GUARANTEE,
     ),
-    "dual": _dual("Dual RS"),
-    "routing": _dual("Dual RS, routing"),
+    "dual": _dual(
+        "Dual RS",
+        "Dual RS",
+        "one classifier, smoothed at that level, votes for the class.",
+    ),
+    "routing": _dual(
+        "Dual RS, routing",
+        "Routing",
+        "each level has a classifier of its own, an expert trained at it.",
+        experts=True,
+    ),
     "variational": Method(
         title="Variational RS",
         source="Koike-Akino et al. 2024, arXiv 2407.11844; the sound rule is rsviz's own",
@@ -100,15 +120,75 @@ METHODS: dict[str, Method] = {
         loss=None,
         guarantee=variational.GUARANTEE,
         options=variational.Options,
+        controls=variational.CONTROLS,
         planned=lambda spec: options_of(variational.Options, spec).draws + spec.n0 + spec.n,
         logged=("level", "selector", "possible", "interval", "counts"),
+        predict=variational.predict,
+        claims=variational.claims,
+        chooses_sigma=True,
+        levels=variational.LEVELS,
+        heuristic=variational.paper_style,
+        page="levels",
+        about="A small network names any level; its draws are rounded to a grid, and the level is "
+        "their **median**. lambda pulls it towards more noise.",
+    ),
+    "multiscale": Method(
+        title="Multiscale",
+        source="Jeong and Shin 2023, arXiv 2310.16779; the certificate is rsviz's own",
+        certify=multiscale.certify,
+        read=multiscale.read,
+        loss=None,
+        guarantee=multiscale.GUARANTEE,
+        options=multiscale.Options,
+        logged=("level", "answers", "decides", "counts0", "counts"),
+        predict=multiscale.predict,
+        claims=multiscale.claims,
+        aim=multiscale.aim,
         chooses_sigma=True,
         page="levels",
+        about="Levels from the most noise down: the first at which a class exceeds its threshold "
+        "answers.",
     ),
-    "adaptive": _linf("Adaptive RS", adaptive.certify, adaptive.Options),
-    "static": _linf("One static mask", adaptive.certify_static),
-    "plain-linf": _linf("Gaussian, in Linf", adaptive.certify_plain),
+    "adaptive": _linf(
+        "Adaptive RS",
+        "Adaptive mask (ARS)",
+        adaptive.certify,
+        options=adaptive.Options,
+        aim=adaptive.aim,
+        rivals=("plain-linf", "static"),
+    ),
+    "static": _linf(
+        "One static mask", "One static mask", adaptive.certify_static, aim=adaptive.aim_static
+    ),
+    "plain-linf": _linf("Gaussian, in Linf", "No mask: plain smoothing", adaptive.certify_plain),
 }
+
+
+def on_canvases() -> list[str]:
+    """Return the names of the methods made for small objects on canvases."""
+    return [name for name, method in METHODS.items() if method.on_canvases]
+
+
+def is_plain(name: str) -> bool:
+    """Whether a method, known or not, is plain smoothing and training."""
+    return name in METHODS and METHODS[name].plain
+
+
+def check_stopping(method: Method, spec: RunSpec) -> RunSpec:
+    """Return the run, or refuse a rule to end its votes by that its method does not follow.
+
+    Raises
+    ------
+    UserError
+        The method chooses the noise of each image, so that one count does not settle its radius.
+    """
+    rule = spec.until_radius is not None or spec.precision is not None
+    if rule and method.chooses_sigma:
+        raise UserError(
+            f"{method.title} reads its radius from several counts, so no one of them can end early "
+            "by a radius or a precision; leave that out, or take one noise level for all images."
+        )
+    return spec
 
 
 def reader(method: Method, x_CHW: Tensor) -> Callable[[Mapping[str, Votes], RunSpec], Certificate]:

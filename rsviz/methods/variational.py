@@ -25,27 +25,29 @@ Shape suffixes: N images, M noise draws, C channels, H height, W width, K classe
 """
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import ndtr, ndtri
 from torch import Tensor, nn
 from torch.nn.functional import nll_loss
 
 from rsviz.core import reading, settings
 from rsviz.core.errors import UserError
 from rsviz.core.flags import HEURISTIC, PARTIAL
+from rsviz.core.radius import down
 from rsviz.core.settings import check_counts, check_numbers
 from rsviz.core.smoothed_median import best_interval, median_index, median_range, reach
 from rsviz.core.spec import SIGMA_MAX, Certificate, Ending, RunSpec, Votes
 from rsviz.methods import base
 from rsviz.methods.noise_levels import parse
 from rsviz.networks.inspection import class_count
-from rsviz.networks.selectors import Selector
+from rsviz.networks.selectors import LevelLogits, Selector
 from rsviz.smoothing.estimates import draw_noise, log_mean_softmax, noisy_logits
-from rsviz.smoothing.voters import Ask, MethodRun, NoisyClassifier
+from rsviz.smoothing.voters import NO_VOTE, Ask, MethodRun, NoisyClassifier
 
 GUARANTEE = (
     "With probability at least 1 - alpha over the noise drawn here, the adaptive classifier (the "
@@ -89,6 +91,77 @@ class Options:
         return parse(self.levels)
 
 
+@dataclass(frozen=True)
+class Unchosen:
+    """The detail of a certificate before its level is chosen."""
+
+    rule: str
+    levels: Sequence[float]
+    why: str
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What a certificate keeps beside its class; one without ``level`` is `Unchosen`.
+
+    ``selector`` are the votes for the levels, ``possible`` the least and greatest level within the
+    budget, ``bounded`` whether the draws bound them below and above. ``down`` and ``up`` are the
+    distances at which the median may pass each level (None: at none), ``radii`` the R_s,
+    ``counts`` the votes behind them, ``interval`` the ends of S.
+    """
+
+    rule: str
+    levels: Sequence[float]
+    level: float | None = None
+    q: float = 0.0
+    lam: float = 0.0
+    budget: float = 0.0
+    selector: Sequence[int] = ()
+    possible: Sequence[float] = ()
+    bounded: Sequence[bool] = ()
+    down: Sequence[float | None] = ()
+    up: Sequence[float | None] = ()
+    radii: Sequence[float] = ()
+    counts: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    interval: Sequence[float] = ()
+    why: str = ""
+
+    @property
+    def votes_L(self) -> list[int]:
+        """The draws rounded to each level."""
+        return list(self.selector)
+
+    @property
+    def in_words(self) -> str:
+        """The median, and how far the draws bound it."""
+        if self.level is None:
+            return ""
+        told = f"The median of {sum(self.selector):,} draws is **{self.level:g}**. "
+        (low, high), (below, above) = self.possible, self.bounded
+        if below and above:
+            stays = f"at {self.level:g}" if low == high else f"from {low:g} to {high:g}"
+            return f"{told}Within D = {self.budget:g} it stays {stays}."
+        side = "any side" if not below and not above else "above" if below else "below"
+        return (
+            f"{told}So few draws give **no bound** on {side} at D = {self.budget:g}: every level "
+            "there stays possible. More draws, or a smaller D, give one."
+        )
+
+    @property
+    def parts(self) -> tuple[()]:
+        """None: its radius is that of a set of levels."""
+        return ()
+
+
+@dataclass(frozen=True)
+class PaperDetail:
+    """The detail of the paper-style reading."""
+
+    rule: str
+    level: float
+    why: str
+
+
 def round_to_grid(sigma_N: Tensor, level_L: Sequence[float]) -> Tensor:
     """Return the index of the grid level nearest to each sigma; beyond the ends, that of the end.
 
@@ -111,7 +184,8 @@ class SelectorVoter:
         (e_NCHW,) = noise_NCHW
         noisy_NCHW = torch.addcmul(x_NCHW, sigma_N111, e_NCHW)
         lam_N = torch.full((len(x_NCHW),), self.lam, device=x_NCHW.device)
-        return round_to_grid(self.selector(noisy_NCHW, lam_N), self.level_L)
+        sigma_N = self.selector(noisy_NCHW, lam_N)
+        return torch.where(sigma_N.isfinite(), round_to_grid(sigma_N, self.level_L), NO_VOTE)
 
 
 def stages(votes: Mapping[str, Votes], spec: RunSpec) -> list[tuple[str, float, int]]:
@@ -169,14 +243,26 @@ def read(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
     ended: Ending = next((e for e in endings if e != "complete"), "complete")
     flags = [f for f in c.flags if f != PARTIAL] + ([PARTIAL] if ended != "complete" else [])
     between = how.level_L[i], how.level_L[j]
-    detail = _detail(selector, spec, how) | {
-        "down": [None if np.isinf(r) else r for r in down_L],
-        "up": [None if np.isinf(r) else r for r in up_L],
-        "radii": radius_L,
-        "counts": {s: list(v.counts_K) for s, v in votes.items() if s.startswith("bound-")},
-        "interval": list(between),
-        "why": _why(R, *between, radius_L[chosen]),
-    }
+    possible_i, possible_j, below, above = median_range(
+        selector.counts_K, how.q, how.budget, spec.alpha / 4
+    )
+    detail = Detail(
+        rule="sweep",
+        levels=list(how.level_L),
+        level=how.level_L[chosen],
+        q=how.q,
+        lam=how.lam,
+        budget=how.budget,
+        selector=list(selector.counts_K),
+        possible=[how.level_L[possible_i], how.level_L[possible_j]],
+        bounded=[below, above],  # False: too few draws for a bound at this budget
+        down=[None if np.isinf(r) else r for r in down_L],
+        up=[None if np.isinf(r) else r for r in up_L],
+        radii=radius_L,
+        counts={s: list(v.counts_K) for s, v in votes.items() if s.startswith("bound-")},
+        interval=list(between),
+        why=_why(R, *between, radius_L[chosen]),
+    )
     return replace(
         c,
         radius=R,
@@ -185,7 +271,7 @@ def read(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
         alpha_split=_split(c),
         ended=ended,
         flags=tuple(flags),
-        detail=detail,
+        detail=asdict(detail),
     )
 
 
@@ -200,24 +286,8 @@ def _unchosen(selector: Votes | None, spec: RunSpec, how: Options) -> Certificat
     waiting = Votes("select", (), spec.n0, selector.ended if selector else "running")
     c = reading.read(waiting, None, replace(spec, alpha=spec.alpha / 2), GUARANTEE)
     why = "The selector has not chosen a noise level yet."
-    detail = {"rule": "sweep", "levels": list(how.level_L), "why": why}
-    return replace(c, sigma=None, alpha=spec.alpha, alpha_split=_split(c), detail=detail)
-
-
-def _detail(selector: Votes, spec: RunSpec, how: Options) -> dict[str, Any]:
-    """Return what the selector's draws say of the level."""
-    i, j, below, above = median_range(selector.counts_K, how.q, how.budget, spec.alpha / 4)
-    return {
-        "rule": "sweep",
-        "levels": list(how.level_L),
-        "level": how.level_L[median_index(selector.counts_K)],
-        "q": how.q,
-        "lam": how.lam,
-        "budget": how.budget,
-        "selector": list(selector.counts_K),
-        "possible": [how.level_L[i], how.level_L[j]],
-        "bounded": [below, above],  # False: too few draws for a bound at this budget
-    }
+    detail = Unchosen("sweep", list(how.level_L), why)
+    return replace(c, sigma=None, alpha=spec.alpha, alpha_split=_split(c), detail=asdict(detail))
 
 
 def _split(c: Certificate) -> dict[str, float]:
@@ -233,7 +303,9 @@ def _split(c: Certificate) -> dict[str, float]:
 def _why(R: float, low: float, high: float, at_level: float) -> str:
     if R > 0:
         between = f"at level {low:g}" if low == high else f"between levels {low:g} and {high:g}"
-        return f"Closer than {R:.4f} the level stays {between}, and its class is the same there."
+        return (
+            f"Closer than {down(R, 4)} the level stays {between}, and its class is the same there."
+        )
     if at_level > 0:
         return (
             "The class is certified at the chosen level, but the selector's draws leave levels "
@@ -252,10 +324,21 @@ def read_paper(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
         return replace(sound, guarantee=NO_GUARANTEE, flags=(*sound.flags, HEURISTIC))
     bound = votes.get(f"bound-{sound.sigma:g}")
     at_level = replace(spec, sigma=sound.sigma)
-    detail = {"rule": "paper", "level": sound.sigma, "why": NO_GUARANTEE}
+    detail = asdict(PaperDetail("paper", sound.sigma, NO_GUARANTEE))
     return reading.read(
         votes.get("select"), bound, at_level, NO_GUARANTEE, flags=(HEURISTIC,), detail=detail
     )
+
+
+def paper_style(c: Certificate, spec: RunSpec) -> Certificate | None:
+    """Return the heuristic reading of a finished certificate, None where there is none."""
+    detail = detail_of(c)
+    stage = f"bound-{c.sigma:g}" if c.sigma else ""
+    if stage not in detail.counts or c.ended != "complete":
+        return None
+    counts = {"selector": detail.selector, "select": c.counts0, stage: detail.counts[stage]}
+    votes = {s: Votes(s, tuple(k), sum(k), "complete") for s, k in counts.items()}
+    return read_paper(votes, spec)
 
 
 def possible_levels(selector: Votes, alpha: float) -> list[int]:
@@ -283,6 +366,79 @@ def predict(
         votes = yield Ask(stage, NoisyClassifier(net), level, spec.n, class_count(net))
         said.add(reading.predict(votes.counts_K, spec.alpha / 2))
     return said.pop() if len(said) == 1 else None
+
+
+def detail_of(c: Certificate) -> Detail:
+    """Return the detail of a certificate of Variational RS."""
+    return base.detail_as(Detail, c)
+
+
+def claims(c: Certificate) -> list[base.Claim]:
+    """Return what the radius rests on: the class, the median's two sides, and the other levels."""
+    detail, found = detail_of(c), []
+    if c.predicted is not None:
+        stage = f"bound-{c.sigma:g}"
+        found.append(base.Claim(stage, (c.predicted,), c.p_a_lower, "p_a_lower", "p_A"))
+    if not detail.interval or c.predicted is None or c.radius <= 0:
+        return found
+    level_L = list(detail.levels)
+    i, j = (level_L.index(level) for level in detail.interval)
+    for distance, among, of in (
+        (detail.down[i], range(i, len(level_L)), f"that of level {level_L[i]:g} or more"),
+        (detail.up[j], range(j + 1), f"that of level {level_L[j]:g} or less"),
+    ):
+        if distance is not None:  # there is an end of the grid, which no draw passes
+            lower = float(ndtr(distance / detail.q))
+            found.append(base.Claim("selector", tuple(among), lower, "a bound on the median", of))
+    for k in range(i, j + 1):
+        if level_L[k] != c.sigma:
+            level, lower = level_L[k], float(ndtr(detail.radii[k] / level_L[k]))
+            of = f"p_A at level {level:g}"
+            found.append(base.Claim(f"bound-{level:g}", (c.predicted,), lower, "p_a_lower", of))
+    return found
+
+
+def choice(nets: Mapping[str, nn.Module], spec: RunSpec) -> base.Choice:
+    """Return who votes for the level: the selector's rounded draws."""
+    how = settings.options_of(Options, spec)
+    voter = SelectorVoter(base.network(nets, "selector"), how.level_L, how.lam)
+    return base.Choice(voter, how.q, how.level_L, median=True)
+
+
+def aim_at_level(nets: Mapping[str, nn.Module], spec: RunSpec, c: Certificate) -> base.Aim:
+    """Return the aim at the selector, as a classifier of levels."""
+    how, selector, level = settings.options_of(Options, spec), nets["selector"], detail_of(c).level
+    assert isinstance(selector, Selector) and level is not None
+    chooser = LevelLogits(selector, how.level_L, how.lam)
+    return base.aim_at(chooser, how.q, how.level_L.index(level))
+
+
+def logged_votes(detail: Mapping[str, Any], counts0: int, counts: int) -> tuple[int, int]:
+    """Return an image's votes for the level and for the class, from a row of a log."""
+    return sum(detail["selector"]), counts0 + sum(map(sum, detail.get("counts", {}).values()))
+
+
+def limit(spec: RunSpec) -> str:
+    """Say how far the draws can hold a level at most: q PhiInv(a^(1/Nh)), a of one side."""
+    how = settings.options_of(Options, spec)
+    farthest = how.q * float(ndtri((spec.alpha / 4) ** (1 / how.draws)))
+    return (
+        "The sound radius allows for every level that may be chosen nearby; with "
+        f"{how.draws:,} draws it cannot pass {down(farthest, 3)} unless all levels are certified."
+    )
+
+
+LEVELS = base.LevelChoice(choice, aim_at_level, detail_of, logged_votes, limit=limit)
+CONTROLS = (
+    base.Control("lam", "lambda: 0 for accuracy, 1 for robustness", base.Range(0.0, 1.0, 0.1)),
+    base.Control(
+        "budget",
+        "D: within this distance, every level possible is certified",
+        base.Range(0.05, 1.0, 0.05),
+        key="within",
+    ),
+    base.Control("draws", "Nh: draws of the selector", (30, 100, 300, 1000, 3000)),
+)
 
 
 class Pair(nn.ModuleDict):

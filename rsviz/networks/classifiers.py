@@ -5,6 +5,7 @@ ensemble.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from torchvision.models import resnet50
 
 from rsviz.core.errors import UserError
 from rsviz.data.catalog import CLASS_COUNT, STATISTICS
+from rsviz.networks.normalisation import Normalisation, of_dataset
 
 
 class Normalize(nn.Module):
@@ -127,20 +129,28 @@ def _resnet50(classes: int) -> nn.Module:
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "compact": Compact,
+    "compact-48": partial(Compact, width=48),  # 1.08 M weights, 38 M multiply-adds
     "resnet20": lambda classes: CifarResNet(20, classes),
     "resnet110": lambda classes: CifarResNet(110, classes),
     "resnet50": _resnet50,
 }
 
 
-def build(network: str, dataset: str, classes: int | None = None, **options: int) -> nn.Sequential:
+def build(
+    network: str,
+    dataset: str,
+    classes: int | None = None,
+    normalisation: Normalisation | None = None,
+    **options: int,
+) -> nn.Sequential:
     """Return a fresh network for a data set: Sequential(Normalize, net), pixels in, logits out.
 
     Parameters
     ----------
     network : one of `NETWORKS`.
-    dataset : one of `STATISTICS`; fixes normalisation.
+    dataset : one of `STATISTICS`.
     classes : number of outputs; None takes the data set's.
+    normalisation : in front of the network; None takes the data set's.
     options : of the network itself: ``width`` of ``compact``.
 
     Raises
@@ -153,7 +163,38 @@ def build(network: str, dataset: str, classes: int | None = None, **options: int
     if dataset not in STATISTICS:
         raise UserError(f"The data set must be one of {', '.join(STATISTICS)}, not {dataset!r}.")
     body = NETWORKS[network](classes or CLASS_COUNT[dataset], **options)
-    return nn.Sequential(Normalize(*STATISTICS[dataset]), body)
+    how = normalisation or of_dataset(dataset)
+    return nn.Sequential(Normalize(how.mean, how.std), body)
+
+
+def widen(narrow: nn.Module, wide: nn.Module) -> None:
+    """Copy a network's weights into one of more channels, in place.
+
+    The leading channels of ``wide`` become those of ``narrow`` and do not read the channels added
+    beside them, which keep the weights they have and read all, until training says otherwise. Both
+    then compute the same (the aim of Net2Net, Chen et al. 2016, arXiv 1511.05641).
+
+    Raises
+    ------
+    UserError
+        They differ in more than the number of channels, or ``wide`` has fewer.
+    """
+    old, new = narrow.state_dict(), wide.state_dict()
+    fit = old.keys() == new.keys() and all(
+        a.dim() == new[key].dim()
+        and a.shape[2:] == new[key].shape[2:]
+        and all(m <= n for m, n in zip(a.shape[:2], new[key].shape[:2], strict=True))
+        for key, a in old.items()
+    )
+    if not fit:
+        raise UserError("The network to start from is not a narrower one of the same kind.")
+    for key, a in old.items():
+        b = new[key]  # shares its memory with the network
+        if a.dim() == 1:
+            b[: len(a)] = a
+        elif a.dim() > 1:
+            b[: len(a)] = 0
+            b[: len(a), : a.shape[1]] = a
 
 
 def fold(net: nn.Module) -> nn.Module:

@@ -19,7 +19,11 @@ class WeightedSum(nn.Module):
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """Return log H, (N, K)."""
-        return weighted_sum(member_log_p(self.members, x_NCHW), self.weights)
+        return self.combine(member_log_p(self.members, x_NCHW))
+
+    def combine(self, log_p_LNK: Tensor) -> Tensor:
+        """Return log H, (N, K), from the members' log-probabilities."""
+        return weighted_sum(log_p_LNK, self.weights)
 
 
 class WidestMargin(nn.Module):
@@ -35,7 +39,11 @@ class WidestMargin(nn.Module):
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """Return the log-probabilities of each row's surest member, (N, K)."""
-        return widest_margin(member_log_p(self.members, x_NCHW))
+        return self.combine(member_log_p(self.members, x_NCHW))
+
+    def combine(self, log_p_LNK: Tensor) -> Tensor:
+        """Return the rows of the surest member, (N, K), from all members' log-probabilities."""
+        return widest_margin(log_p_LNK)
 
 
 def member_log_p(members: Iterable[nn.Module], x_NCHW: Tensor) -> Tensor:

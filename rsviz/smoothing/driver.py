@@ -10,17 +10,23 @@ Shape suffixes: N rows of a batch, C channels, H height, W width, K classes, B c
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from rsviz.core.errors import UserError
 from rsviz.core.spec import Certificate, Ending, RunSpec, Votes
 from rsviz.data.images import image_id
-from rsviz.smoothing.noise import CHUNK, chunk, chunk_seed
-from rsviz.smoothing.voters import Ask, MethodRun, Request, Voter
+from rsviz.smoothing import engines
+from rsviz.smoothing.noise import CHUNK, SCHEME, Drawer, Scheme, chunk, chunk_name
+from rsviz.smoothing.voters import NO_VOTE, NOT_NUMBERS, Ask, MethodRun, Request, Voter, check_votes
+
+AHEAD = 3  # batches whose noise is drawn, or being drawn, before they are voted on
 
 
 @dataclass(eq=False)
@@ -36,6 +42,7 @@ class Task:
     ask: Ask | None = None
     handed_out: int = 0  # chunks of the current ask already given to a batch
     counts_K: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    settled: bool = False  # the ask's own rule ended it; votes ahead of it are not counted
     started: float = field(default_factory=time.perf_counter)
 
     def advance(self, votes: Votes | None) -> None:
@@ -43,6 +50,7 @@ class Task:
         try:
             self.ask = next(self.run) if votes is None else self.run.send(votes)
             self.handed_out, self.counts_K = 0, np.zeros(self.ask.classes, np.int64)
+            self.settled = False
         except StopIteration as end:
             self.ask, self.certificate, self.finished = None, end.value, True
 
@@ -70,13 +78,25 @@ def default_chunks(device: str) -> int:
     return 20 if device.startswith("cuda") else 1
 
 
-def path(device: str, chunks: int) -> str:
-    """Name the arithmetic votes are counted on; equal paths and seeds give equal counts."""
+def path(
+    device: str,
+    chunks: int,
+    nets: Mapping[str, nn.Module] | None = None,
+    scheme: Scheme = SCHEME,
+) -> str:
+    """Name the arithmetic votes are counted on; equal paths and seeds give equal counts.
+
+    Parameters
+    ----------
+    nets : that vote; None stands for the reference, float32 by torch.
+    scheme : by which noise is drawn; a path made before there were two does not name it.
+    """
     if device.startswith("cuda"):
-        kind = torch.cuda.get_device_name(device)
+        kind, drawn = torch.cuda.get_device_name(device), ""
     else:
         kind = f"cpu {torch.backends.cpu.get_cpu_capability()}"
-    return f"{kind}, float32, eager, torch {torch.__version__}, {chunks * CHUNK} rows"
+        drawn = "" if scheme == "mt19937" else f", noise {scheme} numpy {np.__version__}"
+    return f"{kind}, {engines.arithmetic(nets or {})}, {chunks * CHUNK} rows{drawn}"
 
 
 def drive(
@@ -84,28 +104,61 @@ def drive(
     device: str = "cpu",
     chunks: int | None = None,
     cancel: threading.Event | None = None,
+    scheme: Scheme = SCHEME,
 ) -> Iterator[Task]:
     """Answer the asks of all requests; yield each task whenever some of its votes came in.
 
     A ``finished`` task has its certificate and is not seen again. Every forward pass has
     exactly ``chunks`` chunks, padded where fewer wait, so that an image's counts are the same
-    whatever is batched beside it. On a GPU one batch is computed ahead of the one being read.
+    whatever is batched beside it. Noise is drawn ahead of the networks that vote on it, and on a
+    GPU one batch is computed ahead of the one being read.
+
+    Parameters
+    ----------
+    scheme : by which noise is drawn; another than `noise.SCHEME` only to verify what used it.
     """
     chunks = chunks or default_chunks(device)
-    ahead = 1 if device.startswith("cuda") else 0
     queue, active = iter(requests), list[Task]()
-    flying = deque[tuple[list[_Share], Tensor]]()
-    while not (cancel and cancel.is_set()):
-        shares = _next_shares(active, queue, chunks, device)
-        for task in [t for t in active if t.finished and not t.votes]:  # it asked for nothing
-            active.remove(task)
-            yield task
-        if shares:
-            flying.append((shares, _forward(shares, chunks, device)))
-        elif not flying and not active:
-            return
-        if flying and (len(flying) > ahead or not shares):
-            yield from _collect(*flying.popleft(), active)
+    drawn = deque[_Batch]()
+    flying = deque[tuple[list[_Share], Future[Tensor]]]()
+    with Drawer(device, scheme) as drawer, ThreadPoolExecutor(thread_name_prefix="votes") as pool:
+        while not (cancel and cancel.is_set()):
+            while len(drawn) < AHEAD:
+                shares = _next_shares(active, queue, chunks, device)
+                if not shares:
+                    break
+                drawn.append(_batch(shares, chunks, drawer))
+            for task in [t for t in active if t.finished and not t.votes]:  # it asked for nothing
+                active.remove(task)
+                yield task
+            ahead = 0
+            if drawn:
+                batch = drawn.popleft()
+                if all(share.ask is not share.task.ask for share in batch.shares):
+                    continue  # its ask was settled by fewer votes
+                ahead = _ahead(batch, device)
+                work = partial(_forward, batch, chunks, device, drawer)
+                flying.append((batch.shares, pool.submit(work) if ahead > 1 else _now(work)))
+            elif not flying and not active:
+                return
+            if flying and len(flying) > ahead:
+                shares, class_BN = flying.popleft()
+                yield from _collect(shares, class_BN.result(), active)
+
+
+def _ahead(batch: "_Batch", device: str) -> int:
+    """Return how many batches may be on their way while the oldest is read."""
+    if device.startswith("cuda"):
+        return 1
+    at_once: int = getattr(batch.shares[0].ask.voter, "at_once", 1)
+    return 0 if at_once == 1 else at_once
+
+
+def _now(work: Callable[[], Tensor]) -> Future[Tensor]:
+    """Do it in this thread, whose own threads torch computes with."""
+    done = Future[Tensor]()
+    done.set_result(work())
+    return done
 
 
 def _next_shares(
@@ -132,44 +185,93 @@ def _next_shares(
     return shares
 
 
-def _forward(shares: list[_Share], chunks: int, device: str) -> Tensor:
-    """Return class_BN of one batch, one row of `CHUNK` votes a chunk, padding left out."""
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """Chunks that share a forward pass, and their noise on its way, one for each query of a vote.
+
+    ``padded`` repeats the last share until the batch is full.
+    """
+
+    shares: list[_Share]
+    padded: list[_Share]
+    noise: list[Future[Tensor]]
+
+
+def _batch(shares: list[_Share], chunks: int, drawer: Drawer) -> _Batch:
     padded = shares + [shares[-1]] * (chunks - len(shares))
-    shape = padded[0].task.x_CHW.shape
-    with torch.inference_mode():
-        x_NCHW = torch.cat([s.task.x_CHW.expand(CHUNK, *shape) for s in padded])
-        sigma_B = torch.tensor([s.ask.sigma for s in padded], device=device)
-        sigma_N111 = sigma_B.repeat_interleave(CHUNK).view(-1, 1, 1, 1)
-        noise = [
-            torch.cat([_noise(s, query, device) for s in padded])
-            for query in range(padded[0].ask.queries)
-        ]
-        classes_N = shares[0].ask.voter(x_NCHW, sigma_N111, *noise)
-        return classes_N.view(chunks, CHUNK)[: len(shares)]
+    C, H, W = shares[0].task.x_CHW.shape
+    noise = [
+        drawer.start((C, H, W), [_name(share, query) for share in padded])
+        for query in range(shares[0].ask.queries)
+    ]
+    return _Batch(shares, padded, noise)
 
 
-def _noise(share: _Share, query: int, device: str) -> Tensor:
+def _name(share: _Share, query: int) -> str:
     request = share.task.request
-    seed = chunk_seed(request.seed, request.image, share.ask.stage, query, share.index)
-    C, H, W = share.task.x_CHW.shape
-    return chunk((C, H, W), seed, device)
+    stage = share.ask.noise or share.ask.stage
+    return chunk_name(request.seed, request.image, stage, query, share.index)
+
+
+def _forward(batch: _Batch, chunks: int, device: str, drawer: Drawer) -> Tensor:
+    """Return class_BN of one batch, one row of `CHUNK` votes a chunk, padding left out."""
+    padded, noise = batch.padded, [drawn.result() for drawn in batch.noise]
+    with torch.inference_mode():
+        x_BNCHW = [s.task.x_CHW.expand(CHUNK, *s.task.x_CHW.shape) for s in padded]
+        sigma_BN = torch.tensor([[s.ask.sigma] for s in padded], device=device).expand(-1, CHUNK)
+        x_NCHW = torch.cat(x_BNCHW) if chunks > 1 else x_BNCHW[0]  # one chunk's rows stay one row
+        sigma_N111 = sigma_BN.reshape(-1) if chunks > 1 else sigma_BN[0]
+        sigma_N111 = sigma_N111.view(-1, 1, 1, 1)
+        try:
+            classes_N = padded[0].ask.voter(x_NCHW, sigma_N111, *noise)
+        except (MemoryError, RuntimeError) as error:
+            raise _too_large(error, len(x_NCHW), device) from None
+        for noise_NCHW in noise:
+            drawer.give_back(noise_NCHW)
+        return classes_N.view(chunks, CHUNK)[: len(batch.shares)]
+
+
+def _too_large(error: Exception, rows: int, device: str) -> Exception:
+    """Return the sentence for a batch that found no memory; any other error as it is."""
+    told = str(error).lower()
+    if not (isinstance(error, MemoryError | torch.OutOfMemoryError) or "alloc" in told):
+        return error
+    return UserError(
+        f"There is not enough memory on {device} for {rows:,} votes at once: close what else runs "
+        "there, or choose a smaller network."
+    )
 
 
 def _collect(shares: list[_Share], classes_BN: Tensor, active: list[Task]) -> Iterator[Task]:
     """Count one batch's votes, let methods that have all of theirs go on, and yield each task."""
+    touched = dict.fromkeys(share.task for share in shares if share.ask is share.task.ask)
     for share, class_N in zip(shares, classes_BN.cpu().numpy(), strict=True):
-        share.task.counts_K += np.bincount(class_N[: share.rows], minlength=share.ask.classes)
-    for task in dict.fromkeys(share.task for share in shares):
+        if share.ask is share.task.ask and not share.task.settled:
+            counted_N = class_N[: share.rows]
+            if (counted_N == NO_VOTE).any():
+                raise UserError(NOT_NUMBERS)
+            _count(share, counted_N)
+    for task in touched:
         ask = task.ask
         assert ask is not None
-        ended: Ending = "complete" if task.counts_K.sum() == ask.n else "running"
+        ended: Ending = "settled" if task.settled else "running"
+        if task.counts_K.sum() == ask.n:
+            ended = "complete"
         votes = Votes(ask.stage, tuple(task.counts_K.tolist()), ask.n, ended)
         task.votes[ask.stage] = votes
-        if ended == "complete":
+        if ended != "running":
             task.advance(votes)
         if task.finished:
             active.remove(task)
         yield task
+
+
+def _count(share: _Share, class_N: np.ndarray) -> None:
+    """Add one chunk's votes to its task's counts, up to where the ask's own rule ends it."""
+    task, until = share.task, share.ask.until
+    last = until(task.counts_K, class_N) if until else None
+    task.settled = last is not None
+    task.counts_K += np.bincount(class_N[:last], minlength=share.ask.classes)
 
 
 def noisy_votes(
@@ -180,10 +282,10 @@ def noisy_votes(
     They are the very copies a run with this spec counts; at most `CHUNK` are shown.
     """
     C, H, W = x_CHW.shape
-    seed = chunk_seed(spec.seed, image_id(x_CHW), "bound", 0, 0)
+    name = chunk_name(spec.seed, image_id(x_CHW), "bound", 0, 0)
     with torch.inference_mode():
-        e_NCHW = chunk((C, H, W), seed, device)
+        e_NCHW = chunk((C, H, W), name, device)
         x_NCHW = x_CHW.to(device).expand(CHUNK, C, H, W)
         sigma_N111 = torch.full((CHUNK, 1, 1, 1), spec.sigma, device=device)
-        class_N = voter(x_NCHW, sigma_N111, e_NCHW)
+        class_N = check_votes(voter(x_NCHW, sigma_N111, e_NCHW))
         return torch.addcmul(x_NCHW, sigma_N111, e_NCHW)[:first], class_N[:first]

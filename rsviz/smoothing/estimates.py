@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from rsviz.networks.inspection import class_count
+from rsviz.smoothing.voters import check_votes, vote
 
 
 def draw_noise(x_NCHW: Tensor, draws: int, generator: torch.Generator) -> Tensor:
@@ -52,6 +53,6 @@ def count_votes(
             owner_R = torch.arange(start, stop) // votes
             x_RCHW = x_NCHW[owner_R]
             noise_RCHW = torch.randn(x_RCHW.shape, generator=generator, device=x_RCHW.device)
-            class_R = net(x_RCHW + sigma * noise_RCHW).argmax(1).cpu()
+            class_R = check_votes(vote(net(x_RCHW + sigma * noise_RCHW))).cpu()
             counts_NK.index_put_((owner_R, class_R), torch.ones_like(class_R), accumulate=True)
     return counts_NK

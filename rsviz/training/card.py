@@ -24,6 +24,7 @@ def card_of(
         "name": out.name,
         "method": spec.method,
         "dataset": spec.dataset,
+        "split": spec.split,
         "network": spec.network,
         "sigma": None if spec.sigma == "uniform" else spec.sigma,
         "sigma_training": spec.sigma,
@@ -40,12 +41,24 @@ def card_of(
 
 
 def seeded_network(spec: loop.TrainSpec) -> torch.nn.Module:
-    """Return the network training starts from: a checkpoint's, or fresh weights by the seed."""
-    if spec.start:
-        return weights.load(catalog.find(spec.start), ready=False)
+    """Return the network training starts from: a checkpoint's, or fresh weights by the seed.
+
+    A checkpoint of a narrower network is widened (`classifiers.widen`), new channels by the seed.
+
+    Raises
+    ------
+    UserError
+        The checkpoint to start from is neither of the network asked for nor narrower.
+    """
+    start = catalog.find(spec.start) if spec.start else None
+    if start and start.card.get("network") == spec.network:
+        return weights.load(start, ready=False)
     with torch.random.fork_rng(devices=[]):  # torch's initialisers take no generator
         torch.manual_seed(spec.seed)
-        return classifiers.build(spec.network, spec.dataset)
+        net = classifiers.build(spec.network, spec.dataset)
+    if start:
+        classifiers.widen(weights.load(start, ready=False), net)
+    return net
 
 
 def device_name(device: str) -> str:

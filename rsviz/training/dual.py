@@ -8,6 +8,7 @@ Shape suffixes: N images, C channels, H height, W width, L noise levels.
 """
 
 import hashlib
+import io
 import json
 import time
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ from rsviz.checkpoints.weights import load, save_parts
 from rsviz.core import settings
 from rsviz.core.bounds import clopper_pearson_lower
 from rsviz.core.errors import UserError
+from rsviz.core.files import write_whole
 from rsviz.core.progress import Report
 from rsviz.core.radius import radius_l2
 from rsviz.data import datasets
@@ -178,13 +180,24 @@ def label(
         net = noise_levels.classifier_at(nets, level).eval()
         file = state_folder() / f"{stem}-labels-{level:g}.pt"
         asked = _asked(net, data, level, how.votes, spec)
-        kept = torch.load(file, weights_only=True) if file.exists() else {}
+        kept = _kept(file)
         if kept.get("asked") != asked:
             kept = {"asked": asked, "radius_N": _radii(net, data, level, how, spec, device, report)}
             file.parent.mkdir(parents=True, exist_ok=True)
-            torch.save(kept, file)
+            packed = io.BytesIO()
+            torch.save(kept, packed)
+            write_whole(file, packed.getvalue())
         radii_L.append(kept["radius_N"])
     return torch.stack(radii_L, 1)
+
+
+def _kept(file: Path) -> dict[str, Any]:
+    """Return the labels kept in a file, none where it is not there or is damaged."""
+    try:
+        kept: dict[str, Any] = torch.load(file, weights_only=True)
+        return kept if isinstance(kept, dict) and "radius_N" in kept else {}
+    except Exception:  # torch raises pickle, zip, runtime and value errors alike here
+        return {}
 
 
 def _asked(net: nn.Module, data: Dataset, level: float, votes: int, spec: TrainSpec) -> str:

@@ -13,6 +13,7 @@ from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint, ensemble_sha256
 from rsviz.checkpoints.weights import load
 from rsviz.core.errors import UserError
+from rsviz.core.files import check_out_folder
 from rsviz.core.progress import Report
 from rsviz.data import datasets
 from rsviz.methods import ensemble
@@ -53,8 +54,9 @@ def fit(
     UserError
         The members do not fit together, or ``out`` does not lie beside them.
     """
-    members = [_member(name) for name in spec.names]
-    dataset, sigma = _dataset(members), _sigma(spec.sigma, members)
+    check_out_folder(out)
+    members = [member(name) for name in spec.names]
+    dataset, sigma = dataset_of(members), _sigma(spec.sigma, members)
     if out.resolve().parent != catalog.root().resolve() or out.name in spec.names:
         raise UserError(f"--out must be a new folder beside its members, in {catalog.root()}.")
     start = time.perf_counter()
@@ -80,7 +82,7 @@ def fit(
         "name": out.name,
         "method": "ensemble",
         "dataset": dataset,
-        "network": _network(members),
+        "network": network_of(members),
         "sigma": sigma,
         "seed": spec.seed,
         "command": command,
@@ -100,7 +102,8 @@ def fit(
     return catalog.inspect(out)
 
 
-def _member(name: str) -> Checkpoint:
+def member(name: str) -> Checkpoint:
+    """Return a single network by name; UserError says why it cannot be a member."""
     member = catalog.find(name)
     if member.problem:
         raise UserError(f"Checkpoint {name} cannot be used: {member.problem}.")
@@ -109,7 +112,8 @@ def _member(name: str) -> Checkpoint:
     return member
 
 
-def _dataset(members: list[Checkpoint]) -> str:
+def dataset_of(members: list[Checkpoint]) -> str:
+    """Return the data set that all members are for."""
     names = {m.card["dataset"] for m in members}
     if len(names) > 1:
         raise UserError(f"The networks are for unlike data sets: {', '.join(sorted(names))}.")
@@ -123,6 +127,9 @@ def _sigma(sigma: float | None, members: list[Checkpoint]) -> float:
     return float(levels.pop())
 
 
-def _network(members: list[Checkpoint]) -> str:
+def network_of(members: list[Checkpoint]) -> str:
+    """Return what a card calls the members' networks together."""
     names = [m.card["network"] for m in members]
+    if len(names) == 1:
+        return names[0]
     return f"{len(names)} x {names[0]}" if len(set(names)) == 1 else " + ".join(names)

@@ -4,6 +4,8 @@ Shape suffixes: N images, C channels, H height, W width.
 """
 
 import copy
+import io
+import math
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,10 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from rsviz.core.errors import UserError
+from rsviz.core.files import sole_writer, write_whole
 from rsviz.core.progress import Report
+from rsviz.core.settings import check_counts
 from rsviz.data.datasets import Dataset
 from rsviz.methods.base import Loss
 
+WATCH = 50  # steps from one look at the loss to the next on a GPU, which a look waits for
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -27,6 +32,7 @@ class TrainSpec:
     names the checkpoint whose weights training begins from; empty means from scratch. ``settings``
     are changes to the loss's own preset at this sigma, as sorted (name, value) pairs. ``dtype`` is
     that of convolutions and matrix products; weights, losses and their gradients stay float32.
+    ``split`` is ``train``, or ``fit`` to leave out the images on which settings are chosen.
     """
 
     method: str
@@ -42,10 +48,18 @@ class TrainSpec:
     start: str = ""
     settings: tuple[tuple[str, float | str], ...] = ()
     dtype: str = "float32"
+    split: str = "train"
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch < 1:
-            raise UserError("Training needs at least one epoch and one image a batch.")
+        check_counts(epochs=(self.epochs, 1), batch=(self.batch, 1))
+        if not 0 <= self.seed < 2**31:
+            raise UserError(f"seed must be from 0 to {2**31 - 1:,}, but is {self.seed!r}.")
+        if not (math.isfinite(self.lr) and self.lr > 0):
+            raise UserError(f"lr must be a number above 0, but is {self.lr!r}.")
+        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
+            raise UserError(f"weight_decay must be at least 0, but is {self.weight_decay!r}.")
+        if not 0 <= self.warm_up <= 1:
+            raise UserError(f"warm_up must lie from 0 to 1, but is {self.warm_up!r}.")
         if self.dtype not in DTYPES:
             raise UserError(f"dtype must be one of {', '.join(DTYPES)}, but is {self.dtype!r}.")
         if self.sigma != "uniform" and not (
@@ -92,7 +106,18 @@ def train(
 
     The state is written to ``state_file`` after every epoch; called again with the same spec a
     killed run continues from there, with the same images and noise as if it had never stopped.
+
+    Raises
+    ------
+    UserError
+        The batch is larger than the data set; the loss is no longer a number; ``state_file`` is of
+        other settings, damaged, or written by another training just now.
     """
+    if spec.batch > len(data):
+        raise UserError(
+            f"--batch must be at most {len(data):,}, the images of {data.name}/{data.split}, but "
+            f"is {spec.batch:,}."
+        )
     net.to(device).to(memory_format=torch.channels_last)
     forward = _ready(net, spec.dtype, device, compiled)
     steps = len(data) // spec.batch
@@ -102,22 +127,29 @@ def train(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, spec.lr, total_steps=spec.epochs * steps + 1, pct_start=spec.warm_up
     )
-    first, seconds = 0, 0.0
-    if state_file.exists():
-        first, seconds = _restore(state_file, spec, net, optimiser, schedule, device)
-        report(f"continuing after epoch {first} of {spec.epochs}")
-    for epoch in range(first, spec.epochs):
-        start = time.perf_counter()
-        mean_loss = _epoch(forward, data, loss, spec, epoch, optimiser, schedule, device)
-        spent = time.perf_counter() - start
-        seconds += spent
-        _save_state(state_file, spec, net, optimiser, schedule, epoch + 1, seconds)
-        left = (spec.epochs - epoch - 1) * spent / 60
-        report(
-            f"epoch {epoch + 1}/{spec.epochs}  loss {mean_loss:.4f}  "
-            f"{steps * spec.batch / spent:,.0f} images/s  {left:.1f} min left"
-        )
-    return seconds
+    with sole_writer(state_file):
+        first, seconds = 0, 0.0
+        if state_file.exists():
+            first, seconds = _restore(state_file, spec, net, optimiser, schedule, device)
+            report(f"continuing after epoch {first} of {spec.epochs}")
+        for epoch in range(first, spec.epochs):
+            start = time.perf_counter()
+            mean_loss = _epoch(forward, data, loss, spec, epoch, optimiser, schedule, device)
+            if not math.isfinite(mean_loss) or not_numbers(net):
+                raise UserError(
+                    f"Training ended in epoch {epoch + 1}: its loss or its weights are no longer "
+                    "numbers (NaN or infinite), so nothing was written; lower --lr, now "
+                    f"{spec.lr:g}."
+                )
+            spent = time.perf_counter() - start
+            seconds += spent
+            _save_state(state_file, spec, net, optimiser, schedule, epoch + 1, seconds)
+            left = (spec.epochs - epoch - 1) * spent / 60
+            report(
+                f"epoch {epoch + 1}/{spec.epochs}  loss {mean_loss:.4f}  "
+                f"{steps * spec.batch / spent:,.0f} images/s  {left:.1f} min left"
+            )
+        return seconds
 
 
 class _InDtype(nn.Module):
@@ -173,7 +205,17 @@ def _epoch(
         optimiser.step()
         schedule.step()
         total += value.detach()
+        if (total.device.type == "cpu" or i % WATCH == 0) and not bool(total.isfinite()):
+            break
     return float(total) / steps
+
+
+def not_numbers(net: nn.Module) -> str:
+    """Return the name of a weight or running statistic that is NaN or infinite; else nothing."""
+    for name, value in net.state_dict().items():
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            return name
+    return ""
 
 
 def _save_state(
@@ -194,9 +236,9 @@ def _save_state(
         "epoch": epoch,
         "seconds": seconds,
     }
-    part = file.with_suffix(".part")
-    torch.save(state, part)
-    part.replace(file)  # a kill while writing leaves the old state whole
+    packed = io.BytesIO()
+    torch.save(state, packed)
+    write_whole(file, packed.getvalue())
 
 
 def _restore(
@@ -207,12 +249,21 @@ def _restore(
     schedule: torch.optim.lr_scheduler.LRScheduler,
     device: str,
 ) -> tuple[int, float]:
-    state = torch.load(file, map_location=device, weights_only=True)
-    if {"settings": (), "dtype": "float32"} | state["spec"] != asdict(spec):  # of early states
+    try:
+        state = torch.load(file, map_location=device, weights_only=True)
+        asked = state["spec"]
+    except Exception:  # torch raises pickle, zip, runtime and value errors alike here
+        raise UserError(f"{file} is no state of a training; delete it to begin anew.") from None
+    early = {"settings": (), "dtype": "float32", "split": "train"}  # what early states do not hold
+    if early | asked != asdict(spec):
         raise UserError(
             f"{file} holds a training with other settings; delete it or choose another --out."
         )
     net.load_state_dict(state["net"])
+    if not_numbers(net):
+        raise UserError(
+            f"{file} holds a training whose weights are not numbers; delete it and lower --lr."
+        )
     optimiser.load_state_dict(state["optimiser"])
     schedule.load_state_dict(state["schedule"])
     return state["epoch"], state["seconds"]

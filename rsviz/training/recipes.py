@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from rsviz.core.settings import as_words
-from rsviz.methods.registry import ON_CANVASES
+from rsviz.methods.registry import METHODS
 from rsviz.training.loop import TrainSpec
 
 WEIGHTINGS = "weightings"  # the folder of an ensemble's logs, one for each way to weigh it
@@ -13,7 +13,8 @@ WEIGHTINGS = "weightings"  # the folder of an ensemble's logs, one for each way 
 class Recipe:
     """One shipped checkpoint.
 
-    ``start`` names the checkpoint it continues from, ``members`` those an ensemble is made of;
+    ``start`` names the checkpoint it continues from, ``members`` those that an ensemble, or a
+    cascade of levels, is made of;
     ``needs`` others that must be there; ``sigmas`` the noise levels it is measured at (None: the
     method chooses), the first one's log being ``certified.csv``, on
     every ``every``-th test image. Minutes are of two CPU cores, training alone.
@@ -58,26 +59,30 @@ class Recipe:
 
     def train_command(self, device: str = "cpu") -> str:
         """Return the command that trains or fits it, as the card records it."""
+        on = "" if device == "cpu" else f" --device {device}"
         if self.members:
-            on = "" if device == "cpu" else f" --device {device}"
             names = " ".join(self.members)
-            return (
-                f"python -m rsviz ensemble fit {names} --seed {self.seed}"
-                f" --out checkpoints/{self.name}{on}"
-            )
+            how = f"ensemble fit {names} --seed {self.seed}"
+            if self.method == "multiscale":
+                how = f"multiscale {names}"
+            return f"python -m rsviz {how} --out checkpoints/{self.name}{on}"
         start = f" --start {self.start}" if self.start else ""
         changed = f" {as_words(self.settings)}" if self.settings else ""
         changed += f" --dtype {self.dtype}" if self.dtype != "float32" else ""
-        on = "" if device == "cpu" else f" --device {device}"
         return (
             f"python -m rsviz train {self.method} --dataset {self.dataset} --network {self.network}"
             f" --sigma {self.sigma} --epochs {self.epochs} --lr {self.lr} --seed {self.seed}{start}"
             f"{changed} --out checkpoints/{self.name}{on}"
         )
 
+    @property
+    def run(self) -> tuple[tuple[str, str], ...]:
+        """Settings of the runs that measure it: a cascade asks every level, to be read again."""
+        return (("ask", "every"),) if self.method == "multiscale" else ()
+
     def log(self, sigma: float | None) -> str:
         """Return the file name of the log at one noise level."""
-        if self.members:
+        if self.method == "ensemble":
             return f"{WEIGHTINGS}/optimal.csv"
         return "certified.csv" if sigma == self.sigmas[0] else f"certified-{sigma}.csv"
 
@@ -86,11 +91,13 @@ class Recipe:
         level = "" if sigma is None else f" --sigma {sigma}"
         on = "" if device == "cpu" else f" --device {device}"
         how = f"{level} --split test --every {self.every} --n0 100 --n {n} --alpha 0.001"
-        if self.members:
+        how += f" {as_words(self.run)}" if self.run else ""
+        if self.method == "ensemble":
             out = f"checkpoints/{self.name}/{WEIGHTINGS}"
             return f"python -m rsviz ensemble score {self.name}{how} --out {out}{on}"
         out = f"checkpoints/{self.name}/{self.log(sigma)}"
-        return f"python -m rsviz evaluate --checkpoint {self.name}{how} --out {out}{on}"
+        command = f"python -m rsviz evaluate --checkpoint {self.name}{how}"
+        return f"{command} --precision float32 --out {out}{on}"
 
 
 def _gaussian(
@@ -159,7 +166,13 @@ def _small_settings(method: str, sigma: float) -> tuple[tuple[str, float | str],
 
 
 def _tuned(
-    dataset: str, method: str, sigma: float, minutes: float, every: int, seed: int = 0
+    dataset: str,
+    method: str,
+    sigma: float,
+    minutes: float,
+    every: int,
+    seed: int = 0,
+    dtype: str = "bfloat16",
 ) -> Recipe:
     """Return the recipe that fine-tunes the Gaussian network of the same sigma."""
     epochs, rate = _SMALL[method]
@@ -178,7 +191,7 @@ def _tuned(
         start=f"{dataset}-gaussian-{sigma}",
         seed=seed,
         settings=_small_settings(method, sigma),
-        dtype="bfloat16",
+        dtype=dtype,
     )
 
 
@@ -248,7 +261,14 @@ RECIPES: tuple[Recipe, ...] = (
     *_on_canvases("shapes", 32, 1.0, epochs=8, images=10_000, minutes=2),
     *_on_canvases("cifar10", 48, 0.5, epochs=8, images=0, minutes=10, every=50),
     *(
-        _tuned("cifar10", method, sigma, minutes=6, every=20)
+        _tuned(
+            "cifar10",
+            method,
+            sigma,
+            minutes=6,
+            every=20,
+            dtype="float32" if method == "consistency" and sigma != 0.5 else "bfloat16",
+        )
         for sigma in (0.5, 0.25, 1.0)
         for method in _SMALL
     ),
@@ -256,11 +276,29 @@ RECIPES: tuple[Recipe, ...] = (
     _ensemble("advmacer-2", 0.5, "advmacer-0.5", "advmacer-0.5-seed1"),
     _ensemble("mixed-2", 0.5, "advmacer-0.5", "smoothadv-0.5"),
     _ensemble("mixed-3", 0.5, "advmacer-0.5", "advmacer-0.5-seed1", "smoothadv-0.5"),
+    # Wider, and longer: the widened net computes at first what the one it starts from does.
+    Recipe(
+        "cifar10-consistency-w48-0.5",
+        "consistency",
+        "cifar10",
+        "compact-48",
+        0.5,
+        6,
+        0.1,
+        (0.5,),
+        25,
+        start="cifar10-consistency-0.5",
+    ),
     *(_tuned("shapes", method, 0.5, minutes=1, every=10) for method in _SMALL),
     # Rings and bars are among Shapes' own classes, so its network knows them; the last layer, of
     # two classes instead of ten, is new.
     *_on_canvases("shapes-attribute", 64, 1.0, epochs=8, images=10_000, minutes=5, start="shapes"),
 )
+
+
+def _experts(dataset: str, *methods: str) -> tuple[str, ...]:
+    """Return the networks of levels .25, .5 and 1, each trained at its level by its own method."""
+    return tuple(f"{dataset}-{m}-{s}" for m, s in zip(methods, (0.25, 0.5, 1.0), strict=True))
 
 
 def _levels(dataset: str, images: int, every: int, minutes: float) -> tuple[Recipe, ...]:
@@ -340,6 +378,30 @@ RECIPES += tuple(  # one selector for every lambda beside one of .2 alone; one r
 )
 
 
+RECIPES += tuple(
+    Recipe(
+        f"{dataset}-multiscale{kind}",
+        "multiscale",
+        dataset,
+        "compact",
+        "uniform",
+        0,
+        0.0,
+        (None,),
+        5,
+        every,
+        members=members,
+    )
+    for dataset, every, kind, members in (
+        ("shapes", 10, "", ("shapes-gaussian-universal",)),
+        ("shapes", 10, "-gaussian", _experts("shapes", "gaussian", "gaussian", "gaussian")),
+        ("cifar10", 20, "", ("cifar10-gaussian-universal",)),
+        ("cifar10", 20, "-gaussian", _experts("cifar10", "gaussian", "gaussian", "gaussian")),
+        ("cifar10", 20, "-best", _experts("cifar10", "smoothadv", "consistency", "advmacer")),
+    )
+)
+
+
 def find_recipe(name: str) -> Recipe | None:
     """Return the recipe of a checkpoint, None when it has none."""
     return next((r for r in RECIPES if r.name == name), None)
@@ -350,5 +412,5 @@ def commands_of(side: str) -> tuple[str, ...]:
     name = side.partition("/")[0]
     if (recipe := find_recipe(name)) is None:
         return ()
-    n = 1000 if recipe.method in ON_CANVASES else 2000  # there a vote costs more
+    n = 1000 if METHODS[recipe.method].on_canvases else 2000  # there a vote costs more
     return recipe.train_command(), recipe.evaluate_command(recipe.sigmas[0], n)

@@ -10,6 +10,7 @@ from rsviz.core.errors import UserError
 from rsviz.core.progress import Report
 from rsviz.evaluation import evaluate
 from rsviz.evaluation.measure import measure, score_and_record
+from rsviz.training import multiscale
 from rsviz.training.ensemble import FitSpec, fit
 from rsviz.training.recipes import Recipe
 from rsviz.training.train import train_checkpoint
@@ -30,10 +31,14 @@ def run_recipes(
 
 
 def _make(recipe: Recipe, folder: Path, device: str, report: Report) -> None:
-    """Train a recipe's network, or fit its ensemble."""
+    """Train a recipe's network, or fit its ensemble or its cascade."""
     command = recipe.train_command(device)
     if not recipe.members:
         train_checkpoint(recipe.train_spec(), folder, device, command, True, report)
+        return
+    if recipe.method == "multiscale":
+        how = multiscale.LevelsSpec(recipe.members)
+        multiscale.fit(how, folder, device, command, report)
         return
     fit(FitSpec(recipe.members, seed=recipe.seed), folder, device, command, report)
 
@@ -43,18 +48,27 @@ def _missing(
 ) -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield what a recipe still lacks, as (what it is, how to make it)."""
     folder = catalog.root() / recipe.name
-    if not (folder / catalog.CARD).exists():
+    problem = catalog.inspect(folder).problem
+    if problem:
         for parent in recipe.parents:
             if not (catalog.root() / parent).exists():
                 raise UserError(f"{recipe.name} starts from {parent}, which is missing.")
-        yield f"making {recipe.name}", partial(_make, recipe, folder, device, report)
+        why = f" anew, since {problem}" if folder.exists() else ""
+        yield f"making {recipe.name}{why}", partial(_make, recipe, folder, device, report)
     checkpoint = catalog.find(recipe.name)
     logs = {m["log"] for m in checkpoint.card.get("measured", [])}
-    step = score_and_record if recipe.members else measure
+    step = score_and_record if recipe.method == "ensemble" else measure
     for sigma in recipe.sigmas:
         if recipe.log(sigma) not in logs:
             how = evaluate.spec_for(
-                checkpoint, sigma, every=recipe.every, n0=100, n=n, alpha=0.001, seed=0
+                checkpoint,
+                sigma,
+                every=recipe.every,
+                n0=100,
+                n=n,
+                alpha=0.001,
+                seed=0,
+                settings=recipe.run,
             )
             out, command = (
                 folder / recipe.log(sigma),

@@ -53,8 +53,8 @@ def make(
 ) -> Checkpoint:
     """Train one network by its method's loss and write it, with its card, into ``out``."""
     loss, chosen = loss_for(spec)
-    data = datasets.load(spec.dataset, "train")
     net = seeded_network(spec)
+    data = datasets.load(spec.dataset, spec.split)
     state_file = state_folder() / f"{out.name}.pt"
     seconds = train(net, data, loss, spec, state_file, device, compiled, report)
     card = card_of(spec, out, device, command, seconds) | {"settings": chosen}

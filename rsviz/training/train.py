@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.core.errors import UserError
+from rsviz.core.files import check_out_folder, sole_writer
 from rsviz.core.progress import Report
+from rsviz.data.labels import labels
 from rsviz.training import adaptive, dual, single, variational
 from rsviz.training.loop import TrainSpec
 
@@ -26,8 +30,37 @@ def train_checkpoint(
     compiled: bool = True,
     report: Report = print,
 ) -> Checkpoint:
-    """Train what ``spec`` says and write it, with its card, into the folder ``out``."""
+    """Train what ``spec`` says and write it, with its card, into the folder ``out``.
+
+    Raises
+    ------
+    UserError
+        A setting is out of range, ``out`` cannot be a folder, another training writes into it, or
+        a network trained on ``fit`` would see the validation images after all.
+    """
+    check_out_folder(out)
+    _keep_apart(spec)
+    label_N = labels(spec.dataset, spec.split)
+    if label_N is not None and spec.batch > len(label_N):  # told before images are drawn or loaded
+        raise UserError(
+            f"--batch must be at most {len(label_N):,}, the images of {spec.dataset}/{spec.split}, "
+            f"but is {spec.batch:,}."
+        )
     make = MAKERS.get(spec.method, single.make)
-    made = make(spec, out, device, command, compiled, report)
+    with sole_writer(out):
+        made = make(spec, out, device, command, compiled, report)
     report(f"wrote {out}")
     return made
+
+
+def _keep_apart(spec: TrainSpec) -> None:
+    """Refuse what would let a network trained on ``fit`` see the validation images after all."""
+    if spec.split == "train":
+        return
+    if spec.method in MAKERS:
+        raise UserError(f"{spec.method} trains on all training images; leave --split out.")
+    if spec.start and catalog.find(spec.start).card.get("split") != spec.split:
+        raise UserError(
+            f"{spec.start} has seen the validation images; start from one trained with "
+            f"--split {spec.split}, or from none."
+        )

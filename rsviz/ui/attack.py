@@ -21,13 +21,14 @@ from rsviz.core.radius import down
 from rsviz.core.spec import Certificate, Norm, RunSpec
 from rsviz.data import images
 from rsviz.figures.attack import in_words, votes_by_length
-from rsviz.ui.common import address, charts, downloads, sessions
+from rsviz.methods.registry import METHODS
+from rsviz.ui.certify import result
+from rsviz.ui.common import address, charts, downloads, job_panel, sessions
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.picture_strip import show_strip
 
 TARGETS: dict[Target, str] = {"classifier": "the class", "selector": "the noise level"}
 BUDGETS = (0.5, 0.99, 1.5, 2.0, 3.0, 4.0, 6.0)
-POLL_SECONDS = 0.5
 
 
 def adopt_address() -> None:
@@ -43,7 +44,7 @@ def pick_attack(alpha: float, seed: int, method: str) -> tuple[AttackSpec, float
     A method that chooses the noise can be attacked where it classifies or where it chooses.
     """
     target: Target | None = "classifier"
-    if method in attack.PREDICTS:
+    if METHODS[method].levels is not None:
         target = st.segmented_control(
             "Attack on",
             list(TARGETS),
@@ -82,7 +83,7 @@ def pick_attack(alpha: float, seed: int, method: str) -> tuple[AttackSpec, float
 
 def start(key: AttackRun, x_CHW: Tensor, nets: Mapping[str, nn.Module]) -> Job:
     """Queue an attack for this session in place of what runs for it."""
-    return sessions.session().start(
+    return sessions.desk(sessions.IMAGE).start_once(
         Job(key, key.device, lambda cancel: watch_attack(key, x_CHW, nets, cancel))
     )
 
@@ -95,21 +96,14 @@ def latest(job: Job) -> AttackProgress | None:
 def show_running(job: Job, budget: float, x_CHW: Tensor, classes: tuple[str, ...]) -> None:
     """Show an attack until it ends, with Stop."""
 
-    @st.fragment(run_every=POLL_SECONDS)
-    def panel() -> None:
-        if not job.active:
-            st.rerun()
-        left, right = st.columns([4, 1], vertical_alignment="center")
+    def show_reading() -> None:
         reading = latest(job)
-        done = 0.0 if reading is None else reading.done / reading.planned
-        attacks = 0 if reading is None else len(reading.attempts)
-        told = "certifying first" if not done else f"{attacks} attacks done and judged"
-        left.progress(done, f"{told} · on {job.device}")
-        right.button("Stop", key="stop", on_click=job.stop, icon=":material/stop:", width="stretch")
         if reading is not None and reading.attempts:
             show_result(reading, budget, x_CHW, classes)
+        else:
+            st.caption("The picture is certified first, then attacked.")
 
-    panel()
+    job_panel.show_job(job, show_reading, "stop")
 
 
 def show_result(
@@ -129,54 +123,52 @@ def show_result(
         return
     attempt = min(reading.attempts, key=lambda a: abs(a.budget - budget))
     _verdict(attempt, c, classes)
-    _pictures(attempt, x_CHW)
+    _pictures(attempt, x_CHW, reading.norm)
     _counts(attempt, reading, classes)
     st.markdown("**How the votes give way**")
     shares = [_share(a.counts_K, c.predicted) for a in reading.attempts]
     lengths, verdicts = [a.length for a in reading.attempts], [a.verdict for a in reading.attempts]
     clean = _share(reading.clean_K, c.predicted)
-    radius = attempt.eps / attempt.budget
-    norm = _norm(reading)
     figure = votes_by_length(
         [0.0, *lengths],
         [clean, *shares],
         ["holds" if reading.clean == c.predicted else "undecided", *verdicts],
-        radius,
-        norm,
+        reading.radius,
+        reading.norm,
     )
     ended = reading.done == reading.planned
-    told = in_words(lengths, verdicts, radius)
+    told = in_words(lengths, verdicts, reading.radius)
     charts.show_figure(figure, "attack_curve", told, live=not ended)
     if ended:
         titled = (("How the votes give way to attacks", figure),)
         downloads.offer_certificate(c, x_CHW, classes, (c,), titled)
+        result.show_flags(c)
 
 
-def show_paper_style(reading: AttackProgress, spec: RunSpec) -> None:
-    """Say how the attacks fared inside the heuristic radius of Variational RS, if this is one."""
+def show_paper_style(reading: AttackProgress, spec: RunSpec, x_CHW: Tensor) -> None:
+    """Say how the attacks fared inside the radius the paper would claim, if the method has one.
+
+    That radius is one of L2, whatever norm the attack was made in.
+    """
     c = reading.certificate
-    paper = every_level.paper_style(c, spec) if spec.method == "variational" else None
+    paper = every_level.paper_style(c, spec)
     if paper is None or not reading.attempts or not paper.radius > c.radius:
         return
-    inside = [a for a in reading.attempts if a.length <= paper.radius]
+    inside = [
+        a for a in reading.attempts if attack.length(a.x_CHW - x_CHW, Norm.L2) <= paper.radius
+    ]
     broken = sum(a.verdict == "broken" for a in inside)
     st.caption(
         f"**Heuristic:** read as in the paper, as if the level never changed, the radius would be "
-        f"{down(paper.radius, 3)}, not {down(c.radius, 3)}. Of the {len(inside)} attacks no longer "
-        f"than that, {broken} changed the answer. Where none does, nothing is proved."
+        f"{down(paper.radius, 3)} in L2, not {down(c.radius, 3)}. Of the {len(inside)} attacks "
+        f"whose L2 length is no longer than that, {broken} changed the answer. Where none does, "
+        "nothing is proved."
     )
 
 
 def _share(counts_K: Sequence[int], predicted: int) -> float:
     """Return the share of votes for a class; not a number where no class was asked for."""
     return counts_K[predicted] / sum(counts_K) if counts_K else float("nan")
-
-
-def _norm(reading: AttackProgress) -> Norm:
-    """Return the norm the attack was measured in, from its radius: Linf radii are far smaller."""
-    a = reading.attempts[0]
-    same = abs(a.eps / a.budget - reading.certificate.radius) < 1e-9
-    return Norm.L2 if same else Norm.LINF
 
 
 def _verdict(a: Attempt, c: Certificate, classes: tuple[str, ...]) -> None:
@@ -208,7 +200,7 @@ def _verdict(a: Attempt, c: Certificate, classes: tuple[str, ...]) -> None:
     )
 
 
-def _pictures(a: Attempt, x_CHW: Tensor) -> None:
+def _pictures(a: Attempt, x_CHW: Tensor, norm: Norm) -> None:
     """Show clean, attacked and the magnified difference, pixel by pixel, in one strip."""
     delta_CHW = a.x_CHW - x_CHW
     gain = 0.5 / max(float(delta_CHW.abs().max()), 1e-9)
@@ -223,7 +215,8 @@ def _pictures(a: Attempt, x_CHW: Tensor) -> None:
         ]
     )
     st.caption(
-        f"The attack moved the picture by {down(a.length, 4)}. Grey in the difference is no change."
+        f"The attack moved the picture by {down(a.length, 4)} in {norm}. Grey in the difference is "
+        "no change."
     )
 
 

@@ -1,14 +1,13 @@
-"""TODO: what lives here."""
-
 import hashlib
 import json
-import pickle
+import os
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from rsviz.checkpoints import catalog, foreign
+from rsviz.checkpoints import catalog
 from rsviz.checkpoints.weights import load, save
 from rsviz.core.errors import UserError
 from rsviz.networks import classifiers
@@ -106,36 +105,87 @@ def test_an_unknown_name_lists_those_there_are(folder):
         catalog.find("../good", folder)
 
 
-class Harmful:
-    def __reduce__(self):
-        return (print, ("code ran",))
+class KilledError(Exception):
+    pass
 
 
-def test_a_pickle_with_code_is_refused_and_does_not_run(tmp_path, capsys):
-    file = tmp_path / "evil.pth.tar"
-    torch.save({"arch": "x", "state_dict": Harmful()}, file)
-    with pytest.raises(UserError, match="plain weights"):
-        foreign.read_foreign(file, "resnet20", "cifar10")
-    bare = tmp_path / "evil.pkl"
-    bare.write_bytes(pickle.dumps(Harmful()))
-    with pytest.raises(UserError, match="plain weights"):
-        foreign.read_foreign(bare, "resnet20", "cifar10")
-    assert "code ran" not in capsys.readouterr().out
+def killed_at(monkeypatch, calls, method):
+    """Let the process 'die' at the given call of a method of Path."""
+    real, count = getattr(Path, method), iter(range(100))
+
+    def dies(self, *args):
+        if next(count) == calls:
+            raise KilledError
+        return real(self, *args)
+
+    monkeypatch.setattr(Path, method, dies)
 
 
-@pytest.mark.parametrize("prefix", ["1.", "module.", "1.module.", "module.1.", ""])
-def test_the_fields_layouts_load(tmp_path, prefix):
-    torch.manual_seed(1)
-    net = classifiers.build("resnet20", "cifar10").eval()
-    state = {prefix + key: value for key, value in net[1].state_dict().items()}
-    torch.save({"arch": "cifar_resnet20", "state_dict": state}, tmp_path / "c.pth.tar")
-    loaded = foreign.read_foreign(tmp_path / "c.pth.tar", "resnet20", "cifar10")
-    x = torch.rand(2, 3, 32, 32)
-    assert torch.equal(net(x), loaded(x))
+@pytest.mark.parametrize(("method", "calls"), [("replace", 0), ("replace", 1), ("replace", 2)])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_kill_while_saving_leaves_the_old_checkpoint_or_the_new(
+    tmp_path, monkeypatch, method, calls, first
+):
+    """Renaming the weights, then the card: whichever is not reached, one pair fits."""
+    old, new = classifiers.build("compact", "shapes"), classifiers.build("compact", "shapes")
+    hashes = {"new": save(new, tmp_path / "elsewhere", CARD).sha256}
+    if not first:
+        hashes["old"] = save(old, tmp_path / "net", CARD | {"seed": 1}).sha256
+    with monkeypatch.context() as patch:
+        killed_at(patch, calls, method)
+        if calls < 2:
+            with pytest.raises(KilledError):
+                save(new, tmp_path / "net", CARD | {"seed": 2})
+        else:
+            save(new, tmp_path / "net", CARD | {"seed": 2})
+    found = catalog.find("net", tmp_path)
+    if calls == 0:
+        if first:
+            assert found.problem == "it has no card.json"
+        else:
+            assert (found.sha256, found.card["seed"]) == (hashes["old"], 1)
+    else:
+        assert (found.sha256, found.card["seed"], found.problem) == (hashes["new"], 2, None)
+        net = load(found, ready=False)
+        assert torch.equal(net[1].fc.bias, new[1].fc.bias.half().float())
+    save(old, tmp_path / "net", CARD | {"seed": 3})  # and it can be saved again
+    assert catalog.find("net", tmp_path).card["seed"] == 3
+    assert not [f for f in (tmp_path / "net").iterdir() if f.name.endswith(".part")]
 
 
-def test_a_foreign_file_that_does_not_fit_names_what(tmp_path):
-    net = classifiers.build("resnet20", "cifar10")
-    torch.save({"state_dict": net.state_dict()}, tmp_path / "c.pth.tar")
-    with pytest.raises(UserError, match="missing"):
-        foreign.read_foreign(tmp_path / "c.pth.tar", "resnet110", "cifar10")
+def test_a_full_disk_while_saving_leaves_the_old_checkpoint(tmp_path, monkeypatch):
+    old = save(classifiers.build("compact", "shapes"), tmp_path / "net", CARD)
+
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        save(classifiers.build("compact", "shapes"), tmp_path / "net", CARD)
+    with pytest.raises(OSError, match="No space"):
+        catalog.write_card(tmp_path / "net", {"broken": 1})
+    found = catalog.find("net", tmp_path)
+    assert found.verified and found.card == old.card
+
+
+def test_a_card_of_other_weights_beside_is_not_taken(tmp_path):
+    """Weights damaged later must not find a fitting card."""
+    save(classifiers.build("compact", "shapes"), tmp_path / "net", CARD)
+    (tmp_path / "net" / ".card.json.part").write_text("{}")
+    break_hash(tmp_path / "net")
+    assert "sha256 differs" in (catalog.find("net", tmp_path).problem or "")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 50_000, "\x00", "nan"])
+def test_a_card_that_is_nonsense_is_named(tmp_path, text):
+    save(classifiers.build("compact", "shapes"), tmp_path / "net", CARD)
+    (tmp_path / "net" / "card.json").write_text(text)
+    assert catalog.find("net", tmp_path).problem
+
+
+def test_folders_in_the_place_of_files_are_named(tmp_path):
+    for name in ("card.json", "weights.safetensors"):
+        save(classifiers.build("compact", "shapes"), tmp_path / name, CARD)
+        (tmp_path / name / name).unlink()
+        (tmp_path / name / name).mkdir()
+    assert all(c.problem for c in catalog.list_checkpoints(tmp_path))

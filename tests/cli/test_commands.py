@@ -1,5 +1,3 @@
-"""TODO: what lives here."""
-
 import json
 from dataclasses import replace
 
@@ -8,7 +6,7 @@ import torch
 from PIL import Image
 
 from rsviz.checkpoints import catalog, weights
-from rsviz.cli.main import main
+from rsviz.cli.main import COMMANDS, main
 from rsviz.data import datasets
 from rsviz.networks import classifiers
 
@@ -57,6 +55,33 @@ def test_certify_reads_a_file(home, capsys, tmp_path):
     )
     assert code == 0
     assert "Abstains" in out or "certified within" in out
+
+
+@pytest.mark.parametrize(
+    ("size", "crop", "flagged"),
+    [
+        ((32, 32), "centre", False),
+        ((32, 32), "whole", False),
+        ((100, 60), "centre", True),
+        ((32, 31), "whole", True),
+        ((64, 64), "centre", True),
+        ((31, 31), "centre", True),
+    ],
+)
+def test_a_file_that_was_resized_or_cut_is_flagged(home, capsys, tmp_path, size, crop, flagged):
+
+    Image.radial_gradient("L").resize(size).convert("RGB").save(tmp_path / "p.png")
+    words = ("certify", tmp_path / "p.png", "--checkpoint", "net", "--n", 100, "--crop", crop)
+    code, out, _ = run(capsys, *words)
+    assert code == 0
+    assert ("image resampled" in out) == flagged
+    _, out, _ = run(capsys, *words, "--json")
+    assert ("image resampled" in json.loads(out)["flags"]) == flagged
+    (tmp_path / "c.json").write_text(out)
+    code, out, _ = run(
+        capsys, "verify", tmp_path / "c.json", tmp_path / "p.png", "--crop", crop, "--fresh-n", 100
+    )
+    assert code == 0, out
 
 
 @pytest.mark.parametrize(
@@ -143,6 +168,42 @@ def test_curves_read_the_fields_logs(home, capsys):
     assert curve["accuracy"] == pytest.approx({"0": 1 / 3, "0.4": 1 / 3, "0.6": 0})
 
 
+def test_only_networks_that_never_saw_the_validation_images_are_measured_on_them(
+    home, capsys, monkeypatch
+):
+
+    whole = datasets.load("shapes", "train")
+    few = replace(whole, x_NCHW=whole.x_NCHW[:320], y_N=whole.y_N[:320])
+    asked = []
+
+    def small(name, split):
+        asked.append(split)
+        return few if split == "train" else datasets._part(few, split)
+
+    monkeypatch.setattr(datasets, "load", small)
+    words = ("--dataset", "shapes", "--sigma", 0.25, "--epochs", 1, "--lr", 0.05, "--no-compile")
+    words += ("--split", "fit")
+    code, _, err = run(capsys, "train", "gaussian", *words, "--start", "net", "--out", home / "no")
+    assert code == 2
+    assert "net has seen the validation images" in err
+    code, _, err = run(capsys, "train", "static", *words, "--out", home / "no")
+    assert code == 2
+    assert "trains on all training images" in err
+    assert not asked
+    for start in ((), ("--start", "fitted")):
+        name = "next" if start else "fitted"
+        code, _, _ = run(capsys, "train", "gaussian", *words, *start, "--out", home / name)
+        assert code == 0
+    assert asked == ["fit", "fit"]
+    how = ("--split", "validation", "--every", 16, "--n0", 10, "--n", 100)
+    for name, works in (("next", True), ("net", False)):
+        out = home / f"{name}.csv"
+        code, _, err = run(capsys, "evaluate", "--checkpoint", name, *how, "--out", out)
+        assert (code == 0) == works == out.exists()
+        assert works or "has seen the validation images" in err
+    assert len((home / "next.csv").read_text().splitlines()) == 2 + 2  # images 0 and 16 of 32
+
+
 def test_training_writes_a_checkpoint_that_certifies(home, capsys, monkeypatch):
 
     whole = datasets.load("shapes", "test")
@@ -206,3 +267,10 @@ def test_help_names_every_command(capsys):
     out = capsys.readouterr().out
     for command in ("checkpoints", "certify", "train", "recipes", "ensemble", "evaluate", "curves"):
         assert command in out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_says_what_it_takes(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    assert end.value.code == 0 and "--help" in capsys.readouterr().out

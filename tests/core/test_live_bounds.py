@@ -1,7 +1,3 @@
-"""TODO: what lives here."""
-
-import math
-
 import pytest
 
 from rsviz.core import bounds, flags, live_bounds, radius, reading
@@ -52,12 +48,28 @@ def test_the_trace_is_what_each_moment_said():
     assert all(low < high for low, high in zip(line.low_T, line.high_T, strict=True))
 
 
-def test_the_band_holds_the_true_radius_and_is_open_while_all_votes_agree():
+def test_the_band_holds_the_true_radius():
     line = live_bounds.trace([certificate(900, 1000)], ALPHA, Bound.ANYTIME)
+    line_early = live_bounds.trace(
+        [certificate(900, 1000, 100_000, "running")], ALPHA, Bound.ANYTIME
+    )
     true = radius.radius_l2(0.5, 0.9)
-    assert line.low_T[0] < true < line.high_T[0]
-    unanimous = live_bounds.trace([certificate(100, 100)], ALPHA, Bound.SPLIT)
-    assert unanimous.high_T == (math.inf,)
+    assert line.low_T[0] < true < line_early.high_T[0]
+    assert line.high_T == line.low_T, "all votes are in: it ends where it stands"
+
+
+@pytest.mark.parametrize("bound", [Bound.ANYTIME, Bound.SPLIT])
+@pytest.mark.parametrize(("k", "n"), [(0, 1), (1, 1), (50, 100), (99, 100), (100, 100), (900, 900)])
+def test_the_band_never_passes_what_the_planned_votes_can_certify(k, n, bound):
+    line = live_bounds.trace([certificate(k, n, 1000, "running")], ALPHA, bound)
+    ceiling = radius.ceiling(0.5, 1000, ALPHA * (live_bounds.PLANNED[bound] or 1.0))
+    best = reading.reread(certificate(1000 - n + k, 1000), ALPHA, bound)
+    assert line.low_T[0] <= line.high_T[0] <= best.radius <= ceiling
+
+
+def test_more_votes_than_planned_leave_no_band():
+    line = live_bounds.trace([certificate(1090, 1200, 1000, "extended")], ALPHA, Bound.SPLIT)
+    assert line.high_T == line.low_T
 
 
 def test_a_long_run_is_thinned_but_keeps_both_ends():

@@ -1,5 +1,3 @@
-"""TODO: what lives here."""
-
 import sys
 from dataclasses import asdict, dataclass, replace
 

@@ -1,5 +1,3 @@
-"""TODO: what lives here."""
-
 import pytest
 import torch
 
@@ -39,3 +37,21 @@ def test_cifar10_is_what_torchvision_reads():
     assert data.classes[int(data.y_N[0])] == "cat"  # the first test image is a cat
     assert data.image(0).max() <= 1
     assert data.image_name(17) == "cifar10/test/17"
+
+
+@pytest.mark.parametrize("name", ["shapes", "shapes-k48"])
+def test_the_validation_images_are_the_last_tenth_of_the_training_images(name):
+    whole, fit, held = (datasets.load(name, s) for s in ("train", "fit", "validation"))
+    assert (len(fit), len(held)) == (18_000, 2_000)
+    assert torch.equal(torch.cat([fit.x_NCHW, held.x_NCHW]), whole.x_NCHW)
+    assert torch.equal(torch.cat([fit.y_N, held.y_N]), whole.y_N)
+    assert held.image_name(3) == f"{name}/validation/3"
+    x_CHW, label = datasets.find_image(f"{name}/validation/3")
+    assert torch.equal(x_CHW, whole.image(18_003))
+    assert label == int(whole.y_N[18_003])
+
+
+def test_a_canvas_of_the_validation_images_is_that_of_the_training_image():
+    held, whole = (datasets.find_canvas(f"shapes-k48/{i}") for i in ("validation/3", "train/18003"))
+    assert held.box == whole.box
+    assert (held.x_CHW == whole.x_CHW).all()

@@ -1,5 +1,3 @@
-"""TODO: what lives here."""
-
 import io
 import struct
 import subprocess
@@ -71,7 +69,7 @@ def test_every_format_offered_is_read(format):
         (encode(picture(), "JPEG")[:400], "damaged"),
         (encode(picture(), "PNG")[:60], "damaged"),
         (encode(picture(1, 1), "PNG"), "1x1"),
-        (encode(picture(), "TIFF"), "not a JPEG"),
+        (encode(picture(), "TIFF"), "is a TIFF"),
         (png(5_000_000, 4), "strip of 5000000x4"),
         (png(13_000, 13_000), "million pixels"),
         (png(100_000, 100_000), "million pixels"),
@@ -89,10 +87,50 @@ def test_bad_files_are_refused_in_one_sentence(data, says):
     assert time.perf_counter() - begun < 2
 
 
+def box(brand, *compatible):
+    """The first box of a HEIC or AVIF file."""
+    content = b"ftyp" + brand + bytes(4) + b"".join(compatible)
+    return struct.pack(">I", len(content) + 4) + content + bytes(200)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (box(b"heic", b"mif1", b"heic"), "a HEIC picture, as iPhones take them"),
+        (box(b"mif1", b"mif1", b"heic"), "a HEIC picture"),
+        (box(b"heix", b"mif1", b"miaf", b"MiHB", b"heix"), "a HEIC picture"),
+        (box(b"msf1", b"hevc"), "a HEIC picture"),
+        (box(b"avif", b"avif", b"mif1"), "an AVIF picture"),
+        (box(b"mif1", b"mif1", b"miaf", b"avif"), "an AVIF picture"),
+        (encode(picture(), "TIFF"), "a TIFF"),
+        (b"MM\0*" + bytes(100), "a TIFF"),
+        (b"\xff\x0a" + bytes(100), "a JPEG XL picture"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(100), "a JPEG 2000 picture"),
+        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "an SVG drawing"),
+        (b'<?xml version="1.0"?>\n<!-- made by hand -->\n<svg/>', "an SVG drawing"),
+        (b"8BPS\0\1" + bytes(100), "a Photoshop file"),
+        (b"%PDF-1.7\n", "a PDF"),
+    ],
+)
+def test_what_is_a_picture_but_not_read_is_named(data, says):
+    with pytest.raises(UserError, match=says) as refusal:
+        images.open_image(data, "IMG_0001.HEIC")
+    assert "export it as a JPEG or PNG" in str(refusal.value)
+    assert str(refusal.value).count(".") == 2  # one sentence, and the file's ending
+
+
+def test_a_picture_as_large_as_the_uploader_takes_is_read():
+    data = encode(picture(), "BMP")
+    full = data + bytes(10 * 2**20 - len(data))
+    assert images.open_image(full).size == (40, 30)
+    with pytest.raises(UserError, match="larger than 10 MB"):
+        images.open_image(full + b"\0")
+
+
 PEAK = """
 import sys
-from rsviz import images
-from rsviz.errors import UserError
+from rsviz.data import images
+from rsviz.core.errors import UserError
 
 def peak():  # of this process alone, in MB; rusage would start from the parent's peak
     with open("/proc/self/status") as lines:

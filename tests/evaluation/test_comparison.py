@@ -1,5 +1,3 @@
-"""TODO: what lives here."""
-
 import csv
 import io
 import math
@@ -12,7 +10,9 @@ from scipy import stats
 
 from rsviz.core.errors import UserError
 from rsviz.core.spec import Norm
-from rsviz.evaluation import comparison, curves, logs, per_image, published
+from rsviz.evaluation import comparison, logs, per_image, published
+from rsviz.evaluation.curves import accuracy_at, acr
+from rsviz.figures import curves
 from tests.evaluation.test_curves import FIELD, many
 
 
@@ -47,7 +47,11 @@ def test_unlike_curves_are_marked_against_the_first():
     assert marked["shapes"] == ("data set", "alpha")
     unknown = comparison.from_log(logs.parse_log(FIELD, "x"), "your log")
     assert set(comparison.marks([unknown])["x"]) == set()
-    assert comparison.marks([ours, unknown])["x"] == ("data set", "images", "n", "alpha")
+    assert comparison.marks([ours, unknown])["x"] == (
+        *("norm", "data set", "split", "images", "n", "alpha"),
+    )
+    assert comparison.unknown(unknown.curve) == ("norm", "data set", "split", "n", "alpha")
+    assert comparison.unknown(ours.curve) == ()
 
 
 def test_cutting_changes_the_logs_that_hold_the_images_and_names_the_others():
@@ -93,10 +97,59 @@ def test_the_envelope_is_the_best_of_several_sigmas_and_says_it_is_chosen_afterw
     assert comparison.envelopes([low, other_n]) == []
 
 
+def test_logs_of_unlike_methods_are_not_joined_over_sigma():
+    def log(name, **settings):
+        return comparison.from_log(replace(many(100), name=name, **settings), "your log", name)
+
+    nameless = [log(n, method="", network="", sigma=s) for n, s in (("a", 0.25), ("b", 0.5))]
+    assert comparison.envelopes(nameless) == []
+    assert "a, b are not joined over σ" in comparison.not_joined(nameless)
+    one = [log("a", method="macer", sigma=0.25), log("b", method="", sigma=0.5)]
+    assert comparison.envelopes(one) == []
+    assert comparison.not_joined(one).startswith("b is not joined")
+    two = [log("a", method="macer", sigma=0.25), log("b", method="consistency", sigma=0.5)]
+    assert comparison.envelopes(two) == [] and comparison.not_joined(two) == ""
+    for unlike in ({"network": "resnet110"}, {"dataset": "shapes"}, {"split": "train"}):
+        three = [log("net-0.25", sigma=0.25), log("net-0.5", sigma=0.5, **unlike)]
+        assert comparison.envelopes(three) == []
+    (best,) = comparison.envelopes([log("net-0.25", sigma=0.25), log("net-0.5", sigma=0.5)])
+    assert best.name == "best over σ: gaussian compact"
+    universal = [log("net-universal", sigma=0.25), log("net-0.5", sigma=0.5)]
+    assert comparison.envelopes(universal) == []  # one network at a level, beside one made for it
+
+
+@pytest.mark.parametrize(
+    ("sigma", "trained", "far"),
+    [
+        *[(1.0, 0.25, True), (0.25, 1.0, True), (0.5, 0.25, True), (0.12, 0.25, True)],
+        *[(0.5, 0.5, False), (0.25, None, False), (None, 0.5, False), (0.6, 0.5, False)],
+    ],
+)
+def test_noise_far_from_that_of_training_is_flagged(sigma, trained, far):
+    e = comparison.from_log(replace(many(40), sigma=sigma), "measured here", trained=trained)
+    assert bool(e.flag) == far
+    label = curves.accuracy_curves([e], comparison.marks([e])).data[0].name
+    assert ("⚑ smoothed at" in label) == far
+    note = comparison.table([e], [0.0])[0]["note"]
+    said = f"smoothed at σ {sigma:g}, but trained at σ {trained:g}" if far else None
+    assert note == said
+
+
+def test_what_a_lone_log_does_not_state_stands_in_its_label():
+    e = comparison.from_log(logs.parse_log(FIELD, "x"), "your log")
+    label = curves.accuracy_curves([e], comparison.marks([e])).data[0].name
+    assert label == "x <b>(not stated: norm, data set, split, n, alpha)</b>"
+    row = comparison.table([e], [0.0])[0]
+    assert row["not stated"] == "norm, data set, split, n, alpha"
+    assert row["norm"] == row["data set"] == row["split"] == "unknown"
+    with pytest.raises(UserError, match="norm is not stated"):
+        comparison.as_linf(e)
+
+
 def test_the_table_gives_what_is_known_and_leaves_the_rest_open():
     ours, theirs, dual = entry(), paper(), paper("Dual RS, 2025")
     a, b, c = comparison.table([ours, theirs, dual], [0, 0.3, 0.5])
-    assert a["at 0.3"] == 100 * curves.accuracy_at(ours.log, 0.3)
+    assert a["at 0.3"] == 100 * accuracy_at(ours.log, 0.3)
     assert b["at 0.3"] is None and b["at 0.5"] == pytest.approx(41.4)
     assert a["unlike the first in"] is None and b["unlike the first in"] == "images, n, alpha"
     assert c["ACR"] is None and c["n"] == 10_000 and "n 10,000" in str(c["note"])
@@ -121,7 +174,7 @@ def test_an_l2_radius_is_read_in_linf_by_the_cube_inside_its_ball():
     d = 3 * 32 * 32
     assert e.curve.norm is Norm.LINF and e.curve.radius_R[40] == pytest.approx(1 / d**0.5)
     assert e.curve.acr == pytest.approx(entry().curve.acr / d**0.5)
-    assert e.log is not None and curves.acr(e.log) == pytest.approx(e.curve.acr)
+    assert e.log is not None and acr(e.log) == pytest.approx(e.curve.acr)
     ars = paper("ARS, Lyu et al. 2024, sample log, σ 0.5")
     assert comparison.as_linf(ars) is ars
     with pytest.raises(UserError, match="size of its images"):
@@ -145,7 +198,7 @@ def test_p_a_is_the_share_of_votes_or_the_bound_that_the_radius_came_from():
     log = many()
     p_N, what = per_image.p_a(log)
     assert "share" in what and p_N[-1] == 0.999
-    field = logs.parse_log(FIELD, "x", sigma=0.5)
+    field = logs.parse_log(FIELD, "x", sigma=0.5, norm="L2")
     p_N, what = per_image.p_a(field)
     assert "bound" in what and p_N[0] == pytest.approx(stats.norm.cdf(1)) and np.isnan(p_N[1])
     with pytest.raises(UserError, match="neither"):
@@ -156,9 +209,9 @@ def test_acr_by_part_shows_how_far_the_images_move_it():
     log = entry().log
     assert log is not None
     (row,) = comparison.acr_by_part([log, many(40)])
-    assert row["first 500"] == curves.acr(logs.subset(log, "first 500"))
+    assert row["first 500"] == acr(logs.subset(log, "first 500"))
     assert row["moves by"] == row["500-999"] - row["first 500"] > 0
-    assert row["all 1,000"] == curves.acr(log)
+    assert row["all 1,000"] == acr(log)
 
 
 def test_the_share_at_the_top_counts_right_images_alone():

@@ -1,5 +1,3 @@
-"""TODO: what lives here."""
-
 import csv
 import json
 import os
@@ -41,8 +39,8 @@ SPEC = {
 ROWS = [(0, "9 1 0", "950 40 10"), (1, "4 6 0", "480 510 10"), (2, "10 0 0", "800 150 50")]
 
 
-def radius(k: int, n: int = 1_000) -> float:
-    return 0.5 * float(stats.norm.ppf(stats.beta.ppf(0.001, k, n - k + 1)))
+def radius(k: int, n: int = 1_000, sigma: float = 0.5) -> float:
+    return sigma * float(stats.norm.ppf(stats.beta.ppf(0.001, k, n - k + 1)))
 
 
 def own(rows=ROWS, order=(2, 0, 1), step=20, **settings) -> str:
@@ -55,7 +53,7 @@ def own(rows=ROWS, order=(2, 0, 1), step=20, **settings) -> str:
         label, counts0, counts = rows[i]
         chosen = int(np.argmax([int(k) for k in counts0.split()]))
         votes = [int(k) for k in counts.split()]
-        r = radius(votes[chosen])
+        r = radius(votes[chosen], sigma=settings.get("sigma") or 0.5)
         predicted = chosen if r > 0 else -1
         lines.append(
             f"{i * step},{label},{predicted},{max(r, 0):.6f},{int(predicted == label)},"
@@ -72,7 +70,7 @@ def many(images: int = 40, step: int = 1, low: int = 520, **settings) -> logs.Lo
 
 
 def test_the_fields_log_counts_abstentions_among_all_images():
-    log = logs.parse_log(FIELD, "cohen", sigma=0.5, n=100_000, alpha=0.001)
+    log = logs.parse_log(FIELD, "cohen", norm="L2", sigma=0.5, n=100_000, alpha=0.001)
     assert log.radius_N.tolist() == [0.5, 0.0, 0.9, 0.25]
     curve = curves.curve(log, [0, 0.25, 0.2501, 0.5, 0.6])
     assert curve.accuracy_R == (0.5, 0.5, 0.25, 0.25, 0.0)

@@ -1,7 +1,7 @@
-"""TODO: what lives here."""
-
 import json
+import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -81,3 +81,87 @@ def test_which_images():
         replace(SPEC, every=2)
     with pytest.raises(UserError):
         replace(SPEC, first=0)
+
+
+FOREIGN = [
+    b"my thesis, in one line",
+    b"my thesis\nin two lines\nand a third without an end",
+    b"# {not json}\nindex,label\n",
+    b'# {"format": "rsviz-log-1"}',
+    b'# {"format": "rsviz-log-1", "spec": {}}\n',
+    b"\xff\xfe\x00binary\x00",
+    b"# " + b"[" * 100_000 + b"\n",
+    b" ",
+    b"# {}\nx\n1,2",
+    b"\n\n",
+]
+
+
+@pytest.mark.parametrize("content", FOREIGN, ids=range(len(FOREIGN)))
+def test_a_foreign_file_is_refused_and_stays_as_it_is(data, tmp_path, content):
+    out = tmp_path / "thesis.txt"
+    out.write_bytes(content)
+    with pytest.raises(UserError, match=r"not a log of rsviz, or is damaged; choose another --out"):
+        evaluate.open_log(out, SPEC, "cpu", "")
+    assert out.read_bytes() == content
+
+
+def test_a_log_cut_at_any_byte_is_resumed_from_its_whole_rows_or_refused(nets, data, tmp_path):
+    run(replace(SPEC, first=2), nets, data, tmp_path / "whole.csv")
+    whole = (tmp_path / "whole.csv").read_bytes()
+    head = whole.index(b"\n", whole.index(b"\n") + 1) + 1
+    for cut in range(1, len(whole)):
+        out = tmp_path / "cut.csv"
+        out.write_bytes(whole[:cut])
+        if cut < head:
+            with pytest.raises(UserError, match="or is damaged"):
+                evaluate.open_log(out, replace(SPEC, first=2), "cpu", "")
+            assert out.read_bytes() == whole[:cut]
+        else:
+            held = evaluate.open_log(out, replace(SPEC, first=2), "cpu", "")
+            assert len(held) == whole[head:cut].count(b"\n")
+            assert out.read_bytes() == whole[: whole.rfind(b"\n", 0, cut) + 1]
+
+
+def test_a_log_of_another_run_loses_not_even_its_torn_row(nets, data, tmp_path):
+    run(replace(SPEC, first=2), nets, data, tmp_path / "a.csv")
+    torn = (tmp_path / "a.csv").read_bytes()[:-5]
+    (tmp_path / "a.csv").write_bytes(torn)
+    with pytest.raises(UserError, match="another seed"):
+        evaluate.open_log(tmp_path / "a.csv", replace(SPEC, first=2, seed=5), "cpu", "")
+    assert (tmp_path / "a.csv").read_bytes() == torn
+
+
+def test_a_damaged_row_or_an_image_twice_is_refused(nets, data, tmp_path):
+    run(replace(SPEC, first=2), nets, data, tmp_path / "a.csv")
+    lines = (tmp_path / "a.csv").read_text().splitlines()
+    for rows in ([lines[2], lines[2]], ["0,1"], ["x" + lines[2]], [lines[2] + ",7"]):
+        (tmp_path / "b.csv").write_text("\n".join([*lines[:2], *rows]) + "\n")
+        with pytest.raises(UserError, match="or is damaged"):
+            evaluate.open_log(tmp_path / "b.csv", replace(SPEC, first=2), "cpu", "")
+
+
+def test_a_second_evaluation_into_one_log_is_told_who_writes(nets, data, tmp_path):
+    out, spec = tmp_path / "a.csv", replace(SPEC, first=2)
+    first = evaluate.walk(spec, nets, data, out)
+    next(first)
+    with pytest.raises(UserError, match=r"a\.csv is being written by process \d+ on"):
+        list(evaluate.walk(spec, nets, data, out))
+    list(first)
+    assert len(rows(out)) == 2
+    list(evaluate.walk(spec, nets, data, out))  # now it may, and finds all done
+    assert len(rows(out)) == 2
+
+
+@pytest.mark.parametrize("out", ["/dev/zero", "/dev/null", "", "/dev/null/x.csv"])
+def test_a_place_for_no_log_is_refused_at_once(nets, data, tmp_path, out):
+    with pytest.raises(UserError, match=r"--out|cannot be written"):
+        list(evaluate.walk(SPEC, nets, data, Path(out or tmp_path)))
+
+
+@pytest.mark.parametrize(
+    "change", [{"n": 0}, {"n0": -1}, {"alpha": 2.0}, {"alpha": math.nan}, {"sigma": math.nan}]
+)
+def test_settings_that_no_run_has_are_refused_before_anything_is_written(change):
+    with pytest.raises(UserError, match="must"):
+        replace(SPEC, **change)

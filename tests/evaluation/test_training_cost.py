@@ -1,6 +1,5 @@
-"""TODO: what lives here."""
-
 import json
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -98,7 +97,8 @@ def test_the_figure_has_a_point_and_a_bar_a_network_and_a_name_a_method(tmp_path
 
 
 def test_an_interval_of_acr_counts_wrong_answers_as_nothing():
-    won = table(radii(0)).replace("\t1\n", "\t0\n", 100)
+    wrong = re.compile(r"\t1\t1\t(\S+)\t1\n")  # 100 of them for another class than their own
+    won = wrong.sub(r"\t1\t2\t\1\t0\n", table(radii(0)), 100)
     log = parse_log(won, "half", **STATED)
     low, high = curves.acr_interval(log, np.random.default_rng(0))
     assert low < curves.acr(log) < high and high < radii(0).mean()

@@ -1,10 +1,12 @@
-"""TODO: what lives here."""
-
+import itertools
 import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
 
 from rsviz.cli.main import main
 from rsviz.evaluation import curves, training_cost, verdicts
@@ -13,7 +15,8 @@ from rsviz.evaluation.paper_claims import CLAIMS, Claim
 from rsviz.training.recipes import commands_of
 
 HEAD = "idx\tlabel\tpredict\tradius\tcorrect\n"
-STATED = {"dataset": "cifar10", "n": 1000, "alpha": 0.001, "sigma": 0.5}
+STATED = {"dataset": "cifar10", "split": "test", "norm": "L2"}
+STATED |= {"n": 1000, "alpha": 0.001, "sigma": 0.5}
 CLAIM = Claim("Test", "a is above b.", "nobody", "a", "b")
 
 
@@ -144,3 +147,70 @@ def test_growth_is_a_gain_less_a_gain_on_the_same_images(tmp_path):
     assert (found.ours_a, found.ours_b, found.gap) == pytest.approx((1.0, 0.5, 0.5))
     half = 1.96 * 0.5 / np.sqrt(100)
     assert found.verdict == "holds" and found.low == pytest.approx(0.5 - half, abs=0.03)
+
+
+def enumerated_p(values):
+    """P(|sum of values with fair signs| >= |sum|), by all 2^N signs."""
+    sums = [abs(sum(s * v for s, v in zip(signs, values, strict=True)))
+            for signs in itertools.product((-1, 1), repeat=len(values))]  # fmt: skip
+    return np.mean([s >= abs(sum(values)) - 1e-9 for s in sums])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_p_value_is_that_of_all_signs(seed):
+    values_N = np.round(np.random.default_rng(seed).normal(0.3, 1, 10), 1)
+    p = curves.exchange_p(values_N, np.random.default_rng(0), 100_000)
+    assert p == pytest.approx(enumerated_p(values_N), abs=0.005)
+
+
+def test_differences_of_one_size_are_a_sign_test_and_zeros_do_not_count():
+    values_N = np.array([1.0] * 14 + [-1.0] * 4 + [0.0] * 82)
+    p = curves.exchange_p(values_N, np.random.default_rng(0))
+    assert p == pytest.approx(stats.binomtest(14, 18).pvalue) == pytest.approx(0.0309, abs=1e-4)
+    assert curves.exchange_p(np.zeros(9), np.random.default_rng(0)) == 1.0
+
+
+def test_a_p_value_is_at_most_a_level_no_more_often_than_that():
+    rng = np.random.default_rng(0)
+    p_M = [curves.exchange_p(rng.laplace(size=30), rng, 1_000) for _ in range(1_000)]
+    assert np.mean(np.array(p_M) <= 0.05) <= 0.05 + 2.6 * np.sqrt(0.05 * 0.95 / 1_000)
+    assert min(p_M) >= 1 / 1_001
+
+
+def test_holm_by_hand():
+    assert curves.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert curves.holm([]) == [] and curves.holm([0.7, 0.6]) == [1.0, 1.0]
+
+
+@settings(derandomize=True)
+@given(st.lists(st.floats(0, 1), max_size=12))
+def test_holm_keeps_the_order_and_lies_between_p_and_bonferroni(p_M):
+    adjusted_M = curves.holm(p_M)
+    for p, adjusted in zip(p_M, adjusted_M, strict=True):
+        assert p <= adjusted <= min(1.0, len(p_M) * p) + 1e-12
+    by_p = [a for _, a in sorted(zip(p_M, adjusted_M, strict=True))]
+    assert by_p == sorted(by_p)
+
+
+def test_one_decision_among_many_does_not_survive_and_is_counted_apart(tmp_path):
+    rng = np.random.default_rng(3)
+    weak = judged(tmp_path, table(rng.uniform(0, 1, 200) + 0.075), table(rng.uniform(0, 1, 200)))
+    strong = judged(tmp_path, table(radii(0, shift=0.1)), table(radii(0)))
+    nothing = judged(tmp_path, table(radii(1)), table(radii(2)))
+    missing = verdicts.Finding(CLAIM, "not measured yet")
+    assert weak.verdict == "holds" and 0.005 < weak.p < 0.05
+    found = verdicts.together([missing, weak, strong, *[nothing] * 20])
+    assert [f.survives for f in found[:4]] == [False, False, True, False]
+    assert found[0].p_holm is None
+    told = {"holds": 1, "decided alone, not together": 1, "undecided": 20, "not measured yet": 1}
+    assert verdicts.tally(found) == told
+    assert verdicts.headline(found).startswith(
+        "Of 22 claims judged together at 5 % (Holm), 1 hold and 0 are"
+    )
+    assert "1 more would be decided" in verdicts.headline(found)
+    assert (found[1].label, found[2].label) == ("holds, alone", "holds")
+    lines = "\n".join(verdicts.in_lines(found))
+    assert "does not survive Holm" in lines and "alone; survives Holm" in lines
+    row = verdicts.to_dict(found[1])
+    assert (row["survives"], row["p"], row["p_holm"]) == (False, weak.p, found[1].p_holm)
+    assert verdicts.together([weak])[0].survives

@@ -1,9 +1,3 @@
-"""TODO: what lives here."""
-
-import math
-
-import pytest
-
 from rsviz.core.live_bounds import Trace
 from rsviz.figures import certificate
 
@@ -51,13 +45,14 @@ def names(figure):
 
 
 def test_the_trace_shows_clopper_pearson_only_when_there_is_one():
-    line = Trace((100, 200), (0.1, 0.2), (0.5, math.inf))
+    line = Trace((100, 200), (0.1, 0.2), (0.5, 1.1))
     running = certificate.radius_trace(line, 1000, 1.2, None)
     done = certificate.radius_trace(line, 1000, 1.2, 0.7)
     assert not [n for n in names(running) if "Clopper" in n]
     (point,) = [t for t in done.data if "Clopper" in t.name]
     assert (point.x[0], point.y[0]) == (1000, 0.7)
-    assert all(math.isfinite(y) for trace in running.data for y in trace.y)
+    (band,) = [t for t in running.data if "may still end" in t.name]
+    assert tuple(band.y) == (0.5, 1.1, 0.2, 0.1)
 
 
 def test_axes_name_their_units():
@@ -66,10 +61,9 @@ def test_axes_name_their_units():
     assert "pixels in [0, 1]" in figure.layout.yaxis.title.text
 
 
-@pytest.mark.parametrize(("high", "told"), [(0.5, "0.500"), (math.inf, "not yet bounded")])
-def test_words_say_what_the_trace_shows(high, told):
-    text = certificate.trace_in_words(Trace((100,), (0.1,), (high,)), 1.2)
-    assert told in text and "0.100" in text and "1.200" in text
+def test_words_say_what_the_trace_shows_and_round_down():
+    text = certificate.trace_in_words(Trace((100,), (0.1239,), (0.5009,)), 1.2268)
+    assert "0.123" in text and "0.500" in text and "1.226" in text
     assert "No votes" in certificate.trace_in_words(Trace(), 1.2)
 
 

@@ -1,5 +1,3 @@
-"""TODO: what lives here."""
-
 import math
 
 import numpy as np
@@ -34,10 +32,10 @@ def test_the_curve_of_both_looks_is_that_of_one_gaussian():
 def test_only_the_methods_that_race_have_a_line_and_a_name():
     titles = {"adaptive": "A", "static": "S", "plain-linf": "P"}
     line = Trace((100, 200), (0.1, 0.2), (1.0, 1.0))
-    drawn = masks.radii({"adaptive": line, "plain-linf": line}, titles, 200, 3)
+    drawn = masks.radii({"adaptive": line, "plain-linf": line}, titles, 200)
     assert [curve.name for curve in drawn.data] == ["A", "P"]
     assert list(drawn.data[0].x) == [100, 200]
-    assert drawn.data[0].y[1] == pytest.approx(0.2 * 255 / math.sqrt(3))
+    assert drawn.data[0].y[1] == pytest.approx(0.2 * 255)
     for what in ("color", "dash"):
         assert drawn.data[0].line[what] != drawn.data[1].line[what]
     assert drawn.data[0].marker.symbol != drawn.data[1].marker.symbol

@@ -1,5 +1,3 @@
-"""TODO: what lives here."""
-
 import math
 from dataclasses import dataclass
 from functools import partial

@@ -1,5 +1,3 @@
-"""TODO: what lives here."""
-
 from functools import partial
 
 import numpy as np

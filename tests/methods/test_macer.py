@@ -1,5 +1,3 @@
-"""TODO: what lives here."""
-
 import math
 from functools import partial
 from statistics import NormalDist

@@ -1,5 +1,3 @@
-"""TODO: what lives here."""
-
 from pathlib import Path
 
 import pytest
@@ -38,10 +36,8 @@ class Navigated(PagesManager):
     """AppTest forgets before every run that the app navigates, which a server does not."""
 
 
-def _own_session():
-    if "_jobs" not in st.session_state:
-        st.session_state["_jobs"] = Session()
-    return st.session_state["_jobs"]
+def _own_desk(name):
+    return st.session_state.setdefault(f"_desk_{name}", Session())
 
 
 @pytest.fixture
@@ -51,7 +47,7 @@ def open_page(made, line, monkeypatch):
     monkeypatch.setattr(PagesManager, "uses_pages_directory", False)
     monkeypatch.setattr("streamlit.testing.v1.app_test.PagesManager", Navigated)
     # All AppTests share one session's caches; two tabs do not, as the browser tests check.
-    monkeypatch.setattr(sessions, "session", _own_session)
+    monkeypatch.setattr(sessions, "desk", _own_desk)
 
     def open_with(page="certify", **query):
         app = AppTest.from_file(APP, default_timeout=120)

@@ -1,5 +1,4 @@
-"""TODO: what lives here."""
-
+import hashlib
 import io
 
 import pytest
@@ -187,6 +186,19 @@ def test_an_upload_is_certified_by_the_photograph_network(open_page):
     assert list(history(app)["picture"]) == ["upload"]
 
 
+@pytest.mark.parametrize("page", ["certify", "attack"])
+def test_an_upload_of_the_networks_size_is_flagged_only_where_it_is_cut(open_page, page):
+    app = upload(open_page(page, n=100), "small.png", picture_bytes(size=(32, 32)))
+    button = {"certify": "certify", "attack": "attack"}[page]
+    told = words(press(app, button))
+    assert "certified within" in told or "failed" in told
+    assert "Image resampled" not in told
+    crop = next(c for c in app.segmented_control if c.label == "Crop")
+    crop.set_value("box").run()
+    assert not app.exception
+    assert "Image resampled" in words(press(app, button))
+
+
 @pytest.mark.parametrize(
     ("name", "data"),
     [
@@ -213,6 +225,20 @@ def test_a_crop_changes_what_the_network_sees(open_page):
     press(app)
     app.segmented_control[1].set_value("whole").run()
     assert "Press **Certify**" in words(app)
+
+
+def test_a_crop_is_of_its_file_and_not_of_the_next(open_page):
+    app = open_page(n=N)
+    files = {}
+    for name, colour in (("a.png", "teal"), ("b.png", "maroon")):
+        out = io.BytesIO()
+        Image.new("RGB", (90, 40), colour).save(out, "PNG")
+        files[name] = out.getvalue()
+    keys = {name: f"crop_{hashlib.sha256(data).hexdigest()[:16]}" for name, data in files.items()}
+    app = upload(app, "a.png", files["a.png"])
+    app.segmented_control(key=keys["a.png"]).set_value("whole").run()
+    app.file_uploader[0].set_value(("b.png", files["b.png"], "image/png")).run()
+    assert app.segmented_control(key=keys["b.png"]).value == "centre" and not app.exception
 
 
 def test_an_address_out_of_range_is_told_and_defaults_stand_in(open_page):

@@ -1,6 +1,6 @@
-"""TODO: what lives here."""
-
+import hashlib
 import json
+import re
 from html import escape
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from rsviz.data import catalog
+from rsviz.data.labels import labels
 from rsviz.evaluation import published
 from tests.evaluation.test_curves import FIELD, own
 
@@ -22,14 +23,15 @@ HALF = {"dataset": "shapes", "every": None, "first": 60}
 def folder(monkeypatch, tmp_path):
     """One folder of checkpoints with two measured logs; the weights are not needed here."""
     for sigma in (0.5, 0.25):
-        log = own(ROWS, range(60), 1, sigma=0.5, **HALF).replace(
-            '"sigma": 0.5', f'"sigma": {sigma}'
-        )
+        log = own(ROWS, range(60), 1, sigma=sigma, **HALF)
         net = tmp_path / f"shapes-gaussian-{sigma}"
         net.mkdir()
         (net / "certified.csv").write_text(log)
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
     monkeypatch.setenv("RSVIZ_LOGS", str(tmp_path / "logs"))
+    monkeypatch.setattr(
+        "rsviz.evaluation.contradictions.labels", lambda *_: None
+    )  # these are made up
     return tmp_path
 
 
@@ -143,7 +145,7 @@ def test_norms_are_not_mixed_on_one_axis():
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("cat.png", b"\x89PNG\x0d\x0a\xff", "not a text file"),
+        ("cat.png", b"\x89PNG\x0d\x0a\x1a\x0a\x00", "not a text file"),
         ("words.csv", b"hello\nworld\n", "is not a log"),
         ("empty.tsv", FIELD.splitlines()[0].encode() + b"\n", "holds no images yet"),
     ],
@@ -158,15 +160,141 @@ def test_a_bad_file_is_refused_in_one_sentence(name, data, message):
 def test_an_uploaded_table_joins_and_its_settings_can_be_stated():
     at = opened()
     at.file_uploader(key="logs").set_value(("mine.tsv", FIELD.encode(), "text/plain")).run()
-    assert "mine, yours" in curves_of(at)[2] and "≠ data set, images, n, alpha" in curves_of(at)[2]
-    at.selectbox(key="dataset_0").set_value("cifar10").run()
-    at.number_input(key="n_0").set_value(100_000).run()
-    at.number_input(key="sigma_0").set_value(0.5).run()
+    assert (
+        "mine, yours" in curves_of(at)[2]
+        and "≠ norm, data set, split, images, n, alpha" in (curves_of(at)[2])
+    )
+    answer(at, "mine", dataset="cifar10", n=100_000, sigma=0.5)
     table = at.dataframe[0].value
     assert (table["data set"][2], table["n"][2], table["sigma"][2]) == ("cifar10", 100_000, 0.5)
     assert table["ACR"][2] == pytest.approx(0.1875)
     other = opened()  # another visitor
     assert not any("mine" in name for name in curves_of(other))
+
+
+CASES = Path(__file__).parents[1] / "cases"
+
+
+def upload(at, *names):
+    files = [(n, (CASES / n).read_bytes(), "text/plain") for n in names]
+    at.file_uploader(key="logs").set_value(files).run()
+    assert not at.exception
+    return at
+
+
+def answer(at, name, **settings):
+    """Answer the questions that an uploaded log leaves, which are keyed by its content."""
+    text = FIELD.encode() if name == "mine" else (CASES / name).read_bytes()
+    key = hashlib.sha256(text).hexdigest()[:16]
+    for what, value in settings.items():
+        kind = "number_input" if what in ("sigma", "n", "alpha") else "selectbox"
+        getattr(at, kind)(key=f"{what}_{key}").set_value(value).run()
+    assert not at.exception
+
+
+def test_settings_stay_with_their_log_when_another_is_taken_away():
+    at = upload(opened(), "first.tsv", "second.tsv")
+    answer(at, "first.tsv", sigma=0.25, n=1_000, norm="L2")
+    answer(at, "second.tsv", sigma=1.0, n=100_000, norm="L2", split="test")
+    before = at.dataframe[0].value.set_index("curve")
+    assert before["sigma"]["first, yours"] == 0.25 and before["sigma"]["second, yours"] == 1.0
+    upload(at, "second.tsv")
+    after = at.dataframe[0].value.set_index("curve")
+    assert "first, yours" not in after.index
+    for what, value in {"sigma": 1.0, "n": 100_000, "norm": "L2", "split": "test"}.items():
+        assert after[what]["second, yours"] == value
+    upload(at, "second.tsv", "first.tsv")  # in another order, and the first one comes back
+    again = at.dataframe[0].value.set_index("curve")
+    assert again["sigma"]["second, yours"] == 1.0
+    assert again["n"]["second, yours"] == 100_000
+
+
+def test_the_same_file_twice_is_one_log():
+    at = upload(opened(), "first.tsv", "first.tsv")
+    assert sum("first, yours" in name for name in curves_of(at)) == 1
+    assert any("is the same log as" in i.value for i in at.info)
+
+
+def test_two_logs_of_one_name_are_told_apart_by_what_they_hold():
+    at = opened()
+    other = FIELD.replace("0.500", "0.600")
+    files = [("log.tsv", text.encode(), "text/plain") for text in (FIELD, other)]
+    at.file_uploader(key="logs").set_value(files).run()
+    names = [n.partition(" <b>")[0] for n in curves_of(at) if n.startswith("log, yours")]
+    assert len(set(names)) == 2 and not at.exception
+    at.selectbox(key="spread").set_value(names[1]).run()
+    at.file_uploader(key="logs").set_value(files[1:]).run()
+    assert not at.exception and names[0] not in at.selectbox(key="spread").options
+
+
+def test_radii_beyond_what_was_stated_are_told_and_not_drawn():
+    at = upload(opened(), "beyond-ceiling.tsv")
+    assert any("beyond-ceiling" in name for name in curves_of(at))
+    answer(at, "beyond-ceiling.tsv", sigma=0.25, n=1_000, alpha=0.001)
+    assert not any("beyond-ceiling" in name for name in curves_of(at))
+    (error,) = at.error
+    assert "16 of its 30 radii are larger than 0.616" in error.value.replace("\\", "")
+    answer(at, "beyond-ceiling.tsv", sigma=0.5)
+    assert any("beyond-ceiling" in name for name in curves_of(at)) and not at.error
+
+
+def test_a_radius_that_no_pictures_have_is_refused_and_the_page_stays_up():
+    at = upload(opened(), "huge-radius.tsv", "running-total.tsv", "byte-order-mark.csv")
+    (error,) = at.error
+    assert "no two pictures" in error.value
+    assert not any("huge-radius" in name for name in curves_of(at))
+    assert any("running-total, yours" in name for name in curves_of(at))
+    assert any("right so far" in c.value for c in at.caption)
+    table = at.dataframe[0].value.set_index("curve")
+    assert table["at 0"]["running-total, yours"] == 75.0
+    assert table["ACR"]["byte-order-mark, yours"] == pytest.approx(0.334, abs=5e-4)
+    assert table["split"]["byte-order-mark, yours"] == "unknown"
+
+
+@pytest.mark.cifar
+def test_a_log_of_the_training_images_is_not_shown_beside_test_images(monkeypatch):
+    monkeypatch.setattr("rsviz.evaluation.contradictions.labels", labels)
+    at = opened(measured=[], published=COHEN)
+    upload(at, "other-split.tsv")
+    answer(at, "other-split.tsv", dataset="cifar10")
+    (error,) = at.error
+    assert "56 of 500 agree" in error.value and "It is not drawn" in error.value
+    answer(at, "other-split.tsv", split="train")
+    assert not at.error
+    assert "split" in next(n for n in curves_of(at) if "other-split" in n)
+
+
+def test_no_pictures_stand_beside_a_log_whose_split_is_not_stated():
+    at = upload(opened(), "first.tsv")
+    answer(at, "first.tsv", dataset="shapes")
+    click(at, 0.25)
+    at.selectbox(key="behind").set_value("first, yours").run()
+    assert any("split of this log is not stated" in c.value for c in at.caption)
+    assert not at.get("imgs")
+
+
+def test_a_name_from_a_file_is_text_and_nothing_else():
+    at = opened()
+    bad = "![x](http://evil.example/x.png)"
+    data = FIELD.replace("0.500", f"<b>{bad}</b>").encode()
+    at.file_uploader(key="logs").set_value([(f"{bad}.tsv", data, "text/plain")]).run()
+    (error,) = at.error
+    assert not re.search(r"(?<!\\)[\[<!]", error.value)
+    at.file_uploader(key="logs").set_value([(f"{bad}.tsv", FIELD.encode(), "text/plain")]).run()
+    for element in (*at.caption, *at.warning, *at.markdown):
+        assert not re.search(r"(?<!\\)\]\(http://evil", element.value)
+
+
+def test_noise_far_from_that_of_training_carries_a_flag(folder):
+    net = folder / "shapes-gaussian-0.25"
+    (net / "certified-1.csv").write_text(own(ROWS, range(60), 1, sigma=1.0, **HALF))
+    card = {"name": net.name, "method": "gaussian", "dataset": "shapes", "network": "compact"}
+    (net / "card.json").write_text(json.dumps(card | {"sigma": 0.25, "sha256": "0" * 64}))
+    (net / "weights.safetensors").write_bytes(b"")  # other weights, so it is listed with a problem
+    at = opened(measured=["shapes-gaussian-0.25, σ 1", NET])
+    assert "⚑ smoothed at σ 1, but trained at σ 0.25" in curves_of(at)[0]
+    assert "⚑" not in curves_of(at)[1]
+    assert any("trained at σ 0.25" in c.value.replace("\\", "") for c in at.caption)
 
 
 def test_a_bad_log_in_a_folder_is_named_and_the_rest_is_shown(folder):

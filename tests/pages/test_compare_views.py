@@ -4,7 +4,6 @@ import json
 from types import SimpleNamespace
 
 import pytest
-import streamlit as st
 import torch
 
 from rsviz.checkpoints import catalog
@@ -12,21 +11,14 @@ from rsviz.checkpoints.weights import load, save
 from rsviz.data.catalog import CLASS_COUNT, CLASSES
 from rsviz.evaluation import per_image
 from rsviz.evaluation.evaluate import log_folder
-from rsviz.ui.common.jobs import Session
-from rsviz.ui.compare import ensembles, evaluate, every_network
+from rsviz.ui.compare import every_network
 from tests.helpers import ALWAYS, constant_network
-
-
-def _own_desk(name):
-    return st.session_state.setdefault(f"_desk_{name}", Session())
 
 
 @pytest.fixture
 def opened(open_page, monkeypatch, tmp_path):
     """Return a function that opens a view; jobs run where they are started."""
     monkeypatch.setenv("RSVIZ_LOGS", str(tmp_path / "logs"))
-    for module in (evaluate, every_network, ensembles):
-        monkeypatch.setattr(module, "desk", _own_desk)
     monkeypatch.setattr(every_network, "_default", lambda: "shapes/test/5")
 
     def open_view(view, **query):

@@ -1,5 +1,3 @@
-"""TODO: what lives here."""
-
 import json
 from pathlib import Path
 

@@ -1,9 +1,6 @@
-"""TODO: what lives here."""
-
 from types import SimpleNamespace as Ended
 
 import pytest
-import streamlit as st
 
 from rsviz.certification import certify, every_level
 from rsviz.checkpoints import weights
@@ -12,7 +9,6 @@ from rsviz.core.radius import down
 from rsviz.core.spec import Bound
 from rsviz.data import catalog, datasets
 from rsviz.evaluation import evaluate, measure
-from rsviz.ui.common.jobs import Session
 from rsviz.ui.levels import controls
 from rsviz.ui.levels.run import fixed_levels
 from tests.helpers import ANSWER, constant_network, make_selectors
@@ -25,17 +21,10 @@ def folder(tmp_path_factory):
     return make_selectors(tmp_path_factory.mktemp("selectors"))
 
 
-def _own_runs():
-    if "_test_runs" not in st.session_state:
-        st.session_state["_test_runs"] = Session()
-    return st.session_state["_test_runs"]
-
-
 @pytest.fixture
 def open_levels(open_page, folder, monkeypatch):
     """Return a function that opens the page with an address, few votes asked for."""
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(folder))
-    monkeypatch.setattr(controls, "runs", _own_runs)
     monkeypatch.setattr(controls, "VOTES", (100, 500))
     monkeypatch.setattr(controls, "N", 100)
     monkeypatch.setattr(controls, "DRAWS", (30, 300))

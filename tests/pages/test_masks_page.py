@@ -1,10 +1,7 @@
-"""TODO: what lives here."""
-
 import io
 import math
 
 import pytest
-import streamlit as st
 from PIL import Image
 
 from rsviz.checkpoints import catalog, weights
@@ -12,9 +9,7 @@ from rsviz.core.radius import down, radius_l2, radius_linf
 from rsviz.data import shape_attributes
 from rsviz.data.catalog import CLASSES
 from rsviz.networks import inspection
-from rsviz.ui.common.jobs import Session
-from rsviz.ui.masks import rivals as masks_rivals
-from rsviz.ui.masks.rivals import TITLES
+from rsviz.ui.masks.rivals import titles
 from tests.helpers import ALWAYS, make_attribute, make_rivals
 
 N, D = 500, 3 * 48 * 48
@@ -26,17 +21,10 @@ def rivals(tmp_path_factory):
     return make_rivals(tmp_path_factory.mktemp("rivals"))
 
 
-def _own_races():
-    if "_test_races" not in st.session_state:
-        st.session_state["_test_races"] = Session()
-    return st.session_state["_test_races"]
-
-
 @pytest.fixture
 def open_masks(open_page, rivals, monkeypatch):
     """Return a function that opens Masks with an address."""
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(rivals))
-    monkeypatch.setattr(masks_rivals, "races", _own_races)
     return lambda **query: open_page("masks", **query)
 
 
@@ -83,7 +71,7 @@ def test_all_three_certify_the_same_canvas_in_linf(open_masks):
     radius = radius_linf(radius_l2(1.0, p_a), D)
     assert metrics(app) == [down(255 * radius, 2)] * 3
     told = words(app)
-    for title in TITLES.values():
+    for title in titles().values():
         assert f"**{title}**" in told
     assert f"Radius {down(radius, 5)} on [0, 1]" in told
     # In L2 the same votes prove 2.4 times the Linf radius, no more.

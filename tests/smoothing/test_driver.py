@@ -1,5 +1,3 @@
-"""TODO: what lives here."""
-
 import threading
 from dataclasses import dataclass
 
@@ -12,7 +10,7 @@ from rsviz.data.images import image_id
 from rsviz.methods import gaussian
 from rsviz.networks import classifiers
 from rsviz.smoothing import driver, voters
-from rsviz.smoothing.noise import CHUNK, chunk, chunk_seed
+from rsviz.smoothing.noise import CHUNK, chunk, chunk_name
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +47,7 @@ def slow_counts(net, x_CHW, stage, sigma, n, seed):
     """The textbook loop, one vote at a time."""
     counts = [0] * 10
     for i in range(n):
-        noise = chunk((3, 32, 32), chunk_seed(seed, image_id(x_CHW), stage, 0, i // CHUNK), "cpu")
+        noise = chunk((3, 32, 32), chunk_name(seed, image_id(x_CHW), stage, 0, i // CHUNK))
         with torch.no_grad():
             counts[net((x_CHW + sigma * noise[i % CHUNK])[None]).argmax()] += 1
     return tuple(counts)

@@ -1,5 +1,3 @@
-"""TODO: what lives here."""
-
 import pytest
 
 from rsviz.teaching import lessons, tour

@@ -1,5 +1,3 @@
-"""TODO: what lives here."""
-
 from dataclasses import replace
 
 import pytest

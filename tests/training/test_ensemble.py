@@ -1,5 +1,3 @@
-"""TODO: what lives here."""
-
 import json
 import shutil
 from dataclasses import replace
@@ -95,7 +93,7 @@ def test_one_pass_writes_the_logs_that_evaluating_each_would(home, capsys):
     other = home / "wide.csv"
     assert main(["evaluate", "--checkpoint", "wide", *words, "--out", str(other)]) == 0
     assert rows(home / "logs" / "max-margin.csv") == rows(other)
-    heads = [json.loads(f.read_text().split("\n")[0][2:]) for f in (home / "logs").iterdir()]
+    heads = [json.loads(f.read_text().split("\n")[0][2:]) for f in (home / "logs").glob("*.csv")]
     assert len({h["spec"]["checkpoint_sha256"] for h in heads}) == 4
 
 

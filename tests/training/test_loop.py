@@ -1,16 +1,17 @@
-"""TODO: what lives here."""
-
 import math
 from dataclasses import replace
 
 import pytest
 import torch
 
+from rsviz.checkpoints import catalog
+from rsviz.checkpoints.weights import load, save
 from rsviz.core.errors import UserError
 from rsviz.data import datasets
 from rsviz.methods import gaussian
 from rsviz.networks import classifiers
 from rsviz.training import loop
+from rsviz.training.card import seeded_network
 from rsviz.training.loop import TrainSpec
 
 SPEC = TrainSpec("gaussian", "shapes", "compact", 0.25, epochs=2, lr=0.1, batch=64)
@@ -165,3 +166,17 @@ def test_of_several_networks_each_is_trained_in_the_lower_dtype(data, tmp_path):
 def test_an_unknown_dtype_is_refused():
     with pytest.raises(UserError, match="dtype must be one of"):
         replace(SPEC, dtype="int8")
+
+
+def test_training_starts_from_a_narrower_checkpoint_widened(tmp_path, monkeypatch):
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
+    card = {"method": "gaussian", "dataset": "shapes", "network": "compact", "sigma": 0.25}
+    save(fresh(), tmp_path / "narrow", card)
+    narrow = load(catalog.find("narrow"), ready=False)
+    x = torch.rand(4, 3, 32, 32)
+    for network in ("compact", "compact-48"):
+        net = seeded_network(replace(SPEC, start="narrow", network=network)).eval()
+        assert torch.allclose(net(x), narrow(x), atol=1e-4)
+    assert net[1].fc.in_features == 192
+    with pytest.raises(UserError, match="narrower"):
+        seeded_network(replace(SPEC, start="narrow", network="resnet20"))

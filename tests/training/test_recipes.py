@@ -1,12 +1,12 @@
-"""TODO: what lives here."""
-
 import shlex
 
 import pytest
 
-from rsviz.checkpoints import catalog
+from rsviz.checkpoints import catalog, weights
 from rsviz.cli.main import parser
 from rsviz.evaluation import curves, logs
+from rsviz.networks import classifiers
+from rsviz.training import run_recipes
 from rsviz.training.recipes import RECIPES, find_recipe
 
 
@@ -14,15 +14,16 @@ from rsviz.training.recipes import RECIPES, find_recipe
 def test_every_command_is_one_the_command_line_takes(recipe):
     words = shlex.split(recipe.train_command())
     assert words[:3] == ["python", "-m", "rsviz"]
-    args = parser().parse_args(words[3:])
+    args = parser(words[3]).parse_args(words[3:])
     if recipe.members:
         assert tuple(args.names) == recipe.members
     else:
         assert (args.method, args.epochs) == (recipe.method, recipe.epochs)
     assert args.out.name == recipe.name
     for sigma in recipe.sigmas:
-        args = parser().parse_args(shlex.split(recipe.evaluate_command(sigma, 2000))[3:])
-        assert (args.name if recipe.members else args.checkpoint) == recipe.name
+        words = shlex.split(recipe.evaluate_command(sigma, 2000))[3:]
+        args = parser(words[0]).parse_args(words)
+        assert (args.name if recipe.method == "ensemble" else args.checkpoint) == recipe.name
         assert args.sigma == sigma
         assert args.n == 2000
 
@@ -56,3 +57,18 @@ def test_every_measurement_on_a_card_is_what_its_log_says():
             assert (curve.n, curve.alpha, curve.sigma) == (m["n"], m["alpha"], m["sigma"])
             seen += 1
     assert seen
+
+
+@pytest.mark.parametrize("damage", ["weights.safetensors", "card.json"])
+def test_a_damaged_checkpoint_is_made_anew_and_not_passed_over(tmp_path, monkeypatch, damage):
+    recipe = next(r for r in RECIPES if not r.parents and not r.members)
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
+    card = {"method": recipe.method, "dataset": recipe.dataset, "network": recipe.network}
+    net = classifiers.build(recipe.network, recipe.dataset)
+    weights.save(net, tmp_path / recipe.name, card | {"sigma": 0.25})
+    says = next(run_recipes._missing(recipe, 100, "cpu", print))[0]
+    assert says.startswith("measuring")
+    file = tmp_path / recipe.name / damage
+    file.write_bytes(file.read_bytes()[:-20])
+    says = next(run_recipes._missing(recipe, 100, "cpu", print))[0]
+    assert says.startswith(f"making {recipe.name} anew, since its ")

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from scipy.special import ndtr, ndtri
 
 from rsviz.core import bounds
-from rsviz.core.radius import ceiling, radius_l2
+from rsviz.core.radius import ceiling, down, radius_l2
 from rsviz.figures.style import BLUE, GREEN, GREY, PURPLE, RED, empty_figure, rgba
 from rsviz.teaching.experiments import peeking
 from rsviz.teaching.pictures.base import Picture, aligned, coloured, here
@@ -32,25 +32,25 @@ def price(share: float, n: int, alpha: float) -> Picture:
     top, more = (ceiling(SIGMA, m, alpha) for m in (n, 10 * n))
     lower, sigma = coloured(BLUE, r"\underline{p_A}"), coloured(PURPLE, r"\sigma")
     formula = rf"{coloured(GREEN, 'R')} &= {sigma}\;\Phi^{{-1}}({lower})"
-    noise, number = coloured(PURPLE, f"{SIGMA:g}"), coloured(BLUE, f"{p_a_lower:.4f}")
-    result = rf"&= {noise}\;\Phi^{{-1}}({number}) = {coloured(GREEN, f'{radius:.3f}')}"
+    noise, number = coloured(PURPLE, f"{SIGMA:g}"), coloured(BLUE, down(p_a_lower, 4))
+    result = rf"&= {noise}\;\Phi^{{-1}}({number}) = {coloured(GREEN, down(radius, 3))}"
     if radius == 0:
         result = rf"{lower} &= {number} \le 0.5:\ \text{{abstain}}"
     ceiling_words = coloured(RED, r"\sigma\,\Phi^{-1}(\alpha^{1/n})")
     return Picture(
         figure=_price_figure(k, n, alpha),
         formula=aligned(
-            formula, result, rf"R &\le {ceiling_words} = {coloured(RED, f'{top:.3f}')}"
+            formula, result, rf"R &\le {ceiling_words} = {coloured(RED, down(top, 3))}"
         ),
         alt=(
             f"Certified radius against the share of votes for {n:,} votes and alpha {alpha:g}: it "
-            f"stays below what the share itself would give and ends at the ceiling {top:.3f}."
+            f"stays below what the share itself would give and ends at the ceiling {down(top, 3)}."
         ),
         answer=2,
         reveal=(
-            f"{n:,} votes end at {top:.3f}, {10 * n:,} at {more:.3f}: {more / top:.2f} times as "
-            "far for ten times the work. The bell curve falls off so fast that every further step "
-            "outwards costs many times the votes of the one before."
+            f"{n:,} votes end at {down(top, 3)}, {10 * n:,} at {down(more, 3)}: "
+            f"{more / top:.2f} times as far for ten times the work. The bell curve falls off so "
+            "fast that every further step outwards costs many times the votes of the one before."
         ),
     )
 
@@ -77,10 +77,11 @@ def _price_figure(k: int, n: int, alpha: float) -> go.Figure:
         figure.add_scatter(x=x, y=y, mode="lines", line=line, name=name, hoverinfo="skip")
     figure.data[1].update(
         customdata=100 * share_P,
+        text=[down(r, 3) for _, r in read_P],
         hoverinfo=None,
-        hovertemplate="%{customdata:.4g} % of the votes: radius %{y:.3f}<extra></extra>",
+        hovertemplate="%{customdata:.4g} % of the votes: radius %{text}<extra></extra>",
     )
-    hover = f"{k:,} of {n:,} votes: radius {radius:.3f}"
+    hover = f"{k:,} of {n:,} votes: radius {down(radius, 3)}"
     figure.add_trace(here(min(float(ndtri(k / n)), _END), radius, "your votes", hover))
     figure.update_xaxes(
         title="share of the votes for the class",

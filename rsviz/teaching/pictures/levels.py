@@ -6,6 +6,7 @@ Shape suffixes: R radii, N images, L levels, P points, 2 pixels.
 import numpy as np
 import plotly.graph_objects as go
 
+from rsviz.core.radius import down
 from rsviz.evaluation import curves, examples
 from rsviz.evaluation.logs import Log
 from rsviz.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, empty_figure, rgba
@@ -93,7 +94,7 @@ def chosen(left: float, right: float) -> Picture:
     """Show a point whose sigma was chosen for it: the ball claimed, the ball proved, the truth."""
     claim = two_pixel_levels.look((left, right))
     red, purple, green = (
-        coloured(colour, f"{value:.3f}")
+        coloured(colour, down(value, 3))
         for colour, value in (
             (RED, claim.claimed),
             (PURPLE, claim.constancy),
@@ -111,8 +112,8 @@ def chosen(left: float, right: float) -> Picture:
         ),
         alt=(
             f"Part of the two-pixel square. The point ({left:g}, {right:g}) gets sigma "
-            f"{claim.sigma:g}; a ball of radius {claim.claimed:.3f} is claimed, one of "
-            f"{claim.proved:.3f} proved."
+            f"{claim.sigma:g}; a ball of radius {down(claim.claimed, 3)} is claimed, one of "
+            f"{down(claim.proved, 3)} proved."
         ),
         answer=0 if claim.breach is None else 1,
         reveal=_reveal(claim),
@@ -124,16 +125,16 @@ def _reveal(claim: two_pixel_levels.Claim) -> str:
     """Say what is true in the ball claimed, and what the rule proves."""
     if claim.breach is None:
         return (
-            f"The answer first changes {claim.distance:.3f} away, so the claim of "
-            f"{claim.claimed:.3f} happens to be true; but $p_A$ at this one sigma does not prove "
-            f"it. The smaller radius, {claim.proved:.3f}, is proved."
+            f"The answer first changes {down(claim.distance, 3)} away, so the claim of "
+            f"{down(claim.claimed, 3)} happens to be true; but $p_A$ at this one sigma does not "
+            f"prove it. The smaller radius, {down(claim.proved, 3)}, is proved."
         )
     other = float(two_pixel_levels.level(two_pixels.rotate(np.array(claim.breach))[0]))
     return (
         f"At the cross, inside the ball claimed, the selector names sigma {other:g} and the answer "
         f"is '{two_pixels.CLASSES[1 - claim.predicted]}', with probability {claim.breach_p:.2f}. "
-        f"The answer first changes {claim.distance:.3f} away; {claim.claimed:.3f} was claimed, "
-        f"{claim.proved:.3f} is proved."
+        f"The answer first changes {down(claim.distance, 3)} away; {down(claim.claimed, 3)} was "
+        f"claimed, {down(claim.proved, 3)} is proved."
     )
 
 

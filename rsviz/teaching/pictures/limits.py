@@ -9,6 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from rsviz.core import bounds, radius
+from rsviz.core.radius import down
 from rsviz.data import shapes
 from rsviz.evaluation import examples
 from rsviz.figures.style import BLUE, GREEN, GREY, PURPLE, RED, RIGHT, WRONG, empty_figure
@@ -29,7 +30,9 @@ def wrong(noise: float) -> Picture:
     ball = rf"{length} < {coloured(BLUE, 'R')}"
     unsaid = [coloured(RED, term) for term in ("g(x) = y", "f(x) = g(x)")]
     answer = 0 if after.abstained else 1 if noisy.correct else 2
-    said = "abstains" if after.abstained else f"says '{becomes}' with radius {after.radius:.3f}"
+    said = (
+        "abstains" if after.abstained else f"says '{becomes}' with radius {down(after.radius, 3)}"
+    )
     return Picture(
         figure=_votes_figure(seen, revealed=True),
         teaser=_votes_figure(seen, revealed=seen is own),
@@ -40,13 +43,13 @@ def wrong(noise: float) -> Picture:
         alt=(
             f"Votes on a picture of a {is_a}, by class, stored with the network. At sigma "
             f"{own.sigma:g} the certificate says '{shapes.CLASSES[before.predicted or 0]}' with "
-            f"radius {before.radius:.3f}."
+            f"radius {down(before.radius, 3)}."
         ),
         answer=answer,
         reveal=(
             f"The picture shows '{is_a}'. At sigma {own.sigma:g} it is certified as such with "
-            f"radius {before.radius:.3f}; at sigma {noisy.sigma:g} the same network {said}, since "
-            f"{max(after.counts):,} of {sum(after.counts):,} noisy copies agree on it. The "
+            f"radius {down(before.radius, 3)}; at sigma {noisy.sigma:g} the same network {said}, "
+            f"since {max(after.counts):,} of {sum(after.counts):,} noisy copies agree on it. The "
             "certificate is as valid as the first: it promises that the answer stays, and the "
             "answer is wrong."
         ),
@@ -75,7 +78,7 @@ def _votes_figure(judged: examples.Judged, revealed: bool) -> go.Figure:
         )
         verdict = "right" if judged.correct else "wrong"
         name = shapes.CLASSES[certificate.predicted or 0]
-        text = f"certified: {name}, R = {certificate.radius:.3f}<br>{verdict}"
+        text = f"certified: {name}, R = {down(certificate.radius, 3)}<br>{verdict}"
     else:
         text = "Make your prediction,<br>and the votes appear here."
     figure.add_annotation(

@@ -7,6 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from scipy.special import ndtri
 
+from rsviz.core.radius import down
 from rsviz.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, empty_figure
 from rsviz.teaching.experiments import query_budget
 from rsviz.teaching.pictures.base import Picture, aligned, coloured, here
@@ -191,21 +192,21 @@ def root(side: int, noise: float, p: float) -> Picture:
     return Picture(
         figure=_root_figure(side, noise, p),
         formula=aligned(
-            rf"{l2} &= \sigma\,\Phi^{{-1}}(\underline{{p_A}}) = {coloured(BLUE, f'{length:.3f}')}",
+            rf"{l2} &= \sigma\,\Phi^{{-1}}(\underline{{p_A}}) = {coloured(BLUE, down(length, 3))}",
             rf"{size} &= \sqrt{{3 \cdot {side}^2}} = {coloured(ORANGE, f'{d**0.5:.1f}')}",
-            rf"{linf} &= \tfrac{{{l2}}}{{{size}}} = {coloured(RED, f'{radius:.5f}')}",
-            rf"&= {coloured(RED, f'{255 * radius:.2f}')}\ \text{{of 255 levels}}",
+            rf"{linf} &= \tfrac{{{l2}}}{{{size}}} = {coloured(RED, down(radius, 5))}",
+            rf"&= {coloured(RED, down(255 * radius, 2))}\ \text{{of 255 levels}}",
         ),
         alt=(
             f"Linf radius in grey levels against the side of the image, both on logarithmic "
-            f"scales: a straight line falling by half at each doubling; {255 * radius:.2f} of 255 "
-            f"at side {side}."
+            f"scales: a straight line falling by half at each doubling; {down(255 * radius, 2)} of "
+            f"255 at side {side}."
         ),
         answer=1,
         reveal=(
             f"Four times the values, and the square root of four is two: at side {side} "
-            f"{255 * radius:.2f} of 255 levels are left, at side {2 * side} "
-            f"{255 * radius / 2:.2f}. The L2 radius is {length:.3f} at both."
+            f"{down(255 * radius, 2)} of 255 levels are left, at side {2 * side} "
+            f"{down(255 * radius / 2, 2)}. The L2 radius is {down(length, 3)} at both."
         ),
     )
 
@@ -215,10 +216,16 @@ def _root_figure(side: int, noise: float, p: float) -> go.Figure:
     figure = empty_figure(420)
     level_P = [255 * noise * float(ndtri(p)) / (k * 3**0.5) for k in _SIDES]
     line = {"color": RED, "width": 3}
-    hover = "side %{x}: %{y:.2f} of 255 levels<extra></extra>"
+    hover = "side %{x}: %{text} of 255 levels<extra></extra>"
     name = "L2 radius, read in Linf"
     figure.add_scatter(
-        x=_SIDES, y=level_P, mode="lines+markers", line=line, name=name, hovertemplate=hover
+        x=_SIDES,
+        y=level_P,
+        text=[down(level, 2) for level in level_P],
+        mode="lines+markers",
+        line=line,
+        name=name,
+        hovertemplate=hover,
     )
     ends = {"x": [_SIDES[0], _SIDES[-1]], "y": [1, 1], "mode": "lines", "hoverinfo": "skip"}
     line = {"color": GREY, "width": 2, "dash": "dot"}

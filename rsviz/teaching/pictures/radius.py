@@ -9,6 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from rsviz.core.radius import down
 from rsviz.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, empty_figure, rgba
 from rsviz.teaching.experiments import worst_case
 from rsviz.teaching.pictures.base import Picture, aligned, coloured, here
@@ -40,16 +41,16 @@ def slide(p: float, noise: float, shift: float) -> Picture:
         alt=(
             f"Two bell curves of width sigma {noise:g}, {shift:g} apart. The cut that holds {p:g} "
             f"of the first holds {kept:.3f} of the second; it would hold one half at a shift of "
-            f"{radius:.3f}, the radius."
+            f"{down(radius, 3)}, the radius."
         ),
         answer=0 if survives else 1,
         reveal=(
             f"The worst network keeps {100 * kept:.1f} % of the moved copies, and {shift:.2f} is "
-            f"shorter than R = {radius:.3f}, so every other network keeps at least as much."
+            f"shorter than R = {down(radius, 3)}, so every other network keeps at least as much."
             if survives
-            else f"The straight cut keeps only {100 * kept:.1f} %. {end} = {radius:.3f} the share "
-            "alone proves nothing; yet it does not follow that your network fails: a strip that "
-            f"holds the same share keeps {100 * strip:.1f} %."
+            else f"The straight cut keeps only {100 * kept:.1f} %. {end} = {down(radius, 3)} the "
+            "share alone proves nothing; yet it does not follow that your network fails: a strip "
+            f"that holds the same share keeps {100 * strip:.1f} %."
         ),
     )
 
@@ -134,7 +135,7 @@ def _add_curves(figure: go.Figure, p: float, sigma: float, shift: float) -> None
         )
     for x_P, y_P, colour, name in (
         ([0, _LONGEST], [0.5, 0.5], GREY, "one half"),
-        ([radius, radius], [0, 1], GREEN, f"R = {radius:.3f}"),
+        ([radius, radius], [0, 1], GREEN, f"R = {down(radius, 3)}"),
     ):
         line = {"color": colour, "width": 2, "dash": "dot"}
         figure.add_scatter(x=x_P, y=y_P, mode="lines", line=line, name=name, hoverinfo="skip")

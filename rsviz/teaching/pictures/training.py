@@ -7,6 +7,7 @@ Shape suffixes: W weights, N images, S samples.
 import numpy as np
 import plotly.graph_objects as go
 
+from rsviz.core.radius import down
 from rsviz.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, empty_figure, rgba
 from rsviz.teaching.pictures.base import Picture, aligned, coloured
 
@@ -75,10 +76,13 @@ def _push_figure(name: str, sigma: float, revealed: bool) -> go.Figure:
             mode="markers",
             marker=marker,
             name=f"class {label + 1}",
-            customdata=two_pixel_training.trained(name if revealed else "Gaussian", sigma).radius_N[
-                own
+            customdata=[
+                down(r, 3)
+                for r in two_pixel_training.trained(
+                    name if revealed else "Gaussian", sigma
+                ).radius_N[own]
             ],
-            hovertemplate="radius %{customdata:.3f}<extra></extra>",
+            hovertemplate="radius %{customdata}<extra></extra>",
         )
     axis = {"range": [0, 1], "showgrid": False, "zeroline": False, "constrain": "domain"}
     figure.update_xaxes(title="brightness of the left pixel", **axis)

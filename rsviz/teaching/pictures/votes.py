@@ -6,6 +6,7 @@ Shape suffixes: P points, 2 pixels.
 import numpy as np
 import plotly.graph_objects as go
 
+from rsviz.core.radius import down
 from rsviz.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, empty_figure, ink, rgba
 from rsviz.teaching.experiments import two_pixels
 from rsviz.teaching.pictures.base import Picture, aligned, circle, coloured, here
@@ -25,8 +26,8 @@ def votes(left: float, right: float, noise: float, votes: int) -> Picture:
         alt=(
             "The square of all two-pixel images in two colours with a spiky border. At the point "
             f"({left:g}, {right:g}), {seen.count:,} of {seen.n:,} noisy copies vote '{winner}'; "
-            f"the certified disc has radius {seen.radius:.3f}, the smoothed boundary is "
-            f"{seen.distance:.3f} away."
+            f"the certified disc has radius {down(seen.radius, 3)}, the smoothed boundary is "
+            f"{down(seen.distance, 3)} away."
         ),
         answer=_doubled(seen)[0],
         reveal=_doubled(seen)[1],
@@ -111,12 +112,12 @@ def _formula(seen: two_pixels.Look) -> str:
     lower, sigma = coloured(colour, r"\underline{p_A}"), coloured(PURPLE, r"\sigma")
     first = rf"{coloured(GREEN, 'R')} &= {sigma}\;\Phi^{{-1}}({lower})"
     if seen.abstained:
-        return aligned(first, rf"{lower} &= {seen.p_a_lower:.3f} \le 0.5:\ \text{{abstain}}")
-    noise, share = coloured(PURPLE, f"{seen.sigma:g}"), coloured(colour, f"{seen.p_a_lower:.4f}")
+        return aligned(first, rf"{lower} &= {down(seen.p_a_lower, 3)} \le 0.5:\ \text{{abstain}}")
+    noise, share = coloured(PURPLE, f"{seen.sigma:g}"), coloured(colour, down(seen.p_a_lower, 4))
     return aligned(
         first,
-        rf"&= {noise}\;\Phi^{{-1}}({share}) = {coloured(GREEN, f'{seen.radius:.3f}')}",
-        rf"&< {coloured(GREY, f'{seen.distance:.3f}')}\ \text{{, the true distance}}",
+        rf"&= {noise}\;\Phi^{{-1}}({share}) = {coloured(GREEN, down(seen.radius, 3))}",
+        rf"&< {coloured(GREY, down(seen.distance, 3))}\ \text{{, the true distance}}",
     )
 
 
@@ -127,10 +128,10 @@ def _doubled(seen: two_pixels.Look) -> tuple[int, str]:
     answer = 2 if abs(change) <= 0.01 * seen.radius else int(change < 0)
     before, after = (f"{100 * a.count / a.n:.4g} % of the copies" for a in (seen, other))
     reveal = (
-        f"At sigma = {seen.sigma:g}, {before} agree and the radius is {seen.radius:.3f}; at "
-        f"sigma = {other.sigma:g}, {after} agree and it is {other.radius:.3f}. More noise makes "
-        "the same share of the votes worth more, but carries more copies across the boundary: here "
-        f"{('the first wins', 'the second wins', 'the two cancel')[answer]}."
+        f"At sigma = {seen.sigma:g}, {before} agree and the radius is {down(seen.radius, 3)}; at "
+        f"sigma = {other.sigma:g}, {after} agree and it is {down(other.radius, 3)}. More noise "
+        "makes the same share of the votes worth more, but carries more copies across the "
+        f"boundary: here {('the first wins', 'the second wins', 'the two cancel')[answer]}."
     )
     return answer, reveal
 

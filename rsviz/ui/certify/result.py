@@ -7,15 +7,13 @@ import streamlit as st
 
 from rsviz.core import live_bounds
 from rsviz.core.flags import FLAGS
-from rsviz.core.radius import ceiling, down, in_grey_levels
+from rsviz.core.radius import down, in_grey_levels
 from rsviz.core.reading import formula, reread
 from rsviz.core.spec import Bound, Certificate, RunSpec
 from rsviz.figures import certificate
-from rsviz.ui.common import charts, jobs
+from rsviz.ui.common import charts, job_panel
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.sessions import Shown, shown_of
-
-POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -42,34 +40,15 @@ def show_waiting(spec: RunSpec, device: str) -> None:
     )
 
 
-def show_running(job: Job, view: View, resampled: bool) -> None:
+def show_running(job: Job, view: View) -> None:
     """Show a job until it ends: its place in the queue, progress, Stop, and every reading."""
 
-    @st.fragment(run_every=POLL_SECONDS)
-    def panel() -> None:
-        if not job.active:
-            st.rerun()
-        left, right = st.columns([4, 1], vertical_alignment="center")
-        fraction, text = _progress(job)
-        left.progress(fraction, text)
-        right.button("Stop", key="stop", on_click=job.stop, icon=":material/stop:", width="stretch")
-        shown = shown_of(job, resampled)
+    def show_reading() -> None:
+        shown = shown_of(job)
         if shown is not None:
             show_result(view, shown)
 
-    panel()
-
-
-def _progress(job: Job) -> tuple[float, str]:
-    latest, ahead = job.latest, jobs.queue(job.line).position(job)
-    if latest is None:
-        return 0.0, f"Waiting: {ahead} before you on {job.device}" if ahead else "Starting"
-    speed = latest.votes_per_second
-    seconds = (latest.planned - latest.done) / max(speed, 1e-9)
-    return latest.done / latest.planned, (
-        f"{latest.done:,} of {latest.planned:,} votes · {speed:,.0f} votes/s · "
-        f"{seconds:,.0f} s left · on {job.device}"
-    )
+    job_panel.show_job(job, show_reading, "stop")
 
 
 def show_result(view: View, shown: Shown) -> None:
@@ -85,7 +64,7 @@ def show_result(view: View, shown: Shown) -> None:
         _show(bars, "votes", told, c)
     with right:
         st.markdown("**The distance they prove**")
-        _show_trace(c, view, shown)
+        _show_trace(c, shown)
     _explain(c, view)
 
 
@@ -151,8 +130,8 @@ def _bound_lines(c: Certificate, view: View) -> list[str]:
         lines.append(f"- Anytime bound, holds whenever you look: {_in_words(reading)}")
     if live_bounds.PLANNED[view.bound]:
         reading = live_bounds.planned(c, view.alpha, view.bound)
-        told = _in_words(reading) if reading else live_bounds.refusal(c)
-        lines.append(f"- Clopper-Pearson, what papers report: {told}")
+        if told := _in_words(reading) if reading else live_bounds.refusal(c):
+            lines.append(f"- Clopper-Pearson, what papers report: {told}")
     return lines
 
 
@@ -161,13 +140,9 @@ def _in_words(reading: live_bounds.Reading) -> str:
     return f"p_A ≥ {down(reading.p_a_lower, 4)}, {radius} (at alpha {reading.alpha:.3g})"
 
 
-def _show_trace(c: Certificate, view: View, shown: Shown) -> None:
-    line = live_bounds.trace(shown.readings, view.alpha, view.bound)
-    final = live_bounds.planned(c, view.alpha, view.bound)
-    alpha = view.alpha * (live_bounds.PLANNED[view.bound] or 1.0)
-    highest = ceiling(c.sigma or 0.0, c.n, alpha)
-    figure = certificate.radius_trace(line, c.n, highest, final.radius if final else None)
-    _show(figure, "radius_trace", certificate.trace_in_words(line, highest), c)
+def _show_trace(c: Certificate, shown: Shown) -> None:
+    figure, told = certificate.radius_of_run(c, shown.readings)
+    _show(figure, "radius_trace", told, c)
 
 
 def _show(figure: go.Figure, key: str, alt: str, c: Certificate) -> None:
@@ -194,6 +169,11 @@ def _explain(c: Certificate, view: View) -> None:
         )
     if not c.abstained:
         st.markdown(f"**The guarantee.** {c.guarantee} Here alpha = {c.alpha:g}.")
+    show_flags(c)
+
+
+def show_flags(c: Certificate) -> None:
+    """Say of each flag of a run that ended what it means and what to do."""
     for name in c.flags if c.ended != "running" else ():
         flag = FLAGS[name]
         st.caption(f":material/flag: **{name.capitalize()}.** {flag.meaning} {flag.what_to_do}")

@@ -6,8 +6,6 @@ import plotly.graph_objects as go
 import streamlit as st
 from torch import Tensor
 
-from rsviz.core import live_bounds
-from rsviz.core.radius import ceiling
 from rsviz.core.spec import Certificate
 from rsviz.data.images import image_id
 from rsviz.figures import certificate, export, report
@@ -21,7 +19,8 @@ def offer_certificate(
     more: Sequence[tuple[str, go.Figure]] = (),
 ) -> None:
     """Offer a certificate as JSON, as a report that opens offline, and its figures as CSV."""
-    votes, radius = certificate.vote_bars(c.counts, classes, c.predicted), _trace(c, readings)
+    votes = certificate.vote_bars(c.counts, classes, c.predicted)
+    radius, _ = certificate.radius_of_run(c, readings)
     drawn = (("The votes", votes), ("The distance they prove", radius), *more)
     with st.container(horizontal=True, gap="small"):
         for label, data, file, mime in (
@@ -42,15 +41,6 @@ def offer_certificate(
         "Whoever receives a certificate checks it with the image and the weights: "
         "`python -m rsviz verify certificate.json IMAGE`."
     )
-
-
-def _trace(c: Certificate, readings: Sequence[Certificate]) -> go.Figure:
-    """Draw the radius while votes came in, as the page does."""
-    line = live_bounds.trace(readings, c.alpha, c.bound)
-    final = live_bounds.planned(c, c.alpha, c.bound)
-    alpha = c.alpha * (live_bounds.PLANNED[c.bound] or 1.0)
-    highest = ceiling(c.sigma or 0.0, c.n, alpha)
-    return certificate.radius_trace(line, c.n, highest, final.radius if final else None)
 
 
 def say_upload(x_CHW: Tensor) -> None:

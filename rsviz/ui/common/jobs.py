@@ -3,6 +3,7 @@
 import itertools
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -17,7 +18,22 @@ _order = itertools.count()
 
 
 class Reading(Protocol):
-    """Where a run stands: of one image `voting.Progress`, of many something like it."""
+    """Where work stands: so many of so many votes, images or attacks."""
+
+    @property
+    def done(self) -> int:
+        """How many are done."""
+        ...
+
+    @property
+    def planned(self) -> int:
+        """How many there will be, at least."""
+        ...
+
+    @property
+    def unit(self) -> str:
+        """What is counted, in the plural."""
+        ...
 
     @property
     def complete(self) -> bool:
@@ -47,11 +63,23 @@ class Job:
     error: str = ""
     cancel: threading.Event = field(default_factory=threading.Event)
     number: int = field(default_factory=lambda: next(_order))
+    first: tuple[float, int] | None = None  # when the first reading came, and what was done then
+    last: tuple[float, int] | None = None
 
     @property
     def active(self) -> bool:
         """Whether it waits or runs."""
         return self.state in ("queued", "running")
+
+    @property
+    def rate(self) -> float:
+        """How many of its unit are done a second, since its first reading; 0 before there is one.
+
+        What a log held before this run does not count.
+        """
+        if self.first is None or self.last is None or self.last[0] <= self.first[0]:
+            return 0.0
+        return (self.last[1] - self.first[1]) / (self.last[0] - self.first[0])
 
     @property
     def line(self) -> str:
@@ -77,6 +105,8 @@ class Job:
             latest: Reading | None = None
             for latest in self.steps(self.cancel):
                 thin = self.readings[1::2] if len(self.readings) >= READINGS_MAX else self.readings
+                self.last = (time.perf_counter(), latest.done)
+                self.first = self.first or self.last
                 self.readings = [*thin, latest]
             self.state = "done" if latest is not None and latest.complete else "cancelled"
         except UserError as error:
@@ -154,6 +184,19 @@ class Session:
         self.job = job
         self.history.append(job)
         return queue(job.line).submit(job)
+
+    def start_once(self, job: Job) -> Job:
+        """Queue a job as `start` does, unless that very run waits or runs already."""
+        held = self.job
+        if held is not None and held.key == job.key and held.active and not held.cancel.is_set():
+            return held
+        return self.start(job)
+
+    def find(self, key: Any) -> Job | None:
+        """Return the newest job with this key, and stop the one that runs for another key."""
+        if self.job is not None and self.job.key != key:
+            self.job.stop()
+        return next((job for job in reversed(self.history) if job.key == key), None)
 
     def stop(self) -> None:
         """Stop this tab's job; nobody else's is touched."""

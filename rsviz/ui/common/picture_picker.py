@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from rsviz.core.errors import UserError
+from rsviz.core.flags import RESAMPLED
 from rsviz.data import datasets, images
 from rsviz.ui.common.address import plain
 
@@ -54,6 +55,11 @@ class Picture:
         """The name a RunSpec uses, empty for an upload, which goes by its hash."""
         return self.source.name if self.source.dataset else ""
 
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What a certificate of it is marked with."""
+        return (RESAMPLED,) * self.resampled
+
 
 def pick(default: str) -> Source:
     """Show the ways to a picture and return the one chosen; an unusable one is told in words."""
@@ -67,7 +73,10 @@ def pick(default: str) -> Source:
         label_visibility="collapsed",
     )
     if chosen == "upload":
-        file = st.file_uploader("A picture from this device (JPEG, PNG, GIF, WebP or BMP)")
+        file = st.file_uploader(
+            "A picture from this device (JPEG, PNG, GIF, WebP or BMP)",
+            max_upload_size=images.MEGABYTES,
+        )
     elif chosen == "camera":
         file = st.camera_input("Take a picture")
     else:
@@ -146,12 +155,18 @@ def cut(source: Source, size: int) -> Picture:
     """Return what a network of this input size sees of a picture, asking how to crop a file."""
     if source.x_CHW is not None:
         return Picture(source.x_CHW, source, images.to_pil(source.x_CHW, 8))
+    of = source.digest[:16]  # a crop is of this file: the next one starts at its centre
     how = st.segmented_control(
-        "Crop", list(CROPS), default="centre", format_func=CROPS.__getitem__, required=True
+        "Crop",
+        list(CROPS),
+        default="centre",
+        format_func=CROPS.__getitem__,
+        required=True,
+        key=f"crop_{of}",
     )
     crop: images.Crop | images.Box = "centre"
     if how == "box":
-        crop = _box()
+        crop = _box(of)
     elif how == "whole":
         crop = "whole"
     args = source.digest, source.data, source.name, size
@@ -164,10 +179,10 @@ def cut(source: Source, size: int) -> Picture:
     return Picture(x_CHW, source, original, crop, resampled)
 
 
-def _box() -> images.Box:
-    """Ask for a crop as fractions of width and height."""
-    left, right = st.slider("From left to right, per cent", 0, 100, (10, 90))
-    top, bottom = st.slider("From top to bottom, per cent", 0, 100, (10, 90))
+def _box(of: str) -> images.Box:
+    """Ask for a crop as fractions of width and height of a file, named by its hash."""
+    left, right = st.slider("From left to right, per cent", 0, 100, (10, 90), key=f"across_{of}")
+    top, bottom = st.slider("From top to bottom, per cent", 0, 100, (10, 90), key=f"down_{of}")
     return left / 100, top / 100, right / 100, bottom / 100
 
 
@@ -178,7 +193,7 @@ def _prepared(
     """Decode once, keyed by the hash of the bytes; the picture kept for display is small."""
     image = images.open_image(_data, _name)
     x_CHW = images.to_tensor(image, size, crop)
-    resampled = images.resampled(image, size)
+    resampled = images.resampled(image, size, crop)
     image.thumbnail((512, 512))
     return x_CHW, image, resampled
 

@@ -12,6 +12,7 @@ from rsviz.core.spec import Bound
 from rsviz.data.catalog import CLASSES
 from rsviz.evaluation import examples
 from rsviz.methods.registry import METHODS
+from rsviz.ui.common import method_controls
 from rsviz.ui.common.address import complaints, means, plain
 from rsviz.ui.common.sessions import devices
 
@@ -140,8 +141,8 @@ def trained_sigma(checkpoint: Checkpoint) -> float:
 
 def pick_settings(checkpoint: Checkpoint) -> tuple[dict[str, Any], str]:
     """Show sigma, n, seed and device; return the settings of a run, and the device."""
-    sigma = None
-    if METHODS[checkpoint.card["method"]].chooses_sigma:
+    sigma, method = None, METHODS[checkpoint.card["method"]]
+    if method.chooses_sigma:
         st.caption("This network chooses the noise of each picture itself.")
     else:
         sigma = st.select_slider(
@@ -153,6 +154,9 @@ def pick_settings(checkpoint: Checkpoint) -> tuple[dict[str, Any], str]:
             help="Standard deviation of the noise added to every pixel, where black is 0 and white "
             "1. More noise can certify larger distances, but hides the picture.",
         )
+    own: dict[str, Any] = {}
+    if method.controls and method.page == "certify":
+        own = {"settings": method_controls.pick(checkpoint)}
     with st.expander("Votes, seed, device", icon=":material/tune:"):
         n = st.select_slider(
             "Votes, n",
@@ -173,7 +177,7 @@ def pick_settings(checkpoint: Checkpoint) -> tuple[dict[str, Any], str]:
             help="Fixes the noise. Another seed is another experiment, kept beside the first.",
         )
         device = st.radio("Device", devices(), horizontal=True, key="device")
-    return {"sigma": sigma, "n": int(n), "seed": int(seed)}, device or "cpu"
+    return {"sigma": sigma, "n": int(n), "seed": int(seed), **own}, device or "cpu"
 
 
 def press_certify(device: str) -> bool:

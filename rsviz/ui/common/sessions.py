@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from rsviz.certification import certify as running
-from rsviz.checkpoints import catalog, weights
+from rsviz.certification import engine_choice
+from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core import flags
 from rsviz.core.flags import flagged
@@ -20,8 +21,13 @@ from rsviz.core.spec import Bound, Certificate, RunSpec
 from rsviz.data import images
 from rsviz.data.catalog import CLASSES
 from rsviz.evaluation import examples
-from rsviz.smoothing import driver, voters
+from rsviz.methods.registry import METHODS
+from rsviz.smoothing import driver
+from rsviz.smoothing.engines import Engine
 from rsviz.ui.common.jobs import Job, Session
+
+READ_SECONDS = 0.03  # between readings of a run: each costs the worker 2 ms
+IMAGE = "image"  # the desk of certificates and attacks: one of them runs at a time in a tab
 
 
 @dataclass(frozen=True)
@@ -43,8 +49,8 @@ class Shown:
 
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the network")
-def _networks(name: str, sha256: str, device: str) -> dict[str, nn.Module]:
-    nets = weights.load_nets(catalog.find(name), device)
+def _networks(name: str, sha256: str, device: str, engine: Engine) -> dict[str, nn.Module]:
+    nets = engine_choice.load(catalog.find(name), device, engine)
     gc.freeze()  # Streamlit collects garbage after every run; what stays need not be searched
     return nets
 
@@ -57,7 +63,8 @@ def networks(checkpoint: Checkpoint, device: str) -> dict[str, nn.Module]:
     own = st.session_state.get("_own")
     if own is not None and own.checkpoint is checkpoint:
         return {name: net.to(device) for name, net in own.nets.items()}
-    return _networks(checkpoint.name, checkpoint.sha256, device)
+    engine = engine_choice.default(checkpoint, device).engine
+    return _networks(checkpoint.name, checkpoint.sha256, device, engine)
 
 
 def network(checkpoint: Checkpoint, device: str) -> nn.Module:
@@ -66,14 +73,14 @@ def network(checkpoint: Checkpoint, device: str) -> nn.Module:
 
 
 @st.cache_resource(scope="session", on_release=lambda session: session.stop(), show_spinner=False)
-def session() -> Session:
-    """Return this browser tab's jobs; closing the tab stops them."""
-    return Session()
-
-
-@st.cache_resource(scope="session", on_release=lambda session: session.stop(), show_spinner=False)
 def desk(name: str) -> Session:
-    """Return this browser tab's jobs of another kind than certificates; closing it stops them."""
+    """Return this browser tab's jobs of one kind; closing the tab stops them.
+
+    Parameters
+    ----------
+    name : ``image`` for certificates and attacks of one image, else the view: ``levels``,
+        ``masks``, ``networks``, ``weightings``, ``evaluate``.
+    """
     return Session()
 
 
@@ -91,17 +98,26 @@ def devices() -> list[str]:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _noisy(key: Key, first: int, _x_CHW: Tensor, _net: nn.Module) -> tuple[Tensor, Tensor]:
-    voter = voters.NoisyClassifier(_net)
-    return driver.noisy_votes(voter, _x_CHW, key.spec, first, key.device)
+def _noisy(
+    key: Key, first: int, _x_CHW: Tensor, _nets: Mapping[str, nn.Module]
+) -> tuple[Tensor, Tensor]:
+    return _ask_noisy(key, first, _x_CHW, _nets)
 
 
-def noisy(key: Key, x_CHW: Tensor, net: nn.Module, first: int = 9) -> tuple[Tensor, Tensor]:
+def _ask_noisy(
+    key: Key, first: int, x_CHW: Tensor, nets: Mapping[str, nn.Module]
+) -> tuple[Tensor, Tensor]:
+    ask = next(METHODS[key.spec.method].certify(x_CHW, nets, key.spec))
+    return driver.noisy_votes(ask.voter, x_CHW, key.spec, first, key.device)
+
+
+def noisy(
+    key: Key, x_CHW: Tensor, nets: Mapping[str, nn.Module], first: int = 9
+) -> tuple[Tensor, Tensor]:
     """Return the first noisy copies (N, C, H, W) that a run counts, and their votes class_N."""
     if key.spec.checkpoint in st.session_state.get("_own_classes", {}):  # kept in no shared cache
-        voter = voters.NoisyClassifier(net)
-        return driver.noisy_votes(voter, x_CHW, key.spec, first, key.device)
-    return _noisy(key, first, x_CHW, net)
+        return _ask_noisy(key, first, x_CHW, nets)
+    return _noisy(key, first, x_CHW, nets)
 
 
 def key_of(x_CHW: Tensor, spec: RunSpec, device: str) -> Key:
@@ -111,31 +127,28 @@ def key_of(x_CHW: Tensor, spec: RunSpec, device: str) -> Key:
 
 def start(key: Key, x_CHW: Tensor, spec: RunSpec, nets: Mapping[str, nn.Module]) -> Job:
     """Queue a run for this session in place of what runs for it, unless that is the very run."""
-    job = session().job
-    if job is not None and job.key == key and job.active and not job.cancel.is_set():
-        return job
     split = replace(spec, bound=Bound.SPLIT)
-    return session().start(
+    return desk(IMAGE).start_once(
         Job(
             key,
             key.device,
-            lambda cancel: running.watch(x_CHW, nets, split, key.device, cancel),
+            lambda cancel: running.watch(x_CHW, nets, split, key.device, cancel, READ_SECONDS),
         )
     )
 
 
-def shown_of(job: Job, resampled: bool) -> Shown | None:
+def shown_of(job: Job) -> Shown | None:
     """Return what a job has to show, None before its first reading."""
     readings = tuple(p.certificate for p in job.readings)
     if not readings:
         return None
-    return Shown(flagged(readings[-1], *_page_flags(job.key, resampled)), readings, False)
+    return Shown(flagged(readings[-1], *_page_flags(job.key)), readings, False)
 
 
-def find_shown(key: Key, checkpoint: Checkpoint, resampled: bool) -> Shown | None:
+def find_shown(key: Key, checkpoint: Checkpoint) -> Shown | None:
     """Return the newest run of this session with these votes, else a stored one, else None."""
-    for job in reversed(session().history):
-        if job.key == key and (shown := shown_of(job, resampled)) is not None:
+    for job in reversed(desk(IMAGE).history):
+        if job.key == key and (shown := shown_of(job)) is not None:
             return shown
     for example in examples.load(checkpoint):
         c = example.certificate
@@ -147,16 +160,16 @@ def find_shown(key: Key, checkpoint: Checkpoint, resampled: bool) -> Shown | Non
             key.spec.seed,
         )
         if same:
-            return Shown(flagged(c, *_page_flags(key, resampled)), (c,), True)
+            return Shown(flagged(c, *_page_flags(key)), (c,), True)
     return None
 
 
-def _page_flags(key: Key, resampled: bool) -> tuple[str, ...]:
-    """Return the flags that the page knows of: a resampled picture, a seed tried before."""
+def _page_flags(key: Key) -> tuple[str, ...]:
+    """Return the flag that the page knows of: a seed tried before."""
     retried = any(
         job.readings
         and job.key != key
         and replace(job.key, spec=replace(job.key.spec, seed=key.spec.seed)) == key
-        for job in session().history
+        for job in desk(IMAGE).history
     )
-    return (flags.RESAMPLED,) * resampled + (flags.RETRIED,) * retried
+    return (flags.RETRIED,) * retried

@@ -11,7 +11,7 @@ from rsviz.methods.registry import METHODS
 from rsviz.training.recipes import commands_of
 from rsviz.ui.common import address, charts
 
-COLOURS = {"holds": "green", "contradicted": "red", "undecided": "orange"}
+COLOURS = {"holds": "green", "contradicted": "red"}
 ICONS = {
     "holds": ":material/check_circle:",
     "contradicted": ":material/cancel:",
@@ -52,15 +52,16 @@ def show() -> None:
     st.markdown(
         "What papers claim, beside what the logs of the networks here say. The interval is a "
         "**paired bootstrap over the same images** (10,000 resamples, 95 %); a claim holds or is "
-        "contradicted only where it excludes zero. These networks are small and trained for "
-        "minutes: a verdict is about them, not about the paper's own."
+        "contradicted only where it excludes zero. Of so many claims some would by chance, so the "
+        "count below keeps those whose p-value **survives Holm's correction** over all of them. "
+        "These networks are small and trained for minutes: a verdict is about them, not about the "
+        "paper's own."
     )
-    counts = {
-        v: sum(f.verdict == v for f in found) for v in dict.fromkeys(f.verdict for f in found)
-    }
+    st.markdown(f"**{verdicts.headline(found)}**")
+    counts = verdicts.tally(found)
     with st.container(horizontal=True, gap="small"):
-        for verdict, count in counts.items():
-            st.badge(f"{count} {verdict}", color=COLOURS.get(verdict, "gray"))  # type: ignore[arg-type]
+        for name, count in counts.items():
+            st.badge(f"{count} {name}", color=COLOURS.get(name, "gray"))  # type: ignore[arg-type]
     if decided:
         charts.show_figure(figures.forest(decided), "forest", " ".join(verdicts.in_lines(decided)))
     _show_minutes()
@@ -74,9 +75,9 @@ def show() -> None:
 def _show_one(f: Finding) -> None:
     with st.container(border=True, gap="xsmall"):
         st.badge(
-            f.verdict,
+            f.label,
             icon=ICONS.get(f.verdict, ":material/hourglass_empty:"),
-            color=COLOURS.get(f.verdict, "gray"),  # type: ignore[arg-type]
+            color=COLOURS.get(f.label, "orange" if f.gap is not None else "gray"),  # type: ignore[arg-type]
         )
         st.markdown(f"**{f.claim.text}**")
         paper = _pair(f.claim.paper_a, f.claim.paper_b) or "no numbers of its own for this"
@@ -86,7 +87,7 @@ def _show_one(f: Finding) -> None:
             st.markdown(
                 f"Here: {_pair(f.ours_a, f.ours_b)} in {f.claim.measure}, difference "
                 f"**{f.gap:+.3f}**{gain}, 95 % interval {f.low:+.3f} to {f.high:+.3f} "
-                f"({f.images}, n {f.n:,})"
+                f"({f.images}, n {f.n:,}); {verdicts.p_in_words(f)}."
             )
         if f.minutes_a is not None and f.minutes_b is not None:
             st.caption(f"Training minutes, all in all: {f.minutes_a:.0f} and {f.minutes_b:.0f}.")

@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from rsviz.core.errors import UserError
+from rsviz.core.radius import down
 from rsviz.data import catalog, datasets
 from rsviz.data.images import to_pil
 from rsviz.evaluation import curves, per_image
@@ -21,12 +22,18 @@ from rsviz.ui.page_list import page_path
 GALLERY = 12
 
 
-def clicked(key: str, event: Any) -> dict[str, Any] | None:
-    """Return the point of a chart that was clicked last, kept when the figure changes."""
+def clicked(key: str, event: Any, axis: str = "") -> dict[str, Any] | None:
+    """Return the point of a chart that was clicked last, kept when the figure changes.
+
+    Parameters
+    ----------
+    axis : what its x is measured in; a point on another axis is forgotten.
+    """
     points = event["selection"]["points"]
     if points:
-        st.session_state[f"_{key}"] = points[0]
-    return st.session_state.get(f"_{key}")
+        st.session_state[f"_{key}"] = axis, points[0]
+    was, point = st.session_state.get(f"_{key}", ("", None))
+    return point if was == axis else None
 
 
 def show_spread(entry: Entry) -> None:
@@ -105,12 +112,18 @@ def show_positions(entry: Entry, at_N: np.ndarray) -> None:
         st.caption("There is no such image.")
         return
     classes = catalog.CLASSES.get(log.dataset)
-    present = classes is not None and datasets.available(log.dataset)
+    present = (
+        classes is not None
+        and log.split in catalog.SPLITS  # not stated, it may be of other images
+        and datasets.available(log.dataset)
+    )
     with st.container(horizontal=True, gap="small"):
         for i in at_N[:GALLERY].tolist():
             with st.container(width=104, gap=None):
                 _show_one(entry, i, present)
-    if classes is not None and not present:
+    if classes is not None and not log.split:
+        st.caption("The split of this log is not stated, so no pictures stand beside its rows.")
+    elif classes is not None and not present:
         st.caption("CIFAR-10 is not on this machine, so only labels and indices are shown.")
     told = ["abstained" if p < 0 else _class(p, classes) for p in log.predicted_N[at_N]]
     st.dataframe(
@@ -118,7 +131,7 @@ def show_positions(entry: Entry, at_N: np.ndarray) -> None:
             "image": log.index_N[at_N],
             "label": [_class(y, classes) for y in log.label_N[at_N]],
             "predicted": told,
-            "radius": log.radius_N[at_N],
+            "radius": [float(down(r, 4)) for r in log.radius_N[at_N]],
         },
         hide_index=True,
         height=240,
@@ -133,7 +146,9 @@ def _show_one(entry: Entry, i: int, present: bool) -> None:
     index, classes = int(log.index_N[i]), catalog.CLASSES.get(log.dataset)
     label, predicted = _class(int(log.label_N[i]), classes), int(log.predicted_N[i])
     told = (
-        "abstained" if predicted < 0 else f"{_class(predicted, classes)}, R {log.radius_N[i]:.2f}"
+        "abstained"
+        if predicted < 0
+        else f"{_class(predicted, classes)}, R {down(log.radius_N[i], 2)}"
     )
     if present:
         picture = to_pil(datasets.load(log.dataset, log.split).image(index), 3)

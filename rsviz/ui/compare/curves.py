@@ -59,7 +59,7 @@ def pick_entries() -> list[Entry]:
     with right.popover("Your logs", icon=":material/upload_file:", width="stretch"):
         mine = uploaded_logs.pick_logs()
     for sentence in refused:
-        st.warning(sentence, icon=":material/block:")
+        st.warning(_plain(sentence), icon=":material/block:")
     entries = [found[n] for n in names] + mine
     return entries + [comparison.from_published(shelf[n]) for n in papers]
 
@@ -98,22 +98,27 @@ def pick_treatment(entries: Sequence[Entry]) -> tuple[list[Entry], bool]:
             help="Binomial intervals: what the number of images leaves open.",
         )
         linf = False
-        if len({e.curve.norm for e in entries}) > 1:
+        if len({e.curve.norm for e in entries} - {None}) > 1:
             linf = st.segmented_control("Norm", ["L2", "Linf"], default="L2", key="norm") == "Linf"
     made, refused = comparison.cut(entries, part)
     if same_n:
         made, also = comparison.equal_n(made, int(seed))
         refused += also
     made, also = _one_norm(made, linf)
+    if best and (sentence := comparison.not_joined(made)):
+        refused.append(sentence)
     for sentence in dict.fromkeys(refused + also):
-        st.caption(f":material/info: {sentence}")
+        st.caption(f":material/info: {_plain(sentence)}")
     return made + (comparison.envelopes(made) if best else []), bands
 
 
 def _one_norm(entries: Sequence[Entry], linf: bool) -> tuple[list[Entry], list[str]]:
-    """Return entries in one norm, and a sentence for each that cannot be read in it."""
+    """Return entries in one norm, and a sentence for each that cannot be read in it.
+
+    A log whose norm is not stated stays where nothing is converted, and is marked.
+    """
     kept, left_out = [], []
-    several = len({e.curve.norm for e in entries}) > 1
+    several = len({e.curve.norm for e in entries} - {None}) > 1
     for entry in entries:
         try:
             kept.append(comparison.as_linf(entry) if linf and several else entry)
@@ -126,7 +131,7 @@ def _one_norm(entries: Sequence[Entry], linf: bool) -> tuple[list[Entry], list[s
             for e in kept
             if e.curve.norm is Norm.LINF
         ]
-        kept = [e for e in kept if e.curve.norm is Norm.L2]
+        kept = [e for e in kept if e.curve.norm is not Norm.LINF]
     return kept, left_out
 
 
@@ -159,7 +164,7 @@ def show_curves(entries: Sequence[Entry], bands: bool) -> float | None:
             st.markdown("\n".join(f"- {_plain(r)}" for r in reasons))
     if notes:
         st.caption("  \n".join(f":material/sticky_note_2: {_plain(n)}" for n in notes))
-    found = clicked("curves", event)
+    found = clicked("curves", event, str(entries[0].curve.norm))
     return None if found is None else float(found["x"])
 
 
@@ -168,6 +173,8 @@ def _notes(entries: Sequence[Entry]) -> list[str]:
     about: dict[str, list[str]] = {}
     for entry in entries:
         about.setdefault(entry.note, []).append(entry.name)
+        if entry.flag:
+            about.setdefault(f"{entry.flag}.", []).append(entry.name)
     about.pop("", None)
     return [
         f"{'; '.join(names) if len(names) < 3 else f'{len(names)} of these curves'}: {note}"

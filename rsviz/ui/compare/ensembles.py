@@ -1,6 +1,7 @@
 """The view of ensembles: choose networks, see their margins, and what each weighting certifies."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -17,10 +18,11 @@ from rsviz.data import datasets
 from rsviz.data.catalog import CLASSES
 from rsviz.data.images import image_id
 from rsviz.figures import weightings as figures
-from rsviz.ui.common import address, charts, picture_picker
+from rsviz.ui.certify.result import show_flags
+from rsviz.ui.common import address, charts, job_panel, picture_picker, sessions
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.run_controls import SIGMAS, VOTES, default_image
-from rsviz.ui.common.sessions import desk, devices
+from rsviz.ui.common.sessions import devices
 
 POLL_SECONDS = 0.7
 MOST = 4
@@ -48,10 +50,11 @@ def show() -> None:
         "+".join(c.sha256[:12] for c in chosen),
         n=n,
         bound="split",  # type: ignore[arg-type]
+        flags=picture.flags,
     )
     device = devices()[0]
     key = (image_id(picture.x_CHW), spec, device)
-    job = desk("weighing").job
+    job = sessions.desk("weightings").job
     if job is not None and job.active and job.key != key:
         job.stop()
     mine = job if job is not None and job.key == key else None
@@ -70,7 +73,9 @@ def show() -> None:
     if mine is None:
         st.caption("Measures their margins on 40 training images, then lets them vote.")
     elif mine.active:
-        _show_running(mine, names, CLASSES[dataset])
+        job_panel.show_job(
+            mine, partial(_show_latest, mine, CLASSES[dataset]), "quit", POLL_SECONDS
+        )
     else:
         if mine.error:
             st.error(mine.error)
@@ -163,22 +168,14 @@ def _start(chosen, dataset, x_CHW, spec, device, key) -> None:  # type: ignore[n
         fit = every_weighting.spaced(datasets.load(dataset, "train"), 40)
         return every_weighting.watch(loaded(False), loaded(True), fit, x_CHW, spec, device, cancel)
 
-    desk("weighing").start(Job(key, device, steps))
+    sessions.desk("weightings").start(Job(key, device, steps))
 
 
-def _show_running(job: Job, names: Sequence[str], classes: Sequence[str]) -> None:
-    @st.fragment(run_every=POLL_SECONDS)
-    def panel() -> None:
-        if not job.active:
-            st.rerun()
-        now: Weighing = job.latest or Weighing()
-        told = "Measuring the margins" if now.Q_LL is None else f"{now.done:,} votes"
-        left, right = st.columns([4, 1], vertical_alignment="center")
-        left.progress(min(now.done / now.planned, 1.0), told)
-        right.button("Stop", key="quit", on_click=job.stop, icon=":material/stop:", width="stretch")
-        _show_radii(now, classes)
-
-    panel()
+def _show_latest(job: Job, classes: Sequence[str]) -> None:
+    now: Weighing = job.latest or Weighing()
+    if now.Q_LL is None:
+        st.caption("The networks' margins are measured first.")
+    _show_radii(now, classes)
 
 
 def _show(now: Weighing, names: Sequence[str], classes: Sequence[str]) -> None:
@@ -267,3 +264,4 @@ def _show_radii(now: Weighing, classes: Sequence[str]) -> None:
         "at the picture itself make another classifier at each point: **outside the theorem**, so "
         "that radius certifies nothing."
     )
+    show_flags(next(iter(now.certificates.values())))

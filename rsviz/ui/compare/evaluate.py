@@ -12,17 +12,17 @@ from rsviz.data import datasets
 from rsviz.data.catalog import CLASSES
 from rsviz.evaluation import comparison, evaluate
 from rsviz.evaluation.comparison import Entry
-from rsviz.evaluation.evaluate import EvaluationSpec, Standing, command, log_path
+from rsviz.evaluation.evaluate import EvaluationSpec, command, log_path
 from rsviz.evaluation.logs import read_log
 from rsviz.figures import curves as figures
 from rsviz.methods.registry import METHODS
-from rsviz.ui.common import charts, jobs
+from rsviz.ui.common import charts, job_panel, sessions
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.run_controls import SIGMAS, VOTES, trained_sigma
-from rsviz.ui.common.sessions import desk, devices
+from rsviz.ui.common.sessions import devices
 from rsviz.ui.compare.measured_logs import measured
 
-POLL_SECONDS = 2.0
+POLL_SECONDS = 2.0  # its curve is drawn anew at each look
 LANE = "evaluation"  # beside the live pages, which do not wait for it
 
 
@@ -40,10 +40,10 @@ def show() -> None:
         st.info("There is no network here whose data set is on this machine.")
         return
     checkpoint, spec, device = _pick(found)
-    out, job = log_path(spec, device), desk("evaluate").job
+    out, job = log_path(spec, device), sessions.desk("evaluate").job
     current = job if job is not None and job.key == (spec, device) else None
     if current is not None and current.active:
-        _show_running(current, spec, out)
+        job_panel.show_job(current, lambda: _show_curve(spec, out), "halt", POLL_SECONDS)
         return
     _press(checkpoint, spec, device, out, job)
     if current is not None and current.error:
@@ -117,37 +117,7 @@ def start(checkpoint: Checkpoint, spec: EvaluationSpec, device: str, out: Path) 
         data = datasets.load(spec.dataset, spec.split)
         return evaluate.walk(spec, nets, data, out, device, command(spec, out, device), cancel)
 
-    desk("evaluate").start(Job((spec, device), device, steps, lane=LANE))
-
-
-def _show_running(job: Job, spec: EvaluationSpec, out: Path) -> None:
-    """Show a run until it ends: progress, rate, time left, Stop, and its curve so far."""
-
-    @st.fragment(run_every=POLL_SECONDS)
-    def panel() -> None:
-        if not job.active:
-            st.rerun()
-        left, right = st.columns([4, 1], vertical_alignment="center")
-        left.progress(*_progress(job))
-        right.button("Stop", key="halt", on_click=job.stop, icon=":material/stop:", width="stretch")
-        _show_curve(spec, out)
-
-    panel()
-
-
-def _progress(job: Job) -> tuple[float, str]:
-    standing: Standing | None = job.latest
-    if standing is None:
-        ahead = jobs.queue(job.line).position(job)
-        return 0.0, f"Waiting: {ahead} before you on {job.device}" if ahead else "Starting"
-    left = standing.seconds_left
-    told = "" if left is None else f" · {standing.rate:.2g} images/s · {_time(left)} left"
-    share = standing.done / standing.planned
-    return share, f"{standing.done:,} of {standing.planned:,} images{told} · on {job.device}"
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+    sessions.desk("evaluate").start(Job((spec, device), device, steps, lane=LANE))
 
 
 def _show_curve(spec: EvaluationSpec, out: Path) -> None:

@@ -1,6 +1,7 @@
 """One image by every network: the choice, the run in the background, the board, what it proves."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import streamlit as st
 
@@ -14,10 +15,10 @@ from rsviz.core.spec import Norm, RunSpec
 from rsviz.data import datasets
 from rsviz.data.catalog import CLASSES
 from rsviz.evaluation import per_image
-from rsviz.ui.common import address, picture_picker
-from rsviz.ui.common.jobs import Job, queue
+from rsviz.ui.common import address, job_panel, picture_picker, sessions
+from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.run_controls import SEED_MAX, VOTES, default_image
-from rsviz.ui.common.sessions import desk, devices
+from rsviz.ui.common.sessions import devices
 from rsviz.ui.compare import network_board
 from rsviz.ui.compare.measured_logs import measured
 
@@ -36,7 +37,9 @@ def show() -> None:
         raise UserError(f"There is no trained network for {dataset} in {catalog.root()}.")
     chosen, n, seed, device = _settings(found)
     name = picture.name if "-k" not in picture.name.split("/")[0] else ""
-    contenders = [every_network.enter(c, picture.x_CHW, name, n, seed) for c in chosen]
+    contenders = [
+        every_network.enter(c, picture.x_CHW, name, n, seed, picture.flags) for c in chosen
+    ]
     left, right = st.columns([1, 3], gap="medium")
     with left:
         st.image(picture.original.resize((256, 256), 0) if name else picture.original, width=160)
@@ -98,7 +101,7 @@ def _show_board(
     contenders: Sequence[Contender], classes: Sequence[str], label: int | None, device: str
 ) -> None:
     key = (tuple(c.spec for c in contenders), device)
-    job = desk("panorama").job
+    job = sessions.desk("networks").job
     if job is not None and job.active and job.key != key:
         job.stop()
     names = [NOBODY] + [c.row.name for c in contenders]
@@ -115,7 +118,9 @@ def _show_board(
         help="Pins a row: its radius is marked in every bar, and the others' difference told.",
     )
     if job is not None and job.active and job.key == key:
-        _show_running(job, classes, label, pin)
+        job_panel.show_job(
+            job, partial(_show_latest, job, classes, label, pin), "end", POLL_SECONDS
+        )
         return
     rows = _rows(contenders, key)
     waiting = sum(r.state not in ("done", "failed") for r in rows)
@@ -135,7 +140,7 @@ def _show_board(
 def start(contenders: Sequence[Contender], key: object, device: str) -> None:
     """Queue all networks that have not landed yet for this tab."""
     landed = _landed()
-    desk("panorama").start(
+    sessions.desk("networks").start(
         Job(
             key,
             device,
@@ -150,7 +155,7 @@ def _landed() -> dict[RunSpec, Row]:
     """Return every row that finished in this tab, by its run."""
     return {
         spec: row
-        for job in desk("panorama").history
+        for job in sessions.desk("networks").history
         if job.latest is not None
         for spec, row in zip(job.key[0], job.latest.rows, strict=True)
         if row.state == "done"
@@ -159,7 +164,7 @@ def _landed() -> dict[RunSpec, Row]:
 
 def _rows(contenders: Sequence[Contender], key: object) -> list[Row]:
     """Return what is known of each network: its run here, else its log, else nothing."""
-    job, landed = desk("panorama").job, _landed()
+    job, landed = sessions.desk("networks").job, _landed()
     last = job.latest.rows if job is not None and job.key == key and job.latest else ()
     ended = {r.name: r for r in last if r.state in ("done", "stopped", "failed")}
     return [
@@ -189,23 +194,12 @@ def _other_weighting(checkpoint: Checkpoint, source: str) -> bool:
     return folder.endswith("weightings") and file != f"{checkpoint.card.get('weighting')}.csv"
 
 
-def _show_running(job: Job, classes: Sequence[str], label: int | None, pin: str | None) -> None:
-    @st.fragment(run_every=POLL_SECONDS)
-    def panel() -> None:
-        if not job.active:
-            st.rerun()
-        now: Panorama | None = job.latest
-        left, right = st.columns([4, 1], vertical_alignment="center")
-        rows = now.rows if now is not None else ()
-        landed = sum(r.state in ("done", "failed") for r in rows)
-        share = sum(min(r.done / max(r.planned, 1), 1) for r in rows) / max(len(rows), 1)
-        ahead = queue(job.line).position(job)
-        told = f"{landed} of {len(rows)} landed" if rows else f"Waiting: {ahead} before you"
-        left.progress(min(share, 1.0), told)
-        right.button("Stop", key="end", on_click=job.stop, icon=":material/stop:", width="stretch")
-        _show_rows(rows, classes, label, pin)
-
-    panel()
+def _show_latest(job: Job, classes: Sequence[str], label: int | None, pin: str | None) -> None:
+    now: Panorama | None = job.latest
+    if now is not None:
+        landed = sum(r.state in ("done", "failed") for r in now.rows)
+        st.caption(f"{landed} of {len(now.rows)} networks are done.")
+        _show_rows(now.rows, classes, label, pin)
 
 
 def _show_rows(

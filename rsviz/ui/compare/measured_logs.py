@@ -10,21 +10,27 @@ from rsviz.checkpoints import catalog
 from rsviz.core.errors import UserError
 from rsviz.evaluation import comparison
 from rsviz.evaluation.comparison import Entry
+from rsviz.evaluation.contradictions import contradictions
 from rsviz.evaluation.evaluate import log_folder
 from rsviz.evaluation.logs import read_log
+from rsviz.methods.registry import is_plain
 
 WEIGHTINGS = "weightings/*.csv"  # of an ensemble, a log each, from the same votes
 
 
 @st.cache_resource(max_entries=256, show_spinner="Reading the logs")
-def _read(path: str, checkpoint: str, mtime_ns: int, size: int) -> Entry:
+def _read(
+    path: str, checkpoint: str, mtime_ns: int, size: int, trained: float | None = None
+) -> Entry:
     log = read_log(Path(path))
+    if wrong := contradictions(log):
+        raise UserError(" ".join(wrong))
     sigma = "" if log.sigma is None else f", σ {log.sigma:g}"
     name, file = f"{checkpoint}{sigma}", Path(path).name
     if Path(path).parent.name == Path(WEIGHTINGS).parent.name:
         name, file = f"{name}, {Path(path).stem}", f"{Path(WEIGHTINGS).parent}/{file}"
     log = replace(log, name=name, source=f"checkpoints/{checkpoint}/{file}")
-    return comparison.from_log(log, "measured here", checkpoint)
+    return comparison.from_log(log, "measured here", checkpoint, trained=trained)
 
 
 def measured() -> tuple[dict[str, Entry], list[str]]:
@@ -37,16 +43,28 @@ def measured() -> tuple[dict[str, Entry], list[str]]:
     refused = []
     for c in catalog.list_checkpoints():
         for path in [*sorted(c.folder.glob("certified*.csv")), *sorted(c.folder.glob(WEIGHTINGS))]:
-            stat = path.stat()
             try:
-                entry = _read(str(path), c.name, stat.st_mtime_ns, stat.st_size)
-            except UserError as error:
+                stat = path.stat()
+                trained = c.card.get("sigma")
+                entry = _read(str(path), c.name, stat.st_mtime_ns, stat.st_size, trained)
+                if path.parent == c.folder and c.verified:
+                    _check_weights(entry, c.sha256)
+            except (UserError, OSError) as error:
                 refused.append(f"{c.name}: {error}")
                 continue
             if entry.name in found:
                 entry = comparison.renamed(entry, f"{entry.name} ({path.stem})")
             found[entry.name] = entry
     return found | _evaluated(), refused
+
+
+def _check_weights(entry: Entry, sha256: str) -> None:
+    """Refuse a log of other weights than those that lie beside it, as after a new training."""
+    theirs = entry.log.checkpoint_sha256 if entry.log else ""
+    if theirs and theirs != sha256:
+        raise UserError(
+            f"{entry.name} was measured with other weights than those here; evaluate them anew."
+        )
 
 
 def _evaluated() -> dict[str, Entry]:
@@ -72,7 +90,7 @@ def default_names(found: dict[str, Entry]) -> list[str]:
         c = found[name].curve
         own = c.sigma is not None and found[name].checkpoint.endswith(f"-{c.sigma}")
         own = own and "evaluated here" not in name
-        return (c.dataset != "cifar10", c.method != "gaussian", not own)
+        return (c.dataset != "cifar10", not is_plain(c.method), not own)
 
     ranked = sorted(found, key=rank)
     return [n for n in ranked if rank(n) == rank(ranked[0])][:3]

@@ -1,63 +1,127 @@
-"""Logs that a visitor brings: read, named, and asked for the settings they do not state."""
+"""Logs that a visitor brings: read, named, asked for what they do not state, and checked."""
 
 import hashlib
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
 
+from rsviz.checkpoints import catalog
 from rsviz.core.errors import UserError
 from rsviz.core.spec import Norm
-from rsviz.data import catalog
+from rsviz.data.catalog import CLASSES, SPLITS
 from rsviz.evaluation import comparison
 from rsviz.evaluation.comparison import Entry
-from rsviz.evaluation.logs import Log, parse_log
+from rsviz.evaluation.contradictions import contradictions
+from rsviz.evaluation.logs import Log, parse_log, state, unstated
+from rsviz.ui.common.address import plain
+
+MEGABYTES = 5
 
 
 @st.cache_resource(max_entries=32, scope="session", show_spinner=False)
-def _parse(_text: str, name: str, source: str, sha256: str) -> Log:
-    return parse_log(_text, name, source)
+def _parse(_data: bytes, name: str, source: str, sha256: str) -> Log:
+    return parse_log(_data, name, source)
 
 
 def pick_logs() -> list[Entry]:
-    """Show the uploader, and for logs that do not state their settings the questions they leave."""
+    """Show the uploader, and for logs that do not state their settings the questions they leave.
+
+    A log that contradicts what is stated of it is told and not returned, so that nothing false is
+    drawn; its questions stay, to be answered in another way.
+    """
     files = st.file_uploader(
         "Logs of rsviz, or tables idx, label, predict, radius, correct",
         accept_multiple_files=True,
         key="logs",
-        max_upload_size=5,
+        max_upload_size=MEGABYTES,
         help="They are kept for this browser tab only and shown to nobody else.",
     )
-    entries: list[Entry] = []
-    for i, file in enumerate(files):
+    logs: dict[str, Log] = {}
+    names: dict[str, str] = {}
+    for file in files:
+        if file.size > MEGABYTES * 2**20:  # a browser refuses it, another client need not
+            st.error(f"{plain(file.name)} is larger than {MEGABYTES} MB.")
+            continue
+        data = file.getvalue()
+        sha256 = hashlib.sha256(data).hexdigest()
+        if sha256 in names:
+            st.info(f"{plain(file.name)} is the same log as {plain(names[sha256])}.")
+            continue
+        names[sha256] = file.name
         try:
-            sha256 = hashlib.sha256(file.getvalue()).hexdigest()
-            text = file.getvalue().decode("utf-8")
-            log = _parse(text, Path(file.name).stem, file.name, sha256)
-        except UnicodeDecodeError:
-            st.error(f"{file.name} is not a text file; upload a log as CSV or TSV.")
-            continue
+            log = _parse(data, Path(file.name).stem[:60], file.name[:80], sha256)
+            if unstated(log):
+                log = _ask(log, sha256)
+            if wrong := contradictions(log):
+                for sentence in wrong:
+                    st.error(plain(sentence, 400) + " It is not drawn.", icon=":material/block:")
+                continue
         except UserError as error:
-            st.error(str(error))
+            st.error(plain(str(error), 400))
             continue
-        if log.n is None:
-            log = _ask(log, i)
-        taken = {e.name for e in entries}
-        name = f"{log.name}, yours" + (f" ({i + 1})" if f"{log.name}, yours" in taken else "")
-        entries.append(comparison.from_log(replace(log, name=name), "your log", log.name))
+        for note in log.notes:
+            st.caption(f":material/info: {plain(log.name)}: {plain(note, 200)}.")
+        logs[sha256] = log
+    return _named(logs)
+
+
+def _named(logs: Mapping[str, Log]) -> list[Entry]:
+    """Return each log as an entry; those of one name are told apart by their content."""
+    given = Counter(log.name[:60] for log in logs.values())
+    entries = []
+    for sha256, log in logs.items():
+        name = f"{log.name[:60]}, yours"
+        if given[log.name[:60]] > 1:
+            name = f"{name} ({sha256[:4]})"
+        trained = _trained(log.checkpoint_sha256)
+        entries.append(comparison.from_log(replace(log, name=name), "your log", trained=trained))
     return entries
 
 
-def _ask(log: Log, i: int) -> Log:
-    """Return a log of the field's layout with the settings its owner states; blanks are unknown."""
-    st.caption(f"{log.name} does not state its settings. What is left blank counts as unknown.")
-    dataset = st.selectbox(
-        "Data set", list(catalog.PIXELS), index=None, key=f"dataset_{i}", placeholder="unknown"
+def _trained(sha256: str) -> float | None:
+    """Return the noise that a network was trained at, if it is one of those here."""
+    found = catalog.list_checkpoints() if sha256 else []
+    return next((c.card.get("sigma") for c in found if c.sha256 == sha256), None)
+
+
+def _ask(log: Log, sha256: str) -> Log:
+    """Return a log with the settings its owner states; what is left blank stays unknown.
+
+    The questions belong to the content of the file, whichever others are added or taken away.
+    """
+    key = sha256[:16]
+    st.caption(
+        f"{plain(log.name)} does not state all of its settings. What is left blank stays unknown, "
+        "and is marked."
     )
-    norm = st.selectbox("Norm", [str(n) for n in Norm], key=f"norm_{i}")
-    sigma = st.number_input("Sigma", 0.01, 10.0, None, key=f"sigma_{i}")
-    n = st.number_input("n", 1, 10_000_000, None, key=f"n_{i}")
-    alpha = st.number_input("alpha", 1e-6, 0.5, None, key=f"alpha_{i}", format="%g")
-    return replace(
-        log, dataset=dataset or "", norm=Norm(norm or "L2"), sigma=sigma, n=n, alpha=alpha
-    )
+    given: dict[str, object] = {}
+    if not log.dataset:
+        given["dataset"] = st.selectbox(
+            "Data set", list(CLASSES), None, key=f"dataset_{key}", placeholder="unknown"
+        )
+    if not log.split:
+        given["split"] = st.selectbox(
+            "Split", SPLITS, None, key=f"split_{key}", placeholder="unknown"
+        )
+    if log.norm is None:
+        given["norm"] = st.selectbox(
+            "Norm", [str(n) for n in Norm], None, key=f"norm_{key}", placeholder="unknown"
+        )
+    if log.sigma is None and log.sigma_N is None:
+        given["sigma"] = st.number_input("Sigma", 0.01, 9.99, None, key=f"sigma_{key}")
+    if log.n is None:
+        given["n"] = st.number_input("n", 1, 10_000_000, None, key=f"n_{key}")
+    if log.alpha is None:
+        given["alpha"] = st.number_input("alpha", 1e-6, 0.49, None, key=f"alpha_{key}", format="%g")
+    if not log.method:
+        given["method"] = st.text_input(
+            "Method", key=f"method_{key}", max_chars=40, placeholder="unknown"
+        )
+    if not log.network:
+        given["network"] = st.text_input(
+            "Network", key=f"network_{key}", max_chars=40, placeholder="unknown"
+        )
+    return state(log, **given)

@@ -18,26 +18,17 @@ from rsviz.core.spec import Bound, RunSpec
 from rsviz.data import datasets, images, shapes
 from rsviz.data.images import image_id
 from rsviz.figures import levels
-from rsviz.ui.common import address, charts, picture_picker
+from rsviz.methods.registry import METHODS
+from rsviz.ui.common import address, charts, method_controls, picture_picker, sessions
 from rsviz.ui.common.address import Between
-from rsviz.ui.common.jobs import Job, Session
+from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.run_controls import SEED_MAX
 from rsviz.ui.common.sessions import devices
 
 VOTES = (500, 1000, 2000, 5000, 10000)
-DRAWS = (30, 100, 300, 1000, 3000)  # Nh
-N, NH = 1000, 1000
+N = 1000
 KNOBS = ("size", "contrast", "texture", "clutter")
 GLANCE = 100  # noisy copies that show a level before anything is certified
-SHORT = {"dual": "Dual RS", "routing": "Routing", "variational": "Variational RS"}
-HOW = {
-    "dual": "A small network, itself smoothed, **votes for a level**; one classifier, smoothed at "
-    "that level, votes for the class.",
-    "routing": "A small network, itself smoothed, **votes for a level**; each level has a "
-    "classifier of its own, an expert trained at it.",
-    "variational": "A small network names any level; its draws are rounded to a grid, and the "
-    "level is their **median**. lambda pulls it towards more noise.",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,15 +38,9 @@ class Picked:
     x_CHW: Tensor
     name: str
     label: int | None
-    resampled: bool = False
+    flags: tuple[str, ...] = ()
     number: int | None = None
     knobs: shapes.Knobs | None = None
-
-
-@st.cache_resource(scope="session", on_release=lambda runs: runs.stop(), show_spinner=False)
-def runs() -> Session:
-    """Return this browser tab's runs of this page; closing the tab stops them."""
-    return Session()
 
 
 def adopt_address() -> None:
@@ -69,11 +54,8 @@ def adopt_address() -> None:
         {
             "drawn": (False, True),
             "number": Between(0, 1999),
-            "selector": tuple(SHORT),
-            "lam": Between(0.0, 1.0),
-            "within": Between(0.05, 1.0),
-            "draws": DRAWS,
-            "split": ("half", "none"),
+            "selector": tuple(name for name, m in METHODS.items() if m.levels),
+            **method_controls.takes(m for m in METHODS.values() if m.levels),
             "knob": KNOBS,
             "noise_n": VOTES,
             "noise_seed": Between(0, SEED_MAX),
@@ -108,7 +90,7 @@ def pick_picture(size: int = 32) -> tuple[Picked, str]:
         return Picked(x_CHW, "", drawing.label, number=number, knobs=knobs), "shapes"
     source = picture_picker.pick("shapes/test/3")
     picture = picture_picker.cut(source, size)
-    return Picked(picture.x_CHW, picture.name, source.label, picture.resampled), source.dataset
+    return Picked(picture.x_CHW, picture.name, source.label, picture.flags), source.dataset
 
 
 def pick_method(dataset: str) -> Checkpoint:
@@ -126,61 +108,25 @@ def pick_method(dataset: str) -> Checkpoint:
     method = st.segmented_control(
         "Who chooses",
         list(found),
-        format_func=SHORT.__getitem__,
+        format_func=lambda name: METHODS[name].label,
         key="selector",
         bind="query-params",
         required=True,
     )
     method = method or next(iter(found))
-    st.caption(HOW[method])
+    st.caption(METHODS[method].about)
     return found[method]
 
 
 def pick_settings(checkpoint: Checkpoint) -> tuple[dict[str, Any], str]:
     """Show the settings of a run and return them, with the device."""
-    given = dict(checkpoint.card.get("run", {}))
-    method = checkpoint.card["method"]
-    if method == "variational":
-        given["lam"] = st.slider(
-            "lambda: 0 for accuracy, 1 for robustness",
-            0.0,
-            1.0,
-            0.2,
-            0.1,
-            key="lam",
-            bind="query-params",
-        )
-        given["budget"] = st.slider(
-            "D: within this distance, every level possible is certified",
-            *(0.05, 1.0, 0.25, 0.05),
-            key="within",
-            bind="query-params",
-        )
-        given["draws"] = float(
-            st.select_slider(
-                "Nh: draws of the selector", DRAWS, NH, key="draws", bind="query-params"
-            )
-        )
-    else:
-        split = st.segmented_control(
-            "alpha for the two stages",
-            ["half", "none"],
-            default="half",
-            required=True,
-            key="split",
-            bind="query-params",
-            format_func={"half": "half each", "none": "whole each"}.__getitem__,
-            help="Half each: both radii and the level are claimed together. Whole each: only the "
-            "smaller radius is claimed, which fails no more often.",
-        )
-        given["split"] = split or "half"
+    settings = method_controls.pick(checkpoint)
     with st.expander("Votes, seed, device", icon=":material/tune:"):
         n = st.select_slider(
             "Votes, n, of each stage", VOTES, N, key="noise_n", bind="query-params"
         )
         seed = st.number_input("Seed", 0, SEED_MAX, 0, key="noise_seed", bind="query-params")
         device = st.radio("Device", devices(), horizontal=True, key="noise_device")
-    settings = tuple(sorted(given.items()))
     return {
         "n": int(n),
         "seed": int(seed),
@@ -261,18 +207,10 @@ def start(
     key: object, picked: Picked, nets: Mapping[str, nn.Module], spec: RunSpec, device: str
 ) -> None:
     """Queue the run of this picture and of every level held fixed, in place of what runs."""
-    runs().start(
+    sessions.desk("levels").start_once(
         Job(
             key,
             device,
             lambda cancel: every_level.watch_all(picked.x_CHW, nets, spec, device, cancel),
         )
     )
-
-
-def find(key: object) -> Job | None:
-    """Return the newest run of this tab with this key, stopping one of another key."""
-    held = runs()
-    if held.job is not None and held.job.key != key:
-        held.stop()
-    return next((job for job in reversed(held.history) if job.key == key), None)

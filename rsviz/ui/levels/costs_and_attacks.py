@@ -13,8 +13,8 @@ from rsviz.evaluation import attack_tables, chosen_levels
 from rsviz.evaluation.attack_tables import UnderAttack
 from rsviz.figures import levels
 from rsviz.figures.levels import Attacked
+from rsviz.methods.registry import METHODS
 from rsviz.ui.common import charts
-from rsviz.ui.levels.controls import SHORT
 
 PAPER_RATIO = 1.6  # "at most", Dual RS (arXiv 2512.01782)
 
@@ -24,7 +24,7 @@ def show_costs(selectors: Mapping[str, Checkpoint]) -> None:
     found = {}
     for method, c in selectors.items():
         if measured := c.card.get("measured"):
-            found[SHORT[method]] = _cost(c.name, c.sha256, measured[0]["log"])
+            found[METHODS[method].label] = _cost(c.name, c.sha256, measured[0]["log"])
     if not found:
         return
     st.subheader("What choosing costs")

@@ -6,48 +6,32 @@ Shape suffix: L noise levels.
 from collections.abc import Mapping, Sequence
 
 import streamlit as st
-from scipy.special import ndtri
 
 from rsviz.certification import every_level
+from rsviz.certification.certify import Together
 from rsviz.core.radius import down
-from rsviz.core.settings import options_of
-from rsviz.core.smoothed_median import median_index
 from rsviz.core.spec import Certificate, RunSpec
 from rsviz.figures import levels
-from rsviz.methods import variational
-from rsviz.ui.certify.result import POLL_SECONDS
-from rsviz.ui.common import charts, jobs
+from rsviz.methods.base import LevelDetail
+from rsviz.methods.registry import METHODS
+from rsviz.ui.certify.result import show_flags
+from rsviz.ui.common import charts, job_panel
 from rsviz.ui.common.jobs import Job
 
 
 def show_run(job: Job, spec: RunSpec, classes: Sequence[str], label: int | None) -> None:
-    """Show a run: while it runs as a fragment that looks again, afterwards as it ended."""
+    """Show a run: every reading while votes come in, then how it ended."""
 
-    @st.fragment(run_every=POLL_SECONDS if job.active else None)
-    def panel() -> None:
-        if job.active:
-            left, right = st.columns([4, 1], vertical_alignment="center")
-            left.progress(*_progress(job))
-            right.button("Stop", key="stop_levels", on_click=job.stop, icon=":material/stop:")
-        latest = job.latest
-        if isinstance(latest, every_level.Together):
-            show_reading(latest.by_name, spec, classes, label)
-        if not job.active and st.session_state.pop("_choosing", False):
-            st.rerun()
+    def show_latest() -> None:
+        if isinstance(job.latest, Together):
+            show_reading(job.latest.by_name, spec, classes, label)
 
-    st.session_state["_choosing"] = job.active
+    if job.active:
+        job_panel.show_job(job, show_latest, "stop_levels")
+        return
     if job.error:
         st.error(job.error)
-    panel()
-
-
-def _progress(job: Job) -> tuple[float, str]:
-    latest = job.latest
-    if latest is None:
-        ahead = jobs.queue(job.device).position(job)
-        return 0.0, f"Waiting: {ahead} before you on {job.device}" if ahead else "Starting"
-    planned = max(latest.planned, latest.done, 1)
-    return latest.done / planned, f"{latest.done:,} of about {planned:,} votes"
+    show_latest()
 
 
 def show_reading(
@@ -63,47 +47,32 @@ def show_reading(
         st.markdown("**What every fixed level would have certified** (what-if)")
         _show_fixed(by_name, own, label)
     _show_certificate(own, classes, label)
-    if spec.method == "variational":
-        _show_both_radii(own, spec)
+    _show_both_radii(own, spec)
 
 
-def _counts(own: Certificate) -> list[int]:
-    """Return the votes for the levels so far: those that bound it where there are any."""
-    detail = own.detail
-    if "estimate" in detail:
-        return list(detail["estimate"]["counts"] or detail["estimate"]["counts0"])
-    return list(detail.get("selector", ()))
+def _detail(own: Certificate) -> LevelDetail:
+    """Return what a certificate tells of its level, by its method."""
+    levels = METHODS[own.method].levels
+    assert levels is not None
+    return levels.detail(own)
 
 
 def _show_votes(own: Certificate) -> None:
-    counts_L, level_L = _counts(own), own.detail["levels"]
+    detail = _detail(own)
+    counts_L, level_L = detail.votes_L, list(detail.levels)
     if not counts_L:
         st.caption("The first copies choose the level.")
         return
-    level = own.detail.get("level")
-    chosen = level_L.index(level) if level in level_L else None
-    possible = own.detail.get("possible")
+    chosen = level_L.index(detail.level) if detail.level in level_L else None
+    possible = (detail.possible[0], detail.possible[1]) if detail.possible else None
     charts.show_figure(
-        levels.level_votes(counts_L, level_L, chosen, possible and tuple(possible)),
+        levels.level_votes(counts_L, level_L, chosen, possible),
         "level_votes",
         levels.votes_in_words(counts_L, level_L),
         live=own.ended == "running",
     )
-    if possible is not None:
-        below, above = own.detail["bounded"]
-        median = level_L[median_index(counts_L)]
-        told = f"The median of {sum(counts_L):,} draws is **{median:g}**. "
-        if below and above:
-            told += f"Within D = {own.detail['budget']:g} it stays "
-            same = possible[0] == possible[1]
-            told += f"at {median:g}." if same else f"from {possible[0]:g} to {possible[1]:g}."
-        else:
-            side = "any side" if not below and not above else "above" if below else "below"
-            told += (
-                f"So few draws give **no bound** on {side} at D = {own.detail['budget']:g}: every "
-                "level there stays possible. More draws, or a smaller D, give one."
-            )
-        st.caption(told)
+    if detail.in_words:
+        st.caption(detail.in_words)
 
 
 def _show_fixed(by_name: Mapping[str, Certificate], own: Certificate, label: int | None) -> None:
@@ -150,6 +119,7 @@ def fixed_levels(fixed: Mapping[str, Certificate], wanted: int | None) -> list[l
 
 def _show_certificate(own: Certificate, classes: Sequence[str], label: int | None) -> None:
     """Show the verdict, the radii of both stages and why, or what is still awaited."""
+    detail = _detail(own)
     if own.predicted is None or own.abstained:
         waits = own.ended == "running"
         st.subheader("Nothing is proved yet" if waits else "Abstains: nothing is certified")
@@ -162,19 +132,15 @@ def _show_certificate(own: Certificate, classes: Sequence[str], label: int | Non
     with st.container(horizontal=True, gap="small"):
         level = "–" if own.sigma is None else f"{own.sigma:g}"
         st.metric("Level", level, border=True, width=120)
-        if "estimate" in own.detail:
-            parts = (
-                ("Level is the same within", own.detail["estimate"]["radius"]),
-                ("Class at that level, within", own.detail["radius_class"]),
-            )
-            for title, radius in parts:
-                told = down(radius, 3) if radius else "–"
-                st.metric(title, told, border=True, width=215)
-    if "why" in own.detail:
-        st.caption(own.detail["why"])
+        for title, radius in detail.parts:
+            told = down(radius, 3) if radius else "–"
+            st.metric(title, told, border=True, width=215)
+    if detail.why:
+        st.caption(detail.why)
     if not own.abstained and own.ended != "running":
         shared = ", ".join(f"{event}: {a:.3g}" for event, a in own.alpha_split.items())
         st.markdown(f"**The guarantee.** {own.guarantee} Here alpha = {own.alpha:g} ({shared}).")
+    show_flags(own)
 
 
 def _show_both_radii(own: Certificate, spec: RunSpec) -> None:
@@ -195,16 +161,6 @@ def _show_both_radii(own: Certificate, spec: RunSpec) -> None:
             border=True,
             width=215,
         )
-    reached = _reach(spec)
-    st.warning(
-        f"{variational.NO_GUARANTEE} The sound radius allows for every level that may be chosen "
-        f"nearby; with {reached[1]:,} draws it cannot pass {down(reached[0], 3)} unless all levels "
-        "are certified.",
-        icon=":material/gpp_maybe:",
-    )
-
-
-def _reach(spec: RunSpec) -> tuple[float, int]:
-    """Return q PhiInv(a^(1/Nh)), how far Nh draws can hold a level at most, and Nh."""
-    how = options_of(variational.Options, spec)
-    return how.q * float(ndtri((spec.alpha / 4) ** (1 / how.draws))), how.draws
+    method = METHODS[spec.method]
+    limit = "" if method.levels is None else method.levels.limit(spec)
+    st.warning(f"{paper.guarantee} {limit}", icon=":material/gpp_maybe:")

@@ -14,6 +14,7 @@ import torch
 from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
+from rsviz.core.radius import down
 from rsviz.data import datasets, images
 from rsviz.evaluation import chosen_levels, comparison, curves
 from rsviz.evaluation.chosen_levels import Chosen
@@ -21,26 +22,38 @@ from rsviz.evaluation.comparison import Entry
 from rsviz.evaluation.logs import Log, read_log
 from rsviz.figures import curves as figures
 from rsviz.figures import levels
+from rsviz.methods.registry import METHODS, is_plain
 from rsviz.ui.common import charts
-from rsviz.ui.levels.controls import SHORT
 
 SHOWN = 9
 
 
-def fixed_logs(dataset: str, method: str) -> dict[float, Log]:
-    """Return logs of fixed levels: of routing's experts, else of the universal network."""
+def fixed_logs(dataset: str, experts: bool) -> dict[float, Log]:
+    """Return logs of fixed levels: of experts, one for each, else of the universal network."""
     found: dict[float, Log] = {}
     for c in catalog.list_checkpoints():
         card = c.card
-        if not c.verified or card["dataset"] != dataset or card["method"] != "gaussian":
+        if not c.verified or card["dataset"] != dataset or not is_plain(card["method"]):
             continue
-        if (card["sigma"] is None) == (method == "routing"):
+        if (card["sigma"] is None) == experts:
             continue
         for m in card.get("measured", []):
             if card["sigma"] not in (None, m["sigma"]):
                 continue  # a network at a level it was not trained for
             found[float(m["sigma"])] = _log(c.name, c.sha256, m["log"])
     return dict(sorted(found.items()))
+
+
+def _has_experts(method: str) -> bool:
+    """Whether each level has a classifier of its own."""
+    levels = METHODS[method].levels
+    return levels is not None and levels.experts
+
+
+def _is_tuned(checkpoint: Checkpoint) -> bool:
+    """Whether its one classifier has weights of its own, rather than another checkpoint's."""
+    classifier = checkpoint.card.get("parts", {}).get("classifier")
+    return classifier is not None and "checkpoint" not in classifier
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -56,7 +69,7 @@ def _levels(name: str, sha256: str, file: str) -> dict[int, float]:
 def chosen(checkpoint: Checkpoint) -> Chosen | None:
     """Return what a checkpoint's first shipped log chose beside fixed levels, None if not there."""
     measured = checkpoint.card.get("measured", [])
-    fixed = fixed_logs(checkpoint.card["dataset"], checkpoint.card["method"])
+    fixed = fixed_logs(checkpoint.card["dataset"], _has_experts(checkpoint.card["method"]))
     if not measured or len(fixed) < 2:
         return None
     args = checkpoint.name, checkpoint.sha256, measured[0]["log"]
@@ -71,11 +84,11 @@ def show_curves(dataset: str, selectors: Mapping[str, Checkpoint]) -> None:
     """Show certified accuracy against radius: fixed levels, their envelope, and the selectors."""
     fixed = [
         comparison.from_log(replace(log, name=f"fixed {level:g}"), "measured here")
-        for level, log in fixed_logs(dataset, "dual").items()
+        for level, log in fixed_logs(dataset, experts=False).items()
     ]
     entries: list[Entry] = [
         comparison.from_log(
-            replace(_log(c.name, c.sha256, m["log"]), name=SHORT[method] + _which(m)),
+            replace(_log(c.name, c.sha256, m["log"]), name=METHODS[method].label + _which(m)),
             "measured here",
         )
         for method, c in selectors.items()
@@ -110,15 +123,15 @@ def _beside(selectors: Mapping[str, Checkpoint]) -> list[str]:
     """Say the ACR of each chooser beside the best fixed level of its own classifiers."""
     told = []
     for method, c in selectors.items():
-        logs = fixed_logs(c.card["dataset"], method)
+        logs = fixed_logs(c.card["dataset"], _has_experts(method))
         if not c.card.get("measured") or not logs:
             continue
         own = curves.acr(_log(c.name, c.sha256, c.card["measured"][0]["log"]))
         by_level = {level: curves.acr(log) for level, log in logs.items()}
         best = max(by_level, key=by_level.__getitem__)
-        of = "its experts alone" if method == "routing" else "a fixed level"
+        of = "its experts alone" if _has_experts(method) else "a fixed level"
         beside = f"the best of {of} {by_level[best]:.3f} (σ {best:g})"
-        told.append(f"**{SHORT[method]} {own:.3f}**, {beside}")
+        told.append(f"**{METHODS[method].label} {own:.3f}**, {beside}")
     return told
 
 
@@ -167,7 +180,7 @@ def show_scatter(checkpoint: Checkpoint, found: Chosen) -> None:
         "measured afterwards with votes of its own"
         + (
             ", here of the universal network, which this method's classifier was tuned from."
-            if checkpoint.card["method"] == "dual"
+            if _is_tuned(checkpoint)
             else "."
         )
     )
@@ -215,7 +228,7 @@ def show_gallery(checkpoint: Checkpoint, found: Chosen) -> None:
             index, level = int(found.index_N[i]), float(found.level_N[i])
             with st.container(width=104, gap="xxsmall"):
                 _show_pair(data, index, level)
-                st.caption(f"level **{level:g}**, R {found.gain_N[i]:.2f}")
+                st.caption(f"level **{level:g}**, R {down(found.gain_N[i], 2)}")
                 name = data.image_name(index)
                 st.button("Open", key=f"open-{name}", on_click=open_image, args=(name,))
 

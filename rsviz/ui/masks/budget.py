@@ -1,5 +1,6 @@
 """The Masks page: the budget both looks share, and where an attacker can still act."""
 
+import math
 from collections.abc import Mapping
 
 import streamlit as st
@@ -20,7 +21,7 @@ from rsviz.ui.masks.votes import DRAWS, WIDTH, Sight, show_pictures
 def show_budget(sight: Sight, radius: float) -> None:
     """Show what each query gives away, and that both together give away what plain RS does."""
     st.subheader("The budget: noise moves, what is given away does not")
-    default = max(0.5, min(32.0, round(2 * 255 * radius) / 2))
+    default = max(0.5, min(32.0, math.floor(2 * 255 * radius) / 2))
     levels = st.slider(
         "How large a change, in grey levels of 255",
         0.5,
@@ -29,7 +30,7 @@ def show_budget(sight: Sight, radius: float) -> None:
         0.5,
         key=f"change {default:g}",  # a new certificate starts it anew
         help="The largest change of any single value of the canvas (Linf). The default is the "
-        "certified one, where there is a certificate.",
+        "certified one, rounded down to half a level, where there is a certificate.",
     )
     d = sight.chosen.x_CHW.numel()
     shifts = mask_effects.budget(levels / 255, sight.spec.sigma, d, sight.f)
@@ -83,7 +84,7 @@ def show_l2(sight: Sight, certificate: Certificate | None) -> None:
         if certificate is None:
             st.latex(radius)
             return
-        sigma, p = sight.spec.sigma, certificate.p_a_lower
+        sigma, p = certificate.sigma or 0.0, certificate.p_a_lower
         proved = queries.radius_l2(sigma, p, sight.f, limit)
         st.latex(rf"{radius} = {down(proved, 4)}")
         st.markdown(
@@ -100,9 +101,10 @@ def show_attacker(
     pull_HW = _pull(sight.key, label, sight.chosen.x_CHW, nets)
     show_pictures(_maps(sight, pull_HW, sight.classes[label], radius, certified))
     st.info(
-        f"The change is {255 * radius:.1f} of 255 grey levels in every value. **These maps are "
-        "pictures, not a guarantee**: they show one attacker's view to first order. The guarantee "
-        "needs none of them: inside the certified distance no change anywhere alters the answer.",
+        f"The change is {down(255 * radius, 1)} of 255 grey levels in every value. **These maps "
+        "are pictures, not a guarantee**: they show one attacker's view to first order. The "
+        "guarantee needs none of them: inside the certified distance no change anywhere alters the "
+        "answer.",
         icon=":material/visibility:",
     )
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rsviz.core.errors import UserError
+from rsviz.core.flags import RESAMPLED
 from rsviz.data import canvases, datasets, images, shape_attributes, shapes
 from rsviz.data.canvases import Canvas
 from rsviz.ui.common.address import Between, Takes
@@ -46,6 +47,7 @@ class Chosen:
     label: int | None
     exact: bool
     at_size: Callable[[int], Canvas]
+    flags: tuple[str, ...] = ()
 
     @property
     def x_CHW(self) -> Tensor:
@@ -65,6 +67,7 @@ class _Pasted:
     x_CHW: NDArray[np.uint8]
     object_HW: NDArray[np.bool_] | None
     label: int | None
+    flags: tuple[str, ...] = ()
 
 
 def pick(dataset: str, size: int) -> Chosen:
@@ -125,7 +128,8 @@ def _compose(dataset: str, size: int) -> Chosen:
     again = partial(
         _place, pasted, seed=COMPOSED, index=int(number), background=kind, corner=corner
     )
-    return Chosen(again(size), "", pasted.label, pasted.object_HW is not None, again)
+    exact = pasted.object_HW is not None
+    return Chosen(again(size), "", pasted.label, exact, again, pasted.flags)
 
 
 def _compose_attribute(size: int) -> Chosen:
@@ -238,11 +242,15 @@ def _of_dataset(base: str, index: int, dataset: str) -> _Pasted:
 
 def _upload(size: int) -> _Pasted:
     side = int(st.slider("Its size on the canvas, pixels", 8, size, min(32, size), step=4))
-    file = st.file_uploader("A picture from this device (JPEG, PNG, GIF, WebP or BMP)")
+    file = st.file_uploader(
+        "A picture from this device (JPEG, PNG, GIF, WebP or BMP)",
+        max_upload_size=images.MEGABYTES,
+    )
     if file is not None:
         try:
             digest = hashlib.sha256(file.getvalue()).hexdigest()
-            return _Pasted(_decoded(digest, file.getvalue(), file.name, side), None, None)
+            x_CHW, resampled = _decoded(digest, file.getvalue(), file.name, side)
+            return _Pasted(x_CHW, None, None, (RESAMPLED,) * resampled)
         except UserError as error:
             st.error(str(error))
     st.caption("Until there is one, a shape stands in.")
@@ -250,7 +258,8 @@ def _upload(size: int) -> _Pasted:
 
 
 @st.cache_resource(max_entries=16, show_spinner="Reading the picture")
-def _decoded(digest: str, _data: bytes, _name: str, side: int) -> NDArray[np.uint8]:
-    """Decode once, keyed by the hash of the bytes."""
-    x_CHW = images.to_tensor(images.open_image(_data, _name), side, "centre")
-    return np.round(255 * x_CHW.numpy()).astype(np.uint8)
+def _decoded(digest: str, _data: bytes, _name: str, side: int) -> tuple[NDArray[np.uint8], bool]:
+    """Decode once, keyed by the hash of the bytes; say whether the pixels are not the file's."""
+    image = images.open_image(_data, _name)
+    x_CHW = images.to_tensor(image, side, "centre")
+    return np.round(255 * x_CHW.numpy()).astype(np.uint8), images.resampled(image, side)

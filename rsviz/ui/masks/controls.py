@@ -5,6 +5,7 @@ import streamlit as st
 from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
+from rsviz.methods.registry import METHODS
 from rsviz.ui.common import address
 from rsviz.ui.common.run_controls import SEED_MAX, SIGMAS, trained_sigma
 from rsviz.ui.common.sessions import devices
@@ -16,7 +17,7 @@ VOTES = (500, 1000, 2000, 5000, 10000)
 def _networks() -> dict[str, Checkpoint]:
     """Return the networks with a mask, by name."""
     found = catalog.list_checkpoints()
-    return {c.name: c for c in found if c.verified and c.card["method"] == "adaptive"}
+    return {c.name: c for c in found if c.verified and METHODS[c.card["method"]].rivals}
 
 
 def adopt_address() -> None:

@@ -10,11 +10,10 @@ from rsviz.core.radius import down
 from rsviz.evaluation import mask_gains
 from rsviz.evaluation.mask_gains import Gain
 from rsviz.figures import masks
+from rsviz.methods.registry import METHODS
 from rsviz.ui.common import charts
-from rsviz.ui.masks.rivals import TITLES
 
 AT = (0, 1, 2, 3, 4, 6)  # radii of the table, in grey levels
-OVER = {"plain-linf": "over no mask", "static": "over one static mask"}
 
 
 def show(checkpoints: Sequence[Checkpoint]) -> None:
@@ -57,17 +56,19 @@ def _gains(names: tuple[tuple[str, str], ...], radius: float) -> list[Gain]:
 
 
 def _lines(found: Sequence[Gain]) -> dict[str, list[Gain]]:
-    return {
-        title: [g for g in found if g.rival == rival]
-        for rival, title in OVER.items()
-        if any(g.rival == rival for g in found)
-    }
+    rivals = dict.fromkeys(g.rival for g in found)
+    return {_over(rival): [g for g in found if g.rival == rival] for rival in rivals}
+
+
+def _over(rival: str) -> str:
+    """Return ``over no mask``, ``over one static mask``: the first words of a method's label."""
+    return f"over {METHODS[rival].label.partition(':')[0].lower()}"
 
 
 def in_words(found: Sequence[Gain], levels: float) -> str:
     """Return the figure in words."""
     return f"At {levels:g}/255: " + "; ".join(
-        f"{g.where}, sigma {g.sigma:g}, {OVER[g.rival]} {100 * g.gap:+.0f} points "
+        f"{g.where}, sigma {g.sigma:g}, {_over(g.rival)} {100 * g.gap:+.0f} points "
         f"({100 * g.low:+.0f} to {100 * g.high:+.0f})"
         for g in found
     )
@@ -81,7 +82,7 @@ def _arithmetic(name: str, sha256: str) -> float:
 def _row(c: Checkpoint, m: Mapping[str, Any]) -> dict[str, object]:
     far = {round(255 * float(r), 1): a for r, a in m["accuracy"].items()}
     return {
-        "method": TITLES[c.card["method"]],
+        "method": METHODS[c.card["method"]].label,
         "canvases": c.card["dataset"],
         "ACR": float(down(255 * m["acr"], 2)),
         **{f"r = {r:g}": round(100 * far[r], 1) for r in AT if r in far},

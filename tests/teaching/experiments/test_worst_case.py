@@ -1,5 +1,3 @@
-"""TODO: what lives here."""
-
 import math
 
 import numpy as np

@@ -1,0 +1,31 @@
+"""``quantize``: make int8 network files of a checkpoint, and measure them."""
+
+import argparse
+
+from rsviz.checkpoints import catalog
+from rsviz.cli.common import command_line, say
+from rsviz.core.errors import UserError
+from rsviz.training.quantize import IMAGES, measure_beside, quantize
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``quantize``."""
+    command.add_argument("name", metavar="CHECKPOINT")
+    command.add_argument(
+        "--images", type=int, default=IMAGES, help="training images it is fitted on (%(default)s)"
+    )
+    command.add_argument(
+        "--no-measure", action="store_true", help="leave out its logs, without which none uses it"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run ``quantize``."""
+    checkpoint = catalog.find(args.name)
+    if checkpoint.problem:
+        raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
+    if args.images < 1:
+        raise UserError("--images must be at least 1.")
+    checkpoint = quantize(checkpoint, command_line(), say, args.images)
+    if not args.no_measure:
+        measure_beside(checkpoint, say)

@@ -1,0 +1,65 @@
+"""The labels of a data set, without its images (no torch here).
+
+Shape suffix: N images.
+"""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from pickletools import genops
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsviz.data import shapes
+
+FOLDER = "cifar-10-batches-py"
+BATCHES = {"train": [f"data_batch_{i}" for i in range(1, 6)], "test": ["test_batch"]}
+
+
+def data_folder() -> Path:
+    """Return where data sets lie: RSVIZ_DATA, else ~/.cache/rsviz."""
+    return Path(os.environ.get("RSVIZ_DATA") or Path.home() / ".cache" / "rsviz")
+
+
+def labels(dataset: str, split: str) -> NDArray[np.int64] | None:
+    """Return y_N of CIFAR-10 or Shapes, also on canvases; None where they are not at hand."""
+    base = dataset.partition("-k")[0]
+    if split not in BATCHES:
+        return None
+    if base == "shapes":
+        return _of_shapes(split)
+    return _of_cifar10(data_folder(), split) if base == "cifar10" else None
+
+
+@lru_cache(maxsize=2)
+def _of_shapes(split: str) -> NDArray[np.int64]:
+    """Return the first number that `shapes.draw` draws of each image."""
+    seed, count = shapes.SEEDS[split], len(shapes.CLASSES)
+    drawn = (np.random.default_rng([seed, i]).integers(count) for i in range(shapes.SIZES[split]))
+    return np.fromiter(drawn, np.int64, shapes.SIZES[split])
+
+
+@lru_cache(maxsize=4)
+def _of_cifar10(folder: Path, split: str) -> NDArray[np.int64] | None:
+    try:
+        batches = [(folder / FOLDER / name).read_bytes() for name in BATCHES[split]]
+        return np.array([label for data in batches for label in _numbers_after(b"labels", data)])
+    except (OSError, ValueError):
+        return None
+
+
+def _numbers_after(key: bytes, data: bytes) -> list[int]:
+    """Return the list of small numbers that follows a key in a pickle, reading its codes alone.
+
+    Nothing is built or executed, whatever the file holds.
+    """
+    found: list[int] | None = None
+    for code, argument, _ in genops(data):
+        if argument in (key, key.decode()):
+            found = []
+        elif found is not None and isinstance(argument, int) and code.name.startswith("BININT"):
+            found.append(argument)
+        elif found and isinstance(argument, str | bytes):
+            return found
+    raise ValueError("there is no such list")

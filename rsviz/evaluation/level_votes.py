@@ -1,0 +1,219 @@
+"""Votes of every level from stored logs, and the cascade read from them at any thresholds.
+
+The votes that Multiscale asks for at a level are those of plain smoothing there, noise for noise,
+so logs of fixed levels hold them as well as a log of Multiscale that asked every level. Nothing is
+counted here.
+
+Shape suffixes: N images, K classes.
+"""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.core.errors import UserError
+from rsviz.core.files import check_out_file, shown, write_whole
+from rsviz.core.spec import Bound, Certificate, Norm, RunSpec, Votes
+from rsviz.evaluation.evaluate import EvaluationSpec, head_of, row
+from rsviz.evaluation.logs import Log, own_rows
+from rsviz.methods import multiscale
+from rsviz.methods.registry import METHODS
+
+SAME = ("dataset", "split", "n0", "n", "seed", "every", "first", "path")
+
+
+@dataclass(frozen=True, eq=False)
+class LevelVotes:
+    """The votes of images at every level, by the stages of Multiscale, and how they were counted.
+
+    ``head`` is that of the log, or of the first of several; ``seconds_N`` are of all levels.
+    """
+
+    head: Mapping[str, Any]
+    index_N: NDArray[np.int64]
+    label_N: NDArray[np.int64]
+    seconds_N: NDArray[np.float64]
+    votes_N: tuple[Mapping[str, Votes], ...]
+    level_L: tuple[float, ...]
+
+
+def of_log(file: Path) -> LevelVotes:
+    """Return the votes that a log of Multiscale holds.
+
+    Raises
+    ------
+    UserError
+        It is no such log, or was not asked for every level.
+    """
+    head, rows = own_rows(file)
+    how = multiscale.Options(**dict(head.get("settings", ())))
+    if head["method"] != "multiscale" or not how.asks_all:
+        raise UserError(
+            f"{shown(file.name)} holds no votes of every level; measure with --set ask=every."
+        )
+    votes = []
+    for r in rows:
+        found: dict[str, Votes] = {}
+        for name, stage, n in (("counts0", "select", head["n0"]), ("counts", "bound", head["n"])):
+            for level, counts in r["detail"][name].items():
+                found |= _votes(f"{stage}-{level}", counts, n)
+        votes.append(found)
+    return _table(head, rows, votes, how.s_L[::-1], [float(r["seconds"]) for r in rows])
+
+
+def of_fixed(files: Sequence[Path]) -> LevelVotes:
+    """Return the votes of several logs of plain smoothing, one for each level, as one.
+
+    Raises
+    ------
+    UserError
+        They are not of the same images, votes and noise, or two are of one level.
+    """
+    read = [own_rows(file) for file in files]
+    heads = [head for head, _ in read]
+    first = heads[0]
+    for file, head in zip(files, heads, strict=True):
+        if head["method"] in METHODS and METHODS[head["method"]].chooses_sigma:
+            raise UserError(f"{shown(file)} is not a log of plain smoothing at one level.")
+        if unlike := [key for key in SAME if head.get(key) != first.get(key)]:
+            raise UserError(f"{shown(files[0])} and {shown(file)} differ in {', '.join(unlike)}.")
+    level_L = tuple(sorted({float(head["sigma"]) for head in heads}))
+    if len(level_L) < len(files):
+        raise UserError("Two of these logs are of the same level; give one for each.")
+    by_index = [{int(r["index"]): r for r in rows} for _, rows in read]
+    if len({frozenset(table) for table in by_index}) > 1:
+        raise UserError("These logs do not hold the same images.")
+    votes, seconds = [], []
+    for index in by_index[0]:
+        found: dict[str, Votes] = {}
+        for head, table in zip(heads, by_index, strict=True):
+            level = f"{head['sigma']:g}"
+            for name, stage, n in (("counts0", "select", "n0"), ("counts", "bound", "n")):
+                counts = [int(k) for k in table[index][name].split()]
+                found |= _votes(f"{stage}-{level}", counts, head[n])
+        votes.append(found)
+        seconds.append(sum(float(table[index]["seconds"]) for table in by_index))
+    return _table(first, list(by_index[0].values()), votes, level_L, seconds)
+
+
+def _votes(stage: str, counts: Sequence[int], n: int) -> dict[str, Votes]:
+    return {stage: Votes(stage, tuple(counts), n, "complete" if sum(counts) == n else "stopped")}
+
+
+def _table(
+    head: Mapping[str, Any],
+    rows: Sequence[Mapping[str, Any]],
+    votes: Sequence[Mapping[str, Votes]],
+    level_L: tuple[float, ...],
+    seconds: Sequence[float],
+) -> LevelVotes:
+    """Return the votes in the order of the images."""
+    index_N = np.array([int(r["index"]) for r in rows])
+    order_N = np.argsort(index_N)
+    label_N = np.array([int(r["label"]) for r in rows])
+    return LevelVotes(
+        head,
+        index_N[order_N],
+        label_N[order_N],
+        np.array(seconds)[order_N],
+        tuple(votes[i] for i in order_N),
+        level_L,
+    )
+
+
+def certificates(
+    votes: LevelVotes, settings: Mapping[str, str] | None = None, alpha: float | None = None
+) -> list[Certificate]:
+    """Read every image as Multiscale, with settings of `multiscale.Options`.
+
+    Choosing thresholds by what they give on the images they are then claimed for is no certificate
+    of those images: choose on training images.
+    """
+    head = votes.head
+    levels = {"levels": ",".join(f"{s:g}" for s in votes.level_L)}
+    spec = RunSpec(
+        image="",
+        checkpoint=head["name"],
+        sigma=1.0,  # not used
+        method="multiscale",
+        n0=head["n0"],
+        n=head["n"],
+        alpha=head["alpha"] if alpha is None else alpha,
+        bound=Bound(head.get("bound", Bound.CLOPPER_PEARSON)),
+        seed=head["seed"],
+        settings=tuple(sorted((levels | dict(settings or {})).items())),
+    )
+    return [multiscale.read(found, spec) for found in votes.votes_N]
+
+
+def as_log(votes: LevelVotes, read: Sequence[Certificate], name: str) -> Log:
+    """Return certificates of these images as a log, for curves and comparisons."""
+    head = votes.head
+    predicted_N = np.array([-1 if c.abstained else c.predicted for c in read])
+    return Log(
+        name=name,
+        index_N=votes.index_N,
+        label_N=votes.label_N,
+        predicted_N=predicted_N,
+        radius_N=np.array([c.radius for c in read]),
+        correct_N=predicted_N == votes.label_N,
+        norm=Norm.L2,
+        dataset=head["dataset"],
+        split=head.get("split", "test"),
+        method="multiscale",
+        network=head["network"],
+        n0=head["n0"],
+        n=head["n"],
+        alpha=read[0].alpha,
+        bound=Bound(head.get("bound", Bound.CLOPPER_PEARSON)),
+    )
+
+
+def assemble(
+    checkpoint: Checkpoint, spec: EvaluationSpec, files: Sequence[Path], out: Path, command: str
+) -> None:
+    """Write the log of Multiscale that evaluating it would write, from logs of its fixed levels.
+
+    The votes are theirs, and so is the arithmetic the new log names.
+
+    Raises
+    ------
+    UserError
+        A log is of another network, level, image or noise, or there is one already.
+    """
+    votes = of_fixed(files)
+    sha256 = {head["sigma"]: head["checkpoint_sha256"] for head, _ in map(own_rows, files)}
+    parts = checkpoint.card["parts"]
+    how = multiscale.Options(**dict(spec.settings))  # type: ignore[arg-type]
+    if votes.level_L != how.s_L[::-1]:
+        raise UserError(f"{checkpoint.name} needs one log for each of its levels, {how.levels}.")
+    for level in votes.level_L:
+        part = parts.get(f"classifier-{level:g}", parts.get("classifier", {}))
+        if part.get("sha256") != sha256[level]:
+            raise UserError(f"The log of level {level:g} is of another network.")
+    asked = {key: value for key, value in vars(spec).items() if key in SAME}
+    if unlike := [key for key, value in asked.items() if votes.head.get(key) != value]:
+        raise UserError(f"The logs are of another {', '.join(unlike)} than asked for.")
+    check_out_file(out)
+    if out.exists():
+        raise UserError(f"{shown(out)} is there already; choose another --out.")
+    place = {key: votes.head[key] for key in ("device", "dtype", "path", "torch")}
+    logged = METHODS["multiscale"].logged
+    read = certificates(votes, dict(spec.settings), spec.alpha)  # type: ignore[arg-type]
+    text = io.StringIO(head_of(spec, place, command))
+    text.seek(0, io.SEEK_END)
+    table = csv.writer(text, lineterminator="\n")
+    for i, c in enumerate(read):
+        index, label, seconds = (
+            v[i].item() for v in (votes.index_N, votes.label_N, votes.seconds_N)
+        )
+        table.writerow(row(index, label, c, seconds, logged))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(out, text.getvalue())

@@ -1,0 +1,273 @@
+"""Int8 network files: the networks of a checkpoint with whole numbers for weights and activations.
+
+A file is a classifier of its own, measured on its own. ONNX Runtime's static quantisation makes it:
+quantise and dequantise nodes (QDQ) around every layer, unsigned 8-bit activations whose range is
+the least and largest value seen on noisy training images, signed weights with a scale for each
+channel. Weights take 7 of their 8 bits, so that processors without VNNI, which add pairs of
+products in 16 bits, compute the same numbers.
+
+Shape suffixes: N rows, C channels, H height, W width, K classes.
+"""
+
+import copy
+import hashlib
+import json
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rsviz.checkpoints import catalog, weights
+from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.core.errors import UserError
+from rsviz.core.progress import Report
+from rsviz.core.spec import RunSpec, Votes
+from rsviz.data import datasets
+from rsviz.data.datasets import Dataset
+from rsviz.evaluation.evaluate import spec_for
+from rsviz.evaluation.measure import measure
+from rsviz.methods.base import Certify
+from rsviz.methods.registry import METHODS
+from rsviz.smoothing.engines import INT8
+from rsviz.smoothing.noise import CHUNK, chunk, chunk_name
+from rsviz.smoothing.voters import Ask, MethodRun
+
+IMAGES = 1000
+
+
+def quantize(
+    checkpoint: Checkpoint, command: str, report: Report = print, images: int = IMAGES
+) -> Checkpoint:
+    """Write the int8 files of a checkpoint's own networks, and name them on its card.
+
+    Raises
+    ------
+    UserError
+        The packages that quantise are not installed, or a network answers what is no number.
+    """
+    versions = _versions()
+    nets = weights.load_nets(checkpoint)
+    card = json.loads((checkpoint.folder / catalog.CARD).read_text())
+    parts = card.get("parts", {})
+    own = {
+        name: net
+        for name, net in nets.items()
+        if "members" not in card
+        and "checkpoint" not in parts.get(name, {})
+        and any(isinstance(module, nn.Conv2d) for module in net.modules())
+    }
+    if not own:
+        return checkpoint
+    data = datasets.load(card["dataset"], "train")
+    seen = inputs_seen(checkpoint, nets, data, images)
+    files = {}
+    for name, net in own.items():
+        if not seen[name]:
+            raise UserError(f"No run of {checkpoint.name} asked its network {name} for anything.")
+        out = checkpoint.folder / ("int8.onnx" if name == "classifier" else f"int8-{name}.onnx")
+        _write(net, seen[name], out)
+        sha256 = hashlib.sha256(out.read_bytes()).hexdigest()
+        files[name] = {"file": out.name, "sha256": sha256}
+        report(f"wrote {out}")
+    recipe = {
+        "command": command,
+        "images": f"{images} of train, evenly spaced",
+        "sigmas": list(_sigmas(checkpoint)),
+        "how": "static QDQ, per channel, u8 activations by min-max, s8 weights of 7 bits",
+        **versions,
+    }
+    precisions = card.setdefault("precisions", {})
+    precisions["int8"] = {"files": files, "recipe": recipe, "measured": []}
+    catalog.write_card(checkpoint.folder, card)
+    return catalog.inspect(checkpoint.folder)
+
+
+def measure_beside(checkpoint: Checkpoint, report: Report = print) -> None:
+    """Measure the int8 files on the images, noise and votes of each float32 log on the card."""
+    for row in _rows(checkpoint):
+        first, *_ = (checkpoint.folder / row["log"]).read_text().splitlines()
+        head = json.loads(first.removeprefix("# "))["spec"]
+        every, split = head["every"], head["split"]
+        log = "certified-int8.csv" if "/" in row["log"] else f"{Path(row['log']).stem}-int8.csv"
+        spec = spec_for(
+            checkpoint,
+            row["sigma"],
+            split=split,
+            every=every,
+            n0=row["n0"],
+            n=row["n"],
+            alpha=row["alpha"],
+            seed=head["seed"],
+            engine=str(INT8),
+        )
+        level = "" if row["sigma"] is None else f" --sigma {row['sigma']}"
+        command = (
+            f"python -m rsviz evaluate --checkpoint {checkpoint.name}{level} --split {split} "
+            f"--every {every} --n0 {row['n0']} --n {row['n']} --alpha {row['alpha']} "
+            f"--precision int8 --out checkpoints/{checkpoint.name}/{log}"
+        )
+        curve = measure(checkpoint, spec, checkpoint.folder / log, "cpu", command, report)
+        report(f"{checkpoint.name}: ACR {curve.acr:.4f} in int8, {row['acr']:.4f} in float32")
+
+
+def _rows(checkpoint: Checkpoint) -> list[Mapping[str, Any]]:
+    """Return the float32 measurements at the noise it was trained for, all of a universal one."""
+    sigma = checkpoint.card.get("sigma")
+    return [m for m in checkpoint.card.get("measured", []) if sigma in (None, m["sigma"])]
+
+
+def _sigmas(checkpoint: Checkpoint) -> tuple[float, ...]:
+    """Return the noise levels its runs are calibrated at; one stands for a method that chooses."""
+    if METHODS[checkpoint.card["method"]].chooses_sigma:
+        return (1.0,)
+    return tuple(dict.fromkeys(row["sigma"] for row in _rows(checkpoint))) or (0.5,)
+
+
+def inputs_seen(
+    checkpoint: Checkpoint, nets: Mapping[str, nn.Module], data: Dataset, images: int
+) -> dict[str, list[tuple[Tensor, ...]]]:
+    """Return what each network is asked by runs on noisy training images, batch by batch.
+
+    One vote of each image decides how its run goes on, as if all votes were like it: so every
+    stage, and the levels that are chosen, are seen as they are met.
+    """
+    seen: dict[str, list[tuple[Tensor, ...]]] = {name: [] for name in nets}
+    hooks = [
+        net.register_forward_pre_hook(partial(_remember, seen[name])) for name, net in nets.items()
+    ]
+    index_N = np.linspace(0, len(data), images, endpoint=False).astype(int)
+    sigmas = _sigmas(checkpoint)
+    with torch.inference_mode():
+        for start in range(0, images, CHUNK):
+            x_NCHW = torch.stack([data.image(i) for i in index_N[start : start + CHUNK]])
+            for sigma in sigmas:
+                spec = RunSpec(
+                    image="",
+                    checkpoint=checkpoint.name,
+                    sigma=sigma,
+                    method=checkpoint.card["method"],
+                    settings=tuple(sorted(dict(checkpoint.card.get("run", {})).items())),
+                )
+                _run(METHODS[spec.method].certify, x_NCHW, nets, spec, f"{start}|{sigma}")
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
+def _remember(seen: list[tuple[Tensor, ...]], _net: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    seen.append(tuple(x.clone() for x in inputs))
+
+
+def _run(
+    certify: Certify, x_NCHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec, name: str
+) -> None:
+    """Let a run of each image ask its networks once a stage, those of one noise level together."""
+    runs: list[MethodRun] = [certify(x_CHW, nets, spec) for x_CHW in x_NCHW]
+    asks: dict[int, Ask] = {i: next(run) for i, run in enumerate(runs)}
+    for stage in range(20):
+        answers: dict[int, int] = {}
+        for number, (ask, rows) in enumerate(_together(asks)):
+            C, H, W = x_NCHW.shape[1:]
+            noise = [
+                chunk((C, H, W), chunk_name(0, name, f"calibrate-{stage}-{number}", q, 0))
+                for q in range(ask.queries)
+            ]
+            sigma_N111 = torch.full((len(rows), 1, 1, 1), ask.sigma)
+            class_N = ask.voter(x_NCHW[rows], sigma_N111, *(e[: len(rows)] for e in noise))
+            answers |= dict(zip(rows, class_N.tolist(), strict=True))
+        for i, answer in answers.items():
+            ask = asks.pop(i)
+            counts_K = tuple(ask.n * (k == answer) for k in range(ask.classes))
+            try:
+                asks[i] = runs[i].send(Votes(ask.stage, counts_K, ask.n, "complete"))
+            except StopIteration:
+                continue
+        if not asks:
+            return
+
+
+def _together(asks: Mapping[int, Ask]) -> Iterator[tuple[Ask, list[int]]]:
+    """Yield the asks that one forward pass can answer, with the rows of their images."""
+    groups: list[tuple[Ask, list[int]]] = []
+    for i, ask in asks.items():
+        for other, rows in groups:
+            if (other.voter, other.sigma, other.queries) == (ask.voter, ask.sigma, ask.queries):
+                rows.append(i)
+                break
+        else:
+            groups.append((ask, [i]))
+    yield from groups
+
+
+class _Reader:
+    """What ONNX Runtime's calibration reads: one batch after another, by input."""
+
+    def __init__(self, batches: Sequence[tuple[Tensor, ...]]) -> None:
+        self._left = iter(batches)
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        """Return the next batch, None after the last."""
+        batch = next(self._left, None)
+        if batch is None:
+            return None
+        return {f"input{i}": x.contiguous().numpy() for i, x in enumerate(batch)}
+
+
+def _write(net: nn.Module, batches: Sequence[tuple[Tensor, ...]], out: Path) -> None:
+    """Quantise one network on what it was asked."""
+    from onnxruntime.quantization import (
+        CalibrationMethod,
+        QuantFormat,
+        QuantType,
+        quantize_static,
+    )
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    with torch.inference_mode():
+        if not all(torch.isfinite(net(*batch)).all() for batch in batches[:2]):
+            raise UserError("A network that answers what is no number cannot be quantised.")
+    net = copy.deepcopy(net).to(memory_format=torch.contiguous_format)
+    names = [f"input{i}" for i in range(len(batches[0]))]
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter that needs no package but onnx
+        plain, prepared = Path(folder, "plain.onnx"), Path(folder, "prepared.onnx")
+        torch.onnx.export(
+            net,
+            tuple(x[:2].contiguous() for x in batches[0]),
+            str(plain),
+            dynamo=False,
+            input_names=names,
+            output_names=["answer"],
+            dynamic_axes={name: {0: "N"} for name in [*names, "answer"]},
+            opset_version=17,
+        )
+        quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
+        quantize_static(
+            str(prepared),
+            str(out),
+            _Reader(batches),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            reduce_range=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+        )
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of the packages that quantise; UserError says how to get them."""
+    try:
+        import onnx
+        import onnxruntime
+    except ImportError:
+        raise UserError(
+            "Quantising needs two packages more: pip install '.[quantize]' in rsviz's folder."
+        ) from None
+    return {"onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__}

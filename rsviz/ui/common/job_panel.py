@@ -1,0 +1,58 @@
+"""The one panel of a running job: progress, rate, time left, its place in the queue, Stop, errors.
+
+A page gives it a function that shows the newest reading; the panel looks again until the job ends.
+"""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from rsviz.ui.common import jobs
+from rsviz.ui.common.jobs import Job
+
+POLL_SECONDS = 0.5
+
+
+def show_job(
+    job: Job, show_reading: Callable[[], None], stop_key: str, poll: float = POLL_SECONDS
+) -> None:
+    """Show a job that waits or runs, until it ends: then the whole page runs again.
+
+    Parameters
+    ----------
+    show_reading : draws what ``job`` has found so far; called at every look.
+    stop_key : the key of the Stop button, one a page.
+    """
+
+    @st.fragment(run_every=poll)
+    def panel() -> None:
+        if not job.active:
+            st.rerun()
+        left, right = st.columns([4, 1], vertical_alignment="center")
+        left.progress(*progress(job))
+        right.button(
+            "Stop", key=stop_key, on_click=job.stop, icon=":material/stop:", width="stretch"
+        )
+        show_reading()
+
+    panel()
+
+
+def progress(job: Job) -> tuple[float, str]:
+    """Return how far a job is, from 0 to 1, and in words: done, rate, time left, where."""
+    latest = job.latest
+    if latest is None:
+        ahead = jobs.queue(job.line).position(job)
+        return 0.0, f"Waiting: {ahead} before you on {job.device}" if ahead else "Starting"
+    planned = max(latest.planned, latest.done, 1)
+    words = [f"{latest.done:,} of {planned:,} {latest.unit}"]
+    if (rate := job.rate) > 0:
+        words += [
+            f"{rate:,.0f} {latest.unit}/s" if rate >= 10 else f"{rate:.2g} {latest.unit}/s",
+            f"{_time((planned - latest.done) / rate)} left",
+        ]
+    return latest.done / planned, " · ".join([*words, f"on {job.device}"])
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:,.0f} s" if seconds < 90 else f"{seconds / 60:,.0f} min"

@@ -1,0 +1,112 @@
+import multiprocessing
+import os
+import re
+import threading
+import time
+
+import pytest
+
+from rsviz.core import files
+from rsviz.core.errors import UserError
+
+
+def test_a_file_is_read_up_to_its_limit_and_no_further(tmp_path):
+    (tmp_path / "x").write_bytes(b"12345")
+    assert files.read_bytes(tmp_path / "x", 5) == b"12345"
+    with pytest.raises(UserError, match="larger than 0 KiB"):
+        files.read_bytes(tmp_path / "x", 4)
+
+
+def test_what_is_no_file_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")  # nobody writes into it: to open it would wait for ever
+    before = time.perf_counter()
+    for path, says in [
+        (tmp_path, "is a folder"),
+        (tmp_path / "none", "no such file"),
+        ("/dev/zero", "not a file on a disk"),
+        ("/dev/null", "not a file on a disk"),
+        (tmp_path / "pipe", "not a file on a disk"),
+        (tmp_path / ("x" * 300), "name too long"),
+        ("/etc/hostname/x", "not a directory"),
+    ]:
+        with pytest.raises(UserError, match=says) as caught:
+            files.read_bytes(path, 1 << 20)
+        assert len(str(caught.value)) < 200
+    assert time.perf_counter() - before < 1
+
+
+def test_a_pipe_of_the_shell_is_read():
+    read, write = os.pipe()
+    os.write(write, b"rows")
+    os.close(write)
+    assert files.read_bytes(f"/dev/fd/{read}", 10) == b"rows"
+    os.close(read)
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch):
+    file = tmp_path / "card.json"
+    files.write_whole(file, "old")
+
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        files.write_whole(file, "new")
+    assert file.read_text() == "old" and os.listdir(tmp_path) == ["card.json"]
+    monkeypatch.undo()
+    files.write_whole(file, b"new")
+    assert file.read_text() == "new" and os.listdir(tmp_path) == ["card.json"]
+
+
+def _hold(file, ready, end):
+    with files.sole_writer(file):
+        ready.set()
+        end.wait(20)
+
+
+def test_a_second_process_is_told_who_writes(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    ready, end = context.Event(), context.Event()
+    other = context.Process(target=_hold, args=(tmp_path / "log.csv", ready, end))
+    other.start()
+    try:
+        assert ready.wait(20)
+        with (
+            pytest.raises(UserError, match=r"log\.csv is being written by process") as caught,
+            files.sole_writer(tmp_path / "log.csv", wait=0.1),
+        ):
+            pass
+        assert re.search(rf"process {other.pid} on .* since \d\d\d\d-", str(caught.value))
+        with files.sole_writer(tmp_path / "other.csv", wait=0.1):
+            pass
+    finally:
+        end.set()
+        other.join(20)
+    with files.sole_writer(tmp_path / "log.csv", wait=0.1):
+        pass
+
+
+def test_a_second_thread_is_told_too_and_a_killed_writer_holds_nothing(tmp_path):
+    ready, end = threading.Event(), threading.Event()
+    thread = threading.Thread(target=_hold, args=(tmp_path / "a", ready, end))
+    thread.start()
+    assert ready.wait(20)
+    with pytest.raises(UserError, match="being written"), files.sole_writer(tmp_path / "a", 0.1):
+        pass
+    end.set()
+    thread.join()
+    context = multiprocessing.get_context("spawn")
+    ready, end = context.Event(), context.Event()
+    other = context.Process(target=_hold, args=(tmp_path / "a", ready, end))
+    other.start()
+    assert ready.wait(20)
+    other.kill()
+    other.join(20)
+    with files.sole_writer(tmp_path / "a", wait=0.1):
+        pass
+
+
+def test_long_and_strange_names_are_cut():
+    assert len(files.shown("x" * 4_000)) == files.SHOWN
+    assert files.shown("a\nb\x1b[31m") == "a?b?[31m"

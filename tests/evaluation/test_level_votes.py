@@ -1,0 +1,226 @@
+"""Votes of every level from logs: assembled, read again, and the cascade's checkpoint made."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+
+from rsviz.certification import verify
+from rsviz.checkpoints import catalog, weights
+from rsviz.cli.main import main
+from rsviz.core.errors import UserError
+from rsviz.core.spec import Votes
+from rsviz.data import datasets
+from rsviz.evaluation import examples, level_votes, logs
+from rsviz.methods import multiscale
+from rsviz.networks import classifiers
+
+CARD = {"method": "gaussian", "dataset": "shapes", "network": "compact", "measured": []}
+LEVELS = (0.25, 0.5, 1.0)
+HOW = ("--first", "5", "--n0", "100", "--n", "200", "--alpha", "0.05")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Three narrow experts, logs of each at its level, and a cascade of them on a few Shapes."""
+    whole = datasets.load("shapes", "test")
+    few = replace(whole, x_NCHW=whole.x_NCHW[:12], y_N=whole.y_N[:12])
+    folder = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(
+            classifiers.NETWORKS, "compact", lambda classes: classifiers.Compact(classes, 4)
+        )
+        patch.setattr(datasets, "load", lambda name, split: replace(few, split=split))
+        patch.setenv("RSVIZ_CHECKPOINTS", str(folder))
+        for seed, level in enumerate(LEVELS):
+            torch.manual_seed(seed)
+            net = classifiers.build("compact", "shapes")
+            with torch.no_grad():  # several classes get votes, and which ones varies
+                x_NCHW = torch.stack([few.image(i) for i in range(12)])
+                net.eval()[1].fc.bias -= net(x_NCHW + level * torch.randn(x_NCHW.shape)).mean(0)
+            weights.save(net, folder / f"expert-{level:g}", CARD | {"sigma": level})
+            run(
+                "evaluate", "--checkpoint", f"expert-{level:g}", *HOW, "--out", fixed(folder, level)
+            )
+        names = [f"expert-{level:g}" for level in LEVELS]
+        run("multiscale", *names, "--images", "6", "--n", "200", "--out", folder / "cascade")
+        yield folder
+
+
+def run(*words, code=0):
+    assert main([str(word) for word in words]) == code
+
+
+def fixed(folder, level):
+    return folder / f"expert-{level:g}" / "certified.csv"
+
+
+def rows(file):
+    """Every row without its seconds."""
+    return [{k: v for k, v in r.items() if k != "seconds"} for r in logs.own_rows(file)[1]]
+
+
+@pytest.fixture(scope="module")
+def counted(made):
+    """The log of every level, as evaluating the cascade counts it."""
+    out = made / "cascade" / "certified.csv"
+    run("evaluate", "--checkpoint", "cascade", *HOW, "--set", "ask=every", "--out", out)
+    return out
+
+
+def test_a_log_put_together_from_fixed_levels_is_the_one_that_evaluating_writes(
+    made, counted, tmp_path, capsys
+):
+    out = tmp_path / "assembled.csv"
+    files = [fixed(made, level) for level in LEVELS]
+    words = ("evaluate", "--checkpoint", "cascade", *HOW, "--set", "ask=every")
+    run(*words, "--out", out, "--from-logs", *files)
+    assert rows(out) == rows(counted)
+    a, b = (logs.own_rows(file)[0] for file in (out, counted))
+    assert {**a, "command": ""} == {**b, "command": ""}
+    run(*words, "--out", out, "--from-logs", *files, code=2)
+    assert "is there already" in capsys.readouterr().err
+
+
+def test_a_cascade_that_asks_only_what_it_needs_gives_the_same_certificates(
+    made, counted, tmp_path
+):
+    run("evaluate", "--checkpoint", "cascade", *HOW, "--out", tmp_path / "needed.csv")
+    every, needed = rows(counted), rows(tmp_path / "needed.csv")
+    for a, b in zip(every, needed, strict=True):
+        assert [a[k] for k in ("predicted", "radius", "correct")] == [
+            b[k] for k in ("predicted", "radius", "correct")
+        ]
+        for name in ("counts0", "counts"):
+            assert b["detail"][name].items() <= a["detail"][name].items()
+    assert len({row["radius"] for row in every}) > 1
+    with pytest.raises(UserError, match="ask=every"):
+        level_votes.of_log(tmp_path / "needed.csv")
+
+
+def test_stored_votes_are_read_at_other_thresholds_as_if_run_with_them(made, counted, tmp_path):
+    stored = level_votes.of_log(counted)
+    assert stored.votes_N == level_votes.of_fixed([fixed(made, s) for s in LEVELS]).votes_N
+    changed = 0
+    for thresholds in ("0.5,0.5,0.5", "0.5,0.6,0.8"):
+        out = tmp_path / f"{thresholds}.csv"
+        run(
+            "evaluate", "--checkpoint", "cascade", *HOW, "--set", f"thresholds={thresholds}",
+            "--out", out,
+        )  # fmt: skip
+        read = level_votes.certificates(stored, {"thresholds": thresholds})
+        log, here = logs.read_log(out), level_votes.as_log(stored, read, "again")
+        assert log.predicted_N.tolist() == here.predicted_N.tolist()
+        assert log.radius_N.tolist() == pytest.approx(here.radius_N.tolist(), abs=1e-6)
+        assert log.correct_N.tolist() == here.correct_N.tolist()
+        changed += here.radius_N.sum()
+    assert changed != 2 * here.radius_N.sum()
+
+
+def test_a_killed_evaluation_of_the_cascade_resumes_to_the_same_log(made, counted, tmp_path):
+    cut = tmp_path / "cut.csv"
+    lines = counted.read_text().splitlines(keepends=True)
+    cut.write_text("".join(lines[:4]) + lines[4][:30])
+    run("evaluate", "--checkpoint", "cascade", *HOW, "--set", "ask=every", "--out", cut)
+    assert rows(cut) == rows(counted)
+
+
+def test_logs_that_do_not_belong_together_are_refused_in_words(made, tmp_path, capsys):
+    files = [fixed(made, level) for level in LEVELS]
+
+    def altered(file, **changes):
+        first, rest = file.read_text().split("\n", 1)
+        head = json.loads(first.removeprefix("# "))
+        head["spec"] |= changes
+        (tmp_path / "altered.csv").write_text(f"# {json.dumps(head)}\n{rest}")
+        return tmp_path / "altered.csv"
+
+    out = tmp_path / "out.csv"
+    for how, some, said in (
+        (HOW, files[:2], "one log for each of its levels"),
+        (HOW, [*files, files[0]], "Two of these logs are of the same level"),
+        (HOW, [*files[:2], altered(files[2], seed=1)], "differ in seed"),
+        ((*HOW, "--seed", "3"), files, "another seed"),
+        (("--first", "4", *HOW[2:]), files, "another first"),
+    ):
+        run("evaluate", "--checkpoint", "cascade", *how, "--out", out, "--from-logs", *some, code=2)
+        assert said in capsys.readouterr().err
+    wrong = altered(files[2], checkpoint_sha256="0" * 64)
+    run(
+        "evaluate", "--checkpoint", "cascade", *HOW, "--out", out,
+        "--from-logs", *files[:2], wrong, code=2,
+    )  # fmt: skip
+    assert "level 1 is of another network" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_the_checkpoint_names_its_experts_and_how_its_thresholds_were_chosen(made):
+    made_here = catalog.find("cascade")
+    assert made_here.problem is None
+    card = made_here.card
+    assert card["parts"] == {
+        f"classifier-{level:g}": {
+            "checkpoint": f"expert-{level:g}",
+            "sha256": catalog.find(f"expert-{level:g}").sha256,
+        }
+        for level in LEVELS
+    }
+    assert not (made_here.folder / "weights.safetensors").exists()
+    head, held = logs.own_rows(made_here.folder / card["fit"]["log"])
+    assert (head["split"], len(held)) == ("train", 6)
+    acr = card["fit"]["acr"]
+    assert acr[card["run"]["thresholds"]] == max(acr.values())
+    assert len(acr) == 36
+    votes = level_votes.of_log(made_here.folder / card["fit"]["log"])
+    read = level_votes.certificates(votes, {"thresholds": "0.5,0.6,0.7"})
+    gains = [c.radius * (c.predicted == y) for c, y in zip(read, votes.label_N, strict=True)]
+    assert acr["0.5,0.6,0.7"] == pytest.approx(sum(gains) / 6, abs=1e-4)
+
+
+def test_networks_that_do_not_fit_together_are_refused_in_words(made, tmp_path, capsys):
+    for names, out, said in (
+        (("expert-1", "expert-1"), made / "x", "each named once"),
+        (("expert-1", "cascade"), made / "x", "made of several"),
+        (("expert-1",), tmp_path / "x", "beside its networks"),
+    ):
+        run("multiscale", *names, "--out", out, code=2)
+        assert said in capsys.readouterr().err
+    assert not (made / "x").exists()
+
+
+def test_a_shipped_expert_that_changes_makes_the_cascade_unusable(made, tmp_path, monkeypatch):
+    shutil.copytree(made, tmp_path / "there")
+    weights_file = tmp_path / "there" / "expert-0.5" / "weights.safetensors"
+    data = bytearray(weights_file.read_bytes())
+    data[-1] ^= 1
+    weights_file.write_bytes(data)
+    problem = catalog.find("cascade", tmp_path / "there").problem
+    assert "expert-0.5 is another network now" in problem
+
+
+def test_every_command_takes_a_cascade(made, counted, tmp_path, capsys):
+    run("examples", "--checkpoint", "cascade")
+    stored = examples.load(catalog.find("cascade"))
+    assert [e.preset for e in stored][:2] == ["certain", "borderline"]
+    for example in stored:
+        c = example.certificate
+        assert multiscale.read(votes_of(c), verify.spec_of(c)).radius == c.radius
+        (tmp_path / "c.json").write_text(c.to_json())
+        run("verify", tmp_path / "c.json", c.image, "--fresh-n", "200")
+    run("certify", "shapes/test/1", "--checkpoint", "cascade", "--n", "200")
+    run("checkpoints")
+    run("curves", counted)
+    words = ("--checkpoint", "cascade", "--n", "200", "--alpha", "0.05", "--budgets", "0.99,3")
+    run("attack", "--every", "4", *words, "--steps", "2", "--draws", "2", "--n-predict", "200")
+    assert "none may break" in capsys.readouterr().out
+
+
+def votes_of(c):
+    n = {"select": c.n0, "bound": c.n}
+    found = {}
+    for stage, counts in c.stages.items():
+        planned = n[stage.partition("-")[0]]
+        found[stage] = Votes(stage, tuple(counts), planned, "complete")
+    return found

@@ -1,0 +1,221 @@
+"""Engines against the reference, and what happens where one cannot serve."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from rsviz.checkpoints import catalog, weights
+from rsviz.core.errors import UserError
+from rsviz.data import datasets
+from rsviz.data.images import image_id
+from rsviz.smoothing import driver, engines
+from rsviz.smoothing.engines import INT8, REFERENCE, Engine
+from rsviz.smoothing.noise import CHUNK, chunk
+from rsviz.smoothing.voters import Ask, NoisyClassifier, Request
+
+SHIPPED = Path(__file__).parents[2] / "checkpoints" / "shapes-gaussian-0.5"
+
+
+def needs(engine):
+    why = engines.absent(engine, "cpu")
+    return pytest.mark.skipif(why is not None, reason=str(why))
+
+
+@pytest.fixture(scope="module")
+def net():
+    return weights.load(catalog.inspect(SHIPPED))
+
+
+@pytest.fixture(scope="module")
+def int8(net):
+    file, sha256 = catalog.network_files(catalog.inspect(SHIPPED), "int8")["classifier"]
+    return engines.ready(net, INT8, "cpu", file, sha256)
+
+
+@pytest.fixture(scope="module")
+def noisy_NCHW():
+    data = datasets.load("shapes", "test")
+    x_NCHW = torch.stack([data.image(i) for i in range(CHUNK)])
+    return torch.addcmul(x_NCHW, torch.tensor(0.5), chunk((3, 32, 32), "engines"))
+
+
+@pytest.mark.slow
+@needs(Engine("openvino", "float32"))
+def test_float32_is_float32_whoever_computes_it(net, noisy_NCHW):
+    other = engines.ready(net, Engine("openvino", "float32"))
+    with torch.inference_mode():
+        assert (other(noisy_NCHW) - net(noisy_NCHW)).abs().max() < 1e-4
+    assert engines.arithmetic({"classifier": other}).startswith("float32, openvino 20")
+
+
+@pytest.mark.parametrize("library", ["torch", "openvino"])
+@pytest.mark.slow
+def test_bfloat16_is_near(net, noisy_NCHW, library):
+    engine = Engine(library, "bfloat16")
+    if (why := engines.absent(engine, "cpu")) is not None:
+        pytest.skip(why)
+    with torch.inference_mode():
+        answer, exact = engines.ready(net, engine)(noisy_NCHW), net(noisy_NCHW)
+    assert answer.dtype == torch.float32
+    assert 0 < (answer - exact).abs().max() < 0.5
+    assert (answer.argmax(1) == exact.argmax(1)).float().mean() > 0.95
+
+
+@needs(INT8)
+def test_int8_answers_alike_in_every_call_thread_and_place(int8, noisy_NCHW):
+    order_N = torch.randperm(CHUNK, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        first = int8(noisy_NCHW)
+        assert torch.equal(int8(noisy_NCHW[order_N]), first[order_N])
+
+    def again(_):
+        with torch.inference_mode():
+            return int8(noisy_NCHW)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(torch.equal(answer, first) for answer in pool.map(again, range(12)))
+
+
+@needs(INT8)
+def test_int8_votes_mostly_as_float32_does(int8, net, noisy_NCHW):
+    with torch.inference_mode():
+        same = int8(noisy_NCHW).argmax(1) == net(noisy_NCHW).argmax(1)
+    assert same.float().mean() > 0.9
+    assert int8.file in engines.arithmetic({"classifier": int8})
+    assert engines.precision({"classifier": int8}) == "int8"
+
+
+@needs(INT8)
+def test_the_noise_added_on_the_way_in_is_the_noise(int8, net):
+    x_1CHW = datasets.load("shapes", "test").image(3)[None]
+    e_NCHW, sigma_1111 = chunk((3, 32, 32), "way in"), torch.full((1, 1, 1, 1), 0.5)
+    x_NCHW, sigma_N111 = x_1CHW.expand(CHUNK, -1, -1, -1), sigma_1111.expand(CHUNK, -1, -1, -1)
+    for given in ((x_NCHW, sigma_N111), (x_NCHW.contiguous(), sigma_N111.contiguous())):
+        with torch.inference_mode():
+            answer = engines.noisy(int8, *given, e_NCHW)
+            apart = int8(torch.addcmul(x_NCHW, sigma_N111, e_NCHW))
+        # A sum rounded otherwise may fall into the next of 256 steps of the first layer.
+        assert (answer.argmax(1) != apart.argmax(1)).sum() <= 1
+        assert (answer - apart).abs().mean() < 0.01
+
+
+@needs(INT8)
+def test_gradients_are_those_of_the_float32_network(int8, net, noisy_NCHW):
+    grads = []
+    for each in (int8, net):
+        x_NCHW = noisy_NCHW[:4].clone().requires_grad_(True)
+        (grad,) = torch.autograd.grad(each(x_NCHW)[:, 0].sum(), x_NCHW)
+        grads.append(grad)
+    assert torch.equal(*grads)
+    assert grads[0].abs().max() > 0
+
+
+def request(net, key, n):
+    x_CHW = datasets.load("shapes", "test").image(key)
+
+    def method():
+        votes = yield Ask("bound", NoisyClassifier(net), 1.5, n, 10)
+        return votes.counts_K
+
+    return Request(key, x_CHW, image_id(x_CHW), 0, method)
+
+
+@needs(INT8)
+def test_counts_are_the_same_cancelled_and_beside_other_images(int8):
+    (*_, alone) = driver.drive([request(int8, 8, 650)])
+    counts_K = alone.certificate
+    assert sum(counts_K) == 650
+    assert len([k for k in counts_K if k]) > 2
+    beside = driver.drive([request(int8, k, 230 + k) for k in range(8)] + [request(int8, 8, 650)])
+    assert {t.request.key: t.certificate for t in beside if t.finished}[8] == counts_K
+    cancel, prefix = threading.Event(), None
+    for task in driver.drive([request(int8, 8, 650)], cancel=cancel):
+        prefix = task.votes["bound"].counts_K
+        if sum(prefix) == 300:
+            cancel.set()
+    (*_, short) = driver.drive([request(int8, 8, 300)])
+    assert prefix == short.certificate
+
+
+def test_a_file_that_is_another_is_refused(net, tmp_path):
+    file, sha256 = catalog.network_files(catalog.inspect(SHIPPED), "int8")["classifier"]
+    altered = tmp_path / "int8.onnx"
+    altered.write_bytes(file.read_bytes()[:-1] + b"x")
+    with pytest.raises(UserError, match="sha256 differs"):
+        engines.read_checked(altered, sha256)
+    with pytest.raises(UserError, match="has no int8"):
+        engines.read_checked(tmp_path / "int8-mask.onnx", sha256)
+
+
+@pytest.fixture
+def processor(monkeypatch):
+    """Lets OpenVINO be absent, or its processor know less."""
+
+    def know(capabilities):
+        class Core:
+            def get_property(self, *_):
+                if capabilities is None:
+                    raise ImportError
+                return capabilities
+
+        monkeypatch.setattr(engines, "_core", Core)
+        engines.absent.cache_clear()
+
+    yield know
+    monkeypatch.undo()
+    engines.absent.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "says"), [(None, "not installed"), (["FP32"], "does not compute int8")]
+)
+def test_an_engine_that_cannot_serve_says_why(processor, net, capabilities, says):
+    processor(capabilities)
+    assert INT8 not in engines.usable("cpu")
+    assert engines.usable("cpu")[-1] == REFERENCE
+    with pytest.raises(UserError, match=says):
+        engines.ready(net, INT8)
+
+
+def test_what_no_library_computes_is_refused():
+    for engine in (Engine("torch", "int8"), Engine("tpu", "float32"), Engine("torch", "int4")):
+        with pytest.raises(UserError, match="cannot be counted"):
+            engines.check(engine, "cpu")
+
+
+class Greedy(nn.Module):
+    """Needs more memory than there is."""
+
+    def forward(self, x_NCHW):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate ...")
+
+
+class Wrong(nn.Module):
+    def forward(self, x_NCHW):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+
+def test_a_batch_without_memory_is_a_sentence_and_no_count():
+    with pytest.raises(UserError, match="not enough memory on cpu for 100 votes"):
+        list(driver.drive([request(Greedy(), 0, 100)]))
+    with pytest.raises(RuntimeError, match="shapes"):
+        list(driver.drive([request(Wrong(), 0, 100)]))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_a_gpu_answers_near_the_reference(net, noisy_NCHW, precision):
+    on_gpu = engines.ready(
+        weights.load(catalog.inspect(SHIPPED), "cuda"), Engine("torch", precision), "cuda"
+    )
+    with torch.inference_mode():
+        exact = net(noisy_NCHW)
+        for _ in range(3):  # recorded, then replayed
+            answer = on_gpu(noisy_NCHW.cuda()).cpu()
+            assert (answer.argmax(1) == exact.argmax(1)).float().mean() > 0.95
+        other = on_gpu(noisy_NCHW.flip(0).cuda()).cpu()
+    assert (other.flip(0) - answer).abs().max() < 0.05

@@ -1,0 +1,87 @@
+from dataclasses import dataclass
+
+import pytest
+
+from rsviz.ui.common import job_panel, jobs
+from rsviz.ui.common.jobs import Job, Queue, Session
+
+
+@dataclass(frozen=True)
+class At:
+    done: int
+    planned: int = 100
+    unit: str = "votes"
+
+    @property
+    def complete(self):
+        return self.done == self.planned
+
+
+class Never:
+    def submit(self, work):
+        pass
+
+
+class AtOnce:
+    def submit(self, work):
+        work()
+
+
+@pytest.fixture
+def waiting(monkeypatch):
+    queue = Queue(Never())
+    monkeypatch.setattr(jobs, "queue", lambda line: queue)
+    return queue
+
+
+def job(key="a", steps=lambda cancel: iter(())):
+    return Job(key, "cpu", steps)
+
+
+def test_before_its_first_reading_a_job_tells_its_place(waiting):
+    first, second = waiting.submit(job()), waiting.submit(job())
+    assert job_panel.progress(first) == (0.0, "Starting")
+    assert job_panel.progress(second) == (0.0, "Waiting: 1 before you on cpu")
+
+
+def test_rate_and_time_left_are_those_since_the_first_reading(waiting):
+    run = waiting.submit(job())
+    run.readings, run.first, run.last = [At(40)], (10.0, 20), (12.0, 40)
+    assert run.rate == 10
+    assert job_panel.progress(run) == (0.4, "40 of 100 votes · 10 votes/s · 6 s left · on cpu")
+    run.readings, run.last = [At(20)], (10.0, 20)  # one reading has no rate
+    assert job_panel.progress(run) == (0.2, "20 of 100 votes · on cpu")
+    run.readings, run.first, run.last = [At(1, 601, "images")], (0.0, 0), (2.0, 1)
+    assert job_panel.progress(run)[1] == "1 of 601 images · 0.5 images/s · 20 min left · on cpu"
+
+
+def test_more_done_than_planned_is_no_more_than_all(waiting):
+    run = waiting.submit(job())
+    run.readings = [At(120)]
+    assert job_panel.progress(run)[0] == 1
+
+
+def test_the_same_run_is_started_once(waiting):
+    tab = Session()
+    first = tab.start_once(job("a"))
+    assert tab.start_once(job("a")) is first
+    other = tab.start_once(job("b"))
+    assert first.cancel.is_set() and tab.job is other
+    other.stop()
+    assert tab.start_once(job("b")) is not other
+
+
+def test_looking_for_another_run_stops_the_one_under_way(waiting):
+    tab = Session()
+    run = tab.start(job("a"))
+    assert tab.find("a") is run and not run.cancel.is_set()
+    assert tab.find("b") is None and run.cancel.is_set()
+
+
+def test_a_job_knows_when_its_first_and_last_reading_came(monkeypatch):
+    queue = Queue(AtOnce())
+    monkeypatch.setattr(jobs, "queue", lambda line: queue)
+    run = Session().start(job(steps=lambda cancel: iter([At(10), At(60), At(100)])))
+    assert run.state == "done"
+    assert (run.first[1], run.last[1]) == (10, 100)
+    assert run.last[0] >= run.first[0]
