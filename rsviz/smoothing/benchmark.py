@@ -38,9 +38,11 @@ def measure(plain: nn.Module, ready: nn.Module, size: int, device: str, seconds:
     x_CHW = torch.rand(3, size, size, generator=torch.Generator().manual_seed(0))
     ours, field, matmul = 0.0, 0.0, 0.0
     for _ in range(3):
-        matmul = max(matmul, _matmul_gflops(device, seconds))
-        ours = max(ours, _rate(lambda: _vote(ready, x_CHW, device), seconds))
-        field = max(field, _rate(lambda: field_loop(plain, x_CHW, 0.5, 1000, 400, device), seconds))
+        matmul = max(matmul, matmul_gops(device, "float32", seconds) or 0.0)
+        ours = max(ours, rate(lambda: _vote(ready, x_CHW, device), seconds))
+        field = max(
+            field, rate(lambda: sum(field_counts(plain, x_CHW, 0.5, 1000, 400, device)), seconds)
+        )
     gflops = ours * 2 * multiply_adds(plain, size) / 1e9
     return Speed(ours, field, gflops, matmul)
 
@@ -58,7 +60,9 @@ def _vote(net: nn.Module, x_CHW: Tensor, device: str) -> int:
     return n
 
 
-def field_loop(net: nn.Module, x_CHW: Tensor, sigma: float, n: int, batch: int, device: str) -> int:
+def field_counts(
+    net: nn.Module, x_CHW: Tensor, sigma: float, n: int, batch: int, device: str
+) -> list[int]:
     """Count votes the way the field's scripts do: repeat, add noise, argmax, a loop over votes."""
     counts = [0] * class_count(net)
     with torch.no_grad():
@@ -70,10 +74,11 @@ def field_loop(net: nn.Module, x_CHW: Tensor, sigma: float, n: int, batch: int, 
             noise_NCHW = torch.randn_like(x_NCHW) * sigma
             for c in net(x_NCHW + noise_NCHW).argmax(1).cpu().numpy():
                 counts[c] += 1
-    return sum(counts)
+    return counts
 
 
-def _rate(work: Callable[[], int], seconds: float) -> float:
+def rate(work: Callable[[], int], seconds: float) -> float:
+    """Return how much a second is done by work, which says how much each call did."""
     work()
     done, begun = 0, time.perf_counter()
     while (spent := time.perf_counter() - begun) < seconds:
@@ -81,15 +86,27 @@ def _rate(work: Callable[[], int], seconds: float) -> float:
     return done / spent
 
 
-def _matmul_gflops(device: str, seconds: float) -> float:
-    """Return the rate of a float32 matrix product, which no network here can exceed."""
+def matmul_gops(device: str, precision: str, seconds: float) -> float | None:
+    """Return the rate of torch's matrix product in a precision; None where it has none.
+
+    In float32 no network here can exceed it.
+    """
     size = 8192 if device.startswith("cuda") else 1024
     a, b = torch.rand(size, size, device=device), torch.rand(size, size, device=device)
+    multiply: Callable[[Tensor, Tensor], Tensor] = torch.matmul
+    if precision == "int8":
+        a, b = ((127 * x).to(torch.int8) for x in (a, b))
+        multiply = torch._int_mm
+    else:
+        a, b = (x.to(getattr(torch, precision)) for x in (a, b))
 
     def work() -> int:
         for _ in range(4):
-            c = a @ b
+            c = multiply(a, b)
         c[0, 0].item()  # waits for a GPU
         return 4
 
-    return _rate(work, seconds) * 2 * size**3 / 1e9
+    try:
+        return rate(work, seconds) * 2 * size**3 / 1e9
+    except (RuntimeError, NotImplementedError):
+        return None

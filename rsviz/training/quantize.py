@@ -1,20 +1,13 @@
-"""Int8 network files: the networks of a checkpoint with whole numbers for weights and activations.
+"""Int8 files of a checkpoint's networks, calibrated on what its own runs ask them, and measured.
 
-A file is a classifier of its own, measured on its own. ONNX Runtime's static quantisation makes it:
-quantise and dequantise nodes (QDQ) around every layer, unsigned 8-bit activations whose range is
-the least and largest value seen on noisy training images, signed weights with a scale for each
-channel. Weights take 7 of their 8 bits, so that processors without VNNI, which add pairs of
-products in 16 bits, compute the same numbers.
+A file is a classifier of its own: what float32 measured does not speak of it.
 
 Shape suffixes: N rows, C channels, H height, W width, K classes.
 """
 
-import copy
 import hashlib
 import json
-import tempfile
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +19,7 @@ from torch import Tensor, nn
 from rsviz.checkpoints import catalog, weights
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
-from rsviz.core.files import write_whole
+from rsviz.core.files import sole_writer
 from rsviz.core.progress import Report
 from rsviz.core.spec import RunSpec, Votes
 from rsviz.data import datasets
@@ -35,6 +28,7 @@ from rsviz.evaluation.evaluate import spec_for
 from rsviz.evaluation.measure import measure
 from rsviz.methods.base import Certify
 from rsviz.methods.registry import METHODS
+from rsviz.networks import int8_files
 from rsviz.smoothing.engines import INT8
 from rsviz.smoothing.noise import CHUNK, chunk, chunk_name
 from rsviz.smoothing.voters import Ask, MethodRun, check_votes
@@ -52,9 +46,9 @@ def quantize(
     UserError
         The packages that quantise are not installed, or a network answers what is no number.
     """
-    versions = _versions()
+    versions = int8_files.versions()
     nets = weights.load_nets(checkpoint)
-    card = json.loads((checkpoint.folder / catalog.CARD).read_text())
+    card = checkpoint.card
     parts = card.get("parts", {})
     own = {
         name: net
@@ -72,7 +66,7 @@ def quantize(
         if not seen[name]:
             raise UserError(f"No run of {checkpoint.name} asked its network {name} for anything.")
         out = checkpoint.folder / ("int8.onnx" if name == "classifier" else f"int8-{name}.onnx")
-        _write(net, seen[name], out)
+        int8_files.write(net, seen[name], out)
         sha256 = hashlib.sha256(out.read_bytes()).hexdigest()
         files[name] = {"file": out.name, "sha256": sha256}
         report(f"wrote {out}")
@@ -83,9 +77,11 @@ def quantize(
         "how": "static QDQ, per channel, u8 activations by min-max, s8 weights of 7 bits",
         **versions,
     }
-    precisions = card.setdefault("precisions", {})
-    precisions["int8"] = {"files": files, "recipe": recipe, "measured": []}
-    catalog.write_card(checkpoint.folder, card)
+    with sole_writer(checkpoint.folder / catalog.CARD):
+        found = catalog.inspect(checkpoint.folder)
+        precisions = dict(found.card.get("precisions", {}))
+        precisions["int8"] = {"files": files, "recipe": recipe, "measured": []}
+        catalog.write_card(checkpoint.folder, dict(found.card) | {"precisions": precisions})
     return catalog.inspect(checkpoint.folder)
 
 
@@ -205,73 +201,3 @@ def _together(asks: Mapping[int, Ask]) -> Iterator[tuple[Ask, list[int]]]:
         else:
             groups.append((ask, [i]))
     yield from groups
-
-
-class _Reader:
-    """What ONNX Runtime's calibration reads: one batch after another, by input."""
-
-    def __init__(self, batches: Sequence[tuple[Tensor, ...]]) -> None:
-        self._left = iter(batches)
-
-    def get_next(self) -> dict[str, np.ndarray] | None:
-        """Return the next batch, None after the last."""
-        batch = next(self._left, None)
-        if batch is None:
-            return None
-        return {f"input{i}": x.contiguous().numpy() for i, x in enumerate(batch)}
-
-
-def _write(net: nn.Module, batches: Sequence[tuple[Tensor, ...]], out: Path) -> None:
-    """Quantise one network on what it was asked."""
-    from onnxruntime.quantization import (
-        CalibrationMethod,
-        QuantFormat,
-        QuantType,
-        quantize_static,
-    )
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    with torch.inference_mode():
-        if not all(torch.isfinite(net(*batch)).all() for batch in batches[:2]):
-            raise UserError("A network that answers what is no number cannot be quantised.")
-    net = copy.deepcopy(net).to(memory_format=torch.contiguous_format)
-    names = [f"input{i}" for i in range(len(batches[0]))]
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the exporter that needs no package but onnx
-        plain, prepared = Path(folder, "plain.onnx"), Path(folder, "prepared.onnx")
-        quantized = Path(folder, "quantized.onnx")
-        torch.onnx.export(
-            net,
-            tuple(x[:2].contiguous() for x in batches[0]),
-            str(plain),
-            dynamo=False,
-            input_names=names,
-            output_names=["answer"],
-            dynamic_axes={name: {0: "N"} for name in [*names, "answer"]},
-            opset_version=17,
-        )
-        quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
-        quantize_static(
-            str(prepared),
-            str(quantized),
-            _Reader(batches),
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            reduce_range=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            calibrate_method=CalibrationMethod.MinMax,
-        )
-        write_whole(out, quantized.read_bytes())
-
-
-def _versions() -> dict[str, str]:
-    """Return the versions of the packages that quantise; UserError says how to get them."""
-    try:
-        import onnx
-        import onnxruntime
-    except ImportError:
-        raise UserError(
-            "Quantising needs two packages more: pip install '.[quantize]' in rsviz's folder."
-        ) from None
-    return {"onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__}
