@@ -12,6 +12,8 @@ from typing import Any
 
 import streamlit as st
 
+from rsviz.ui.common import state
+
 
 @dataclass(frozen=True)
 class Between:
@@ -38,20 +40,24 @@ def drop_infinite() -> None:
         return
     for name in found:
         del st.query_params[name]
-    st.session_state["_infinite"] = [
-        f"The address asks for {plain(name)}={plain(given)}, which is beyond all that a control "
-        "can be. The default is used."
-        for name, given in found.items()
-    ]
+    state.INFINITE.set(tuple(_beyond(name, given) for name, given in found.items()))
     st.rerun()
 
 
-def tell_infinite(entered: bool) -> None:
+def _beyond(name: str, given: str) -> str:
+    return (
+        f"The address asks for {plain(name)}={plain(given)}, which is beyond all that a control "
+        "can be. The default is used."
+    )
+
+
+def tell_infinite() -> None:
     """Tell what was taken out of the address of this page, as long as it is open."""
-    told = st.session_state.pop("_infinite", [])
-    if entered or told:
-        st.session_state["_dropped"] = told
-    for sentence in st.session_state.get("_dropped", ()):
+    told = state.INFINITE.get()
+    state.INFINITE.clear()
+    if state.ENTERED.get() or told:
+        state.DROPPED.set(told)
+    for sentence in state.DROPPED.get():
         st.warning(sentence, icon=":material/link_off:")
 
 
@@ -76,37 +82,44 @@ def means(option: object, given: str | None) -> bool:
         return False
 
 
-def adopt(controls: Mapping[str, Takes], also: Mapping[str, str] | None = None) -> dict[str, Any]:
+def adopt(
+    controls: Mapping[str, Takes],
+    also: Mapping[str, str] | None = None,
+    asides: Mapping[str, Takes] | None = None,
+) -> dict[str, Any]:
     """Set controls from the address when the page is opened; tell what of it is not used.
 
     Parameters
     ----------
     controls : by key, which is also their name in the address: what they can be.
     also : further names of controls, by which other pages know them; they leave the address.
+    asides : names of no control here, which the page reads itself; they leave the address.
 
     Returns
     -------
-    What was set just now, by key.
+    What was set or read just now, by key.
     """
     adopted: dict[str, Any] = {}
-    if st.session_state.get("_entered"):
+    if state.ENTERED.get():
         told = []
-        for name, key in [*(also or {}).items(), *((key, key) for key in controls)]:
+        asides = asides or {}
+        takes = {**controls, **asides}
+        for name, key in [*(also or {}).items(), *((key, key) for key in takes)]:
             given = st.query_params.get(name)
             if given is None:
                 continue
-            found = _read(given, controls[key])
+            found = _read(given, takes[key])
             if found:
                 adopted[key] = found[0]
             else:
-                told.append(_refusal(name, given, controls[key]))
-            if name != key:
+                told.append(_refusal(name, given, takes[key]))
+            if name != key or name in asides:
                 del st.query_params[name]
-                if found and not key.startswith("_"):
-                    st.query_params[key] = str(found[0])
-        st.session_state.update(adopted)
-        st.session_state["_refused"] = told
-    for sentence in st.session_state.get("_refused", ()):
+            if name != key and found:
+                st.query_params[key] = str(found[0])
+        st.session_state.update({k: v for k, v in adopted.items() if k not in asides})
+        state.REFUSED.set(tuple(told))
+    for sentence in state.REFUSED.get():
         st.warning(sentence, icon=":material/link_off:")
     return adopted
 
@@ -159,15 +172,11 @@ def check(**offered: Sequence[Any]) -> None:
     """
     for key, options in offered.items():
         if found := complaints({key: options}):
-            st.session_state[_held(key)] = found[0]
-        if told := st.session_state.get(_held(key)):
+            state.UNOFFERED.of(key).set(found[0])
+        if told := state.UNOFFERED.of(key).get():
             st.warning(told, icon=":material/link_off:")
 
 
 def forget(key: str) -> None:
     """Tell no more what the address asked of a control, which was changed since."""
-    st.session_state.pop(_held(key), None)
-
-
-def _held(key: str) -> str:
-    return f"_unoffered_{key}"
+    state.UNOFFERED.of(key).clear()

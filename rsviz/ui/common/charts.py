@@ -9,6 +9,7 @@ from streamlit.elements.lib.streamlit_plotly_theme import BG_COLOR, GRAY_90
 
 from rsviz.figures import export
 from rsviz.figures.style import BACKGROUNDS, BLUE, CLEAR, GREY, readable_formula
+from rsviz.ui.common import state
 
 # What the camera above a figure saves: a PNG three times as fine as the screen, or an SVG.
 CAMERA: dict[str, dict[str, Any]] = {
@@ -70,11 +71,11 @@ def _show_in_turns(figure: go.Figure, key: str, alt: str) -> None:
     and the lower one is the next to be drawn anew, on top.
     """
     figure.update_layout(paper_bgcolor=BG_COLOR)  # covers what is under it
-    top, pair = st.session_state.get(f"_turns_{key}", (1, (figure, figure)))
+    top, pair = state.TURNS.of(key).get() or (1, (figure, figure))
     if figure != pair[top]:
         top = 1 - top
         pair = (figure, pair[1]) if top == 0 else (pair[0], figure)
-    st.session_state[f"_turns_{key}"] = top, pair
+    state.TURNS.of(key).set((top, pair))
     with st.container(key=f"turns-{key}"):
         for turn, drawn in enumerate(pair):
             name = f"{key}-{turn}"

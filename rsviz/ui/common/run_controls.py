@@ -12,7 +12,7 @@ from rsviz.core.spec import Bound
 from rsviz.data.catalog import CLASSES
 from rsviz.evaluation import examples
 from rsviz.methods.registry import METHODS
-from rsviz.ui.common import method_controls
+from rsviz.ui.common import method_controls, state
 from rsviz.ui.common.address import complaints, means, plain
 from rsviz.ui.common.sessions import devices
 
@@ -49,7 +49,7 @@ def adopt_address() -> None:
 
     Streamlit does so itself, but for values that are a control's default.
     """
-    if not st.session_state.get("_entered"):
+    if not state.ENTERED.get():
         return
     names = [c.name for c in catalog.list_checkpoints()]
     address = st.query_params.to_dict()
@@ -61,7 +61,7 @@ def adopt_address() -> None:
     if "image" in address:
         st.session_state["image"] = address["image"]
     if "sigma" in address:
-        st.session_state["_checkpoint"] = None
+        state.CHECKPOINT.clear()
 
 
 def _offered(names: list[str]) -> dict[str, Sequence[Any]]:
@@ -88,8 +88,8 @@ def check_address(names: list[str]) -> None:
             f"The address asks for seed={plain(seed)}, but a seed is a whole number below 2^31."
         )
     if told:
-        st.session_state["_complaints"] = told
-    for sentence in st.session_state.get("_complaints", ()):
+        state.COMPLAINTS.set(tuple(told))
+    for sentence in state.COMPLAINTS.get():
         st.warning(f"{sentence} The default is used.", icon=":material/link_off:")
 
 
@@ -113,8 +113,8 @@ def pick_checkpoint(dataset: str, pages: Sequence[str] = ("certify",)) -> Checkp
             f"There is no trained network for {dataset or 'this picture'} in {catalog.root()}; "
             "'python -m rsviz recipes run' makes them."
         )
-    new_file = not dataset and st.session_state.get("_dataset", "") != ""
-    st.session_state["_dataset"] = dataset
+    new_file = not dataset and state.DATASET.get() != ""
+    state.DATASET.set(dataset)
     if new_file or st.session_state.get("checkpoint", names[0]) not in names:
         st.session_state["checkpoint"] = names[0]
     name = st.selectbox(
@@ -126,10 +126,9 @@ def pick_checkpoint(dataset: str, pages: Sequence[str] = ("certify",)) -> Checkp
         "universal one was trained with all of them.",
     )
     chosen = next((c for c in found if c.name == name), found[0])
-    before = st.session_state.get("_checkpoint")
-    if before not in (None, chosen.name):
+    if state.CHECKPOINT.get() not in (None, chosen.name):
         st.session_state["sigma"] = trained_sigma(chosen)
-    st.session_state["_checkpoint"] = chosen.name
+    state.CHECKPOINT.set(chosen.name)
     return chosen
 
 
@@ -204,7 +203,7 @@ def press_certify(device: str) -> bool:
 
 
 def _forget_complaints() -> None:
-    st.session_state.pop("_complaints", None)
+    state.COMPLAINTS.clear()
 
 
 def _next_seed() -> None:
@@ -256,11 +255,11 @@ def show_presets(checkpoint: Checkpoint) -> None:
 
 def _set_example(example: examples.Example) -> None:
     c = example.certificate
+    state.CHECKPOINT.set(c.checkpoint)
     st.session_state.update(
         source="gallery",
         image=c.image,
         checkpoint=c.checkpoint,
-        _checkpoint=c.checkpoint,
         sigma=c.sigma,
         n=c.n,
         seed=c.seed,

@@ -16,7 +16,7 @@ from rsviz.data.images import to_pil
 from rsviz.evaluation import curves, per_image
 from rsviz.evaluation.comparison import Entry
 from rsviz.figures import curves as figures
-from rsviz.ui.common import charts
+from rsviz.ui.common import charts, state
 from rsviz.ui.page_list import page_path
 
 GALLERY = 12
@@ -31,8 +31,8 @@ def clicked(key: str, event: Any, axis: str = "") -> dict[str, Any] | None:
     """
     points = event["selection"]["points"]
     if points:
-        st.session_state[f"_{key}"] = axis, points[0]
-    was, point = st.session_state.get(f"_{key}", ("", None))
+        state.CLICKED.of(key).set((axis, points[0]))
+    was, point = state.CLICKED.of(key).get()
     return point if was == axis else None
 
 

@@ -19,7 +19,7 @@ from rsviz.data import datasets, images, shapes
 from rsviz.data.images import image_id
 from rsviz.figures import levels
 from rsviz.methods.registry import METHODS
-from rsviz.ui.common import address, charts, method_controls, picture_picker, sessions
+from rsviz.ui.common import address, charts, method_controls, picture_picker, sessions, state
 from rsviz.ui.common.address import Between
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.run_controls import SEED_MAX
@@ -59,13 +59,13 @@ def adopt_address() -> None:
             "knob": KNOBS,
             "noise_n": VOTES,
             "noise_seed": Between(0, SEED_MAX),
-            "_selector_named": tuple(methods),
         },
-        {"checkpoint": "_selector_named", "n": "noise_n", "seed": "noise_seed"},
+        {"n": "noise_n", "seed": "noise_seed"},
+        {"checkpoint": tuple(methods)},
     )
-    if name := adopted.get("_selector_named"):
+    if name := adopted.get("checkpoint"):
         st.session_state["selector"] = st.query_params["selector"] = methods[name]
-    if "image" in st.query_params and st.session_state.get("_entered"):
+    if "image" in st.query_params and state.ENTERED.get():
         st.session_state["image"] = st.query_params["image"]
 
 

@@ -6,7 +6,7 @@ from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
 from rsviz.methods.registry import METHODS
-from rsviz.ui.common import address
+from rsviz.ui.common import address, state
 from rsviz.ui.common.run_controls import SEED_MAX, SIGMAS, trained_sigma
 from rsviz.ui.common.sessions import devices
 from rsviz.ui.masks import canvas_picker
@@ -39,7 +39,7 @@ def adopt_address() -> None:
         },
     )
     if "mask_sigma" in adopted:
-        st.session_state["_mask_network"] = None  # the noise asked for, not the one it brings
+        state.MASK_NETWORK.clear()  # the noise asked for, not the one it brings
 
 
 def pick_network() -> Checkpoint:
@@ -58,10 +58,10 @@ def pick_network() -> Checkpoint:
         help="A classifier and a mask network trained together; k is the size of the canvas.",
     )
     checkpoint = found[name or next(iter(found))]
-    if st.session_state.get("_mask_network") not in (None, checkpoint.name):
+    if state.MASK_NETWORK.get() not in (None, checkpoint.name):
         st.session_state["mask_sigma"] = trained_sigma(checkpoint)
         st.session_state["f"] = trained_split(checkpoint)
-    st.session_state["_mask_network"] = checkpoint.name
+    state.MASK_NETWORK.set(checkpoint.name)
     return checkpoint
 
 
