@@ -7,7 +7,7 @@ import streamlit as st
 
 from rsviz.core.errors import UserError
 from rsviz.ui.common import state
-from rsviz.ui.common.address import drop_infinite, tell_infinite
+from rsviz.ui.common.address import drop_infinite, rename, restore, tell_infinite
 from rsviz.ui.page_list import PAGES, page_path
 from rsviz.ui.tour_bar import show_bar
 from rsviz.ui.words_bar import show_words
@@ -26,10 +26,13 @@ def run() -> None:
     page = st.navigation(_pages(), position="top")
     title = f"{page.title} · rsviz"
     st.set_page_config(page_title=title, page_icon=":material/blur_on:", layout="wide")
+    if state.PAGE.get() != page.url_path:
+        restore()
     drop_infinite()
     state.FRAMED.set(True)
     state.ENTERED.set(state.PAGE.get() != page.url_path)
     state.PAGE.set(page.url_path)
+    rename(page.url_path or PAGES[0][0])
     try:
         show_bar()
         tell_infinite()

@@ -15,7 +15,7 @@ from rsviz.smoothing import driver, voters
 from rsviz.teaching import glossary, lessons
 from rsviz.teaching.experiments import two_pixels
 from rsviz.teaching.pictures.by_scene import PICTURES
-from rsviz.ui.common import charts, sessions
+from rsviz.ui.common import charts, run_controls, sessions
 from rsviz.ui.page_list import PAGES, page_path
 from rsviz.ui.tour_bar import show_start
 
@@ -121,14 +121,7 @@ def show_votes(checkpoint: Checkpoint) -> None:
             bind="query-params",
         )
     with right:
-        sigma = st.select_slider(
-            "Noise, sigma",
-            SIGMAS,
-            0.5,
-            help=glossary.help_text("sigma"),
-            key="noise",
-            bind="query-params",
-        )
+        sigma = run_controls.pick_sigma(0.5, SIGMAS, about=glossary.help_text("sigma"))
     sheet, found = _ask(checkpoint.name, checkpoint.sha256, PICTURES_SHOWN[name], sigma)
     winner = shapes.CLASSES[found.predicted or 0]
     with left:

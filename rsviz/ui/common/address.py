@@ -9,8 +9,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qs
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from rsviz.ui.common import state
 
@@ -24,6 +26,25 @@ class Between:
 
 
 Takes = Sequence[Any] | Between
+OLD_NAMES: Mapping[str, Mapping[str, str]] = {  # of controls, by page: links made before still open
+    "home": {"noise": "sigma"},
+    "compare": {
+        "network": "checkpoint",
+        "level": "sigma",
+        "each": "n",
+        "votes": "n",
+        "ballots": "n",
+        "noise": "seed",
+    },
+    "levels": {"noise_n": "n", "noise_seed": "seed"},
+    "masks": {
+        "mask_network": "checkpoint",
+        "mask_sigma": "sigma",
+        "mask_n": "n",
+        "mask_seed": "seed",
+    },
+}
+SHARED = ("image", "checkpoint", "sigma", "n", "alpha", "bound", "seed")  # of several pages
 LONGEST = 200  # a value longer than this is no choice of any control
 
 
@@ -31,6 +52,29 @@ def plain(text: str, most: int = 60) -> str:
     """Return foreign text, cut short, that Markdown shows as it is: no link, picture or formula."""
     short = text if len(text) <= most else text[:most] + "..."
     return re.sub(r"([\\`*_\[\]<>$~:#|!&@]|(?<=www)\.)", r"\\\1", " ".join(short.split()))
+
+
+def restore() -> None:
+    """Take back what a link to this page says and Streamlit left out of the address.
+
+    On the way from page to page it leaves out every name that a control of the last page had too.
+    Here such a control asks the same question, so what the link says is meant.
+    """
+    context = get_script_run_ctx()
+    if context is None:
+        return
+    for name, given in parse_qs(context.query_string, keep_blank_values=True).items():
+        if name in SHARED and name not in st.query_params:
+            st.query_params[name] = given[-1]
+
+
+def rename(page: str) -> None:
+    """Give what the address of a page calls by an old name its name of today."""
+    for old, new in OLD_NAMES.get(page, {}).items():
+        if state.ENTERED.get() and old in st.query_params:
+            if new not in st.query_params:
+                st.query_params[new] = st.query_params[old]
+            del st.query_params[old]
 
 
 def drop_infinite() -> None:
@@ -108,7 +152,7 @@ def adopt(
             given = st.query_params.get(name)
             if given is None:
                 continue
-            found = _read(given, takes[key])
+            found = read(given, takes[key])
             if found:
                 adopted[key] = found[0]
             else:
@@ -124,7 +168,7 @@ def adopt(
     return adopted
 
 
-def _read(given: str, takes: Takes) -> list[Any]:
+def read(given: str, takes: Takes) -> list[Any]:
     """Return the value an address means, in a list, which is empty if there is none."""
     if not isinstance(takes, Between):
         return [option for option in takes if means(option, given)][:1]

@@ -70,6 +70,8 @@ COMPLAINTS: Entry[tuple[str, ...]] = Entry(
 
 # Which network and data set the run controls were last set for: another brings its own.
 CHECKPOINT: Entry[str | None] = Entry("_checkpoint", None, "common/run_controls")
+CHOSEN: Entry[str | None] = Entry("_chosen", None, "common/run_controls")  # of one page, the last
+DEFAULTS: Entry[Mapping[str, Any]] = Entry("_defaults", {}, "common/run_controls")  # by control
 DATASET: Entry[str] = Entry("_dataset", "", "common/run_controls")
 MASK_NETWORK: Entry[str | None] = Entry("_mask_network", None, "masks/controls")
 

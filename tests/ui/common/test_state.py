@@ -13,15 +13,35 @@ FILES = sorted([*(ROOT / "rsviz/ui").rglob("*.py"), *(ROOT / "pages").glob("*.py
 ENTRIES = {name: e for name, e in vars(state).items() if isinstance(e, state.Entry)}
 
 
-def private_names(source):
-    """Every string of a file that begins as a private key does, f-strings among them."""
-    nodes = list(ast.walk(ast.parse(source)))
+def strings(node):
+    """Every string below a node, of an f-string its beginning, and every name of an argument."""
+    nodes = list(ast.walk(node))
     tails = {id(part) for n in nodes if isinstance(n, ast.JoinedStr) for part in n.values[1:]}
-    strings = [n.value for n in nodes if isinstance(n, ast.Constant) and id(n) not in tails]
-    return [s for s in strings if isinstance(s, str) and re.match(r"_[a-z]", s)]
+    for n in nodes:
+        if isinstance(n, ast.Constant) and isinstance(n.value, str) and id(n) not in tails:
+            yield n.value
+        elif isinstance(n, ast.keyword) and n.arg:
+            yield n.arg
 
 
-@pytest.mark.parametrize("source", ['st.session_state["_own"]', 'a.get(f"_turns_{key}")'])
+def private_names(source):
+    """Every private key that a file asks the session for, and every declared one it names."""
+    tree = ast.parse(source)
+    asks = [n for n in ast.walk(tree) if isinstance(n, ast.Subscript | ast.Call)]
+    asks = [n for n in asks if "session_state" in ast.unparse(n)]
+    asked = {s for n in asks for s in strings(n) if re.match(r"_[a-z]", s)}
+    return asked | {s for s in strings(tree) if s in {e.key for e in ENTRIES.values()}}
+
+
+NAMING = [
+    'st.session_state["_own"]',
+    'st.session_state.get(f"_turns_{key}", 1)',
+    "st.session_state.update(_checkpoint=1)",
+    'held = "_own_classes"',
+]
+
+
+@pytest.mark.parametrize("source", NAMING)
 def test_a_private_key_is_found(source):
     assert private_names(source)
 
