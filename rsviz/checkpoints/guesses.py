@@ -14,6 +14,7 @@ from rsviz.networks.normalisation import Normalisation, in_words, mean_only, of_
 
 IMAGES = 300  # a difference of 10 points is then no chance
 MUCH = 0.1
+GUESSING = 2.0  # times the share that guessing gets right: less says that something is amiss
 
 
 def choices(foreign: Foreign, dataset: str) -> dict[str, Normalisation]:
@@ -59,13 +60,25 @@ def accuracy_of_each(
 
 
 def doubt(
-    accuracy: Mapping[str, float], among: Mapping[str, Normalisation], chosen: Normalisation
+    accuracy: Mapping[str, float],
+    among: Mapping[str, Normalisation],
+    chosen: Normalisation,
+    classes: int,
 ) -> str:
-    """Say that another choice is much better than the one taken, empty where none is."""
+    """Say that another choice is much better than the one taken, or that none is of any use.
+
+    Empty where neither is so.
+    """
     taken = [accuracy[name] for name, how in among.items() if how == chosen and name in accuracy]
     if not taken:
         return ""
     best = max(accuracy, key=lambda name: accuracy[name])
+    if accuracy[best] < GUESSING / classes:
+        return (
+            f"Whichever is taken, it is right on {100 * accuracy[best]:.0f} % of the noisy test "
+            "images at most, little more than guessing gets: are these its classes, in its order, "
+            "and is this the noise it was trained with?"
+        )
     if accuracy[best] - taken[0] < MUCH:
         return ""
     return (

@@ -18,6 +18,7 @@ from rsviz.core.errors import UserError
 from rsviz.core.radius import down
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
 from rsviz.methods.registry import METHODS
+from rsviz.networks.normalisation import in_words, parse
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -106,6 +107,8 @@ def run(args: argparse.Namespace) -> None:
         print(c.detail["why"])
     if c.until_radius is None or not c.abstained:
         print(c.guarantee)
+    if c.normalisation:
+        print(f"In front of the network, {in_words(parse(c.normalisation))}, as was stated of it.")
     print(_where(c))
 
 

@@ -54,5 +54,5 @@ def run(args: argparse.Namespace) -> None:
     if accuracy:
         told = ", ".join(f"{key} {100 * a:.1f} %" for key, a in accuracy.items())
         print(f"Right on {IMAGES} noisy test images, by normalisation: {told}.")
-    if warning := doubt(accuracy, among, how):
+    if warning := doubt(accuracy, among, how, len(CLASSES[args.dataset])):
         print(f"CAREFUL: {warning}")

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import reprlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
@@ -144,14 +144,15 @@ class RunSpec:
                     "does not hold for them; choose the anytime or the split bound."
                 )
 
-    def to_query(self) -> dict[str, str]:
+    def to_query(self, names: Collection[str] = QUERY) -> dict[str, str]:
         """Return what a page's address says of a run, in its words; `from_query` reads it.
 
-        What follows from picture and checkpoint (method, hash, settings of the card, flags) is left
-        out, and so is a picture that has no name: a link does not hold it.
+        Of `QUERY` the names asked for. What follows from picture and checkpoint (method, hash,
+        settings of the card, flags) is left out, and so is a picture that has no name: a link does
+        not hold it.
         """
-        said = {name: str(getattr(self, name)) for name in QUERY}
-        if self.image.startswith(NAMELESS):
+        said = {name: str(getattr(self, name)) for name in QUERY if name in names}
+        if "image" in said and self.image.startswith(NAMELESS):
             del said["image"]
         return said
 

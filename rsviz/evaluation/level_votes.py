@@ -53,8 +53,11 @@ def of_log(file: Path) -> LevelVotes:
         It is no such log, or was not asked for every level.
     """
     head, rows = own_rows(file)
-    how = multiscale.Options(**dict(head.get("settings", ())))
-    if head["method"] != "multiscale" or not how.asks_all:
+    method = METHODS.get(head["method"])
+    how = None
+    if method is not None and method.options is multiscale.Options:
+        how = multiscale.Options(**dict(head.get("settings", ())))
+    if how is None or not how.asks_all:
         raise UserError(
             f"{shown(file.name)} holds no votes of every level; measure with --set ask=every."
         )
@@ -205,7 +208,7 @@ def assemble(
     if out.exists():
         raise UserError(f"{shown(out)} is there already; choose another --out.")
     place = {key: votes.head[key] for key in ("device", "dtype", "path", "torch")}
-    logged = METHODS["multiscale"].logged
+    logged = METHODS[spec.method].logged
     read = certificates(votes, dict(spec.settings), spec.alpha)  # type: ignore[arg-type]
     text = io.StringIO(head_of(spec, place, command))
     text.seek(0, io.SEEK_END)

@@ -43,6 +43,7 @@ METHODS = {
     "dual": Look(BLUE, "solid", "circle"),
     "routing": Look("#7A5FC0", "dash", "x"),
     "variational": Look("#00888C", "dot", "pentagon"),
+    "multiscale": Look("#A63D74", "longdash", "hourglass"),
     "adaptive": Look(BLUE, "solid", "circle"),
     "static": Look(GREEN, "dot", "diamond"),
     "plain-linf": Look(ORANGE, "dash", "square"),
@@ -81,6 +82,7 @@ def share_axis(total: int, top: float) -> dict[str, object]:
     shares = (0, 0.25, 0.5, 0.75, 1)
     return {
         "title": "share of the votes",
+        "showgrid": True,
         "range": [0, top * total],
         "tickvals": [share * total for share in shares],
         "ticktext": [f"{share:.0%}" for share in shares],

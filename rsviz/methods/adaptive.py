@@ -164,9 +164,6 @@ def certify_plain(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -
     return _certify(NoisyClassifier(nets["classifier"]), 1, x_CHW, nets["classifier"], spec)
 
 
-BASELINES = {"plain": certify_plain, "static": certify_static, "ones": certify_ones}
-
-
 def _certify(
     voter: Voter, queries: int, x_CHW: Tensor, classifier: nn.Module, spec: RunSpec
 ) -> MethodRun:

@@ -3,10 +3,8 @@
 Shape suffixes: N images, R rows, C channels, H height, W width, K classes, L noise levels.
 """
 
-import math
 from collections.abc import Mapping
 
-import numpy as np
 from torch import nn
 
 from rsviz.core.errors import UserError
@@ -46,10 +44,3 @@ def classifier_at(nets: Mapping[str, nn.Module], level: float) -> nn.Module:
     """
     name = f"classifier-{level:g}"
     return nets[name] if name in nets else network(nets, "classifier")
-
-
-def geometric_grid(low: float, high: float, count: int) -> str:
-    """Return ``count`` levels from low to high in equal ratios, as settings hold them."""
-    if not (0 < low < high < SIGMA_MAX and count >= 2 and math.isfinite(high)):
-        raise UserError(f"A grid needs 0 < low < high < {SIGMA_MAX:g} and at least two levels.")
-    return ",".join(f"{s:.6g}" for s in np.geomspace(low, high, count))

@@ -16,6 +16,7 @@ from rsviz.core.errors import UserError
 from rsviz.core.spec import RunSpec
 from rsviz.data import datasets
 from rsviz.evaluation import evaluate
+from rsviz.methods.registry import METHODS
 from rsviz.networks.ensembles import WeightedSum
 from rsviz.smoothing import engines
 from rsviz.smoothing.engines import INT8, REFERENCE, Engine
@@ -180,14 +181,12 @@ def test_an_ensemble_votes_by_the_files_of_its_members(folder):
 
 
 def test_attacks_ascend_by_float32_and_are_judged_by_int8(folder):
-    from rsviz.certification.attack import _target
-
     checkpoint = catalog.inspect(folder)
     nets = engine_choice.load(checkpoint, engine=INT8)
     x_CHW = datasets.load("shapes", "test").image(350)
     spec = RunSpec("", NAME, 0.5, n=300)
     *_, last = certify.watch(x_CHW, nets, spec)
-    net, _, _ = _target(nets, spec, last.certificate, "classifier")
+    (net,) = METHODS[spec.method].aim(nets, spec, last.certificate).nets
     x_NCHW = x_CHW[None].clone().requires_grad_(True)
     (by_int8,) = torch.autograd.grad(net(x_NCHW).sum(1)[0] + net(x_NCHW)[0, 3], x_NCHW)
     plain = weights.load(checkpoint)

@@ -51,9 +51,9 @@ def test_each_choice_is_held_against_the_same_noisy_images(shipped):
         right = net(x_NCHW + 0.25 * noise).argmax(1) == data.y_N[at_N]
     assert accuracy["mean-std"] == pytest.approx(float(right.float().mean()), abs=0.01)
     assert accuracy["mean-std"] > accuracy["none"] + guesses.MUCH
-    said = guesses.doubt(accuracy, among, Normalisation())
+    said = guesses.doubt(accuracy, among, Normalisation(), 10)
     assert "0.25" in said and f"{100 * accuracy['mean-std']:.0f} %" in said
-    assert guesses.doubt(accuracy, among, of_dataset("shapes")) == ""
+    assert guesses.doubt(accuracy, among, of_dataset("shapes"), 10) == ""
 
 
 def test_without_the_images_nothing_is_checked(monkeypatch, shipped):
@@ -61,4 +61,11 @@ def test_without_the_images_nothing_is_checked(monkeypatch, shipped):
     found = read({"net": shipped})
     among = guesses.choices(found, "shapes")
     assert guesses.accuracy_of_each(found, "shapes", 0.25, among) == {}
-    assert guesses.doubt({}, among, Normalisation()) == ""
+    assert guesses.doubt({}, among, Normalisation(), 10) == ""
+
+
+def test_a_network_that_only_guesses_is_told():
+    among = guesses.choices(read({"net": STATE}), "shapes")
+    accuracy = {"none": 0.09, "mean-std": 0.11, "mean": 0.1}
+    assert "at most" in guesses.doubt(accuracy, among, Normalisation(), 10)
+    assert guesses.doubt({**accuracy, "none": 0.21}, among, Normalisation(), 10) == ""

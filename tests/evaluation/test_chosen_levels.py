@@ -5,21 +5,22 @@ import pytest
 from rsviz.checkpoints import catalog, weights
 from rsviz.evaluation import chosen_levels
 
-HEAD = '# {"spec": {"n0": 10, "n": 100}}\nindex,counts0,counts,seconds,detail\n'
+COLUMNS = "index,counts0,counts,seconds,detail"
 
 
-def log(tmp_path, *rows):
+def log(tmp_path, method, *rows):
     file = tmp_path / "log.csv"
     quoted = [
         ",".join([*cells, '"' + json.dumps(d).replace('"', '""') + '"']) for *cells, d in rows
     ]
-    file.write_text(HEAD + "\n".join(quoted) + "\n")
+    head = "# " + json.dumps({"spec": {"method": method, "n0": 10, "n": 100}})
+    file.write_text("\n".join([head, COLUMNS, *quoted]) + "\n")
     return file
 
 
 def test_dual_counts_both_stages_and_not_the_one_never_reached(tmp_path):
     both = {"estimate": {"counts0": [4, 6], "counts": [40, 60]}}
-    file = log(tmp_path, ("0", "3 7", "50 50", "2", both), ("1", "", "", "1", both))
+    file = log(tmp_path, "dual", ("0", "3 7", "50 50", "2", both), ("1", "", "", "1", both))
     found = chosen_levels.of_log(file, share=0.5)
     assert (found.chooser, found.classifier, found.plain) == (110, 55, 110)
     assert found.ratio == pytest.approx((110 * 0.5 + 55) / 110)
@@ -28,7 +29,9 @@ def test_dual_counts_both_stages_and_not_the_one_never_reached(tmp_path):
 
 def test_variational_counts_every_level_it_had_to_certify(tmp_path):
     detail = {"selector": [30, 20], "counts": {"bound-0.5": [100, 0], "bound-1": [90, 10]}}
-    found = chosen_levels.of_log(log(tmp_path, ("0", "10 0", "90 10", "1", detail)), share=0.25)
+    found = chosen_levels.of_log(
+        log(tmp_path, "variational", ("0", "10 0", "90 10", "1", detail)), share=0.25
+    )
     assert (found.chooser, found.classifier) == (50, 210)
 
 

@@ -27,8 +27,6 @@ def open_levels(open_page, folder, monkeypatch):
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(folder))
     monkeypatch.setattr(controls, "VOTES", (100, 500))
     monkeypatch.setattr(controls, "N", 100)
-    monkeypatch.setattr(controls, "DRAWS", (30, 300))
-    monkeypatch.setattr(controls, "NH", 300)
     return lambda **query: open_page("levels", **query)
 
 
@@ -57,7 +55,7 @@ def test_a_run_shows_what_the_library_computes(open_levels, folder, method):
     checkpoint = find(f"shapes-{method}", folder)
     x_CHW, _ = datasets.find_image("shapes/test/3")
     settings = {"split": "half"} if method == "dual" else {}
-    settings |= {} if method == "dual" else {"budget": 0.25, "draws": 300.0, "lam": 0.2}
+    settings |= {} if method == "dual" else {"budget": 0.25, "draws": 1000.0, "lam": 0.2}
     given = {"n": 100, "bound": Bound.SPLIT, "settings": tuple(sorted(settings.items()))}
     spec = certify.make_spec(checkpoint, x_CHW, **given)
     *_, last = every_level.watch_all(x_CHW, weights.load_nets(checkpoint), spec)

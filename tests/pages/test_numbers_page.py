@@ -11,6 +11,7 @@ from rsviz.core.radius import down
 from rsviz.core.spec import Certificate
 from rsviz.data import datasets
 from rsviz.ui import attack as parts
+from rsviz.ui.common import sessions
 from rsviz.ui.common.run_controls import default_image
 from tests.helpers import make_selectors
 from tests.pages.test_attack_page import open_quick
@@ -57,7 +58,11 @@ def _check_paper_style(told, c, app):
         r"would be ([\d.]+) in L2, not ([\d.]+)\. Of the (\d+) attacks", told
     ).groups()
     assert sound == down(c.radius, 3)
-    (job,) = [j for j in app.session_state["_desk_image"].history if parts.latest(j) is not None]
+    (job,) = [
+        j
+        for j in app.session_state[f"_desk_{sessions.IMAGE}"].history
+        if parts.latest(j) is not None
+    ]
     x_CHW = _picture()
     lengths = [float((a.x_CHW - x_CHW).norm()) for a in parts.latest(job).attempts]
     assert int(inside) == sum(length <= float(paper) for length in lengths)

@@ -5,6 +5,7 @@ import hashlib
 import pytest
 
 from rsviz.checkpoints import catalog, weights
+from rsviz.ui.common import sessions
 from tests.checkpoints.test_foreign import CASES, STATE, field_file, saved
 from tests.pages.test_certify_page import press, words
 
@@ -67,7 +68,7 @@ def test_the_normalisation_is_asked_guessed_shown_and_in_the_certificate(open_pa
     assert app.session_state["_own"].checkpoint.sha256 != first
     app = press(app)
     assert not app.exception
-    (job,) = app.session_state["_jobs"].history
+    (job,) = app.session_state[f"_desk_{sessions.IMAGE}"].history
     assert job.latest.certificate.normalisation == "0.5,0.5,0.5/0.25,0.25,0.25"
 
 
@@ -85,7 +86,7 @@ def test_numbers_of_ones_own_are_taken_or_refused_in_a_sentence(open_page):
 
 
 def test_a_much_better_guess_is_told(open_page):
-    net = weights.load(catalog.find("shapes-gaussian-0.25", SHIPPED), ready=False)
+    net = weights.load(catalog.find("shapes-gaussian-0.5", SHIPPED), ready=False)
     data = saved({"state_dict": dict(net[1].state_dict())})  # as if nothing stood in front
     app = give(open_page(n=100, image="shapes/test/8"), data)
     assert any("its normalisation may be another" in w.value for w in app.warning)

@@ -145,5 +145,5 @@ def _show_check(foreign: Foreign, dataset: str, sigma: float, how: Normalisation
         st.caption(f"The images of {dataset} are not on this machine, so this was not checked.")
         return
     st.caption(f"Right on {100 * right[0]:.0f} % of {IMAGES} noisy test images, sigma {sigma:g}.")
-    if warning := doubt(accuracy, among, how):
+    if warning := doubt(accuracy, among, how, len(CLASSES[dataset])):
         st.warning(warning, icon=":material/balance:")

@@ -12,7 +12,7 @@ import streamlit as st
 from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
-from rsviz.core.spec import Bound
+from rsviz.core.spec import Bound, RunSpec
 from rsviz.data.catalog import CLASSES
 from rsviz.evaluation import examples
 from rsviz.methods.registry import METHODS
@@ -360,6 +360,16 @@ def _set_example(example: examples.Example) -> None:
         n=c.n,
         seed=c.seed,
     )
+
+
+def link_of(spec: RunSpec) -> dict[str, str]:
+    """Return the query of a link that opens a page with this picture, network and settings."""
+    names = ["image", "n", "seed"]
+    if spec.checkpoint not in state.OWN_CLASSES.get():  # which no link holds
+        names += ["checkpoint"]
+    if not METHODS[spec.method].chooses_sigma:
+        names += ["sigma"]
+    return spec.to_query(names)
 
 
 def default_image() -> str:

@@ -4,7 +4,7 @@ A control's value lies in the session under the control's own key, which is its 
 All else lies under a key declared here, and no other file names one.
 """
 
-from __future__ import annotations  # types below are for readers; torch and plotly load late
+from __future__ import annotations  # types below are for readers; torch loads late
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import streamlit as st
 
-if TYPE_CHECKING:  # slow to import, and the frame of every page needs this file
-    import plotly.graph_objects as go
-
+if TYPE_CHECKING:  # torch is slow to import, and every page needs this file
     from rsviz.checkpoints.foreign import Foreign, Own
     from rsviz.networks.normalisation import Normalisation
 
@@ -96,7 +94,4 @@ FIRST: Entry[int] = Entry("_first", 0, "common/picture_picker")  # the first thu
 SCATTER_DATASET: Entry[str] = Entry("_scatter_dataset", "", "levels/test_set")  # whose dots show
 CLICKED: Entry[tuple[str, dict[str, Any] | None]] = Entry(  # of a chart: its axis, and the point
     "_clicked", ("", None), "compare/curve_images"
-)
-TURNS: Entry[tuple[int, tuple[go.Figure, go.Figure]] | None] = Entry(  # of a chart: see charts
-    "_turns", None, "common/charts"
 )

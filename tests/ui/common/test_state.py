@@ -35,7 +35,7 @@ def private_names(source):
 
 NAMING = [
     'st.session_state["_own"]',
-    'st.session_state.get(f"_turns_{key}", 1)',
+    'st.session_state.get(f"_clicked_{key}", 1)',
     "st.session_state.update(_checkpoint=1)",
     'held = "_own_classes"',
 ]
