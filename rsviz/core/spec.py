@@ -45,7 +45,11 @@ QUERY: Mapping[str, Callable[[str], Any]] = {  # what an address says of a run, 
     "bound": Bound,
     "seed": int,
 }
-KINDS = {float: "a number", int: "a whole number", Bound: f"one of {', '.join(Bound)}"}
+KINDS: Mapping[Any, str] = {
+    float: "a number",
+    int: "a whole number",
+    Bound: f"one of {', '.join(Bound)}",
+}
 
 
 def _short(value: object) -> str:

@@ -162,9 +162,7 @@ def test_a_link_by_the_old_names_opens_as_it_did(opened, page):
     assert not [w.value for w in app.warning]
 
 
-def test_old_names_of_views_and_of_a_network_are_known(opened):
-    app = opened("compare", view="Ensembles", level="0.25", ballots="500")
-    assert app.select_slider(key="sigma").value == 0.25 and app.select_slider(key="n").value == 500
+def test_the_old_names_of_a_network_are_known(opened):
     app = opened("compare", view="Evaluate", network="shapes-constant", votes="500")
     assert app.selectbox(key="checkpoint").value == "shapes-constant"
     assert app.select_slider(key="n").value == 500

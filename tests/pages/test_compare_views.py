@@ -151,8 +151,10 @@ def test_a_wrong_pin_is_told_in_one_sentence_until_a_row_is_chosen(opened, four)
     assert not told(at) and "📌" in board(at)
 
 
-def test_the_address_chooses_the_members_of_an_ensemble(opened, four):
-    at = opened("Ensembles", sigma="0.25", n="500", **{"members-shapes": ["b", "d"]})
+@pytest.mark.parametrize("names", [("sigma", "n"), ("level", "ballots")], ids=["now", "old"])
+def test_the_address_chooses_the_members_of_an_ensemble(opened, four, names):
+    said = dict(zip(names, ("0.25", "500"), strict=True))
+    at = opened("Ensembles", **said, **{"members-shapes": ["b", "d"]})
     assert at.multiselect(key="members-shapes").value == ["b", "d"] and not told(at)
     assert at.select_slider(key="sigma").value == 0.25
     assert at.select_slider(key="n").value == 500

@@ -7,11 +7,13 @@ a value that is the control's default does not win over what the control held.
 import math
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from rsviz.ui.common import state
@@ -69,12 +71,25 @@ def restore() -> None:
 
 
 def rename(page: str) -> None:
-    """Give what the address of a page calls by an old name its name of today."""
+    """Take what the address of a page opened now calls by an old name for its name of today."""
+    if not state.ENTERED.get():
+        return
+    asked = {}
     for old, new in OLD_NAMES.get(page, {}).items():
-        if state.ENTERED.get() and old in st.query_params:
+        if old in st.query_params:
             if new not in st.query_params:
-                st.query_params[new] = st.query_params[old]
+                asked[new] = st.query_params[old]
             del st.query_params[old]
+    state.ASKED.set(asked)
+    for name, given in asked.items():
+        with suppress(StreamlitAPIException):  # a control of the last page still holds the name
+            st.query_params[name] = given
+
+
+def asked(name: str) -> str | None:
+    """Return what the address asks of a control, by whichever name; None if nothing."""
+    held: str | None = st.query_params.get(name)
+    return state.ASKED.get().get(name, held) if state.ENTERED.get() else held
 
 
 def drop_infinite() -> None:
@@ -128,7 +143,6 @@ def means(option: object, given: str | None) -> bool:
 
 def adopt(
     controls: Mapping[str, Takes],
-    also: Mapping[str, str] | None = None,
     asides: Mapping[str, Takes] | None = None,
 ) -> dict[str, Any]:
     """Set controls from the address when the page is opened; tell what of it is not used.
@@ -136,7 +150,6 @@ def adopt(
     Parameters
     ----------
     controls : by key, which is also their name in the address: what they can be.
-    also : further names of controls, by which other pages know them; they leave the address.
     asides : names of no control here, which the page reads itself; they leave the address.
 
     Returns
@@ -148,19 +161,17 @@ def adopt(
         told = []
         asides = asides or {}
         takes = {**controls, **asides}
-        for name, key in [*(also or {}).items(), *((key, key) for key in takes)]:
-            given = st.query_params.get(name)
+        for name in takes:
+            given = asked(name)
             if given is None:
                 continue
-            found = read(given, takes[key])
+            found = read(given, takes[name])
             if found:
-                adopted[key] = found[0]
+                adopted[name] = found[0]
             else:
-                told.append(_refusal(name, given, takes[key]))
-            if name != key or name in asides:
+                told.append(_refusal(name, given, takes[name]))
+            if name in asides:
                 del st.query_params[name]
-            if name != key and found:
-                st.query_params[key] = str(found[0])
         st.session_state.update({k: v for k, v in adopted.items() if k not in asides})
         state.REFUSED.set(tuple(told))
     for sentence in state.REFUSED.get():

@@ -138,7 +138,7 @@ def pick_network(
         st.session_state["checkpoint"] = remembered if remembered in names else names[0]
     if state.ENTERED.get():
         _begin("checkpoint", names[0], names)
-        if "sigma" in st.query_params:  # the noise asked for, not the one it brings
+        if address.asked("sigma") is not None:  # the noise asked for, not the one it brings
             state.CHECKPOINT.clear()
     name = st.selectbox(
         label,
@@ -164,7 +164,7 @@ def _begin(key: str, default: Any, offered: address.Takes) -> None:
     An answer that was left at its default, or is not offered here, begins at the default.
     """
     defaults, held = state.DEFAULTS.get(), st.session_state
-    given = st.query_params.get(key) if state.ENTERED.get() else None
+    given = address.asked(key) if state.ENTERED.get() else None
     if given is not None and (found := address.read(given, offered)):
         held[key] = found[0]
     elif key in held:

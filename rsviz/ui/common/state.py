@@ -57,7 +57,8 @@ FRAMED: Entry[bool] = Entry("_framed", False, "frame")  # a page is run by app.p
 PAGE: Entry[str | None] = Entry("_page", None, "frame")  # the page open, as the address names it
 ENTERED: Entry[bool] = Entry("_entered", False, "frame")  # this run is the first since it opened
 
-# Sentences on what the address asks for and does not get.
+# What the address asks for, and sentences on what of it is not used.
+ASKED: Entry[Mapping[str, str]] = Entry("_asked", {}, "common/address")  # by old names, new here
 INFINITE: Entry[tuple[str, ...]] = Entry("_infinite", (), "common/address")  # before running again
 DROPPED: Entry[tuple[str, ...]] = Entry("_dropped", (), "common/address")  # the same, while open
 REFUSED: Entry[tuple[str, ...]] = Entry("_refused", (), "common/address")  # of `adopt`, while open
