@@ -69,6 +69,7 @@ with right:
     meaning.show_classes(view, picture.crop is not None)
 if shown is not None and not (job is not None and job.active):
     meaning.show_distance(picture.x_CHW, read(view, shown))
+    meaning.show_onward(spec)
 meaning.show_copies(copies, votes, view, shown)
 meaning.show_history(session.history)
 meaning.show_exports(shown, spec, view, picture, device)

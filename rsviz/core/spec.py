@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from rsviz.core.errors import UserError
 N_MAX = 10_000_000
 SIGMA_MAX = 10.0
 RADIUS_MAX = 100.0
+NAMELESS = "sha256:"  # how the name begins of a picture that is known by its hash alone
 
 
 class Norm(StrEnum):
@@ -32,6 +33,23 @@ class Bound(StrEnum):
     CLOPPER_PEARSON = "clopper-pearson"
     ANYTIME = "anytime"
     SPLIT = "split"
+
+
+QUERY: Mapping[str, Callable[[str], Any]] = {  # what an address says of a run, by field
+    "image": str,
+    "checkpoint": str,
+    "sigma": float,
+    "n0": int,
+    "n": int,
+    "alpha": float,
+    "bound": Bound,
+    "seed": int,
+}
+KINDS: Mapping[Any, str] = {
+    float: "a number",
+    int: "a whole number",
+    Bound: f"one of {', '.join(Bound)}",
+}
 
 
 def _short(value: object) -> str:
@@ -130,21 +148,36 @@ class RunSpec:
                     "does not hold for them; choose the anytime or the split bound."
                 )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return a plain dict that JSON can hold; `from_dict` is its inverse."""
-        return dataclasses.asdict(self) | {"settings": dict(self.settings)}
+    def to_query(self, names: Collection[str] = QUERY) -> dict[str, str]:
+        """Return what a page's address says of a run, in its words; `from_query` reads it.
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "RunSpec":
-        """Rebuild a RunSpec; unknown or missing names are refused in words."""
-        names = {f.name for f in dataclasses.fields(cls)}
-        if unknown := sorted(set(data) - names):
-            raise UserError(f"This run description has unknown entries: {', '.join(unknown)}.")
-        settings = tuple(sorted(dict(data.get("settings", {})).items()))
-        try:
-            return cls(**{**data, "settings": settings})
-        except TypeError as error:
-            raise UserError(f"This run description is incomplete: {error}.") from None
+        Of `QUERY` the names asked for. What follows from picture and checkpoint (method, hash,
+        settings of the card, flags) is left out, and so is a picture that has no name: a link does
+        not hold it.
+        """
+        said = {name: str(getattr(self, name)) for name in QUERY if name in names}
+        if "image" in said and self.image.startswith(NAMELESS):
+            del said["image"]
+        return said
+
+    def from_query(self, query: Mapping[str, str]) -> "RunSpec":
+        """Return this run as an address changes it; names that are of no run are passed over.
+
+        Raises
+        ------
+        UserError
+            A value is not of its kind, or out of range; the sentence names it.
+        """
+        given: dict[str, Any] = {}
+        for name in (name for name in QUERY if name in query):
+            kind = QUERY[name]
+            try:
+                given[name] = kind(query[name])
+            except ValueError:
+                raise UserError(
+                    f"{name} must be {KINDS[kind]}, but is {_short(query[name])}."
+                ) from None
+        return dataclasses.replace(self, **given)
 
 
 Ending = Literal["running", "complete", "settled", "stopped", "extended"]

@@ -6,7 +6,8 @@ from typing import Any
 import streamlit as st
 
 from rsviz.core.errors import UserError
-from rsviz.ui.common.address import drop_infinite, tell_infinite
+from rsviz.ui.common import state
+from rsviz.ui.common.address import drop_infinite, rename, restore, tell_infinite
 from rsviz.ui.page_list import PAGES, page_path
 from rsviz.ui.tour_bar import show_bar
 from rsviz.ui.words_bar import show_words
@@ -25,13 +26,16 @@ def run() -> None:
     page = st.navigation(_pages(), position="top")
     title = f"{page.title} · rsviz"
     st.set_page_config(page_title=title, page_icon=":material/blur_on:", layout="wide")
+    if state.PAGE.get() != page.url_path:
+        restore()
     drop_infinite()
-    st.session_state["_framed"] = True
-    st.session_state["_entered"] = st.session_state.get("_page") != page.url_path
-    st.session_state["_page"] = page.url_path
+    state.FRAMED.set(True)
+    state.ENTERED.set(state.PAGE.get() != page.url_path)
+    state.PAGE.set(page.url_path)
+    rename(page.url_path or PAGES[0][0])
     try:
         show_bar()
-        tell_infinite(st.session_state["_entered"])
+        tell_infinite()
         page.run()
     except UserError as error:
         st.error(str(error))
@@ -39,7 +43,7 @@ def run() -> None:
         logging.getLogger("rsviz").exception("a page failed")
         st.error("This page failed unexpectedly; reload it. The log of the server says why.")
     finally:
-        st.session_state["_framed"] = False
+        state.FRAMED.set(False)
     show_words(page.url_path or PAGES[0][0])
 
 
@@ -49,6 +53,6 @@ def require() -> None:
     On a fresh server Streamlit runs the file a deep link names without app.py; saying that there is
     a navigation makes it run app.py from now on.
     """
-    if not st.session_state.get("_framed"):
+    if not state.FRAMED.get():
         st.navigation(_pages())
         st.rerun()

@@ -8,14 +8,14 @@ from rsviz.certification import certify
 from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.radius import down, in_grey_levels
-from rsviz.core.spec import Certificate
+from rsviz.core.spec import Certificate, RunSpec
 from rsviz.data import datasets, shapes
 from rsviz.figures import ballot
 from rsviz.smoothing import driver, voters
 from rsviz.teaching import glossary, lessons
 from rsviz.teaching.experiments import two_pixels
 from rsviz.teaching.pictures.by_scene import PICTURES
-from rsviz.ui.common import charts, sessions
+from rsviz.ui.common import charts, run_controls, sessions
 from rsviz.ui.page_list import PAGES, page_path
 from rsviz.ui.tour_bar import show_start
 
@@ -121,14 +121,7 @@ def show_votes(checkpoint: Checkpoint) -> None:
             bind="query-params",
         )
     with right:
-        sigma = st.select_slider(
-            "Noise, sigma",
-            SIGMAS,
-            0.5,
-            help=glossary.help_text("sigma"),
-            key="noise",
-            bind="query-params",
-        )
+        sigma = run_controls.pick_sigma(0.5, SIGMAS, about=glossary.help_text("sigma"))
     sheet, found = _ask(checkpoint.name, checkpoint.sha256, PICTURES_SHOWN[name], sigma)
     winner = shapes.CLASSES[found.predicted or 0]
     with left:
@@ -149,5 +142,7 @@ def show_votes(checkpoint: Checkpoint) -> None:
             page_path("certify"),
             label="The same in full, with 10,000 votes",
             icon=":material/arrow_forward:",
-            query_params={"image": found.image, "sigma": f"{sigma:g}"},
+            query_params=RunSpec(found.image, found.checkpoint, sigma).to_query(
+                ("image", "checkpoint", "sigma")
+            ),
         )

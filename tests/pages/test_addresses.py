@@ -2,6 +2,7 @@
 
 import pytest
 
+from rsviz.ui.common.address import OLD_NAMES
 from tests.helpers import make_checkpoints, make_rivals, make_selectors
 
 HOSTILE = {"sigma": "abc", "n": "-5", "checkpoint": "../../etc"}
@@ -40,10 +41,10 @@ def controls(app):
 SET = {
     "masks": {
         "canvas": "9",
-        "mask_sigma": "0.5",
+        "sigma": "0.5",
         "f": "0.3",
-        "mask_n": "500",
-        "mask_seed": "4",
+        "n": "500",
+        "seed": "4",
     },
     "levels": {
         "image": "shapes/test/9",
@@ -51,8 +52,8 @@ SET = {
         "lam": "0.4",
         "within": "0.1",
         "draws": "300",
-        "noise_n": "500",
-        "noise_seed": "4",
+        "n": "500",
+        "seed": "4",
     },
     "attack": {
         "image": "shapes/test/9",
@@ -92,11 +93,11 @@ def test_a_composed_canvas_and_a_drawn_shape_are_in_the_address(opened):
 def test_the_names_of_certify_are_understood_elsewhere(opened):
     app = opened("masks", sigma="0.5", n="500", seed="4", checkpoint="shapes-k48-adaptive")
     found = controls(app)
-    got = [found[f"mask_{key}"].value for key in ("sigma", "n", "seed", "network")]
+    got = [found[key].value for key in ("sigma", "n", "seed", "checkpoint")]
     assert got == [0.5, 500, 4, "shapes-k48-adaptive"]
     app = opened("levels", n="500", seed="4", checkpoint="shapes-variational")
     found = controls(app)
-    got = [found[key].value for key in ("noise_n", "noise_seed", "selector")]
+    got = [found[key].value for key in ("n", "seed", "selector")]
     assert got == [500, 4, "variational"]
     assert not app.warning
 
@@ -106,7 +107,7 @@ def test_another_page_that_has_such_a_control_open_is_no_hindrance(opened):
     app.query_params.update(sigma="0.5", seed="1e999")
     app.switch_page("pages/masks.py").run()
     assert not app.exception and [e.value for e in app.error] == []
-    assert "mask_sigma" in controls(app)
+    assert "f" in controls(app)
 
 
 @pytest.mark.parametrize("page", ["certify", *SET])
@@ -137,3 +138,57 @@ def test_every_control_refuses_what_it_cannot_be(opened, page, value):
         assert f"asks for {key}=" in told, key
     assert "<script>" not in told and "![](http" not in told
     assert len(told) < 4000
+
+
+OLD = {  # links made when a page had names of its own for what every page asks
+    "masks": ({"mask_sigma": "0.25", "mask_n": "500", "mask_seed": "4"}, (0.25, 500, 4)),
+    "levels": ({"noise_n": "500", "noise_seed": "4"}, (None, 500, 4)),
+    "attack": ({"sigma": "0.25", "n": "500", "seed": "4"}, (0.25, 500, 4)),
+    "compare": ({"view": "One image", "each": "500", "noise": "4"}, (None, 500, 4)),
+}
+
+
+@pytest.mark.parametrize("page", OLD)
+def test_a_link_by_the_old_names_opens_as_it_did(opened, page):
+    query, wanted = OLD[page]
+    app = opened(page, **query)
+    found = controls(app)
+    assert tuple(found[k].value if k in found else None for k in ("sigma", "n", "seed")) == wanted
+    assert (
+        not set(query)
+        & {old for names in OLD_NAMES.values() for old in names}
+        & set(app.query_params)
+    )
+    assert not [w.value for w in app.warning]
+
+
+def test_the_old_names_of_a_network_are_known(opened):
+    app = opened("compare", view="Evaluate", network="shapes-constant", votes="500")
+    assert app.selectbox(key="checkpoint").value == "shapes-constant"
+    assert app.select_slider(key="n").value == 500
+    app = opened("masks", mask_network="shapes-k48-adaptive")
+    assert app.selectbox(key="checkpoint").value == "shapes-k48-adaptive"
+
+
+def test_an_answer_goes_from_page_to_page_and_a_default_does_not(opened):
+    app = opened("certify")
+    assert app.select_slider(key="n").value == 10000
+    app.number_input(key="seed").set_value(7).run()
+    app.switch_page("pages/levels.py").run()
+    assert app.number_input(key="seed").value == 7
+    assert app.select_slider(key="n").value == 1000  # its own: Certify's was left as it was
+    app.select_slider(key="n").set_value(500).run()
+    app.switch_page("pages/learn.py").run()
+    app.switch_page("pages/certify.py").run()
+    assert app.select_slider(key="n").value == 500 and app.number_input(key="seed").value == 7
+    assert not app.warning and not app.exception
+
+
+def test_a_page_that_cannot_take_the_network_chosen_elsewhere_keeps_its_own(opened):
+    app = opened("certify")
+    other = app.selectbox(key="checkpoint").options[-1]
+    app.selectbox(key="checkpoint").set_value(other).run()
+    app.switch_page("pages/masks.py").run()
+    assert app.selectbox(key="checkpoint").value == "shapes-k48-adaptive"
+    app.switch_page("pages/certify.py").run()
+    assert app.selectbox(key="checkpoint").value == other

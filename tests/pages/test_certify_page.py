@@ -1,5 +1,6 @@
 import hashlib
 import io
+from urllib.parse import parse_qsl
 
 import pytest
 from PIL import Image
@@ -328,3 +329,21 @@ def test_copy_as_python_repeats_the_run(open_page):
 def test_the_noisy_copies_are_those_of_the_run(open_page):
     app = open_page(n=N, image="shapes/test/8")
     assert words(app).count(CLASSES["shapes"][ALWAYS]) >= 9
+
+
+def test_the_way_to_attack_holds_the_run_and_opens_it(open_page):
+    app = open_page(image="shapes/test/9", n="500", seed="4")
+    app = app.button(key="certify").click().run()
+    links = [link.proto for link in app.get("page_link")]
+    (link,) = [link for link in links if link.label.startswith("Attack this picture")]
+    query = dict(parse_qsl(link.query_string))
+    assert query["image"] == "shapes/test/9" and query["n"] == "500" and query["seed"] == "4"
+    network, sigma = app.selectbox(key="checkpoint").value, app.select_slider(key="sigma").value
+    app.query_params.clear()
+    app.query_params.update(query)
+    app.switch_page("pages/attack.py").run()
+    assert app.text_input(key="image").value == "shapes/test/9"
+    assert app.select_slider(key="n").value == 500 and app.number_input(key="seed").value == 4
+    assert app.selectbox(key="checkpoint").value == network
+    assert app.select_slider(key="sigma").value == sigma
+    assert not app.warning and not app.exception

@@ -40,7 +40,7 @@ def press(at, key):
 
 
 def test_one_image_lands_by_every_network_and_a_pin_tells_differences(opened):
-    at = opened("One image", each="100")
+    at = opened("One image", n="100")
     assert "waiting" in board(at)
     at = press(at, "all")
     assert "100 of" not in board(at) and "200 of 200 votes" in board(at)
@@ -50,12 +50,12 @@ def test_one_image_lands_by_every_network_and_a_pin_tells_differences(opened):
     assert row["network"] == "shapes-constant" and row["votes"] == 200 and row["radius"] > 0
     at.selectbox(key="pin").set_value("shapes-constant").run()
     assert "📌" in board(at) and not at.exception
-    at.select_slider(key="each").set_value(500).run()
+    at.select_slider(key="n").set_value(500).run()
     assert any(b.key == "all" for b in at.button)  # other votes are another run
 
 
 def test_an_evaluation_forms_a_curve_and_is_not_made_twice(opened, made):
-    at = opened("Evaluate", network="shapes-constant", votes="100", which="first")
+    at = opened("Evaluate", checkpoint="shapes-constant", n="100", which="first")
     at.number_input(key="number-first").set_value(4).run()
     at = press(at, "evaluate")
     assert not any(b.key == "evaluate" for b in at.button)
@@ -87,7 +87,7 @@ def test_two_networks_are_weighed_and_the_heuristic_is_named(opened, tmp_path, m
         _shake(tmp_path / "two" / name, i)
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path / "two"))
     at = opened("Ensembles")
-    at.select_slider(key="ballots").set_value(100).run()
+    at.select_slider(key="n").set_value(100).run()
     at = press(at, "weigh")
     assert len(at.get("plotly_chart")) == 3
     table = at.dataframe[0].value
@@ -151,11 +151,13 @@ def test_a_wrong_pin_is_told_in_one_sentence_until_a_row_is_chosen(opened, four)
     assert not told(at) and "📌" in board(at)
 
 
-def test_the_address_chooses_the_members_of_an_ensemble(opened, four):
-    at = opened("Ensembles", level="0.25", ballots="500", **{"members-shapes": ["b", "d"]})
+@pytest.mark.parametrize("names", [("sigma", "n"), ("level", "ballots")], ids=["now", "old"])
+def test_the_address_chooses_the_members_of_an_ensemble(opened, four, names):
+    said = dict(zip(names, ("0.25", "500"), strict=True))
+    at = opened("Ensembles", **said, **{"members-shapes": ["b", "d"]})
     assert at.multiselect(key="members-shapes").value == ["b", "d"] and not told(at)
-    assert at.selectbox(key="level").value == 0.25
-    assert at.select_slider(key="ballots").value == 500
+    assert at.select_slider(key="sigma").value == 0.25
+    assert at.select_slider(key="n").value == 500
 
 
 def test_members_that_are_not_there_are_left_out_and_told(opened, four):
@@ -163,10 +165,10 @@ def test_members_that_are_not_there_are_left_out_and_told(opened, four):
     (sentence,) = told(at)
     assert "members-shapes=e," in sentence and "a, b, c, d" in sentence
     assert at.multiselect(key="members-shapes").value == ["c", "d"]
-    at = opened("Ensembles", level="7", **{"members-shapes": "e"})
+    at = opened("Ensembles", sigma="7", **{"members-shapes": "e"})
     assert len(told(at)) == 2
     assert at.multiselect(key="members-shapes").value == ["a", "b"]  # as without an address
-    assert at.selectbox(key="level").value == 0.5
+    assert at.select_slider(key="sigma").value == 0.5
 
 
 def test_a_view_that_is_not_there_is_told_and_the_curves_shown(opened):
@@ -178,7 +180,7 @@ def test_a_view_that_is_not_there_is_told_and_the_curves_shown(opened):
 
 
 def test_three_members_show_the_triangle_of_their_weights(opened, four):
-    at = opened("Ensembles", ballots="100", **{"members-shapes": ["a", "b", "d"]})
+    at = opened("Ensembles", n="100", **{"members-shapes": ["a", "b", "d"]})
     at = press(at, "weigh")
     figures = [json.loads(f.proto.spec)["data"] for f in at.get("plotly_chart")]
     (triangle,) = [f for f in figures if f[0]["type"] == "scatterternary"]
@@ -192,7 +194,7 @@ def test_three_members_show_the_triangle_of_their_weights(opened, four):
 
 
 def test_four_members_have_no_picture_of_their_weights_but_a_table(opened, four):
-    at = opened("Ensembles", ballots="100", **{"members-shapes": ["a", "b", "c", "d"]})
+    at = opened("Ensembles", n="100", **{"members-shapes": ["a", "b", "c", "d"]})
     at = press(at, "weigh")
     kinds = {json.loads(f.proto.spec)["data"][0]["type"] for f in at.get("plotly_chart")}
     assert kinds == {"heatmap"}

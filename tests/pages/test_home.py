@@ -51,15 +51,15 @@ def test_home_counts_real_votes_and_says_what_they_prove(trained):
 
 def test_the_radius_follows_the_noise(trained):
     at = AppTest.from_file(APP, default_timeout=60).run()
-    at.select_slider(key="noise").set_value(1.0).run()
+    at.select_slider(key="sigma").set_value(1.0).run()
     assert "R = 2.11" in at.success[0].value
 
 
 def test_a_link_opens_the_very_picture_and_nonsense_the_usual_one(trained):
     at = AppTest.from_file(APP, default_timeout=60)
-    at.query_params["noise"] = "0.25"
-    assert at.run().select_slider(key="noise").value == 0.25
+    at.query_params["sigma"] = "0.25"
+    assert at.run().select_slider(key="sigma").value == 0.25
     at = AppTest.from_file(APP, default_timeout=60)
-    at.query_params["noise"] = "<b>"
-    assert at.run().select_slider(key="noise").value == 0.5
+    at.query_params["sigma"] = "<b>"
+    assert at.run().select_slider(key="sigma").value == 0.5
     assert not at.error

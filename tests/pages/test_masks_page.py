@@ -65,7 +65,7 @@ def test_the_first_paint_shows_one_vote_and_computes_no_certificate(open_masks, 
 
 
 def test_all_three_certify_the_same_canvas_in_linf(open_masks):
-    app = open_masks(mask_n=N).button(key="race_button").click().run()
+    app = open_masks(n=N).button(key="race_button").click().run()
     assert not app.exception
     p_a = (0.8 * 0.001) ** (1 / N)
     radius = radius_linf(radius_l2(1.0, p_a), D)
@@ -80,7 +80,7 @@ def test_all_three_certify_the_same_canvas_in_linf(open_masks):
 
 
 def test_the_change_asked_about_is_the_certified_one(open_masks):
-    app = open_masks(mask_n=N)
+    app = open_masks(n=N)
     (change,) = [s for s in app.slider if s.label.startswith("How large")]
     assert change.value == 8
     app.button(key="race_button").click().run()
@@ -91,7 +91,7 @@ def test_the_change_asked_about_is_the_certified_one(open_masks):
 
 
 def test_another_canvas_or_split_asks_again(open_masks):
-    app = open_masks(mask_n=N).button(key="race_button").click().run()
+    app = open_masks(n=N).button(key="race_button").click().run()
     app.slider(key="f").set_value(0.3).run()
     assert not app.metric
     app.slider(key="f").set_value(0.5).run()
@@ -102,9 +102,9 @@ def test_another_canvas_or_split_asks_again(open_masks):
 
 
 def test_a_new_seed_is_added_to_the_history(open_masks):
-    app = open_masks(mask_n=N).button(key="race_button").click().run()
+    app = open_masks(n=N).button(key="race_button").click().run()
     assert not app.dataframe
-    app.number_input(key="mask_seed").set_value(1).run()
+    app.number_input(key="seed").set_value(1).run()
     app.button(key="race_button").click().run()
     assert list(app.dataframe[0].value["seed"]) == [0, 1]
     assert not app.exception
@@ -112,16 +112,16 @@ def test_a_new_seed_is_added_to_the_history(open_masks):
 
 def test_a_race_of_other_settings_is_stopped(open_masks, line):
     line.executor = Never()
-    app = open_masks(mask_n=N).button(key="race_button").click().run()
+    app = open_masks(n=N).button(key="race_button").click().run()
     (job,) = line.jobs
     assert not job.cancel.is_set()
-    app.number_input(key="mask_seed").set_value(4).run()
+    app.number_input(key="seed").set_value(4).run()
     assert job.cancel.is_set()
 
 
 def test_stopping_leaves_nothing_certified_by_clopper_pearson(open_masks, line):
     line.executor = Never()
-    app = open_masks(mask_n=N).button(key="race_button").click().run()
+    app = open_masks(n=N).button(key="race_button").click().run()
     app.button(key="stop_race").click().run()
     assert line.jobs[0].cancel.is_set()
     assert not app.exception
@@ -201,7 +201,7 @@ def test_without_a_network_with_a_mask_the_page_says_what_to_do(open_page):
 def test_rivals_that_are_missing_are_named(open_masks, rivals, tmp_path, monkeypatch):
     (tmp_path / "shapes-k48-adaptive").symlink_to(rivals / "shapes-k48-adaptive")
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
-    app = open_masks(mask_n=N)
+    app = open_masks(n=N)
     told = words(app)
     assert "One static mask: no network for these canvases is here." in told
     assert "No mask: plain smoothing: no network for these canvases is here." in told

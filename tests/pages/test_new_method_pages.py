@@ -54,11 +54,11 @@ def test_it_is_attacked(folder, open_page, monkeypatch):
 
 def test_it_stands_among_the_networks_of_compare(folder, open_page, monkeypatch):
     monkeypatch.setattr(every_network, "_default", lambda: "shapes/test/5")
-    app = open_page("compare", view="One image", each="100")
+    app = open_page("compare", view="One image", n="100")
     assert not app.exception
     app = press(app, "all")
     assert app.dataframe[0].value.iloc[0]["network"] == "shapes-mirror-0.5"
-    app = open_page("compare", view="Evaluate", votes="100", which="first")
+    app = open_page("compare", view="Evaluate", n="100", which="first")
     app.number_input(key="number-first").set_value(2).run()
     app = press(app, "evaluate")
     (log,) = (folder / "logs").glob("shapes-mirror-0.5-*.csv")

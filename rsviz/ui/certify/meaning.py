@@ -12,13 +12,15 @@ from torch import Tensor
 from rsviz.certification import as_python
 from rsviz.core import radius
 from rsviz.core.radius import down
-from rsviz.core.spec import Certificate, RunSpec
+from rsviz.core.spec import NAMELESS, Certificate, RunSpec
 from rsviz.data import images, perturbations
 from rsviz.ui.certify.result import View, read
 from rsviz.ui.common import downloads
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.picture_picker import Picture
+from rsviz.ui.common.run_controls import link_of
 from rsviz.ui.common.sessions import Shown, class_names
+from rsviz.ui.page_list import page_path
 
 
 def show_classes(view: View, uploaded: bool) -> None:
@@ -77,6 +79,17 @@ def show_distance(x_CHW: Tensor, c: Certificate) -> None:
         st.caption(
             f"Up to {100 * worst:.0f} % of the values left the range from black to white; they are "
             "clipped for this display only."
+        )
+
+
+def show_onward(spec: RunSpec) -> None:
+    """Show the way to Attack with this very picture, network, noise, votes and seed."""
+    if page_path("attack").exists() and not spec.image.startswith(NAMELESS):
+        st.page_link(
+            page_path("attack"),
+            label="Attack this picture at these settings",
+            icon=":material/bolt:",
+            query_params=link_of(spec),
         )
 
 

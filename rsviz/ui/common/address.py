@@ -7,10 +7,16 @@ a value that is the control's default does not win over what the control held.
 import math
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qs
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from rsviz.ui.common import state
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,25 @@ class Between:
 
 
 Takes = Sequence[Any] | Between
+OLD_NAMES: Mapping[str, Mapping[str, str]] = {  # of controls, by page: links made before still open
+    "home": {"noise": "sigma"},
+    "compare": {
+        "network": "checkpoint",
+        "level": "sigma",
+        "each": "n",
+        "votes": "n",
+        "ballots": "n",
+        "noise": "seed",
+    },
+    "levels": {"noise_n": "n", "noise_seed": "seed"},
+    "masks": {
+        "mask_network": "checkpoint",
+        "mask_sigma": "sigma",
+        "mask_n": "n",
+        "mask_seed": "seed",
+    },
+}
+SHARED = ("image", "checkpoint", "sigma", "n", "alpha", "bound", "seed")  # of several pages
 LONGEST = 200  # a value longer than this is no choice of any control
 
 
@@ -31,6 +56,42 @@ def plain(text: str, most: int = 60) -> str:
     return re.sub(r"([\\`*_\[\]<>$~:#|!&@]|(?<=www)\.)", r"\\\1", " ".join(short.split()))
 
 
+def restore() -> None:
+    """Take back what a link to this page says and Streamlit left out of the address.
+
+    On the way from page to page it leaves out every name that a control of the last page had too.
+    Here such a control asks the same question, so what the link says is meant.
+    """
+    context = get_script_run_ctx()
+    if context is None:
+        return
+    for name, given in parse_qs(context.query_string, keep_blank_values=True).items():
+        if name in SHARED and name not in st.query_params:
+            st.query_params[name] = given[-1]
+
+
+def rename(page: str) -> None:
+    """Take what the address of a page opened now calls by an old name for its name of today."""
+    if not state.ENTERED.get():
+        return
+    asked = {}
+    for old, new in OLD_NAMES.get(page, {}).items():
+        if old in st.query_params:
+            if new not in st.query_params:
+                asked[new] = st.query_params[old]
+            del st.query_params[old]
+    state.ASKED.set(asked)
+    for name, given in asked.items():
+        with suppress(StreamlitAPIException):  # a control of the last page still holds the name
+            st.query_params[name] = given
+
+
+def asked(name: str) -> str | None:
+    """Return what the address asks of a control, by whichever name; None if nothing."""
+    held: str | None = st.query_params.get(name)
+    return state.ASKED.get().get(name, held) if state.ENTERED.get() else held
+
+
 def drop_infinite() -> None:
     """Take infinite numbers out of the address, and run again: Streamlit's fields fail at them."""
     found = {name: given for name, given in st.query_params.items() if _infinite(given)}
@@ -38,20 +99,24 @@ def drop_infinite() -> None:
         return
     for name in found:
         del st.query_params[name]
-    st.session_state["_infinite"] = [
-        f"The address asks for {plain(name)}={plain(given)}, which is beyond all that a control "
-        "can be. The default is used."
-        for name, given in found.items()
-    ]
+    state.INFINITE.set(tuple(_beyond(name, given) for name, given in found.items()))
     st.rerun()
 
 
-def tell_infinite(entered: bool) -> None:
+def _beyond(name: str, given: str) -> str:
+    return (
+        f"The address asks for {plain(name)}={plain(given)}, which is beyond all that a control "
+        "can be. The default is used."
+    )
+
+
+def tell_infinite() -> None:
     """Tell what was taken out of the address of this page, as long as it is open."""
-    told = st.session_state.pop("_infinite", [])
-    if entered or told:
-        st.session_state["_dropped"] = told
-    for sentence in st.session_state.get("_dropped", ()):
+    told = state.INFINITE.get()
+    state.INFINITE.clear()
+    if state.ENTERED.get() or told:
+        state.DROPPED.set(told)
+    for sentence in state.DROPPED.get():
         st.warning(sentence, icon=":material/link_off:")
 
 
@@ -76,42 +141,45 @@ def means(option: object, given: str | None) -> bool:
         return False
 
 
-def adopt(controls: Mapping[str, Takes], also: Mapping[str, str] | None = None) -> dict[str, Any]:
+def adopt(
+    controls: Mapping[str, Takes],
+    asides: Mapping[str, Takes] | None = None,
+) -> dict[str, Any]:
     """Set controls from the address when the page is opened; tell what of it is not used.
 
     Parameters
     ----------
     controls : by key, which is also their name in the address: what they can be.
-    also : further names of controls, by which other pages know them; they leave the address.
+    asides : names of no control here, which the page reads itself; they leave the address.
 
     Returns
     -------
-    What was set just now, by key.
+    What was set or read just now, by key.
     """
     adopted: dict[str, Any] = {}
-    if st.session_state.get("_entered"):
+    if state.ENTERED.get():
         told = []
-        for name, key in [*(also or {}).items(), *((key, key) for key in controls)]:
-            given = st.query_params.get(name)
+        asides = asides or {}
+        takes = {**controls, **asides}
+        for name in takes:
+            given = asked(name)
             if given is None:
                 continue
-            found = _read(given, controls[key])
+            found = read(given, takes[name])
             if found:
-                adopted[key] = found[0]
+                adopted[name] = found[0]
             else:
-                told.append(_refusal(name, given, controls[key]))
-            if name != key:
+                told.append(_refusal(name, given, takes[name]))
+            if name in asides:
                 del st.query_params[name]
-                if found and not key.startswith("_"):
-                    st.query_params[key] = str(found[0])
-        st.session_state.update(adopted)
-        st.session_state["_refused"] = told
-    for sentence in st.session_state.get("_refused", ()):
+        st.session_state.update({k: v for k, v in adopted.items() if k not in asides})
+        state.REFUSED.set(tuple(told))
+    for sentence in state.REFUSED.get():
         st.warning(sentence, icon=":material/link_off:")
     return adopted
 
 
-def _read(given: str, takes: Takes) -> list[Any]:
+def read(given: str, takes: Takes) -> list[Any]:
     """Return the value an address means, in a list, which is empty if there is none."""
     if not isinstance(takes, Between):
         return [option for option in takes if means(option, given)][:1]
@@ -159,15 +227,11 @@ def check(**offered: Sequence[Any]) -> None:
     """
     for key, options in offered.items():
         if found := complaints({key: options}):
-            st.session_state[_held(key)] = found[0]
-        if told := st.session_state.get(_held(key)):
+            state.UNOFFERED.of(key).set(found[0])
+        if told := state.UNOFFERED.of(key).get():
             st.warning(told, icon=":material/link_off:")
 
 
 def forget(key: str) -> None:
     """Tell no more what the address asked of a control, which was changed since."""
-    st.session_state.pop(_held(key), None)
-
-
-def _held(key: str) -> str:
-    return f"_unoffered_{key}"
+    state.UNOFFERED.of(key).clear()

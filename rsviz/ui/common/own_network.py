@@ -17,6 +17,7 @@ from rsviz.checkpoints.guesses import IMAGES, accuracy_of_each, choices, doubt, 
 from rsviz.core.errors import UserError
 from rsviz.data.catalog import CLASSES
 from rsviz.networks.normalisation import Normalisation, in_words, parse
+from rsviz.ui.common import state
 from rsviz.ui.common.address import plain
 from rsviz.ui.common.run_controls import SIGMAS
 
@@ -40,7 +41,7 @@ def pick(dataset: str) -> Checkpoint | None:
             "else.",
         )
         if file is None:
-            st.session_state["_own"] = None
+            state.OWN.set(None)
             return None
         names, data = [dataset] if dataset else list(CLASSES), file.getvalue()
         of = hashlib.sha256(data).hexdigest()[:16]  # what is stated of one file is not of the next
@@ -52,7 +53,7 @@ def pick(dataset: str) -> Checkpoint | None:
             how, why = _pick_normalisation(foreign, chosen, of)
             own = _build(foreign, chosen, sigma, how)
         except UserError as error:
-            st.session_state["_own"] = None
+            state.OWN.set(None)
             st.error(plain(str(error), 400))
             return None
         c = own.checkpoint
@@ -70,11 +71,13 @@ def pick(dataset: str) -> Checkpoint | None:
 def _read(data: bytes, name: str, dataset: str) -> Foreign:
     """Read a file once for this session; session state is private to a browser tab."""
     key = hashlib.sha256(data).hexdigest(), name, dataset
-    if st.session_state.get("_foreign_key") != key:
-        st.session_state["_foreign_key"] = None
-        st.session_state["_foreign"] = read_foreign(data, name, dataset)
-        st.session_state["_foreign_key"] = key
-    return st.session_state["_foreign"]
+    held = state.FOREIGN.get()
+    if held is None or state.FOREIGN_KEY.get() != key:
+        state.FOREIGN_KEY.clear()
+        held = read_foreign(data, name, dataset)
+        state.FOREIGN.set(held)
+        state.FOREIGN_KEY.set(key)
+    return held
 
 
 def _pick_normalisation(foreign: Foreign, dataset: str, of: str) -> tuple[Normalisation, str]:
@@ -113,13 +116,15 @@ def _pick_normalisation(foreign: Foreign, dataset: str, of: str) -> tuple[Normal
 def _build(foreign: Foreign, dataset: str, sigma: float, how: Normalisation) -> Own:
     """Build the network once for this session, and set the page's noise to what it was made for."""
     key = foreign.sha256, foreign.name, dataset, sigma, how
-    if st.session_state.get("_own_key") != key or st.session_state.get("_own") is None:
+    own = state.OWN.get()
+    if own is None or state.OWN_KEY.get() != key:
         own = own_network(foreign, dataset, sigma, how)
-        st.session_state["_own"], st.session_state["_own_key"] = own, key
-        known = st.session_state.get("_own_classes", {})
-        st.session_state["_own_classes"] = known | {own.checkpoint.name: CLASSES[dataset]}
+        state.OWN.set(own)
+        state.OWN_KEY.set(key)
+        classes = {own.checkpoint.name: CLASSES[dataset]}
+        state.OWN_CLASSES.set({**state.OWN_CLASSES.get(), **classes})
         st.session_state["sigma"] = sigma
-    return st.session_state["_own"]
+    return own
 
 
 def _show_check(foreign: Foreign, dataset: str, sigma: float, how: Normalisation) -> None:
@@ -127,12 +132,13 @@ def _show_check(foreign: Foreign, dataset: str, sigma: float, how: Normalisation
     offered = choices(foreign, dataset)
     among = offered if how in offered.values() else offered | {STATED: how}
     asked = (foreign.sha256, dataset, sigma)
-    known = st.session_state.setdefault("_own_accuracy", {}).setdefault(asked, {})
+    known = dict(state.OWN_ACCURACY.get().get(asked, {}))
     new = {name: one for name, one in among.items() if one not in known}
     if new:
         with st.spinner(f"Asking it about {IMAGES} noisy test images"):
             found = accuracy_of_each(foreign, dataset, sigma, new)
         known.update({new[name]: share for name, share in found.items()})
+        state.OWN_ACCURACY.set({**state.OWN_ACCURACY.get(), asked: known})
     accuracy = {name: known[one] for name, one in among.items() if one in known}
     right = [accuracy[name] for name, one in among.items() if one == how and name in accuracy]
     if not right:

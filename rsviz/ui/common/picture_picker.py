@@ -13,6 +13,7 @@ from torch import Tensor
 from rsviz.core.errors import UserError
 from rsviz.core.flags import RESAMPLED
 from rsviz.data import datasets, images
+from rsviz.ui.common import state
 from rsviz.ui.common.address import plain
 
 SOURCES = {"gallery": "Gallery", "upload": "Upload", "camera": "Camera"}
@@ -132,7 +133,7 @@ def _thumbnails(current: str) -> None:
     else:
         dataset = names[0]
     data = datasets.load(dataset, "test")
-    first = st.session_state.get("_first", 0) % len(data)
+    first = state.FIRST.get() % len(data)
     with st.container(horizontal=True, gap="small"):
         for i in range(first, min(first + THUMBNAILS, len(data))):
             label = data.classes[int(data.y_N[i])]
@@ -148,7 +149,7 @@ def _set_image(name: str) -> None:
 
 
 def _turn(first: int) -> None:
-    st.session_state["_first"] = first
+    state.FIRST.set(first)
 
 
 def cut(source: Source, size: int) -> Picture:

@@ -1,18 +1,22 @@
-"""Choose how a picture is certified: checkpoint, noise, votes, seed, device; and the presets."""
+"""Choose how a picture is certified: checkpoint, noise, votes, seed, device; and the presets.
+
+One question has one function and one key, which is its name in every page's address. So an answer
+goes with one from page to page; what was left at a page's default, starts at the next one's.
+"""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
 from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
-from rsviz.core.spec import Bound
+from rsviz.core.spec import Bound, RunSpec
 from rsviz.data.catalog import CLASSES
 from rsviz.evaluation import examples
 from rsviz.methods.registry import METHODS
-from rsviz.ui.common import method_controls
+from rsviz.ui.common import address, method_controls, state
 from rsviz.ui.common.address import complaints, means, plain
 from rsviz.ui.common.sessions import devices
 
@@ -21,6 +25,7 @@ VOTES = (100, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000)
 ALPHAS = (0.1, 0.05, 0.01, 0.001, 0.0001)
 N, ALPHA, SEED = 10000, 0.001, 0
 SEED_MAX = 2**31 - 1
+Width = int | Literal["stretch"]
 
 
 def usable(dataset: str, pages: Sequence[str] = ("certify",)) -> list[Checkpoint]:
@@ -49,19 +54,17 @@ def adopt_address() -> None:
 
     Streamlit does so itself, but for values that are a control's default.
     """
-    if not st.session_state.get("_entered"):
+    if not state.ENTERED.get():
         return
     names = [c.name for c in catalog.list_checkpoints()]
-    address = st.query_params.to_dict()
+    asked = st.query_params.to_dict()
     for key, options in _offered(names).items():
-        if found := [o for o in options if means(o, address.get(key))]:
+        if found := [o for o in options if means(o, asked.get(key))]:
             st.session_state[key] = found[0]
-    if _is_seed(address.get("seed", "")):
-        st.session_state["seed"] = int(address["seed"])
-    if "image" in address:
-        st.session_state["image"] = address["image"]
-    if "sigma" in address:
-        st.session_state["_checkpoint"] = None
+    if _is_seed(asked.get("seed", "")):
+        st.session_state["seed"] = int(asked["seed"])
+    if "image" in asked:
+        st.session_state["image"] = asked["image"]
 
 
 def _offered(names: list[str]) -> dict[str, Sequence[Any]]:
@@ -88,8 +91,8 @@ def check_address(names: list[str]) -> None:
             f"The address asks for seed={plain(seed)}, but a seed is a whole number below 2^31."
         )
     if told:
-        st.session_state["_complaints"] = told
-    for sentence in st.session_state.get("_complaints", ()):
+        state.COMPLAINTS.set(tuple(told))
+    for sentence in state.COMPLAINTS.get():
         st.warning(f"{sentence} The default is used.", icon=":material/link_off:")
 
 
@@ -113,24 +116,138 @@ def pick_checkpoint(dataset: str, pages: Sequence[str] = ("certify",)) -> Checkp
             f"There is no trained network for {dataset or 'this picture'} in {catalog.root()}; "
             "'python -m rsviz recipes run' makes them."
         )
-    new_file = not dataset and st.session_state.get("_dataset", "") != ""
-    st.session_state["_dataset"] = dataset
-    if new_file or st.session_state.get("checkpoint", names[0]) not in names:
+    new_file = not dataset and state.DATASET.get() != ""
+    state.DATASET.set(dataset)
+    if new_file:
         st.session_state["checkpoint"] = names[0]
-    name = st.selectbox(
+    return pick_network(
+        found,
         "Network",
+        "Which trained classifier votes. The number is the noise it was trained with; a universal "
+        "one was trained with all of them.",
+    )
+
+
+def pick_network(
+    found: Sequence[Checkpoint], label: str, about: str, width: Width = "stretch"
+) -> Checkpoint:
+    """Show the choice among networks, the first one by default; a new one brings its noise."""
+    names, page = [c.name for c in found], state.PAGE.get() or "home"
+    if st.session_state.get("checkpoint", names[0]) not in names:
+        remembered = state.CHOSEN.of(page).get()
+        st.session_state["checkpoint"] = remembered if remembered in names else names[0]
+    if state.ENTERED.get():
+        _begin("checkpoint", names[0], names)
+        if address.asked("sigma") is not None:  # the noise asked for, not the one it brings
+            state.CHECKPOINT.clear()
+    name = st.selectbox(
+        label,
         names,
         key="checkpoint",
         bind="query-params",
-        help="Which trained classifier votes. The number is the noise it was trained with; a "
-        "universal one was trained with all of them.",
+        on_change=address.forget,
+        args=("checkpoint",),
+        help=about,
+        width=width,
     )
     chosen = next((c for c in found if c.name == name), found[0])
-    before = st.session_state.get("_checkpoint")
-    if before not in (None, chosen.name):
+    if state.CHECKPOINT.get() not in (None, chosen.name):
         st.session_state["sigma"] = trained_sigma(chosen)
-    st.session_state["_checkpoint"] = chosen.name
+    state.CHECKPOINT.set(chosen.name)
+    state.CHOSEN.of(page).set(chosen.name)
     return chosen
+
+
+def _begin(key: str, default: Any, offered: address.Takes) -> None:
+    """Let a control begin with what the address asks, or another page's answer, or the default.
+
+    An answer that was left at its default, or is not offered here, begins at the default.
+    """
+    defaults, held = state.DEFAULTS.get(), st.session_state
+    given = address.asked(key) if state.ENTERED.get() else None
+    if given is not None and (found := address.read(given, offered)):
+        held[key] = found[0]
+    elif key in held:
+        left = key in defaults and held[key] == defaults[key] and held[key] != default
+        if left or not address.read(str(held[key]), offered):
+            held[key] = default
+    state.DEFAULTS.set({**defaults, key: default})
+
+
+def pick_sigma(
+    default: float,
+    offered: Sequence[float] = SIGMAS,
+    *,
+    label: str = "Noise, sigma",
+    about: str | None = None,
+    width: Width = "stretch",
+) -> float:
+    """Ask for the standard deviation of the noise."""
+    _begin("sigma", default, offered)
+    sigma = st.select_slider(
+        label,
+        offered,
+        default,
+        key="sigma",
+        bind="query-params",
+        on_change=address.forget,
+        args=("sigma",),
+        help=about,
+        width=width,
+    )
+    return float(sigma)
+
+
+def pick_votes(
+    default: int = N,
+    *,
+    label: str = "Votes, n",
+    about: str | None = None,
+    width: Width = "stretch",
+) -> int:
+    """Ask for the number of votes."""
+    _begin("n", default, VOTES)
+    n = st.select_slider(
+        label,
+        VOTES,
+        default,
+        key="n",
+        bind="query-params",
+        on_change=address.forget,
+        args=("n",),
+        help=about,
+        width=width,
+    )
+    return int(n)
+
+
+def pick_seed(about: str | None = None, width: Width = "stretch") -> int:
+    """Ask for the seed of all noise."""
+    _begin("seed", SEED, address.Between(0, SEED_MAX))
+    seed = st.number_input(
+        "Seed", 0, SEED_MAX, SEED, key="seed", bind="query-params", help=about, width=width
+    )
+    return int(seed)
+
+
+def pick_alpha(width: Width = "stretch") -> float:
+    """Ask for the chance, over the noise, that a certificate is wrong."""
+    _begin("alpha", ALPHA, ALPHAS)
+    alpha = st.select_slider(
+        "alpha, the chance to be wrong",
+        ALPHAS,
+        ALPHA,
+        key="alpha",
+        bind="query-params",
+        width=width,
+    )
+    return float(alpha)
+
+
+def pick_device() -> str:
+    """Ask for the device on which votes are counted; kept on every page, but in no address."""
+    chosen = st.radio("Device", devices(), horizontal=True, key="device", persist_state="session")
+    return chosen or devices()[0]
 
 
 def trained_sigma(checkpoint: Checkpoint) -> float:
@@ -145,39 +262,24 @@ def pick_settings(checkpoint: Checkpoint) -> tuple[dict[str, Any], str]:
     if method.chooses_sigma:
         st.caption("This network chooses the noise of each picture itself.")
     else:
-        sigma = st.select_slider(
-            "Noise, sigma",
-            SIGMAS,
+        sigma = pick_sigma(
             trained_sigma(checkpoint),
-            key="sigma",
-            bind="query-params",
-            help="Standard deviation of the noise added to every pixel, where black is 0 and white "
-            "1. More noise can certify larger distances, but hides the picture.",
+            about="Standard deviation of the noise added to every pixel, where black is 0 and "
+            "white 1. More noise can certify larger distances, but hides the picture.",
         )
     own: dict[str, Any] = {}
     if method.controls and method.page == "certify":
         own = {"settings": method_controls.pick(checkpoint)}
     with st.expander("Votes, seed, device", icon=":material/tune:"):
-        n = st.select_slider(
-            "Votes, n",
-            VOTES,
-            N,
-            key="n",
-            bind="query-params",
-            help="How many noisy copies vote. More votes prove more and take longer; before them, "
-            "100 others choose the class.",
+        n = pick_votes(
+            about="How many noisy copies vote. More votes prove more and take longer; before them, "
+            "100 others choose the class."
         )
-        seed = st.number_input(
-            "Seed",
-            0,
-            SEED_MAX,
-            SEED,
-            key="seed",
-            bind="query-params",
-            help="Fixes the noise. Another seed is another experiment, kept beside the first.",
+        seed = pick_seed(
+            "Fixes the noise. Another seed is another experiment, kept beside the first."
         )
-        device = st.radio("Device", devices(), horizontal=True, key="device")
-    return {"sigma": sigma, "n": int(n), "seed": int(seed), **own}, device or "cpu"
+        device = pick_device()
+    return {"sigma": sigma, "n": n, "seed": seed, **own}, device
 
 
 def press_certify(device: str) -> bool:
@@ -204,7 +306,7 @@ def press_certify(device: str) -> bool:
 
 
 def _forget_complaints() -> None:
-    st.session_state.pop("_complaints", None)
+    state.COMPLAINTS.clear()
 
 
 def _next_seed() -> None:
@@ -215,14 +317,7 @@ def pick_reading() -> tuple[float, Bound]:
     """Show alpha and the bound, which only read the votes again."""
     st.markdown("**Read the same votes otherwise**")
     with st.container(horizontal=True, gap="large"):
-        alpha = st.select_slider(
-            "alpha, the chance to be wrong",
-            ALPHAS,
-            ALPHA,
-            key="alpha",
-            bind="query-params",
-            width=250,
-        )
+        alpha = pick_alpha(250)
         bound = st.segmented_control(
             "Bound",
             list(Bound),
@@ -235,7 +330,7 @@ def pick_reading() -> tuple[float, Bound]:
             "Clopper-Pearson only at the planned number of votes; split does both and divides "
             "alpha between them.",
         )
-    return float(alpha), Bound(bound or Bound.SPLIT)
+    return alpha, Bound(bound or Bound.SPLIT)
 
 
 def show_presets(checkpoint: Checkpoint) -> None:
@@ -256,15 +351,25 @@ def show_presets(checkpoint: Checkpoint) -> None:
 
 def _set_example(example: examples.Example) -> None:
     c = example.certificate
+    state.CHECKPOINT.set(c.checkpoint)
     st.session_state.update(
         source="gallery",
         image=c.image,
         checkpoint=c.checkpoint,
-        _checkpoint=c.checkpoint,
         sigma=c.sigma,
         n=c.n,
         seed=c.seed,
     )
+
+
+def link_of(spec: RunSpec) -> dict[str, str]:
+    """Return the query of a link that opens a page with this picture, network and settings."""
+    names = ["image", "n", "seed"]
+    if spec.checkpoint not in state.OWN_CLASSES.get():  # which no link holds
+        names += ["checkpoint"]
+    if not METHODS[spec.method].chooses_sigma:
+        names += ["sigma"]
+    return spec.to_query(names)
 
 
 def default_image() -> str:

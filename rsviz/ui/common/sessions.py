@@ -24,6 +24,7 @@ from rsviz.evaluation import examples
 from rsviz.methods.registry import METHODS
 from rsviz.smoothing import driver
 from rsviz.smoothing.engines import Engine
+from rsviz.ui.common import state
 from rsviz.ui.common.jobs import Job, Session
 
 READ_SECONDS = 0.03  # between readings of a run: each costs the worker 2 ms
@@ -60,7 +61,7 @@ def networks(checkpoint: Checkpoint, device: str) -> dict[str, nn.Module]:
 
     A visitor's own network stays in the session it was brought to.
     """
-    own = st.session_state.get("_own")
+    own = state.OWN.get()
     if own is not None and own.checkpoint is checkpoint:
         return {name: net.to(device) for name, net in own.nets.items()}
     engine = engine_choice.default(checkpoint, device).engine
@@ -86,7 +87,7 @@ def desk(name: str) -> Session:
 
 def class_names(checkpoint: str) -> tuple[str, ...]:
     """Return the names of the classes that a checkpoint knows."""
-    own = st.session_state.get("_own_classes", {})
+    own = state.OWN_CLASSES.get()
     if checkpoint in own:
         return own[checkpoint]
     return CLASSES[catalog.find(checkpoint).card["dataset"]]
@@ -115,7 +116,7 @@ def noisy(
     key: Key, x_CHW: Tensor, nets: Mapping[str, nn.Module], first: int = 9
 ) -> tuple[Tensor, Tensor]:
     """Return the first noisy copies (N, C, H, W) that a run counts, and their votes class_N."""
-    if key.spec.checkpoint in st.session_state.get("_own_classes", {}):  # kept in no shared cache
+    if key.spec.checkpoint in state.OWN_CLASSES.get():  # kept in no shared cache
         return _ask_noisy(key, first, x_CHW, nets)
     return _noisy(key, first, x_CHW, nets)
 

@@ -11,12 +11,13 @@ import streamlit as st
 
 from rsviz.core.errors import UserError
 from rsviz.core.radius import down
+from rsviz.core.spec import RunSpec
 from rsviz.data import catalog, datasets
 from rsviz.data.images import to_pil
 from rsviz.evaluation import curves, per_image
 from rsviz.evaluation.comparison import Entry
 from rsviz.figures import curves as figures
-from rsviz.ui.common import charts
+from rsviz.ui.common import charts, state
 from rsviz.ui.page_list import page_path
 
 GALLERY = 12
@@ -31,8 +32,8 @@ def clicked(key: str, event: Any, axis: str = "") -> dict[str, Any] | None:
     """
     points = event["selection"]["points"]
     if points:
-        st.session_state[f"_{key}"] = axis, points[0]
-    was, point = st.session_state.get(f"_{key}", ("", None))
+        state.CLICKED.of(key).set((axis, points[0]))
+    was, point = state.CLICKED.of(key).get()
     return point if was == axis else None
 
 
@@ -159,12 +160,15 @@ def _show_one(entry: Entry, i: int, present: bool) -> None:
             page_path("certify"),
             label="Certify",
             icon=":material/verified:",
-            query_params={
-                "image": f"{log.dataset}/{log.split}/{index}",
-                "checkpoint": entry.checkpoint,
-                "sigma": str(float(log.sigma or 0.5)),
-            },
+            query_params=_query(entry.checkpoint, f"{log.dataset}/{log.split}/{index}", log.sigma),
         )
+
+
+def _query(checkpoint: str, image: str, sigma: float | None) -> dict[str, str]:
+    """Return the query of a link to a run of a log; no sigma where each image has its own."""
+    if sigma is None:
+        return {"image": image, "checkpoint": checkpoint}
+    return RunSpec(image, checkpoint, sigma).to_query(("image", "checkpoint", "sigma"))
 
 
 def _class(number: int, classes: Sequence[str] | None) -> str:

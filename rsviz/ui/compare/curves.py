@@ -9,7 +9,7 @@ from rsviz.core.spec import Norm
 from rsviz.evaluation import comparison, curves, published
 from rsviz.evaluation.comparison import Entry
 from rsviz.figures import curves as figures
-from rsviz.ui.common import charts
+from rsviz.ui.common import charts, run_controls
 from rsviz.ui.compare import curve_images, uploaded_logs
 from rsviz.ui.compare.curve_images import clicked
 from rsviz.ui.compare.measured_logs import default_names, measured
@@ -83,7 +83,7 @@ def pick_treatment(entries: Sequence[Entry]) -> tuple[list[Entry], bool]:
             help="Thins each log to the smallest n shown: of each image's votes a random share is "
             "kept, and the radius is read from it anew.",
         )
-        seed = st.number_input("Seed", 0, 2**31 - 1, 0, key="seed", width=130) if same_n else 0
+        seed = run_controls.pick_seed(width=130) if same_n else 0
         best = st.toggle(
             "Best over σ",
             key="best",

@@ -21,7 +21,7 @@ from rsviz.figures import weightings as figures
 from rsviz.ui.certify.result import show_flags
 from rsviz.ui.common import address, charts, job_panel, picture_picker, sessions
 from rsviz.ui.common.jobs import Job
-from rsviz.ui.common.run_controls import SIGMAS, VOTES, default_image
+from rsviz.ui.common.run_controls import SIGMAS, VOTES, default_image, pick_sigma, pick_votes
 from rsviz.ui.common.sessions import devices
 
 POLL_SECONDS = 0.7
@@ -124,7 +124,7 @@ def _pick(fitting: Sequence[Checkpoint]) -> tuple[list[Checkpoint], float, int]:
     trained = [c.name for c in fitting if c.card.get("sigma") in (0.5, None)]
     first = (trained if len(trained) > 1 else names)[:2]
     key = f"members-{fitting[0].card['dataset']}"
-    address.check(**{key: names}, level=SIGMAS, ballots=VOTES)
+    address.check(**{key: names}, sigma=SIGMAS, n=VOTES)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         chosen = st.multiselect(
             "Networks",
@@ -137,27 +137,8 @@ def _pick(fitting: Sequence[Checkpoint]) -> tuple[list[Checkpoint], float, int]:
             args=(key,),
             width=640,
         )
-        sigma = st.selectbox(
-            "Sigma",
-            SIGMAS,
-            SIGMAS.index(0.5),
-            key="level",
-            bind="query-params",
-            on_change=address.forget,
-            args=("level",),
-            width=110,
-        )
-        n = st.select_slider(
-            "Votes, n",
-            VOTES,
-            1000,
-            key="ballots",
-            bind="query-params",
-            on_change=address.forget,
-            args=("ballots",),
-            width=180,
-        )
-    return [c for c in fitting if c.name in chosen], float(sigma), int(n)
+        sigma, n = pick_sigma(0.5, width=150), pick_votes(1000, width=180)
+    return [c for c in fitting if c.name in chosen], sigma, n
 
 
 def _start(chosen, dataset, x_CHW, spec, device, key) -> None:  # type: ignore[no-untyped-def]

@@ -16,9 +16,17 @@ from rsviz.evaluation.evaluate import EvaluationSpec, command, log_path
 from rsviz.evaluation.logs import read_log
 from rsviz.figures import curves as figures
 from rsviz.methods.registry import METHODS
-from rsviz.ui.common import charts, job_panel, sessions
+from rsviz.ui.common import address, charts, job_panel, sessions
 from rsviz.ui.common.jobs import Job
-from rsviz.ui.common.run_controls import SIGMAS, VOTES, trained_sigma
+from rsviz.ui.common.run_controls import (
+    SIGMAS,
+    VOTES,
+    pick_device,
+    pick_network,
+    pick_sigma,
+    pick_votes,
+    trained_sigma,
+)
 from rsviz.ui.common.sessions import devices
 from rsviz.ui.compare.measured_logs import measured
 
@@ -55,14 +63,12 @@ def show() -> None:
 
 def _pick(found: list[Checkpoint]) -> tuple[Checkpoint, EvaluationSpec, str]:
     """Show which network, noise, images and votes; return them."""
-    names = [c.name for c in found]
+    address.check(checkpoint=[c.name for c in found], sigma=SIGMAS, n=VOTES)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        name = st.selectbox("Network", names, key="network", bind="query-params", width=280)
-        checkpoint = next((c for c in found if c.name == name), found[0])
+        checkpoint = pick_network(found, "Network", "Whose test images are certified.", width=280)
         sigma: float | None = None
         if not METHODS[checkpoint.card["method"]].chooses_sigma:
-            own = trained_sigma(checkpoint)
-            sigma = st.selectbox("Sigma", SIGMAS, SIGMAS.index(own), key=f"at-{name}", width=110)
+            sigma = pick_sigma(trained_sigma(checkpoint), width=150)
         how = st.segmented_control(
             "Images", ["every", "first"], default="every", key="which", bind="query-params"
         )
@@ -71,12 +77,12 @@ def _pick(found: list[Checkpoint]) -> tuple[Checkpoint, EvaluationSpec, str]:
         number = st.number_input(
             label, 1, len(size), 50 if how != "first" else 100, key=f"number-{how}", width=170
         )
-        n = st.select_slider("Votes, n", VOTES, 1000, key="votes", bind="query-params", width=180)
+        n = pick_votes(1000, width=180)
         device = devices()[0]
         if len(devices()) > 1:
-            device = st.segmented_control("Device", devices(), default=device) or device
+            device = pick_device()
     which = {"first": int(number)} if how == "first" else {"every": int(number)}
-    settings = {"n0": 100, "n": int(n), "alpha": 0.001, "seed": 0}
+    settings = {"n0": 100, "n": n, "alpha": 0.001, "seed": 0}
     return checkpoint, evaluate.spec_for(checkpoint, sigma, **settings, **which), device
 
 

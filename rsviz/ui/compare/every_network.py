@@ -17,8 +17,13 @@ from rsviz.data.catalog import CLASSES
 from rsviz.evaluation import per_image
 from rsviz.ui.common import address, job_panel, picture_picker, sessions
 from rsviz.ui.common.jobs import Job
-from rsviz.ui.common.run_controls import SEED_MAX, VOTES, default_image
-from rsviz.ui.common.sessions import devices
+from rsviz.ui.common.run_controls import (
+    VOTES,
+    default_image,
+    pick_device,
+    pick_seed,
+    pick_votes,
+)
 from rsviz.ui.compare import network_board
 from rsviz.ui.compare.measured_logs import measured
 
@@ -73,7 +78,7 @@ def _settings(found: Sequence[Checkpoint]) -> tuple[list[Checkpoint], int, int, 
     with st.expander("Networks, votes, seed", icon=":material/tune:"):
         names = [c.name for c in found]
         key = f"nets-{found[0].card['dataset']}"
-        address.check(**{key: names}, each=VOTES)
+        address.check(**{key: names}, n=VOTES)
         chosen = st.multiselect(
             "Networks",
             names,
@@ -83,18 +88,8 @@ def _settings(found: Sequence[Checkpoint]) -> tuple[list[Checkpoint], int, int, 
             on_change=address.forget,
             args=(key,),
         )
-        n = st.select_slider(
-            "Votes, n",
-            VOTES,
-            1000,
-            key="each",
-            bind="query-params",
-            on_change=address.forget,
-            args=("each",),
-        )
-        seed = st.number_input("Seed", 0, SEED_MAX, 0, key="noise", bind="query-params")
-        device = st.radio("Device", devices(), horizontal=True, key="on") or "cpu"
-    return [c for c in found if c.name in chosen] or list(found), int(n), int(seed), device
+        n, seed, device = pick_votes(1000), pick_seed(), pick_device()
+    return [c for c in found if c.name in chosen] or list(found), n, seed, device
 
 
 def _show_board(

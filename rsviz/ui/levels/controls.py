@@ -19,13 +19,17 @@ from rsviz.data import datasets, images, shapes
 from rsviz.data.images import image_id
 from rsviz.figures import levels
 from rsviz.methods.registry import METHODS
-from rsviz.ui.common import address, charts, method_controls, picture_picker, sessions
+from rsviz.ui.common import address, charts, method_controls, picture_picker, sessions, state
 from rsviz.ui.common.address import Between
 from rsviz.ui.common.jobs import Job
-from rsviz.ui.common.run_controls import SEED_MAX
-from rsviz.ui.common.sessions import devices
+from rsviz.ui.common.run_controls import (
+    SEED_MAX,
+    VOTES,
+    pick_device,
+    pick_seed,
+    pick_votes,
+)
 
-VOTES = (500, 1000, 2000, 5000, 10000)
 N = 1000
 KNOBS = ("size", "contrast", "texture", "clutter")
 GLANCE = 100  # noisy copies that show a level before anything is certified
@@ -57,15 +61,14 @@ def adopt_address() -> None:
             "selector": tuple(name for name, m in METHODS.items() if m.levels),
             **method_controls.takes(m for m in METHODS.values() if m.levels),
             "knob": KNOBS,
-            "noise_n": VOTES,
-            "noise_seed": Between(0, SEED_MAX),
-            "_selector_named": tuple(methods),
+            "n": VOTES,
+            "seed": Between(0, SEED_MAX),
         },
-        {"checkpoint": "_selector_named", "n": "noise_n", "seed": "noise_seed"},
+        asides={"checkpoint": tuple(methods)},
     )
-    if name := adopted.get("_selector_named"):
+    if name := adopted.get("checkpoint"):
         st.session_state["selector"] = st.query_params["selector"] = methods[name]
-    if "image" in st.query_params and st.session_state.get("_entered"):
+    if "image" in st.query_params and state.ENTERED.get():
         st.session_state["image"] = st.query_params["image"]
 
 
@@ -122,17 +125,9 @@ def pick_settings(checkpoint: Checkpoint) -> tuple[dict[str, Any], str]:
     """Show the settings of a run and return them, with the device."""
     settings = method_controls.pick(checkpoint)
     with st.expander("Votes, seed, device", icon=":material/tune:"):
-        n = st.select_slider(
-            "Votes, n, of each stage", VOTES, N, key="noise_n", bind="query-params"
-        )
-        seed = st.number_input("Seed", 0, SEED_MAX, 0, key="noise_seed", bind="query-params")
-        device = st.radio("Device", devices(), horizontal=True, key="noise_device")
-    return {
-        "n": int(n),
-        "seed": int(seed),
-        "settings": settings,
-        "bound": Bound.SPLIT,
-    }, device or "cpu"
+        n = pick_votes(N, label="Votes, n, of each stage")
+        seed, device = pick_seed(), pick_device()
+    return {"n": n, "seed": seed, "settings": settings, "bound": Bound.SPLIT}, device
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

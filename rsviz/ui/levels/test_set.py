@@ -23,7 +23,7 @@ from rsviz.evaluation.logs import Log, read_log
 from rsviz.figures import curves as figures
 from rsviz.figures import levels
 from rsviz.methods.registry import METHODS, is_plain
-from rsviz.ui.common import charts
+from rsviz.ui.common import charts, state
 
 SHOWN = 9
 
@@ -161,7 +161,7 @@ def show_scatter(checkpoint: Checkpoint, found: Chosen) -> None:
         on_select=_open_clicked,
         selection_mode="points",
     )
-    st.session_state["_scatter_dataset"] = checkpoint.card["dataset"]
+    state.SCATTER_DATASET.set(checkpoint.card["dataset"])
     shares = levels.shares(found.level_N)
     told = ", ".join(f"{s:g} for {100 * share:.0f} %" for s, share in shares.items())
     rank = chosen_levels.correlation(found)
@@ -199,7 +199,7 @@ def _open_clicked() -> None:
         data = points[0].get("customdata")
         index = data[0] if isinstance(data, list | tuple) else data
         if index is not None:
-            open_image(f"{st.session_state['_scatter_dataset']}/test/{int(index)}")
+            open_image(f"{state.SCATTER_DATASET.get()}/test/{int(index)}")
 
 
 def open_image(name: str) -> None:
