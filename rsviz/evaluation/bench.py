@@ -168,11 +168,10 @@ def _quantised(net: nn.Module) -> nn.Module | None:
 def _ask(name: str, nets: Mapping[str, nn.Module], x_CHW: Tensor) -> Ask:
     """Return what a run of this network asks for first."""
     if not NETWORKS[name]:
-        method, spec = METHODS["gaussian"], make_spec(catalog.find(DEFAULT), x_CHW, 0.5)
+        spec = make_spec(catalog.find(DEFAULT), x_CHW, 0.5)
     else:
-        checkpoint = catalog.find(NETWORKS[name])
-        method, spec = METHODS[checkpoint.card["method"]], make_spec(checkpoint, x_CHW)
-    return next(method.certify(x_CHW, nets, spec))
+        spec = make_spec(catalog.find(NETWORKS[name]), x_CHW)
+    return next(METHODS[spec.method].certify(x_CHW, nets, spec))
 
 
 def _voting(ask: Ask, x_CHW: Tensor, device: str) -> Callable[[], int]:
@@ -196,9 +195,8 @@ def _field(plain: Mapping[str, nn.Module], x_CHW: Tensor, device: str) -> int:
     if len(plain) == 1:
         (net,) = plain.values()
         return sum(benchmark.field_counts(net, x_CHW, 0.5, 800, FIELD_BATCH, device))
-    voter = METHODS["adaptive"].certify
-    checkpoint = catalog.find(NETWORKS["Adaptive RS, k 48"])
-    ask = next(voter(x_CHW, plain, make_spec(checkpoint, x_CHW)))
+    spec = make_spec(catalog.find(NETWORKS["Adaptive RS, k 48"]), x_CHW)
+    ask = next(METHODS[spec.method].certify(x_CHW, plain, spec))
     counts = [0] * ask.classes
     with torch.no_grad():
         x_NCHW = x_CHW.to(device).repeat((FIELD_BATCH, 1, 1, 1))
