@@ -205,7 +205,7 @@ def assemble(
     if out.exists():
         raise UserError(f"{shown(out)} is there already; choose another --out.")
     place = {key: votes.head[key] for key in ("device", "dtype", "path", "torch")}
-    logged = METHODS["multiscale"].logged
+    logged = METHODS[spec.method].logged
     read = certificates(votes, dict(spec.settings), spec.alpha)  # type: ignore[arg-type]
     text = io.StringIO(head_of(spec, place, command))
     text.seek(0, io.SEEK_END)
