@@ -53,8 +53,11 @@ def of_log(file: Path) -> LevelVotes:
         It is no such log, or was not asked for every level.
     """
     head, rows = own_rows(file)
-    how = multiscale.Options(**dict(head.get("settings", ())))
-    if METHODS[head["method"]].options is not multiscale.Options or not how.asks_all:
+    method = METHODS.get(head["method"])
+    how = None
+    if method is not None and method.options is multiscale.Options:
+        how = multiscale.Options(**dict(head.get("settings", ())))
+    if how is None or not how.asks_all:
         raise UserError(
             f"{shown(file.name)} holds no votes of every level; measure with --set ask=every."
         )

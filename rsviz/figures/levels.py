@@ -123,7 +123,7 @@ def fixed_bars(fixed: Sequence[Fixed], own: float | None) -> go.Figure:
             y=[f.radius for f in drawn],
             name=kind,
             marker={
-                "color": rgba(colour, 0.55 if kind == "right class" else 1),
+                "color": rgba(colour, 0.75 if kind == "right class" else 1),
                 "pattern": {"shape": HATCHING[colour]},
             },
             text=[_label(f) for f in drawn],

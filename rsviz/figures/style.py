@@ -82,6 +82,7 @@ def share_axis(total: int, top: float) -> dict[str, object]:
     shares = (0, 0.25, 0.5, 0.75, 1)
     return {
         "title": "share of the votes",
+        "showgrid": True,
         "range": [0, top * total],
         "tickvals": [share * total for share in shares],
         "ticktext": [f"{share:.0%}" for share in shares],

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from rsviz.checkpoints import catalog, weights
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
+from rsviz.core.files import write_whole
 from rsviz.core.progress import Report
 from rsviz.core.spec import RunSpec, Votes
 from rsviz.data import datasets
@@ -36,7 +37,7 @@ from rsviz.methods.base import Certify
 from rsviz.methods.registry import METHODS
 from rsviz.smoothing.engines import INT8
 from rsviz.smoothing.noise import CHUNK, chunk, chunk_name
-from rsviz.smoothing.voters import Ask, MethodRun
+from rsviz.smoothing.voters import Ask, MethodRun, check_votes
 
 IMAGES = 1000
 
@@ -179,7 +180,8 @@ def _run(
                 for q in range(ask.queries)
             ]
             sigma_N111 = torch.full((len(rows), 1, 1, 1), ask.sigma)
-            class_N = ask.voter(x_NCHW[rows], sigma_N111, *(e[: len(rows)] for e in noise))
+            drawn = (e[: len(rows)] for e in noise)
+            class_N = check_votes(ask.voter(x_NCHW[rows], sigma_N111, *drawn))
             answers |= dict(zip(rows, class_N.tolist(), strict=True))
         for i, answer in answers.items():
             ask = asks.pop(i)
@@ -237,6 +239,7 @@ def _write(net: nn.Module, batches: Sequence[tuple[Tensor, ...]], out: Path) -> 
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter that needs no package but onnx
         plain, prepared = Path(folder, "plain.onnx"), Path(folder, "prepared.onnx")
+        quantized = Path(folder, "quantized.onnx")
         torch.onnx.export(
             net,
             tuple(x[:2].contiguous() for x in batches[0]),
@@ -250,7 +253,7 @@ def _write(net: nn.Module, batches: Sequence[tuple[Tensor, ...]], out: Path) -> 
         quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
         quantize_static(
             str(prepared),
-            str(out),
+            str(quantized),
             _Reader(batches),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
@@ -259,6 +262,7 @@ def _write(net: nn.Module, batches: Sequence[tuple[Tensor, ...]], out: Path) -> 
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
         )
+        write_whole(out, quantized.read_bytes())
 
 
 def _versions() -> dict[str, str]:

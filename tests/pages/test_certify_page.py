@@ -143,7 +143,7 @@ def test_a_new_seed_is_added_and_flagged(open_page):
 def test_stopped_keeps_the_anytime_value_and_refuses_clopper_pearson(open_page, monkeypatch):
     watch = certify.watch
 
-    def stop_early(x_CHW, net, spec, device, cancel):
+    def stop_early(x_CHW, net, spec, device, cancel, every):
         for i, progress in enumerate(watch(x_CHW, net, spec, device, cancel)):
             yield progress
             if i == 3:

@@ -28,7 +28,7 @@ from rsviz.smoothing import voters
 from rsviz.smoothing.driver import noisy_votes
 from rsviz.smoothing.estimates import count_votes
 from rsviz.smoothing.voters import NO_VOTE, NoisyClassifier
-from rsviz.training import loop
+from rsviz.training import loop, quantize
 from rsviz.training.loop import TrainSpec
 
 NAN, INF = math.nan, math.inf
@@ -92,6 +92,13 @@ def test_votes_that_are_not_numbers_end_the_run_in_a_sentence(net):
         noisy_votes(NoisyClassifier(net), x_CHW, SPEC, 8)
     with pytest.raises(UserError, match="answers are not numbers"):
         count_votes(net, x_CHW[None], 0.5, 200, torch.Generator().manual_seed(0))
+
+
+def test_a_network_that_answers_so_for_some_copies_is_not_calibrated():
+    x_NCHW = datasets.load("shapes", "test").x_NCHW[:8].float() / 255
+    nets = {"classifier": Sometimes().eval()}
+    with pytest.raises(UserError, match="answers are not numbers"):
+        quantize._run(METHODS["gaussian"].certify, x_NCHW, nets, replace(SPEC, sigma=2.0), "0")
 
 
 def test_a_batch_norm_of_negative_variance_is_refused():

@@ -5,10 +5,11 @@ from typing import Any, Literal
 
 import plotly.graph_objects as go
 import streamlit as st
-from streamlit.elements.lib.streamlit_plotly_theme import BG_COLOR, GRAY_90
+from streamlit.elements.lib.streamlit_plotly_theme import GRAY_90
 
 from rsviz.figures import export
 from rsviz.figures.style import BACKGROUNDS, BLUE, CLEAR, GREY, readable_formula
+from rsviz.ui.common.live_figure import show_live_figure
 
 # What the camera above a figure saves: a PNG three times as fine as the screen, or an SVG.
 CAMERA: dict[str, dict[str, Any]] = {
@@ -51,39 +52,16 @@ def show_figure(
     camera : what the camera saves.
     options : of `st.plotly_chart`.
     """
+    if live:
+        show_live_figure(figure, key, alt)
+        return None
     figure.update_layout(modebar=MODEBAR, font=TEXT)
     figure.update_xaxes(tickfont=TEXT, title={"font": TEXT})
     figure.update_yaxes(tickfont=TEXT, title={"font": TEXT})
-    if live:
-        _show_in_turns(figure, key, alt)
-        return None
     event = st.plotly_chart(figure, key=key, config=config(key, camera), alt=alt, **options)
     if offered:
         _offer(lambda: export.figure_csv(figure), key)
     return event
-
-
-def _show_in_turns(figure: go.Figure, key: str, alt: str) -> None:
-    """Show a figure over the last one of this key, which stays until it is covered: no flicker.
-
-    Streamlit takes a Plotly chart away before it draws the next. So two charts lie in one place,
-    and the lower one is the next to be drawn anew, on top.
-    """
-    figure.update_layout(paper_bgcolor=BG_COLOR)  # covers what is under it
-    top, pair = st.session_state.get(f"_turns_{key}", (1, (figure, figure)))
-    if figure != pair[top]:
-        top = 1 - top
-        pair = (figure, pair[1]) if top == 0 else (pair[0], figure)
-    st.session_state[f"_turns_{key}"] = top, pair
-    with st.container(key=f"turns-{key}"):
-        for turn, drawn in enumerate(pair):
-            name = f"{key}-{turn}"
-            st.plotly_chart(drawn, key=name, config=config(key), alt=alt)
-        st.html(
-            f"<style>.st-key-turns-{key}{{display:grid;grid-template-columns:minmax(0,1fr)}}"
-            f".st-key-turns-{key}>*{{grid-area:1/1;width:100%}}"
-            f".st-key-{key}-{top}{{z-index:1}}</style>"
-        )
 
 
 def show_formula(latex: str) -> None:

@@ -1,0 +1,57 @@
+"""A Plotly figure that changes in place while votes come in.
+
+`st.plotly_chart` takes a chart away at every change and draws another, which is seen as a flicker:
+at two changes a second on a busy machine its place was blank for 56 to 399 ms of every second, that
+of an Altair chart never. Here the figure stays, plotly.js moves what changed, and nothing is blank.
+"""
+
+import plotly.graph_objects as go
+import streamlit as st
+from plotly.offline import get_plotlyjs
+from streamlit import runtime
+
+_HTML = '<div class="rsviz-live-figure" role="figure"></div>'
+# Text, font and grid are those of the page, so they follow its theme.
+_JS = """
+const library = (url) => window.rsvizPlotly ??= new Promise((done, fail) => {
+  const script = document.createElement("script");
+  Object.assign(script, {src: url, onload: () => done(window.Plotly), onerror: fail});
+  document.head.append(script);
+});
+
+const template = (page) => {
+  const [red, green, blue] = page.color.match(/[\\d.]+/g);
+  const grid = {gridcolor: `rgba(${red},${green},${blue},0.12)`, zeroline: false};
+  const axis = {...grid, automargin: true, title: {font: {size: 14}}};
+  const font = {color: page.color, family: page.fontFamily, size: 12};
+  return {layout: {font, xaxis: {...axis, showgrid: false}, yaxis: axis}};
+};
+
+export default function ({data, parentElement}) {
+  const box = parentElement.querySelector(".rsviz-live-figure");
+  const figure = JSON.parse(data.figure);
+  box.setAttribute("aria-label", data.alt);
+  box.style.height = `${figure.layout.height}px`;
+  library(data.library).then((plotly) => {
+    const layout = {...figure.layout, template: template(getComputedStyle(box))};
+    plotly.react(box, figure.data, layout, {displayModeBar: false, responsive: true});
+  });
+  return () => window.Plotly?.purge(box);
+}
+"""
+_FIGURE = st.components.v2.component("live_figure", html=_HTML, js=_JS, isolate_styles=False)
+
+
+@st.cache_resource(show_spinner=False)
+def _plotly_js() -> bytes:
+    return get_plotlyjs().encode()
+
+
+def show_live_figure(figure: go.Figure, key: str, alt: str) -> None:
+    """Show a figure, or change the one that this key shows already."""
+    address = ""
+    if runtime.exists():  # plotly.js comes from this server, once a browser
+        media = runtime.get_instance().media_file_mgr
+        address = media.add(_plotly_js(), "text/javascript", "plotly.js")
+    data = {"library": address, "figure": figure.to_json(), "alt": alt}
+    _FIGURE(key=f"live-{key}", data=data)

@@ -1,0 +1,68 @@
+"""Figures in a real browser: legible in both themes, and without a flicker while they move."""
+
+import pytest
+from playwright.sync_api import expect
+
+from rsviz.figures.style import BACKGROUNDS, contrast
+
+pytestmark = pytest.mark.browser
+expect.set_options(timeout=60_000)
+
+# The colour of every text of every figure and every coloured term of a formula, and of the page.
+# Text on a bar is left out: it is read against the bar.
+COLOURS = """() => {
+  const hex = c => '#' + c.match(/[\\d.]+/g).slice(0, 3)
+    .map(v => Math.round(v).toString(16).padStart(2, '0')).join('');
+  const texts = [...document.querySelectorAll('.js-plotly-plot text:not(.bartext-inside)')];
+  const terms = [...document.querySelectorAll('.katex span[style*="color"]')];
+  return {
+    page: hex(getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor),
+    figures: texts.filter(t => t.textContent.trim())
+      .map(t => [t.textContent, hex(getComputedStyle(t).fill)]),
+    formulas: terms.map(t => [t.textContent, hex(getComputedStyle(t).color)]),
+  };
+}"""
+# Counts frames in which the votes are not drawn, the elements they are drawn in, and what they say.
+WATCH = """() => {
+  const seen = window.seen = {frames: 0, blank: 0, roots: new Set(), said: new Set()};
+  const look = () => {
+    const root = document.querySelector('.rsviz-live-figure[aria-label^="Votes by class"]');
+    const bars = [...(root?.querySelectorAll('.barlayer .point path') ?? [])];
+    seen.frames += 1;
+    seen.blank += !bars.some(p => p.getBoundingClientRect().width > 0);
+    seen.roots.add(root);
+    seen.said.add(root?.querySelector('.barlayer')?.textContent);
+    requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+}"""
+
+
+@pytest.mark.parametrize("theme", list(BACKGROUNDS))
+def test_the_text_of_figures_and_formulas_can_be_read(browser, server, theme):
+    context = browser.new_context(color_scheme=theme, viewport={"width": 1280, "height": 1600})
+    page = context.new_page()
+    page.goto(f"{server}/learn?chapter=votes")
+    drawn = f"(found => found.figures.length > 10 && found.formulas.length > 1)(({COLOURS})())"
+    page.wait_for_function(drawn, timeout=120_000)
+    found = page.evaluate(COLOURS)
+    assert found["page"].upper() == BACKGROUNDS[theme]
+    for text, colour in found["figures"] + found["formulas"]:
+        assert contrast(colour, found["page"]) >= 4.5, (text, colour)
+    context.close()
+
+
+def test_the_votes_are_never_blank_while_they_come_in(tab):
+    page = tab("/certify?image=shapes/test/8&n=100000&seed=11")
+    main = page.get_by_test_id("stMain")
+    expect(page.get_by_text("noisy copies will vote")).to_be_visible()
+    main.get_by_role("button", name="Certify").first.click()
+    page.wait_for_selector(".rsviz-live-figure .barlayer .point path", state="attached")
+    page.evaluate(WATCH)
+    page.wait_for_function("window.seen.said.size >= 4", timeout=60_000)
+    seen = page.evaluate("({...window.seen, roots: window.seen.roots.size})")
+    expect(main.get_by_role("button", name="Stop")).to_have_count(1)  # it still ran
+    assert (seen["blank"], seen["roots"]) == (0, 1) and seen["frames"] > 4
+    main.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("live, stopped")).to_be_visible()
+    expect(page.locator("[data-testid=stPlotlyChart]")).to_have_count(2)
