@@ -168,8 +168,8 @@ def test_a_shipped_checkpoint_verifies_and_its_altered_weights_do_not(
     assert verify.holds(checks), [check.says for check in checks]
     assert say(tmp_path, c, SHIPS[name]) == 0
     assert say(tmp_path, replace(c, radius=c.radius + 0.01), SHIPS[name]) == 1
-    others = [m["name"] for m in checkpoint.card.get("members", ())]
-    parts = checkpoint.card.get("parts", {}).values()
+    others = [m["name"] for m in checkpoint.card.members]
+    parts = checkpoint.card.parts.values()
     others += [part["checkpoint"] for part in parts if "checkpoint" in part]
     for folder in (name, *others):
         shutil.copytree(SHIPPED / folder, tmp_path / "there" / folder)

@@ -61,7 +61,7 @@ def test_the_normalisation_is_the_one_stated(folder, capsys, how, card, why):
     code, out, _ = run(capsys, "import", folder / "x.pt", *GIVEN, "--name", "net", *more)
     assert code == 0
     assert f"({why}" in out
-    stated = catalog.find("net").card["normalisation"]
+    stated = catalog.find("net").card.normalisation
     assert (stated["mean"], stated["std"]) == card
     weights.load(catalog.find("net"))
 

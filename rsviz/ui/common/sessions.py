@@ -89,7 +89,7 @@ def class_names(checkpoint: str) -> tuple[str, ...]:
     own = st.session_state.get("_own_classes", {})
     if checkpoint in own:
         return own[checkpoint]
-    return CLASSES[catalog.find(checkpoint).card["dataset"]]
+    return CLASSES[catalog.find(checkpoint).card.dataset]
 
 
 def devices() -> list[str]:

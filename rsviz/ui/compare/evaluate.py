@@ -32,9 +32,9 @@ def show() -> None:
         c
         for c in catalog.list_checkpoints()
         if c.verified
-        and c.card["dataset"] in CLASSES
-        and c.card["method"] in METHODS
-        and datasets.available(c.card["dataset"])
+        and c.card.dataset in CLASSES
+        and c.card.method in METHODS
+        and datasets.available(c.card.dataset)
     ]
     if not found:
         st.info("There is no network here whose data set is on this machine.")
@@ -60,13 +60,13 @@ def _pick(found: list[Checkpoint]) -> tuple[Checkpoint, EvaluationSpec, str]:
         name = st.selectbox("Network", names, key="network", bind="query-params", width=280)
         checkpoint = next((c for c in found if c.name == name), found[0])
         sigma: float | None = None
-        if not METHODS[checkpoint.card["method"]].chooses_sigma:
+        if not METHODS[checkpoint.card.method].chooses_sigma:
             own = trained_sigma(checkpoint)
             sigma = st.selectbox("Sigma", SIGMAS, SIGMAS.index(own), key=f"at-{name}", width=110)
         how = st.segmented_control(
             "Images", ["every", "first"], default="every", key="which", bind="query-params"
         )
-        size = datasets.load(checkpoint.card["dataset"], "test")
+        size = datasets.load(checkpoint.card.dataset, "test")
         label = "k: every k-th image" if how != "first" else "m: the first m images"
         number = st.number_input(
             label, 1, len(size), 50 if how != "first" else 100, key=f"number-{how}", width=170

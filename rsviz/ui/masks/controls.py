@@ -17,7 +17,7 @@ VOTES = (500, 1000, 2000, 5000, 10000)
 def _networks() -> dict[str, Checkpoint]:
     """Return the networks with a mask, by name."""
     found = catalog.list_checkpoints()
-    return {c.name: c for c in found if c.verified and METHODS[c.card["method"]].rivals}
+    return {c.name: c for c in found if c.verified and METHODS[c.card.method].rivals}
 
 
 def adopt_address() -> None:
@@ -52,7 +52,7 @@ def pick_network() -> Checkpoint:
         )
     name = st.selectbox(
         "Network, for canvases of k x k pixels",
-        sorted(found, key=lambda name: (found[name].card["dataset"] != "shapes-k48", name)),
+        sorted(found, key=lambda name: (found[name].card.dataset != "shapes-k48", name)),
         key="mask_network",
         bind="query-params",
         help="A classifier and a mask network trained together; k is the size of the canvas.",
@@ -67,7 +67,7 @@ def pick_network() -> Checkpoint:
 
 def trained_split(checkpoint: Checkpoint) -> float:
     """Return the budget split a network was trained for, chosen or learned, in hundredths."""
-    return min(max(round(float(checkpoint.card.get("run", {}).get("f", 0.5)), 2), 0.05), 0.95)
+    return min(max(round(float(checkpoint.card.run.get("f", 0.5)), 2), 0.05), 0.95)
 
 
 def pick_settings(checkpoint: Checkpoint) -> tuple[float, float, int, int, str]:
@@ -79,7 +79,7 @@ def pick_settings(checkpoint: Checkpoint) -> tuple[float, float, int, int, str]:
         key="mask_sigma",
         bind="query-params",
         help="The noise plain smoothing would add for the same certificate. The networks were "
-        f"trained at {checkpoint.card['sigma']:g}; at another level they see what they never saw.",
+        f"trained at {checkpoint.card.sigma:g}; at another level they see what they never saw.",
     )
     f = st.slider(
         "Budget of the first look, f",
