@@ -28,7 +28,7 @@ class Member(msgspec.Struct, frozen=True):
     """A network of an ensemble: a checkpoint beside it, and the hash of its weights."""
 
     name: str
-    sha256: str
+    sha256: str = ""
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -43,8 +43,8 @@ class Difference(msgspec.Struct, frozen=True):
 class Measured(msgspec.Struct, frozen=True):
     """One log of a checkpoint, and what it says in short; ``engine`` is of another precision."""
 
-    log: str
-    sigma: Noise | None
+    log: str = ""
+    sigma: Noise | None = None
     subset: str = ""
     images: Count = 0
     n0: Count = 0

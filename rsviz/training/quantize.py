@@ -31,6 +31,7 @@ from rsviz.core.spec import RunSpec, Votes
 from rsviz.data import datasets
 from rsviz.data.datasets import Dataset
 from rsviz.evaluation.evaluate import spec_for
+from rsviz.evaluation.logs import read_head
 from rsviz.evaluation.measure import measure
 from rsviz.methods.base import Certify
 from rsviz.methods.registry import METHODS
@@ -92,8 +93,8 @@ def measure_beside(checkpoint: Checkpoint, report: Report = print) -> None:
     """Measure the int8 files on the images, noise and votes of each float32 log on the card."""
     for row in _rows(checkpoint):
         first, *_ = (checkpoint.folder / row.log).read_text().splitlines()
-        head = json.loads(first.removeprefix("# "))["spec"]
-        every, split = head["every"], head["split"]
+        head = read_head(first, row.log)
+        every, split = head.every, head.split
         log = "certified-int8.csv" if "/" in row.log else f"{Path(row.log).stem}-int8.csv"
         spec = spec_for(
             checkpoint,
@@ -103,7 +104,7 @@ def measure_beside(checkpoint: Checkpoint, report: Report = print) -> None:
             n0=row.n0,
             n=row.n,
             alpha=row.alpha,
-            seed=head["seed"],
+            seed=head.seed,
             engine=str(INT8),
         )
         level = "" if row.sigma is None else f" --sigma {row.sigma}"

@@ -287,5 +287,5 @@ def test_a_file_that_is_no_certificate_gets_a_sentence(home, capsys):
 def test_the_fresh_seed_must_be_another(case):
     c, x_CHW, _ = case
     with pytest.raises(UserError, match="own"):
-        verify.verify(c, x_CHW, catalog.Checkpoint("n", None, {}, "", None), c.seed)
+        verify.verify(c, x_CHW, catalog.Checkpoint("n", None, catalog.Card(), "", None), c.seed)
     assert Certificate.from_json(c.to_json()).settings == {}

@@ -393,6 +393,6 @@ def test_another_normalisation_is_another_network(folder):
     checkpoint = foreign.import_network(
         found, folder / "mine.pth", "shapes", 0.25, Normalisation(), ""
     )
-    card = dict(checkpoint.card) | {"normalisation": {"mean": [0.5] * 3, "std": [1.0] * 3}}
+    card = dict(checkpoint.stored) | {"normalisation": {"mean": [0.5] * 3, "std": [1.0] * 3}}
     catalog.write_card(checkpoint.folder, card)
     assert "sha256 differs" in catalog.find("mine.pth").problem

@@ -8,7 +8,7 @@ from rsviz.evaluation import curves, logs
 
 def logged(name):
     checkpoint = catalog.find(name)
-    return logs.read_log(checkpoint.folder / checkpoint.card.measured[0]["log"])
+    return logs.read_log(checkpoint.folder / checkpoint.card.measured[0].log)
 
 
 def test_a_radius_trained_shapes_network_beats_its_gaussian_parent():

@@ -51,7 +51,7 @@ def test_each_method_is_made_and_can_be_measured(few, tmp_path, method):
     log = root / method / "certified.csv"
     curve = measure.measure(made, how, log, "cpu", "measured", lambda _: None)
     assert (curve.norm, curve.images) == ("Linf", 2)
-    assert catalog.find(method).card.measured[0]["norm"] == "Linf"
+    assert catalog.find(method).card.measured[0].norm == "Linf"
 
 
 def test_what_is_saved_is_what_was_trained(few):
