@@ -43,12 +43,12 @@ METHODS = {
     "dual": Look(BLUE, "solid", "circle"),
     "routing": Look("#7A5FC0", "dash", "x"),
     "variational": Look("#00888C", "dot", "pentagon"),
-    "multiscale": Look("#A63D74", "longdash", "hourglass"),
+    "multiscale": Look("#6B8E23", "longdash", "hourglass"),
     "adaptive": Look(BLUE, "solid", "circle"),
     "static": Look(GREEN, "dot", "diamond"),
     "plain-linf": Look(ORANGE, "dash", "square"),
 }
-OTHER = Look("#A05195", "dashdot", "bowtie")  # a method that has no look yet
+OTHER = Look("#A05195", "dashdot", "bowtie")  # the one newest method, before it has a look
 
 
 def look(method: str) -> Look:
