@@ -26,7 +26,7 @@ with left:
         source.dataset, ("certify", "levels")
     )
     chosen, device = run_controls.pick_settings(checkpoint)
-    how, budget = attack.pick_attack(run_controls.ALPHA, chosen["seed"], checkpoint.card["method"])
+    how, budget = attack.pick_attack(run_controls.ALPHA, chosen["seed"], checkpoint.card.method)
     pressed = st.button(
         "Attack",
         key="attack",
@@ -35,7 +35,7 @@ with left:
         shortcut="Ctrl+Enter",
         width="stretch",
     )
-dataset = checkpoint.card["dataset"]
+dataset = checkpoint.card.dataset
 classes = CLASSES[dataset]
 with pictures:
     picture = picture_picker.cut(source, INPUT_SIZE[dataset])

@@ -30,7 +30,7 @@ with left:
     pressed = run_controls.press_certify(device)
 with presets:
     run_controls.show_presets(checkpoint)
-dataset = checkpoint.card["dataset"]
+dataset = checkpoint.card.dataset
 with pictures:
     picture = picture_picker.cut(source, INPUT_SIZE[dataset])
 with right:

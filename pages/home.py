@@ -11,7 +11,7 @@ frame.require()
 
 st.title("How robust is an answer?")
 st.markdown(lessons.INTRODUCTION)
-trained = [c for c in run_controls.usable("shapes") if is_plain(c.card["method"])]
+trained = [c for c in run_controls.usable("shapes") if is_plain(c.card.method)]
 if trained:
     home.show_votes(trained[0])
 else:

@@ -34,7 +34,7 @@ with left:
         width="stretch",
         shortcut="Ctrl+Enter",
     )
-classes = CLASSES[checkpoint.card["dataset"]]
+classes = CLASSES[checkpoint.card.dataset]
 spec = certify.make_spec(checkpoint, picked.x_CHW, image=picked.name, flags=picked.flags, **chosen)
 nets = sessions.networks(checkpoint, device)
 key = (image_id(picked.x_CHW), spec, device)
@@ -72,8 +72,8 @@ with st.container(border=True):
     )
 
 # The whole test set, from shipped logs.
-selectors = every_level.selectors(checkpoint.card["dataset"])
-test_set.show_curves(checkpoint.card["dataset"], selectors)
+selectors = every_level.selectors(checkpoint.card.dataset)
+test_set.show_curves(checkpoint.card.dataset, selectors)
 found = test_set.chosen(checkpoint)
 if found is None:
     st.caption("No log of this network over the test images is shipped yet.")

@@ -29,7 +29,7 @@ controls.adopt_address()
 left, right = st.columns([3, 5], gap="medium")
 with left:
     checkpoint = controls.pick_network()
-    dataset = checkpoint.card["dataset"]
+    dataset = checkpoint.card.dataset
     chosen = canvas_picker.pick(dataset, INPUT_SIZE[dataset])
     sigma, f, n, seed, device = controls.pick_settings(checkpoint)
 classes = CLASSES[dataset]
@@ -49,7 +49,7 @@ specs = {
     for name, rival in rivals.items()
 }
 # What the first votes see does not depend on how many are planned.
-key = sessions.Key(image_id(chosen.x_CHW), replace(specs[checkpoint.card["method"]], n=1), "cpu")
+key = sessions.Key(image_id(chosen.x_CHW), replace(specs[checkpoint.card.method], n=1), "cpu")
 nets = sessions.networks(checkpoint, "cpu")
 sight = votes.Sight(chosen, key, votes.first_votes(key, chosen.x_CHW, nets), classes, f)
 

@@ -77,7 +77,7 @@ def make_rivals(root):
     """ARS, a static mask and plain smoothing for canvases of 48, all answering class ALWAYS."""
     plain = constant_network(root / "shapes-k48-plain", "shapes-k48", 1.0)
     classifier = weights.load(plain, ready=False)
-    card = dict(plain.card) | {"method": "plain-linf"}
+    card = dict(plain.stored) | {"method": "plain-linf"}
     catalog.write_card(plain.folder, card)
     for method, part in PARTS.items():
         with torch.random.fork_rng():

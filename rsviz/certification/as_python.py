@@ -15,7 +15,7 @@ def as_python(spec: RunSpec, device: str, file: str = "", crop: object = "centre
     """
     if file:
         name = PurePath(file).name
-        size = "rsviz.INPUT_SIZE[checkpoint.card['dataset']]"
+        size = "rsviz.INPUT_SIZE[checkpoint.card.dataset]"
         source = [
             f"picture = rsviz.open_image(Path({name!r}).read_bytes())",
             f"x = rsviz.to_tensor(picture, {size}, {crop!r})",

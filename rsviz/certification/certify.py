@@ -41,15 +41,15 @@ def make_spec(
     rest : n0, n, alpha, bound, seed, flags, until_radius, precision, settings of `RunSpec`;
         settings change those of the card.
     """
-    trained = checkpoint.card.get("sigma")
-    settings = dict(checkpoint.card.get("run", {})) | dict(rest.pop("settings", ()))
+    trained = checkpoint.card.sigma
+    settings = dict(checkpoint.card.run) | dict(rest.pop("settings", ()))
     spec = RunSpec(
         image=image or image_id(x_CHW),
         checkpoint=checkpoint.name,
         sigma=sigma if sigma is not None else (trained if trained is not None else 0.5),
-        method=checkpoint.card["method"],
+        method=checkpoint.card.method,
         checkpoint_sha256=checkpoint.sha256,
-        normalisation="" if (how := of_card(checkpoint.card)) is None else str(how),
+        normalisation="" if (how := of_card(checkpoint.card.normalisation)) is None else str(how),
         settings=tuple(sorted(settings.items())),
         **rest,
     )
@@ -143,7 +143,7 @@ def certify(
         A setting is out of range, the image has the wrong size, or the checkpoint is bad.
     """
     checkpoint.require_usable()
-    size = INPUT_SIZE[checkpoint.card["dataset"]]
+    size = INPUT_SIZE[checkpoint.card.dataset]
     if tuple(x_CHW.shape) != (3, size, size):
         raise UserError(f"{checkpoint.name} takes images of 3x{size}x{size}; resize it first.")
     spec = make_spec(checkpoint, x_CHW, **settings)

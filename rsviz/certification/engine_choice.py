@@ -5,14 +5,12 @@ it serves unasked only where its certified radii were measured beside those of f
 image, and are not below them.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from torch import nn
 
 from rsviz.checkpoints import catalog, weights
-from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.checkpoints.catalog import Card, Checkpoint, Precision
 from rsviz.core.errors import UserError
 from rsviz.networks.ensembles import WeightedSum, WidestMargin
 from rsviz.smoothing import engines
@@ -27,10 +25,12 @@ class Choice:
     why: str = ""
 
 
-def keeps_radius(card: Mapping[str, Any], precision: str) -> bool:
+def keeps_radius(card: Card, precision: str) -> bool:
     """Whether ACR was measured in this precision, and never below float32's paired interval."""
-    rows = card.get("precisions", {}).get(precision, {}).get("measured", [])
-    return bool(rows) and all(row["difference"]["high"] >= 0 for row in rows)
+    rows = card.precisions.get(precision, Precision()).measured
+    return bool(rows) and all(
+        row.difference is not None and row.difference.high >= 0 for row in rows
+    )
 
 
 def default(checkpoint: Checkpoint, device: str = "cpu") -> Choice:
@@ -85,11 +85,9 @@ def choose(
 
 def has_files(checkpoint: Checkpoint, precision: str = "int8") -> bool:
     """Whether a checkpoint, or all members of an ensemble, have network files in a precision."""
-    if "members" in checkpoint.card:
+    if checkpoint.card.members:
         return all(has_files(member, precision) for member in catalog.members(checkpoint))
-    others = [
-        p["checkpoint"] for p in checkpoint.card.get("parts", {}).values() if "checkpoint" in p
-    ]
+    others = [p["checkpoint"] for p in checkpoint.card.parts.values() if "checkpoint" in p]
     beside = [catalog.find(name, checkpoint.folder.parent) for name in others]
     return bool(catalog.network_files(checkpoint, precision)) or any(
         has_files(other, precision) for other in beside
@@ -112,7 +110,7 @@ def load(
     nets = weights.load_nets(checkpoint, device)
     if engine == REFERENCE:
         return nets
-    parts = checkpoint.card.get("parts", {})
+    parts = checkpoint.card.parts
     for name, net in nets.items():
         owner, part = checkpoint, name
         if "checkpoint" in parts.get(name, {}):

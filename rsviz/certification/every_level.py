@@ -56,8 +56,8 @@ def glance(how: Choice, x_NCHW: Tensor, copies: int, seed: int = 0) -> NDArray[n
 
 def selectors(dataset: str, folder: Path | None = None) -> dict[str, Checkpoint]:
     """Return the usable checkpoint of each of these methods for a data set, by method."""
-    found = [c for c in list_checkpoints(folder) if c.verified and c.card["dataset"] == dataset]
-    by_method = {c.card["method"]: c for c in reversed(found)}
+    found = [c for c in list_checkpoints(folder) if c.verified and c.card.dataset == dataset]
+    by_method = {c.card.method: c for c in reversed(found)}
     return {m: by_method[m] for m in METHODS if m in by_method and METHODS[m].levels}
 
 

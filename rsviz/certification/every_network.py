@@ -29,15 +29,15 @@ Nets = Callable[[Checkpoint], Mapping[str, nn.Module]]
 def title(checkpoint: Checkpoint) -> str:
     """Return a short name: the method, what it is made of, the noise it was trained with."""
     card = checkpoint.card
-    words = [METHODS[card["method"]].title]
-    if "members" in card:
-        words.append(f"of {len(card['members'])}")
-    count = str(len(card.get("members", ())))
-    plain = [card["dataset"], card["method"], str(card.get("sigma")), count]
-    rest = [w for w in checkpoint.name.split("-") if w not in plain and w not in card["dataset"]]
-    words += [w for w in rest if w not in card["method"]]
-    if not METHODS[card["method"]].chooses_sigma and card.get("sigma") is not None:
-        words.append(f"σ {card['sigma']:g}")
+    words = [METHODS[card.method].title]
+    if card.members:
+        words.append(f"of {len(card.members)}")
+    count = str(len(card.members))
+    plain = [card.dataset, card.method, str(card.sigma), count]
+    rest = [w for w in checkpoint.name.split("-") if w not in plain and w not in card.dataset]
+    words += [w for w in rest if w not in card.method]
+    if not METHODS[card.method].chooses_sigma and card.sigma is not None:
+        words.append(f"σ {card.sigma:g}")
     return " ".join(words)
 
 
@@ -130,15 +130,13 @@ def contestants(dataset: str) -> list[Checkpoint]:
     found = [
         c
         for c in list_checkpoints()
-        if c.verified
-        and c.card["method"] in METHODS
-        and c.card["dataset"].partition("-k")[0] == dataset
+        if c.verified and c.card.method in METHODS and c.card.dataset.partition("-k")[0] == dataset
     ]
 
     order = list(METHODS)
 
     def rank(c: Checkpoint) -> tuple[int, float, str]:
-        return order.index(c.card["method"]), c.card.get("sigma") or 99.0, c.name
+        return order.index(c.card.method), c.card.sigma or 99.0, c.name
 
     return sorted(found, key=rank)
 
@@ -163,15 +161,15 @@ def enter(
     A network of canvases gets the image pasted on one: the very canvas of that name where the image
     has one, else the first test canvas.
     """
-    base, _, size = checkpoint.card["dataset"].partition("-k")
+    base, _, size = checkpoint.card.dataset.partition("-k")
     if size:
         index = image.split("/")[2] if image else "0"
         x_CHW = on_canvas(x_CHW, int(size), int(index))
         image = image and f"{base}-k{size}/{'/'.join(image.split('/')[1:])}"
-    expected = INPUT_SIZE[checkpoint.card["dataset"]]
+    expected = INPUT_SIZE[checkpoint.card.dataset]
     if tuple(x_CHW.shape) != (3, expected, expected):
         raise UserError(f"{checkpoint.name} takes images of 3x{expected}x{expected}; resize it.")
-    settings = tuple(sorted(dict(checkpoint.card.get("run", {})).items()))
+    settings = tuple(sorted(dict(checkpoint.card.run).items()))
     spec = certify.make_spec(
         checkpoint,
         x_CHW,

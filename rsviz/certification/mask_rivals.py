@@ -25,14 +25,14 @@ Entrant = tuple[Mapping[str, nn.Module], RunSpec]
 def on_canvases(folder: Path | None = None) -> list[Checkpoint]:
     """Return the usable checkpoints of these methods, by size of canvas, noise and method."""
     methods = registry.on_canvases()
-    found = [c for c in list_checkpoints(folder) if c.verified and c.card["method"] in methods]
+    found = [c for c in list_checkpoints(folder) if c.verified and c.card.method in methods]
     return sorted(
         found,
         key=lambda c: (
-            INPUT_SIZE[c.card["dataset"]],
-            c.card["dataset"],
-            c.card["sigma"],
-            methods.index(c.card["method"]),
+            INPUT_SIZE[c.card.dataset],
+            c.card.dataset,
+            c.card.sigma,
+            methods.index(c.card.method),
         ),
     )
 
@@ -41,11 +41,11 @@ def partners(checkpoint: Checkpoint) -> dict[str, Checkpoint]:
     """Return a checkpoint and those trained for the same canvases and noise, one a method."""
     card = checkpoint.card
     found = {
-        c.card["method"]: c
+        c.card.method: c
         for c in on_canvases(checkpoint.folder.parent)
-        if (c.card["dataset"], c.card["sigma"]) == (card["dataset"], card["sigma"])
+        if (c.card.dataset, c.card.sigma) == (card.dataset, card.sigma)
     }
-    found |= {card["method"]: checkpoint}
+    found |= {card.method: checkpoint}
     return {name: found[name] for name in registry.on_canvases() if name in found}
 
 

@@ -19,6 +19,7 @@ from rsviz.certification.recount import Check, Recount, check_fresh, compare_aga
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
 from rsviz.core.reading import two_sided
+from rsviz.core.records import read_record
 from rsviz.core.spec import N_MAX, Bound, Certificate, Ending, RunSpec, Votes
 from rsviz.data import catalog, datasets
 from rsviz.data.images import image_id
@@ -141,25 +142,13 @@ def spec_of(c: Certificate) -> RunSpec:
 
 
 def _check_types(c: Certificate) -> None:
-    """Refuse what `Certificate.from_json` lets through: counts that are none, words for numbers."""
-    words = (
-        *("method", "checkpoint", "image", "image_sha256", "checkpoint_sha256", "path"),
-        "normalisation",
-    )
-    if any(not isinstance(getattr(c, name), str) for name in words):
-        raise UserError("This certificate's names and hashes are not all text; it was altered.")
+    """Refuse fields of another type, a method that is not known, and counts no run has."""
+    read_record(vars(c), Certificate, "This certificate was altered")
     if c.method not in METHODS:
         raise UserError(f"This certificate's method, {c.method[:40]!r}, is not one rsviz knows.")
-    if not isinstance(c.stages, Mapping) or not isinstance(c.settings, Mapping):
-        raise UserError("This certificate's stages or settings are not lists by name.")
     for counts in (c.counts, c.counts0, *c.stages.values()):
-        whole = isinstance(counts, Sequence) and all(type(k) is int and k >= 0 for k in counts)
-        if not whole or sum(counts) > N_MAX:
-            raise UserError("This certificate's counts are not all whole numbers of votes.")
-    for name in ("radius", "p_a_lower", "alpha"):
-        value = getattr(c, name)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise UserError(f"This certificate's {name} is not a number.")
+        if sum(counts) > N_MAX:
+            raise UserError(f"This certificate's counts are more than {N_MAX:,} votes.")
 
 
 def _image(c: Certificate, x_CHW: Tensor) -> Check:
@@ -184,13 +173,13 @@ def _weights(c: Certificate, checkpoint: Checkpoint) -> Check:
 
 
 def _settings(c: Certificate, checkpoint: Checkpoint) -> Check:
-    method = checkpoint.card.get("method")
+    method = checkpoint.card.method
     if method != c.method:
         said = f"It says method {c.method}, but {checkpoint.name} is {method}."
         return Check("settings", False, said)
     if c.settings and METHODS[c.method].options is None:
         return Check("settings", False, f"It states settings, but method {c.method} has none.")
-    how = of_card(checkpoint.card)
+    how = of_card(checkpoint.card.normalisation)
     if c.normalisation != ("" if how is None else str(how)):
         said = f"It says normalisation {c.normalisation or 'unstated'}, but {checkpoint.name} has "
         return Check("settings", False, f"{said}{how or 'its data set`s own'}.".replace("`", "'"))

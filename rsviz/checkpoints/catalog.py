@@ -4,13 +4,17 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from rsviz.core.errors import UserError
 from rsviz.core.files import part_of, shown, write_whole
+from rsviz.core.records import Count, Noise, Share, read_record
+from rsviz.core.spec import Norm
 
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
 CARD = "card.json"
@@ -20,15 +24,105 @@ REQUIRED = ("name", "method", "dataset", "network", "sigma", "sha256")
 WEIGHTS = "weights.safetensors"
 
 
+class Member(msgspec.Struct, frozen=True):
+    """A network of an ensemble: a checkpoint beside it, and the hash of its weights."""
+
+    name: str
+    sha256: str = ""
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A log's ACR less that of the log ``beside`` it, with its paired 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+    beside: str = ""
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """One log of a checkpoint, and what it says in short; ``engine`` is of another precision."""
+
+    log: str = ""
+    sigma: Noise | None = None
+    subset: str = ""
+    images: Count = 0
+    n0: Count = 0
+    n: Count = 0
+    alpha: Share = 0.0
+    norm: Norm = Norm.L2
+    acr: float = 0.0
+    accuracy: dict[str, Share] = {}
+    command: str = ""
+    engine: str = ""
+    difference: Difference | None = None
+
+
+class NetworkFile(msgspec.Struct, frozen=True):
+    """A file of one network beside the weights, and its hash."""
+
+    file: str
+    sha256: str
+
+
+class Precision(msgspec.Struct, frozen=True):
+    """What there is of a checkpoint in another precision: network files by part, and logs."""
+
+    files: dict[str, NetworkFile] = {}
+    recipe: dict[str, Any] = {}
+    measured: tuple[Measured, ...] = ()
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """What a checkpoint's card.json says; what else a card holds is left alone.
+
+    ``sigma`` is None where many levels were trained or the method chooses one, ``sigma_training``
+    may be ``uniform``. ``run`` holds settings of its runs, ``settings`` those of its training.
+    ``parts``, ``normalisation`` and ``weights`` stay as they stand: their hash is of their JSON.
+    """
+
+    name: str = ""
+    method: str = ""
+    dataset: str = ""
+    network: str = ""
+    sigma: Noise | None = None
+    sha256: str = ""
+    sigma_training: float | str | None = None
+    seed: int = 0
+    start: str = ""
+    split: str = ""
+    epochs: int = 0
+    dtype: str = ""
+    command: str = ""
+    seconds: float | None = None
+    device: str = "?"
+    torch: str = ""
+    train_images: int = 0
+    settings: dict[str, Any] = {}
+    run: dict[str, float | int | str] = {}
+    measured: tuple[Measured, ...] = ()
+    parts: dict[str, dict[str, Any]] = {}
+    members: tuple[Member, ...] = ()
+    weights: tuple[float | int, ...] | None = None
+    weighting: str = ""
+    fit: dict[str, Any] = {}
+    precisions: dict[str, Precision] = {}
+    normalisation: dict[str, Any] | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """One folder: its card, the hash of its weights, and what is wrong with it, if anything."""
+    """One folder: its card, the hash of its weights, and what is wrong with it, if anything.
+
+    ``stored`` is the card as it stands in its file, for who changes it.
+    """
 
     name: str
     folder: Path
-    card: Mapping[str, Any]
+    card: Card
     sha256: str
     problem: str | None
+    stored: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def verified(self) -> bool:
@@ -85,27 +179,42 @@ def inspect(folder: Path) -> Checkpoint:
 
 def _inspect(folder: Path, file: Path) -> Checkpoint:
     try:
-        card = json.loads(file.read_text())
-        missing = [key for key in REQUIRED if key not in card]
+        stored = json.loads(file.read_text())
+        missing = [key for key in REQUIRED if key not in stored]
         if missing:
             raise UserError(f"its card lacks {', '.join(missing)}")
+        card = read_record(stored, Card, "its card is wrong")
         sha256 = card_hash(folder, card)
-        wrong = sha256 != card["sha256"]
+        wrong = sha256 != card.sha256
         problem = "its weights are not those its card names (sha256 differs)" if wrong else None
-        return Checkpoint(folder.name, folder, card, sha256, problem)
+        return Checkpoint(folder.name, folder, card, sha256, problem, stored)
     except FileNotFoundError:
         problem = f"it has no {CARD}"
     except UserError as error:
-        problem = str(error)
+        problem = str(error).removesuffix(".")
     except (ValueError, TypeError, KeyError, AttributeError, OSError, RecursionError):
         problem = f"its {CARD} is not a JSON object that describes a network"
-    return Checkpoint(folder.name, folder, {}, "", problem)
+    return Checkpoint(folder.name, folder, Card(), "", problem)
+
+
+def read_card(folder: Path) -> Card:
+    """Return the card of a folder, whatever its weights are.
+
+    Raises
+    ------
+    UserError
+        There is none, or it is no card.
+    """
+    try:
+        stored = json.loads((folder / CARD).read_text())
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"The card of {folder.name} cannot be read: {error}.") from None
+    return read_record(stored, Card, f"The card of {folder.name} is wrong")
 
 
 def members(checkpoint: Checkpoint) -> list[Checkpoint]:
     """Return the members of an ensemble, none of a single network."""
-    named = checkpoint.card.get("members", [])
-    return [find(member["name"], checkpoint.folder.parent) for member in named]
+    return [find(member.name, checkpoint.folder.parent) for member in checkpoint.card.members]
 
 
 def network_files(checkpoint: Checkpoint, precision: str) -> dict[str, tuple[Path, str]]:
@@ -113,9 +222,9 @@ def network_files(checkpoint: Checkpoint, precision: str) -> dict[str, tuple[Pat
 
     They lie beside the weights, and its card names them under ``precisions``.
     """
-    named = checkpoint.card.get("precisions", {}).get(precision, {}).get("files", {})
+    named = checkpoint.card.precisions.get(precision, Precision()).files
     return {
-        part: (checkpoint.folder / Path(file["file"]).name, file["sha256"])
+        part: (checkpoint.folder / Path(file.file).name, file.sha256)
         for part, file in named.items()
     }
 
@@ -130,16 +239,16 @@ def card_text(card: Mapping[str, Any]) -> str:
     return json.dumps(card, indent=1) + "\n"
 
 
-def card_hash(folder: Path, card: Mapping[str, Any]) -> str:
+def card_hash(folder: Path, card: Card) -> str:
     """Return the hash of all weights that a card stands for; UserError says what is amiss."""
-    if "members" in card:
-        _check_others(folder, {str(m["name"]): m["sha256"] for m in card["members"]})
-        return ensemble_sha256(card["members"], card["weights"])
-    if "parts" in card:
-        _check_others(folder, _others(card["parts"]))
-        own = any("checkpoint" not in part for part in card["parts"].values())
-        return parts_sha256(card["parts"], weights_hash(folder) if own else "")
-    return with_normalisation(weights_hash(folder), card.get("normalisation"))
+    if card.members:
+        _check_others(folder, {m.name: m.sha256 for m in card.members})
+        return ensemble_sha256([m.sha256 for m in card.members], card.weights)
+    if card.parts:
+        _check_others(folder, _others(card.parts))
+        own = any("checkpoint" not in part for part in card.parts.values())
+        return parts_sha256(card.parts, weights_hash(folder) if own else "")
+    return with_normalisation(weights_hash(folder), card.normalisation)
 
 
 def with_normalisation(sha256: str, normalisation: Mapping[str, Any] | None) -> str:
@@ -192,9 +301,9 @@ def _stated_normalisation(folder: Path) -> Mapping[str, Any] | None:
     return stated
 
 
-def ensemble_sha256(members: Sequence[Mapping[str, str]], weights: Sequence[float] | None) -> str:
+def ensemble_sha256(members: Sequence[str], weights: Sequence[float] | None) -> str:
     """Return the hash of an ensemble: of its members' hashes and its weights (None: max-margin)."""
-    text = json.dumps([[member["sha256"] for member in members], weights])
+    text = json.dumps([list(members), weights])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as from_safetensors
 from torch import Tensor, nn
 
-from rsviz.checkpoints.catalog import OWN, Checkpoint
+from rsviz.checkpoints.catalog import OWN, Card, Checkpoint
 from rsviz.checkpoints.weights import (
     check_numbers,
     load_state,
@@ -160,7 +160,7 @@ def own_network(
     sha256 = network_sha256(packed(net, torch.float32), card["normalisation"])
     card |= {"name": OWN + foreign.name, "sha256": sha256}
     nowhere = Path("/nonexistent") / sha256  # it has no folder, hence no examples and no log
-    checkpoint = Checkpoint(card["name"], nowhere, card, sha256, None)
+    checkpoint = Checkpoint(card["name"], nowhere, Card(**card), sha256, None, card)
     return Own(checkpoint, {"classifier": settle(net, device, True)})
 
 

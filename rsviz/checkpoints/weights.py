@@ -53,12 +53,12 @@ def load(checkpoint: Checkpoint, device: str = "cpu", ready: bool = True) -> nn.
         The folder is bad, or the weights do not fit the network its card names.
     """
     checkpoint.require_usable()
-    if "members" in checkpoint.card:
+    if checkpoint.card.members:
         return _load_ensemble(checkpoint, device, ready)
-    if "parts" in checkpoint.card:
+    if checkpoint.card.parts:
         raise UserError(f"{checkpoint.name} is made of several networks; choose a single one here.")
     card = checkpoint.card
-    net = build(card["network"], card["dataset"], normalisation=of_card(card))
+    net = build(card.network, card.dataset, normalisation=of_card(card.normalisation))
     _fill(net, checkpoint)
     return settle(net, device, ready)
 
@@ -77,9 +77,9 @@ def load_nets(
     UserError
         As `load`.
     """
-    if "parts" not in checkpoint.card or checkpoint.problem:
+    if not checkpoint.card.parts or checkpoint.problem:
         return {"classifier": load(checkpoint, device, ready)}
-    parts, dataset = checkpoint.card["parts"], checkpoint.card["dataset"]
+    parts, dataset = checkpoint.card.parts, checkpoint.card.dataset
     own = {n: build_part(p, dataset) for n, p in parts.items() if "checkpoint" not in p}
     if own:
         _fill(nn.ModuleDict(own), checkpoint)
@@ -99,7 +99,7 @@ def _fill(net: nn.Module, checkpoint: Checkpoint) -> None:
         reason = str(error).splitlines()[0].rstrip(".")
         raise UserError(
             f"Checkpoint {checkpoint.name} cannot be used: its weights do not fit a "
-            f"{checkpoint.card['network']} ({reason})."
+            f"{checkpoint.card.network} ({reason})."
         ) from None
     try:
         check_numbers(state)
@@ -119,7 +119,7 @@ def _load_ensemble(checkpoint: Checkpoint, device: str, ready: bool) -> nn.Modul
     if not ready:
         raise UserError(f"{checkpoint.name} is an ensemble; train its members instead.")
     nets = [load(member, device) for member in members(checkpoint)]
-    weights = checkpoint.card["weights"]
+    weights = checkpoint.card.weights
     net = WidestMargin(nets) if weights is None else WeightedSum(nets, weights)
     return net.eval()
 

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     checkpoint, how = catalog.usable(args.checkpoint), _attack_spec(args)
     if (args.image is None) == (args.every is None):
         raise UserError("Name one image, or give --split and --every, but not both.")
-    dataset, device = checkpoint.card["dataset"], device_of(args.device)
+    dataset, device = checkpoint.card.dataset, device_of(args.device)
     names = [args.image]
     if args.every is not None:
         if args.every < 1:

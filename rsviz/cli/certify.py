@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> None:
     """Run ``certify``."""
     device = device_of(args.device)
     checkpoint = catalog.usable(args.checkpoint)
-    dataset = checkpoint.card["dataset"]
+    dataset = checkpoint.card.dataset
     x_CHW, name, flags = load_image(args.image, INPUT_SIZE[dataset], args.crop)
     certificate = certify(
         x_CHW,

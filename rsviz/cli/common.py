@@ -130,12 +130,12 @@ def load_image(name: str, size: int, crop: Any) -> tuple[Any, str, tuple[str, ..
 
 def run_settings(checkpoint: Any, words: list[str]) -> tuple[tuple[str, float | str], ...]:
     """Return the settings of a run: those of the card, changed as the command line says."""
-    method, given = METHODS[checkpoint.card["method"]], parse(words)
+    method, given = METHODS[checkpoint.card.method], parse(words)
     if method.options is None and given:
         raise UserError(f"There is no setting {given[0][0]!r}: {method.title} has none.")
     if method.options is not None:
         fill(method.options, given)
-    return tuple(sorted((dict(checkpoint.card.get("run", {})) | dict(given)).items()))
+    return tuple(sorted((dict(checkpoint.card.run) | dict(given)).items()))
 
 
 def which_images(args: argparse.Namespace) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
     settings = run_settings(checkpoint, args.set)
     engine = str(engine_of(args, checkpoint))
     spec = spec_for(checkpoint, args.sigma, settings=settings, engine=engine, **which_images(args))
-    if far := far_from_trained(spec.sigma, checkpoint.card["sigma"]):
+    if far := far_from_trained(spec.sigma, checkpoint.card.sigma):
         say(f"{checkpoint.name} is {far}")
     if args.from_logs:
         assemble(checkpoint, spec, args.from_logs, args.out, command_line())

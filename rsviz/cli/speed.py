@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> None:
     s = timing.measure(
         plain,
         weights.load(checkpoint, device),
-        INPUT_SIZE[checkpoint.card["dataset"]],
+        INPUT_SIZE[checkpoint.card.dataset],
         device,
         args.seconds,
     )

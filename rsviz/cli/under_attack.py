@@ -33,7 +33,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run ``under-attack``."""
     checkpoint = catalog.usable(args.checkpoint)
-    if METHODS[checkpoint.card["method"]].options is not Options:
+    if METHODS[checkpoint.card.method].options is not Options:
         raise UserError("under-attack needs a checkpoint of Variational RS.")
     if args.every < 1:
         raise UserError("--every must be at least 1.")
@@ -46,11 +46,11 @@ def run(args: argparse.Namespace) -> None:
         args.n,
         args.seed,
     )
-    data = datasets.load(checkpoint.card["dataset"], args.split)
+    data = datasets.load(checkpoint.card.dataset, args.split)
     head = {"checkpoint_sha256": checkpoint.sha256, "split": args.split, "command": command_line()}
     nets = weights.load_nets(checkpoint, device_of(args.device))
     images = range(0, len(data), args.every)
-    settings = replace(SELECTOR, q=float(checkpoint.card.get("run", {}).get("q", SELECTOR.q)))
+    settings = replace(SELECTOR, q=float(checkpoint.card.run.get("q", SELECTOR.q)))
     measure_to(nets, data, images, spec, head, args.out, say, settings)
     found = attack_tables.read(args.out)
     print(f"{len(images)} images, L2 attacks of length {spec.eps:g}; right, per cent:")

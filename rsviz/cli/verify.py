@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"--fresh-n must be from 1 to {N_MAX:,}, but is {args.fresh_n:,}.")
     checkpoint = catalog.usable(args.checkpoint or c.checkpoint.removeprefix(catalog.OWN))
     crop = crop_of(args.crop)
-    x_CHW, *_ = load_image(args.image, INPUT_SIZE[checkpoint.card["dataset"]], crop)
+    x_CHW, *_ = load_image(args.image, INPUT_SIZE[checkpoint.card.dataset], crop)
     fresh = args.fresh_seed
     while fresh is None or (args.fresh_seed is None and fresh == seed):
         fresh = secrets.randbelow(2**31 - 1)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from rsviz.core.errors import UserError
+from rsviz.core.records import Count, Distance, Noise, Share, read_record
 
 N_MAX = 10_000_000
 SIGMA_MAX = 10.0
@@ -222,21 +223,21 @@ class Certificate:
     file, else empty.
     """
 
-    predicted: int | None
+    predicted: Count | None
     abstained: bool
     norm: Norm
-    radius: float
-    sigma: float | None
-    counts: tuple[int, ...]
+    radius: Distance
+    sigma: Noise | None
+    counts: tuple[Count, ...]
     n0: int
     n: int
     alpha: float
-    p_a_lower: float
+    p_a_lower: Share
     seed: int
     method: str
     checkpoint: str
     guarantee: str
-    counts0: tuple[int, ...] = ()
+    counts0: tuple[Count, ...] = ()
     bound: Bound = Bound.CLOPPER_PEARSON
     ended: Ending = "complete"
     alpha_split: Mapping[str, float] = field(default_factory=dict)
@@ -250,7 +251,7 @@ class Certificate:
     seconds: float = 0.0
     detail: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, float | int | str] = field(default_factory=dict)
-    stages: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    stages: Mapping[str, Sequence[Count]] = field(default_factory=dict)
     normalisation: str = ""
     until_radius: float | None = None
     precision: float | None = None
@@ -262,12 +263,10 @@ class Certificate:
     @classmethod
     def from_json(cls, text: str) -> "Certificate":
         """Read a certificate back; raises UserError when the text is not one."""
+        what = "This file is not an rsviz certificate"
         try:
             data = json.loads(text)
-            data["norm"], data["bound"] = Norm(data["norm"]), Bound(data["bound"])
-            for name in ("counts", "counts0", "flags"):
-                data[name] = tuple(data[name])
-            return cls(**data)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            said = " ".join(str(error).split())[:120] or type(error).__name__
-            raise UserError(f"This file is not an rsviz certificate: {said}.") from None
+        except (ValueError, RecursionError) as error:
+            said = " ".join(str(error).split())[:120]
+            raise UserError(f"{what}: {said}.") from None
+        return read_record(data, cls, what)

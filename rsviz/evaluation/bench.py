@@ -108,7 +108,7 @@ def rates(
 
 
 def _size(checkpoint: str) -> int:
-    return INPUT_SIZE[catalog.find(checkpoint).card["dataset"]]
+    return INPUT_SIZE[catalog.find(checkpoint).card.dataset]
 
 
 def _made(
@@ -117,7 +117,7 @@ def _made(
     """Return a network as the field has it, made ready by each engine, and its operations."""
     if NETWORKS[name]:
         checkpoint = catalog.usable(NETWORKS[name])
-        if "members" in checkpoint.card:
+        if checkpoint.card.members:
             plain = weights.load_nets(checkpoint, device)
         else:
             plain = weights.load_nets(checkpoint, device, ready=False)
@@ -126,7 +126,7 @@ def _made(
             for engine in engines.usable(device)
             if engine.precision != "int8" or engine_choice.has_files(checkpoint)
         }
-        size = INPUT_SIZE[checkpoint.card["dataset"]]
+        size = INPUT_SIZE[checkpoint.card.dataset]
         return _contiguous(plain), made, _operations(plain, size)
     torch.manual_seed(0)
     net = build(name, "cifar10").eval()
@@ -217,10 +217,10 @@ def decide(
     answer and the field's votes prove, at its alpha, the other: a field that merely certifies less
     does not. The field's time answers all radii at once and is so counted once for each.
     """
-    data = datasets.load(checkpoint.card["dataset"], "test")
+    data = datasets.load(checkpoint.card.dataset, "test")
     nets = engine_choice.load(checkpoint, device, engine)
     plain = _contiguous(weights.load_nets(checkpoint, device, ready=False))["classifier"]
-    sigma = float(checkpoint.card["sigma"] or 0.5)
+    sigma = float(checkpoint.card.sigma or 0.5)
     seconds = field_seconds = 0.0
     contradictions = undecided = votes = 0
     for i in range(images):
@@ -302,7 +302,7 @@ def bench(
         told["engines"] = own
         told["ratio"] = own[str(choice.engine)]["ratio"]
         told["matmul_share"] = own[str(choice.engine)]["matmul_share"]
-    image = f"{checkpoint.card['dataset']}/test/0"
+    image = f"{checkpoint.card.dataset}/test/0"
     told["first_certificate_seconds"] = first_certificate(checkpoint, device, image)
     told["peak_memory_mb"] = told["first_certificate_seconds"].pop("peak_memory_mb")
     if images:

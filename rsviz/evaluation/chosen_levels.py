@@ -13,7 +13,7 @@ from torch import nn
 
 from rsviz.certification.every_level import Floats
 from rsviz.core.errors import UserError
-from rsviz.evaluation.logs import Log
+from rsviz.evaluation.logs import Log, read_head
 from rsviz.methods.base import LevelChoice
 from rsviz.methods.registry import METHODS
 from rsviz.networks.inspection import multiply_adds
@@ -156,15 +156,15 @@ def of_log(file: Path, share: float) -> Cost:
     Votes of a stage that was never reached, as where no level is certain, are not counted.
     """
     first, *lines = file.read_text(encoding="utf-8").splitlines()
-    spec = json.loads(first.removeprefix("# "))["spec"]
+    spec = read_head(first, file.name)
     rows = list(csv.DictReader(lines))
-    levels = METHODS[spec["method"]].levels
+    levels = METHODS[spec.method].levels
     if levels is None:
         raise UserError(f"{file.name} is of a method that does not choose levels by votes.")
     votes = np.array([_votes(levels, row) for row in rows], dtype=float)
     chooser, classifier = votes.mean(0)
     seconds = float(np.mean([float(row["seconds"]) for row in rows]))
-    return Cost(float(chooser), float(classifier), share, spec["n0"] + spec["n"], seconds)
+    return Cost(float(chooser), float(classifier), share, spec.n0 + spec.n, seconds)
 
 
 def _votes(levels: LevelChoice, row: Mapping[str, str]) -> tuple[int, int]:

@@ -102,23 +102,23 @@ def spec_for(checkpoint: Checkpoint, sigma: float | None, **settings: Any) -> Ev
     image has no sigma of its own.
     """
     card = checkpoint.card
-    method = METHODS[card["method"]]
-    given = dict(card.get("run", {})) | dict(settings.pop("settings", ()))
+    method = METHODS[card.method]
+    given = dict(card.run) | dict(settings.pop("settings", ()))
     if method.chooses_sigma and sigma is not None:
         raise UserError(f"{method.title} chooses the noise of each image; leave --sigma out.")
-    if settings.get("split") == "validation" and card.get("split") != "fit":
+    if settings.get("split") == "validation" and card.split != "fit":
         raise UserError(
             f"{checkpoint.name} has seen the validation images; train one with --split fit."
         )
     if sigma is None:
-        sigma = card["sigma"]
+        sigma = card.sigma
     if sigma is None and not method.chooses_sigma:
         raise UserError(f"{checkpoint.name} was trained for many noise levels; give --sigma.")
     return EvaluationSpec(
         name=checkpoint.name,
-        dataset=card["dataset"],
-        method=card["method"],
-        network=card["network"],
+        dataset=card.dataset,
+        method=card.method,
+        network=card.network,
         checkpoint_sha256=checkpoint.sha256,
         sigma=sigma,
         norm=method.norm,

@@ -193,7 +193,7 @@ def assemble(
     """
     votes = of_fixed(files)
     sha256 = {head["sigma"]: head["checkpoint_sha256"] for head, _ in map(own_rows, files)}
-    parts = checkpoint.card["parts"]
+    parts = checkpoint.card.parts
     how = multiscale.Options(**dict(spec.settings))  # type: ignore[arg-type]
     if votes.level_L != how.s_L[::-1]:
         raise UserError(f"{checkpoint.name} needs one log for each of its levels, {how.levels}.")

@@ -16,12 +16,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from rsviz.core.bounds import lower
 from rsviz.core.errors import UserError
 from rsviz.core.files import read_bytes, shown
 from rsviz.core.radius import radius_l2
+from rsviz.core.records import Noise, read_record
 from rsviz.core.spec import SIGMA_MAX, Bound, Norm, RunSpec, Votes
 from rsviz.data.catalog import SPLITS
 from rsviz.evaluation.log_tables import NUMBER, Table, decode, read_table, split_lines
@@ -221,15 +223,7 @@ def images_of(log: Log) -> str:
 
 def _own(lines: list[str], ended: bool, name: str, source: str) -> Log:
     """Read a log of rsviz, leaving out a last line that a kill tore."""
-    try:
-        head = json.loads(lines[0].removeprefix("# "))
-        if head["format"] != FORMAT:
-            raise UserError(f"{name} is a log of another version, {str(head['format'])[:40]!r}.")
-        spec = _Spec.of(head["spec"])
-    except UserError:
-        raise
-    except (IndexError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise UserError(f"{name} is not a complete log of rsviz: {_short(error)}.") from None
+    spec = read_head(lines[0], name)
     table = _whole_rows(read_table(lines[1:], ended, name, 2, ("counts0", "counts", "n")), name)
     if unlike := {row[table.at["n"]] for row in table.rows} - {str(spec.n)}:
         raise UserError(f"{name} has rows of n {shown(unlike.pop())}, but states n {spec.n:,}.")
@@ -239,7 +233,7 @@ def _own(lines: list[str], ended: bool, name: str, source: str) -> Log:
         source=source,
         notes=(*table.notes, *also),
         **columns,
-        **{key: getattr(spec, key) for key in spec.passed},
+        **{key: getattr(spec, key) for key in _PASSED},
     )
     try:
         return _with_counts(log, table)
@@ -247,51 +241,58 @@ def _own(lines: list[str], ended: bool, name: str, source: str) -> Log:
         raise UserError(f"{name} is not a complete log of rsviz: {_short(error)}.") from None
 
 
-@dataclass(frozen=True)
-class _Spec:
-    """The settings in the head of a log of rsviz, of the right kind each."""
+class LogHead(msgspec.Struct, frozen=True):
+    """The run that the head of a log of rsviz states; what else it holds is left out.
 
-    name: str
+    ``sigma`` is None where a method chooses it. Early logs lack what has a default here.
+    """
+
     dataset: str
     method: str
     network: str
-    sigma: float | None
+    sigma: Noise | None
     n0: int
     n: int
     alpha: float
-    split: str
-    norm: Norm
-    bound: Bound
-    checkpoint_sha256: str
+    name: str | None = ""
+    split: str = "test"
+    every: int | None = None
+    first: int | None = None
+    seed: int = 0
+    norm: Norm = Norm.L2
+    bound: Bound = Bound.CLOPPER_PEARSON
+    checkpoint_sha256: str = ""
+    settings: tuple[tuple[str, float | int | str], ...] = ()
 
-    passed = (
-        *("dataset", "method", "network", "sigma", "n0", "n", "alpha", "split", "norm", "bound"),
-        "checkpoint_sha256",
-    )
+    def __post_init__(self) -> None:
+        sigma = 1.0 if self.sigma is None else self.sigma
+        RunSpec("", "", sigma, n0=self.n0, n=self.n, alpha=self.alpha)  # it checks the ranges
 
-    @classmethod
-    def of(cls, spec: Mapping[str, Any]) -> "_Spec":
-        """Take them from JSON; sigma is null where a method chooses it."""
-        early = {"split": "test", "norm": "L2", "bound": "clopper-pearson", "checkpoint_sha256": ""}
-        given = early | dict(spec)
-        words = ("dataset", "method", "network", "split", "checkpoint_sha256")
-        if not all(isinstance(given[key], str) for key in words):
-            raise ValueError("a setting that is a word is none")
-        name = given.get("name") or ""
-        if not isinstance(name, str):
-            raise ValueError("its name is no word")
-        sigma = 1.0 if given["sigma"] is None else given["sigma"]
-        RunSpec("", "", sigma, n0=given["n0"], n=given["n"], alpha=given["alpha"])
-        return cls(
-            name=name,
-            sigma=given["sigma"],
-            n0=given["n0"],
-            n=given["n"],
-            alpha=given["alpha"],
-            norm=Norm(given["norm"]),
-            bound=Bound(given["bound"]),
-            **{key: given[key] for key in words},
-        )
+
+_PASSED = (
+    *("dataset", "method", "network", "sigma", "n0", "n", "alpha", "split", "norm", "bound"),
+    "checkpoint_sha256",
+)
+
+
+def read_head(line: str, name: str) -> LogHead:
+    """Return the settings in the first line of a log of rsviz.
+
+    Raises
+    ------
+    UserError
+        It is of another version, or a setting is missing, of another type or out of range.
+    """
+    try:
+        head = json.loads(line.removeprefix("# "))
+        if head["format"] != FORMAT:
+            raise UserError(f"{name} is a log of another version, {str(head['format'])[:40]!r}.")
+        stated = head["spec"]
+    except UserError:
+        raise
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise UserError(f"{name} is not a complete log of rsviz: {_short(error)}.") from None
+    return read_record(stated, LogHead, f"{name} is not a complete log of rsviz")
 
 
 def _whole_rows(table: Table, name: str) -> Table:

@@ -43,7 +43,7 @@ def gains(found: Iterable[Checkpoint], radius: float) -> list[Gain]:
     """Return the gains at a radius (Linf, of [0, 1]) wherever two logs are of the same images."""
     rows = []
     for c in found:
-        rivals = METHODS[c.card["method"]].rivals
+        rivals = METHODS[c.card.method].rivals
         if not rivals or (ours := _log(c)) is None:
             continue
         partners = mask_rivals.partners(c)
@@ -55,8 +55,8 @@ def gains(found: Iterable[Checkpoint], radius: float) -> list[Gain]:
                 continue
             generator = np.random.default_rng(SEED)
             gap = curves.paired_bootstrap(ours, theirs, generator, RESAMPLES, radius)
-            where = c.card["dataset"], c.card["sigma"]
-            rows.append(Gain(*where, rival, *gap, images_of(ours), ours.n))
+            sigma = c.card.sigma or 0.0
+            rows.append(Gain(c.card.dataset, sigma, rival, *gap, images_of(ours), ours.n))
     return rows
 
 
@@ -70,7 +70,7 @@ def _log(c: Checkpoint) -> Log | None:
 
 def arithmetic(c: Checkpoint) -> float:
     """Return the multiply-adds of a vote, mask and classifier, over those of the classifier."""
-    nets, size = load_nets(c), INPUT_SIZE[c.card["dataset"]]
+    nets, size = load_nets(c), INPUT_SIZE[c.card.dataset]
     alone = multiply_adds(nets["classifier"], size)
     masks = [net for name, net in nets.items() if name.startswith("mask")]
     return 1 + sum(multiply_adds(net, size) for net in masks) / alone

@@ -46,10 +46,10 @@ def score(
     Each log is, up to its seconds, the one that evaluating that weighting alone would write; a
     killed run goes on where it stopped.
     """
-    if "members" not in checkpoint.card:
+    if not checkpoint.card.members:
         raise UserError(f"{checkpoint.name} is a single network; use evaluate.")
     data = datasets.load(spec.dataset, spec.split)
-    weighings = checkpoint.card["fit"]["weightings"]
+    weighings = checkpoint.card.fit["weightings"]
     members = [load(m, device) for m in catalog.members(checkpoint)]
     specs = {name: _spec_of(checkpoint, spec, name) for name in weighings}
     files = {name: out / f"{name}.csv" for name in weighings}
@@ -85,10 +85,10 @@ def score(
 
 def _spec_of(checkpoint: Checkpoint, spec: EvaluationSpec, weighting: str) -> EvaluationSpec:
     """Return the evaluation of one weighting; that of the checkpoint's own is ``spec`` itself."""
-    if weighting == checkpoint.card["weighting"]:
+    if weighting == checkpoint.card.weighting:
         return spec
-    weights = checkpoint.card["fit"]["weightings"][weighting]
-    sha256 = ensemble_sha256(checkpoint.card["members"], weights)
+    weights = checkpoint.card.fit["weightings"][weighting]
+    sha256 = ensemble_sha256([m.sha256 for m in checkpoint.card.members], weights)
     return replace(spec, name=f"{checkpoint.name} ({weighting})", checkpoint_sha256=sha256)
 
 
@@ -116,7 +116,7 @@ def make(
     checkpoint: Checkpoint, certify: Callable[..., Certificate], report: Callable[[str], None]
 ) -> None:
     """Certify every preset of a checkpoint and store the results beside its weights."""
-    data = datasets.load(checkpoint.card["dataset"], "test")
+    data = datasets.load(checkpoint.card.dataset, "test")
     rows = []
     for preset, (index, sigma) in choose(checkpoint).items():
         certificate = certify(
@@ -162,7 +162,7 @@ def _record(
     checkpoint: Checkpoint, spec: evaluate.EvaluationSpec, curve: Curve, log: str, command: str
 ) -> None:
     subset = f"every {spec.every}th" if spec.every else f"first {spec.first}"
-    row = {
+    row: dict[str, Any] = {
         "sigma": spec.sigma,
         "subset": f"{spec.split}, {subset}",
         "images": curve.images,
@@ -181,7 +181,7 @@ def _record(
         found = catalog.inspect(checkpoint.folder)
         if found.problem:
             raise UserError(f"{found.name} was changed while it was measured: {found.problem}.")
-        card = json.loads(json.dumps(found.card))
+        card = json.loads(json.dumps(found.stored))
         precision = spec.engine.split()[1]
         if precision == "float32":
             card["measured"] = _with(card.get("measured", []), row)
@@ -196,7 +196,7 @@ def _with(rows: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> list[Map
     return [old for old in rows if old.get("log") != row["log"]] + [row]
 
 
-def _difference(checkpoint: Checkpoint, row: Mapping[str, Any]) -> dict[str, float]:
+def _difference(checkpoint: Checkpoint, row: Mapping[str, Any]) -> dict[str, float | str]:
     """Return this log's ACR less that of float32 on the same images, with its paired interval.
 
     Raises
@@ -205,14 +205,12 @@ def _difference(checkpoint: Checkpoint, row: Mapping[str, Any]) -> dict[str, flo
         The card has no float32 log of these images at this noise and these votes.
     """
     same = ("sigma", "subset", "n0", "n", "alpha", "norm")
-    for other in checkpoint.card.get("measured", []):
-        if all(other[key] == row[key] for key in same):
-            own, beside = (read_log(checkpoint.folder / r["log"]) for r in (row, other))
+    for other in checkpoint.card.measured:
+        if all(getattr(other, key) == row[key] for key in same):
+            own, beside = (read_log(checkpoint.folder / log) for log in (row["log"], other.log))
             mean, low, high = curves.paired_bootstrap(own, beside, np.random.default_rng(0))
             found = {"mean": mean, "low": low, "high": high}
-            return {name: round(value, 5) for name, value in found.items()} | {
-                "beside": other["log"]
-            }
+            return {name: round(value, 5) for name, value in found.items()} | {"beside": other.log}
     raise UserError(
         f"{checkpoint.name} has no float32 log of these images, this noise and these votes to "
         "hold this one against; measure that first."

@@ -65,7 +65,7 @@ def from_log(checkpoint: Checkpoint, log: Log, index: int) -> Row | None:
     if not len(at_N) or log.n is None or log.alpha is None or log.norm is None:
         return None
     i, predicted = int(at_N[0]), int(log.predicted_N[at_N[0]])
-    method = METHODS[checkpoint.card["method"]]
+    method = METHODS[checkpoint.card.method]
     counts = () if log.counts_NK is None else tuple(log.counts_NK[i].tolist())
     certificate = Certificate(
         predicted=None if predicted < 0 else predicted,
@@ -79,7 +79,7 @@ def from_log(checkpoint: Checkpoint, log: Log, index: int) -> Row | None:
         alpha=log.alpha,
         p_a_lower=float("nan"),
         seed=0,
-        method=checkpoint.card["method"],
+        method=checkpoint.card.method,
         checkpoint=checkpoint.name,
         guarantee=method.guarantee,
         bound=log.bound,

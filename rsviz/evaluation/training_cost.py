@@ -3,14 +3,14 @@
 Shape suffixes: N images.
 """
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from rsviz.checkpoints.catalog import Checkpoint, Measured, read_card
 from rsviz.core.errors import UserError
 from rsviz.evaluation import curves
 from rsviz.evaluation.logs import Log, read_log
@@ -41,7 +41,7 @@ class Point:
 
 
 def points(
-    root: Path, checkpoints: Iterable[Any], read: Callable[[Path], Log] = read_log
+    root: Path, checkpoints: Iterable[Checkpoint], read: Callable[[Path], Log] = read_log
 ) -> list[Point]:
     """Return a point for each L2 measurement of each checkpoint whose minutes are known.
 
@@ -51,8 +51,8 @@ def points(
     found = []
     for c in checkpoints:
         minutes = training_minutes(root, c.name) if c.verified else None
-        for m in c.card.get("measured", []) if minutes is not None else []:
-            if m["norm"] == "L2":
+        for m in c.card.measured if minutes is not None else []:
+            if m.norm == "L2":
                 found.append(_point(c, m, minutes or 0.0, read))
     return found
 
@@ -87,27 +87,27 @@ def in_words(points: Sequence[Point]) -> str:
 
 
 def _point(
-    checkpoint: Any, measured: Mapping[str, Any], minutes: float, read: Callable[[Path], Log]
+    checkpoint: Checkpoint, measured: Measured, minutes: float, read: Callable[[Path], Log]
 ) -> Point:
     card, low, high = checkpoint.card, None, None
     try:
-        log = read(checkpoint.folder / measured["log"])
+        log = read(checkpoint.folder / measured.log)
         low, high = curves.acr_interval(log, np.random.default_rng(SEED))
     except (UserError, OSError, KeyError):  # the card alone still gives the ACR
         pass
     return Point(
         checkpoint.name,
-        card["method"],
-        card["dataset"],
-        measured["sigma"],
+        card.method,
+        card.dataset,
+        measured.sigma,
         minutes,
-        measured["acr"],
+        measured.acr,
         low,
         high,
-        measured["subset"],
-        measured["n"],
-        measured["alpha"],
-        card.get("device", "?"),
+        measured.subset,
+        measured.n,
+        measured.alpha,
+        card.device,
     )
 
 
@@ -123,11 +123,12 @@ def training_minutes(root: Path, name: str) -> float | None:
             continue
         seen.add(here)
         try:
-            card = json.loads((root / here / "card.json").read_text())
-            total += float(card["seconds"]) / 60
-        except (OSError, ValueError, KeyError, TypeError):
+            card = read_card(root / here)
+        except UserError:
             return None
-        others = [p["checkpoint"] for p in card.get("parts", {}).values() if "checkpoint" in p]
-        members = [m["name"] for m in card.get("members", ())]
-        todo += [*filter(None, [card.get("start")]), *members, *others]
+        if card.seconds is None:
+            return None
+        total += card.seconds / 60
+        others = [p["checkpoint"] for p in card.parts.values() if "checkpoint" in p]
+        todo += [*filter(None, [card.start]), *(m.name for m in card.members), *others]
     return total

@@ -8,16 +8,16 @@ noise levels.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol, TypeVar
 
-import msgspec
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from rsviz.core import reading
 from rsviz.core.errors import UserError
+from rsviz.core.records import read_record
 from rsviz.core.smoothed_median import median_index
 from rsviz.core.spec import Certificate, Norm, RunSpec, Votes
 from rsviz.smoothing.estimates import noisy_logits
@@ -186,10 +186,9 @@ def detail_as(kind: type[T], c: Certificate) -> T:
     UserError
         The certificate does not hold such a detail.
     """
-    try:
-        return msgspec.convert(dict(c.detail), kind)
-    except msgspec.ValidationError as error:
-        raise UserError(f"This certificate's detail is not that of its method: {error}.") from None
+    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
+    own = {name: value for name, value in c.detail.items() if name in known}
+    return read_record(own, kind, "This certificate's detail is not that of its method")
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def parse(text: str) -> Normalisation:
     return Normalisation(*(_three(side) for side in values))
 
 
-def of_card(card: Mapping[str, Any]) -> Normalisation | None:
+def of_card(stated: Mapping[str, Any] | None) -> Normalisation | None:
     """Return the normalisation that a card states, None where it is the data set's own.
 
     Raises
@@ -92,7 +92,7 @@ def of_card(card: Mapping[str, Any]) -> Normalisation | None:
     UserError
         The card states something else.
     """
-    if (stated := card.get("normalisation")) is None:
+    if stated is None:
         return None
     try:
         mean, std = ([float(v) for v in stated[side]] for side in ("mean", "std"))

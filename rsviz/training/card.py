@@ -51,7 +51,7 @@ def seeded_network(spec: loop.TrainSpec) -> torch.nn.Module:
         The checkpoint to start from is neither of the network asked for nor narrower.
     """
     start = catalog.find(spec.start) if spec.start else None
-    if start and start.card.get("network") == spec.network:
+    if start and start.card.network == spec.network:
         return weights.load(start, ready=False)
     with torch.random.fork_rng(devices=[]):  # torch's initialisers take no generator
         torch.manual_seed(spec.seed)

@@ -95,7 +95,7 @@ def fit(
         "torch": torch.__version__,
         "measured": [],
     }
-    card["sha256"] = ensemble_sha256(card["members"], card["weights"])  # type: ignore[arg-type]
+    card["sha256"] = ensemble_sha256([m.sha256 for m in members], found[spec.weighting])
     out.mkdir(parents=True, exist_ok=True)
     catalog.write_card(out, card)
     report(f"wrote {out}")
@@ -107,29 +107,30 @@ def member(name: str) -> Checkpoint:
     member = catalog.find(name)
     if member.problem:
         raise UserError(f"Checkpoint {name} cannot be used: {member.problem}.")
-    if "members" in member.card:
+    if member.card.members:
         raise UserError(f"{name} is an ensemble itself; name its members instead.")
     return member
 
 
 def dataset_of(members: list[Checkpoint]) -> str:
     """Return the data set that all members are for."""
-    names = {m.card["dataset"] for m in members}
+    names = {m.card.dataset for m in members}
     if len(names) > 1:
         raise UserError(f"The networks are for unlike data sets: {', '.join(sorted(names))}.")
     return str(names.pop())
 
 
 def _sigma(sigma: float | None, members: list[Checkpoint]) -> float:
-    levels = {m.card["sigma"] for m in members} if sigma is None else {sigma}
-    if len(levels) > 1 or None in levels:
+    levels = {m.card.sigma for m in members} if sigma is None else {sigma}
+    level = levels.pop()
+    if levels or level is None:
         raise UserError("The networks were not all trained at one noise level; give --sigma.")
-    return float(levels.pop())
+    return level
 
 
 def network_of(members: list[Checkpoint]) -> str:
     """Return what a card calls the members' networks together."""
-    names = [m.card["network"] for m in members]
+    names = [m.card.network for m in members]
     if len(names) == 1:
         return names[0]
     return f"{len(names)} x {names[0]}" if len(set(names)) == 1 else " + ".join(names)

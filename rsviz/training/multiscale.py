@@ -124,9 +124,9 @@ def _parts(members: Sequence[Checkpoint], levels: str) -> tuple[dict[str, dict[s
     """Return the parts of the card, and the levels: one network for all, or one for each."""
     named = [{"checkpoint": m.name, "sha256": m.sha256} for m in members]
     for m in members:
-        if "parts" in m.card:
+        if m.card.parts:
             raise UserError(f"{m.name} is made of several networks; name single ones.")
-    sigmas = [m.card["sigma"] for m in members]
+    sigmas = [m.card.sigma for m in members]
     if len(members) == 1:
         return {"classifier": named[0]}, levels
     if None in sigmas or len(set(sigmas)) < len(sigmas):

@@ -6,18 +6,16 @@ Shape suffixes: N rows, C channels, H height, W width, K classes.
 """
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from rsviz.checkpoints import catalog, weights
-from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.checkpoints.catalog import Checkpoint, Measured
 from rsviz.core.errors import UserError
 from rsviz.core.files import sole_writer
 from rsviz.core.progress import Report
@@ -25,6 +23,7 @@ from rsviz.core.spec import RunSpec, Votes
 from rsviz.data import datasets
 from rsviz.data.datasets import Dataset
 from rsviz.evaluation.evaluate import spec_for
+from rsviz.evaluation.logs import read_head
 from rsviz.evaluation.measure import measure
 from rsviz.methods.base import Certify
 from rsviz.methods.registry import METHODS
@@ -49,17 +48,17 @@ def quantize(
     versions = int8_files.versions()
     nets = weights.load_nets(checkpoint)
     card = checkpoint.card
-    parts = card.get("parts", {})
+    parts = card.parts
     own = {
         name: net
         for name, net in nets.items()
-        if "members" not in card
+        if not card.members
         and "checkpoint" not in parts.get(name, {})
         and any(isinstance(module, nn.Conv2d) for module in net.modules())
     }
     if not own:
         return checkpoint
-    data = datasets.load(card["dataset"], "train")
+    data = datasets.load(card.dataset, "train")
     seen = inputs_seen(checkpoint, nets, data, images)
     files = {}
     for name, net in own.items():
@@ -79,51 +78,52 @@ def quantize(
     }
     with sole_writer(checkpoint.folder / catalog.CARD):
         found = catalog.inspect(checkpoint.folder)
-        precisions = dict(found.card.get("precisions", {}))
+        precisions = dict(found.stored.get("precisions", {}))
         precisions["int8"] = {"files": files, "recipe": recipe, "measured": []}
-        catalog.write_card(checkpoint.folder, dict(found.card) | {"precisions": precisions})
+        catalog.write_card(checkpoint.folder, dict(found.stored) | {"precisions": precisions})
     return catalog.inspect(checkpoint.folder)
 
 
 def measure_beside(checkpoint: Checkpoint, report: Report = print) -> None:
     """Measure the int8 files on the images, noise and votes of each float32 log on the card."""
     for row in _rows(checkpoint):
-        first, *_ = (checkpoint.folder / row["log"]).read_text().splitlines()
-        head = json.loads(first.removeprefix("# "))["spec"]
-        every, split = head["every"], head["split"]
-        log = "certified-int8.csv" if "/" in row["log"] else f"{Path(row['log']).stem}-int8.csv"
+        first, *_ = (checkpoint.folder / row.log).read_text().splitlines()
+        head = read_head(first, row.log)
+        every, split = head.every, head.split
+        log = "certified-int8.csv" if "/" in row.log else f"{Path(row.log).stem}-int8.csv"
         spec = spec_for(
             checkpoint,
-            row["sigma"],
+            row.sigma,
             split=split,
             every=every,
-            n0=row["n0"],
-            n=row["n"],
-            alpha=row["alpha"],
-            seed=head["seed"],
+            n0=row.n0,
+            n=row.n,
+            alpha=row.alpha,
+            seed=head.seed,
             engine=str(INT8),
         )
-        level = "" if row["sigma"] is None else f" --sigma {row['sigma']}"
+        level = "" if row.sigma is None else f" --sigma {row.sigma}"
         command = (
             f"python -m rsviz evaluate --checkpoint {checkpoint.name}{level} --split {split} "
-            f"--every {every} --n0 {row['n0']} --n {row['n']} --alpha {row['alpha']} "
+            f"--every {every} --n0 {row.n0} --n {row.n} --alpha {row.alpha} "
             f"--precision int8 --out checkpoints/{checkpoint.name}/{log}"
         )
         curve = measure(checkpoint, spec, checkpoint.folder / log, "cpu", command, report)
-        report(f"{checkpoint.name}: ACR {curve.acr:.4f} in int8, {row['acr']:.4f} in float32")
+        report(f"{checkpoint.name}: ACR {curve.acr:.4f} in int8, {row.acr:.4f} in float32")
 
 
-def _rows(checkpoint: Checkpoint) -> list[Mapping[str, Any]]:
+def _rows(checkpoint: Checkpoint) -> list[Measured]:
     """Return the float32 measurements at the noise it was trained for, all of a universal one."""
-    sigma = checkpoint.card.get("sigma")
-    return [m for m in checkpoint.card.get("measured", []) if sigma in (None, m["sigma"])]
+    sigma = checkpoint.card.sigma
+    return [m for m in checkpoint.card.measured if sigma in (None, m.sigma)]
 
 
 def _sigmas(checkpoint: Checkpoint) -> tuple[float, ...]:
     """Return the noise levels its runs are calibrated at; one stands for a method that chooses."""
-    if METHODS[checkpoint.card["method"]].chooses_sigma:
+    if METHODS[checkpoint.card.method].chooses_sigma:
         return (1.0,)
-    return tuple(dict.fromkeys(row["sigma"] for row in _rows(checkpoint))) or (0.5,)
+    levels = dict.fromkeys(row.sigma for row in _rows(checkpoint) if row.sigma is not None)
+    return tuple(levels) or (0.5,)
 
 
 def inputs_seen(
@@ -148,8 +148,8 @@ def inputs_seen(
                     image="",
                     checkpoint=checkpoint.name,
                     sigma=sigma,
-                    method=checkpoint.card["method"],
-                    settings=tuple(sorted(dict(checkpoint.card.get("run", {})).items())),
+                    method=checkpoint.card.method,
+                    settings=tuple(sorted(dict(checkpoint.card.run).items())),
                 )
                 _run(METHODS[spec.method].certify, x_NCHW, nets, spec, f"{start}|{sigma}")
     for hook in hooks:

@@ -56,7 +56,7 @@ def _missing(
         why = f" anew, since {problem}" if folder.exists() else ""
         yield f"making {recipe.name}{why}", partial(_make, recipe, folder, device, report)
     checkpoint = catalog.find(recipe.name)
-    logs = {m["log"] for m in checkpoint.card.get("measured", [])}
+    logs = {m.log for m in checkpoint.card.measured}
     step = score_and_record if recipe.method == "ensemble" else measure
     for sigma in recipe.sigmas:
         if recipe.log(sigma) not in logs:

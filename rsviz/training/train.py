@@ -59,7 +59,7 @@ def _keep_apart(spec: TrainSpec) -> None:
         return
     if spec.method in MAKERS:
         raise UserError(f"{spec.method} trains on all training images; leave --split out.")
-    if spec.start and catalog.find(spec.start).card.get("split") != spec.split:
+    if spec.start and catalog.find(spec.start).card.split != spec.split:
         raise UserError(
             f"{spec.start} has seen the validation images; start from one trained with "
             f"--split {spec.split}, or from none."

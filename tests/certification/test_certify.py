@@ -43,7 +43,7 @@ def test_stored_examples_are_what_a_run_gives():
     """Recomputes one stored certificate of each shipped Shapes network with examples."""
     checked = 0
     for c in catalog.list_checkpoints():
-        if c.card["dataset"] != "shapes":
+        if c.card.dataset != "shapes":
             continue
         for example in examples.load(c)[:1]:
             stored = example.certificate

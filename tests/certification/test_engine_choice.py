@@ -163,7 +163,7 @@ def test_an_ensemble_votes_by_the_files_of_its_members(folder):
         "sigma": 0.5,
         "members": members,
         "weights": [0.25, 0.75],
-        "sha256": catalog.ensemble_sha256(members, [0.25, 0.75]),
+        "sha256": catalog.ensemble_sha256([m["sha256"] for m in members], [0.25, 0.75]),
     }
     (both / "card.json").write_text(json.dumps(card))
     ensemble = catalog.inspect(both)

@@ -1,12 +1,13 @@
 import threading
 from dataclasses import replace
 
+import msgspec
 import pytest
 import torch
 
 from rsviz.certification import every_network
 from rsviz.checkpoints import weights
-from rsviz.checkpoints.catalog import find
+from rsviz.checkpoints.catalog import Member, find
 from rsviz.core import spec
 from rsviz.data import catalog, datasets
 from rsviz.evaluation import per_image
@@ -116,6 +117,7 @@ def test_the_summary_counts_classes_and_names_the_farthest(nets):
 
 
 def test_the_title_of_an_ensemble_says_its_size_once(nets):
-    card = {**nets[0].card, "method": "ensemble", "members": [{}, {}], "sigma": 0.25}
+    two = (Member("a"), Member("b"))
+    card = msgspec.structs.replace(nets[0].card, method="ensemble", members=two, sigma=0.25)
     named = replace(nets[0], name="shapes-ensemble-mixed-2-0.25", card=card)
     assert every_network.title(named) == "EsbRS of 2 mixed σ 0.25"

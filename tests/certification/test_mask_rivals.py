@@ -1,6 +1,7 @@
 import threading
 from dataclasses import replace
 
+import msgspec
 import pytest
 import torch
 
@@ -26,7 +27,7 @@ def entrants(root):
 def test_partners_are_of_the_same_canvases_and_noise(root):
     own = catalog.find("shapes-k48-adaptive", root)
     assert list(mask_rivals.partners(own)) == ["adaptive", "static", "plain-linf"]
-    other = replace(own, card=dict(own.card) | {"sigma": 0.5})
+    other = replace(own, card=msgspec.structs.replace(own.card, sigma=0.5))
     assert list(mask_rivals.partners(other)) == ["adaptive"]
     assert mask_rivals.partners(other)["adaptive"] is other
 

@@ -93,7 +93,6 @@ def other_counts(c):
     ("change", "named"),
     [
         (lambda c: {"radius": c.radius * 1.01}, "radius"),
-        (lambda c: {"radius": float("nan")}, "radius"),
         (lambda c: {"p_a_lower": c.p_a_lower + 1e-6}, "p_a_lower"),
         (lambda c: {"alpha": 0.01}, "alpha"),
         (lambda c: {"predicted": 1 - c.predicted}, "predicted"),
@@ -263,7 +262,8 @@ def test_the_command_verifies_and_refuses(home, capsys):
         ({"counts": [60]}, 1, "counts where"),
         ({"sigma": -1}, 2, "sigma"),
         ({"n": 10**12}, 2, "n must"),
-        ({"radius": "far"}, 2, "radius"),
+        ({"radius": "far"}, 2, "radius must be a number, not text"),
+        ({"radius": float("nan")}, 2, "radius must be a number of at least 0"),
         ({"stages": 3}, 2, "stages"),
         ({"surprise": 1}, 2, "not an rsviz certificate"),
     ],
@@ -287,5 +287,5 @@ def test_a_file_that_is_no_certificate_gets_a_sentence(home, capsys):
 def test_the_fresh_seed_must_be_another(case):
     c, x_CHW, _ = case
     with pytest.raises(UserError, match="own"):
-        verify.verify(c, x_CHW, catalog.Checkpoint("n", None, {}, "", None), c.seed)
+        verify.verify(c, x_CHW, catalog.Checkpoint("n", None, catalog.Card(), "", None), c.seed)
     assert Certificate.from_json(c.to_json()).settings == {}

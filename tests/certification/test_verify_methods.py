@@ -91,7 +91,7 @@ def test_what_does_not_follow_from_the_counts_is_refused(case, change):
     c, x_CHW, nets = case
     altered = replace(c, **change(c))
     if c.method == "ensemble" and altered.settings:
-        card = {"method": c.method, "dataset": "shapes", "network": "compact"}
+        card = catalog.Card(method=c.method, dataset="shapes", network="compact")
         checkpoint = catalog.Checkpoint("net", None, card, c.checkpoint_sha256, None)
         check = verify.verify(altered, x_CHW, checkpoint, 1)[2]
     else:
@@ -168,8 +168,8 @@ def test_a_shipped_checkpoint_verifies_and_its_altered_weights_do_not(
     assert verify.holds(checks), [check.says for check in checks]
     assert say(tmp_path, c, SHIPS[name]) == 0
     assert say(tmp_path, replace(c, radius=c.radius + 0.01), SHIPS[name]) == 1
-    others = [m["name"] for m in checkpoint.card.get("members", ())]
-    parts = checkpoint.card.get("parts", {}).values()
+    others = [m.name for m in checkpoint.card.members]
+    parts = checkpoint.card.parts.values()
     others += [part["checkpoint"] for part in parts if "checkpoint" in part]
     for folder in (name, *others):
         shutil.copytree(SHIPPED / folder, tmp_path / "there" / folder)

@@ -123,7 +123,7 @@ def test_the_network_is_found_by_its_weights(network):
         0.5,
         of_dataset("cifar10"),
     )
-    assert own.checkpoint.card["network"] == network
+    assert own.checkpoint.card.network == network
     assert own.checkpoint.name == "yours: best.pth.tar"
     assert own.checkpoint.verified
     assert len(own.checkpoint.sha256) == 64
@@ -357,7 +357,7 @@ def test_an_imported_network_is_the_visitors_own(folder):
     checkpoint = foreign.import_network(found, folder / "mine.pth", "shapes", 0.25, how, "import")
     assert checkpoint.verified
     assert checkpoint.sha256 == own.checkpoint.sha256
-    assert catalog.find("mine.pth").card["normalisation"] == {
+    assert catalog.find("mine.pth").card.normalisation == {
         "mean": [0.1, 0.2, 0.3],
         "std": [0.4, 0.5, 0.6],
     }
@@ -393,6 +393,6 @@ def test_another_normalisation_is_another_network(folder):
     checkpoint = foreign.import_network(
         found, folder / "mine.pth", "shapes", 0.25, Normalisation(), ""
     )
-    card = dict(checkpoint.card) | {"normalisation": {"mean": [0.5] * 3, "std": [1.0] * 3}}
+    card = dict(checkpoint.stored) | {"normalisation": {"mean": [0.5] * 3, "std": [1.0] * 3}}
     catalog.write_card(checkpoint.folder, card)
     assert "sha256 differs" in catalog.find("mine.pth").problem

@@ -143,13 +143,13 @@ def test_a_kill_while_saving_leaves_the_old_checkpoint_or_the_new(
         if first:
             assert found.problem == "it has no card.json"
         else:
-            assert (found.sha256, found.card["seed"]) == (hashes["old"], 1)
+            assert (found.sha256, found.card.seed) == (hashes["old"], 1)
     else:
-        assert (found.sha256, found.card["seed"], found.problem) == (hashes["new"], 2, None)
+        assert (found.sha256, found.card.seed, found.problem) == (hashes["new"], 2, None)
         net = load(found, ready=False)
         assert torch.equal(net[1].fc.bias, new[1].fc.bias.half().float())
     save(old, tmp_path / "net", CARD | {"seed": 3})  # and it can be saved again
-    assert catalog.find("net", tmp_path).card["seed"] == 3
+    assert catalog.find("net", tmp_path).card.seed == 3
     assert not [f for f in (tmp_path / "net").iterdir() if f.name.endswith(".part")]
 
 

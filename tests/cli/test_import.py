@@ -31,7 +31,7 @@ def test_it_becomes_a_checkpoint_that_certifies_and_verifies(folder, capsys):
     assert "a compact for shapes, sigma 0.25" in out
     assert "pixels are taken as they are, from 0 to 1 (guessed" in out
     assert "Right on 300 noisy test images, by normalisation: none" in out
-    card = catalog.find("under-net.pth").card
+    card = catalog.find("under-net.pth").stored
     assert card["normalisation"] == {"mean": [0, 0, 0], "std": [1, 1, 1]}
     assert card["imported_from"]["file"] == "under-net.pth"
     assert card["command"].startswith("python -m rsviz")
@@ -61,7 +61,7 @@ def test_the_normalisation_is_the_one_stated(folder, capsys, how, card, why):
     code, out, _ = run(capsys, "import", folder / "x.pt", *GIVEN, "--name", "net", *more)
     assert code == 0
     assert f"({why}" in out
-    stated = catalog.find("net").card["normalisation"]
+    stated = catalog.find("net").card.normalisation
     assert (stated["mean"], stated["std"]) == card
     weights.load(catalog.find("net"))
 

@@ -161,7 +161,7 @@ def test_the_checkpoint_names_its_experts_and_how_its_thresholds_were_chosen(mad
     made_here = catalog.find("cascade")
     assert made_here.problem is None
     card = made_here.card
-    assert card["parts"] == {
+    assert card.parts == {
         f"classifier-{level:g}": {
             "checkpoint": f"expert-{level:g}",
             "sha256": catalog.find(f"expert-{level:g}").sha256,
@@ -169,12 +169,12 @@ def test_the_checkpoint_names_its_experts_and_how_its_thresholds_were_chosen(mad
         for level in LEVELS
     }
     assert not (made_here.folder / "weights.safetensors").exists()
-    head, held = logs.own_rows(made_here.folder / card["fit"]["log"])
+    head, held = logs.own_rows(made_here.folder / card.fit["log"])
     assert (head["split"], len(held)) == ("train", 6)
-    acr = card["fit"]["acr"]
-    assert acr[card["run"]["thresholds"]] == max(acr.values())
+    acr = card.fit["acr"]
+    assert acr[card.run["thresholds"]] == max(acr.values())
     assert len(acr) == 36
-    votes = level_votes.of_log(made_here.folder / card["fit"]["log"])
+    votes = level_votes.of_log(made_here.folder / card.fit["log"])
     read = level_votes.certificates(votes, {"thresholds": "0.5,0.6,0.7"})
     gains = [c.radius * (c.predicted == y) for c, y in zip(read, votes.label_N, strict=True)]
     assert acr["0.5,0.6,0.7"] == pytest.approx(sum(gains) / 6, abs=1e-4)

@@ -35,7 +35,7 @@ def test_nothing_is_gained_where_nothing_was_measured(tmp_path):
 
 
 def test_a_mask_costs_arithmetic_and_none_costs_nothing_more(tmp_path):
-    by_method = {c.card["method"]: c for c in mask_rivals.on_canvases(make_rivals(tmp_path))}
+    by_method = {c.card.method: c for c in mask_rivals.on_canvases(make_rivals(tmp_path))}
     assert mask_gains.arithmetic(by_method["plain-linf"]) == 1
     assert mask_gains.arithmetic(by_method["static"]) == 1
     shipped = catalog.find("shapes-k48-adaptive-1.0")

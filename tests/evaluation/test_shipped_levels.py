@@ -17,7 +17,7 @@ from rsviz.smoothing import driver, voters
 from rsviz.smoothing.estimates import draw_noise
 from rsviz.smoothing.pgd import pgd
 
-SHIPPED = {c.name for c in catalog.list_checkpoints() if c.card.get("measured")}
+SHIPPED = {c.name for c in catalog.list_checkpoints() if c.card.measured}
 METHODS = tuple(m for m in ("dual", "routing", "variational") if f"shapes-{m}" in SHIPPED)
 PREDICT = {"dual": dual.predict, "routing": dual.predict, "variational": variational.predict}
 IMAGES = 12
@@ -30,14 +30,14 @@ def shipped(method):
 def logged(method):
     """The levels a shipped log chose beside those held fixed: of the experts, or the universal."""
     checkpoint = shipped(method)
-    file = checkpoint.folder / checkpoint.card["measured"][0]["log"]
+    file = checkpoint.folder / checkpoint.card.measured[0].log
     base = ("0.25", "0.5", "1.0") if method == "routing" else ("universal",)
     fixed = {}
     for card_of in (catalog.find(f"shapes-gaussian-{end}") for end in base):
-        for row in card_of.card["measured"]:
-            if card_of.card["sigma"] not in (None, row["sigma"]):
+        for row in card_of.card.measured:
+            if card_of.card.sigma not in (None, row.sigma):
                 continue
-            fixed[row["sigma"]] = logs.read_log(card_of.folder / row["log"])
+            fixed[row.sigma] = logs.read_log(card_of.folder / row.log)
     return chosen_levels.compare(logs.read_log(file), chosen_levels.levels_of(file), fixed)
 
 
@@ -66,7 +66,7 @@ def test_a_larger_lambda_moves_levels_towards_the_target():
     checkpoint = shipped("variational")
     nets, data = weights.load_nets(checkpoint), datasets.load("shapes", "test")
     x_NCHW = torch.stack([data.image(i) for i in range(0, 600, 20)])
-    target = float(checkpoint.card["sigma_training"])
+    target = float(checkpoint.card.sigma_training)
     away = []
     for lam in (0.0, 0.5, 1.0):
         lam_N = torch.full((len(x_NCHW),), lam)
@@ -103,7 +103,7 @@ def broken(method, factor, steps=20, draws=16):
     nets, changed, tried = weights.load_nets(checkpoint), 0, 0
     # The widest budget gives the largest radii, so the most to be broken.
     widest = {"budget": 1.0} if method == "variational" else {}
-    settings = tuple(sorted((checkpoint.card.get("run", {}) | widest).items()))
+    settings = tuple(sorted((checkpoint.card.run | widest).items()))
     for i in range(1, 2000, 37):
         x_CHW = data.image(i)
         spec = certify.make_spec(checkpoint, x_CHW, n=1000, seed=1, settings=settings)

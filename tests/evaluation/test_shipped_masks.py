@@ -19,7 +19,7 @@ from rsviz.smoothing import queries
 SHIPPED = [
     c.name
     for c in catalog.list_checkpoints()
-    if c.card.get("method") == "adaptive" and c.card["dataset"].startswith("shapes-k")
+    if c.card.method == "adaptive" and c.card.dataset.startswith("shapes-k")
 ]
 ATTACKED, VOTES = 10, 2000
 HOW = attack.AttackSpec((0.99, 3.0), Norm.LINF, steps=15, draws=32, n=1000, seed=9)
@@ -33,7 +33,7 @@ def test_there_are_shipped_masks():
 def shipped(request):
     """A checkpoint, its networks, and a function that gives its test canvases and their labels."""
     checkpoint = catalog.find(request.param)
-    size = INPUT_SIZE[checkpoint.card["dataset"]]
+    size = INPUT_SIZE[checkpoint.card.dataset]
 
     def at(i):
         drawn = shapes.draw(shapes.SEEDS["test"], i)
@@ -70,7 +70,7 @@ def test_another_images_mask_does_worse(shipped):
         found = [at(i) for i in range(first, first + 40)]
         x_NCHW = torch.stack([x for x, _, _ in found])
         y_N = torch.tensor([y for _, y, _ in found])
-        sigma = torch.full((40, 1, 1, 1), checkpoint.card["sigma"])
+        sigma = torch.full((40, 1, 1, 1), checkpoint.card.sigma)
         right = torch.zeros(2, 40)
         with torch.inference_mode():
             for _ in range(3):  # the same noise for both
@@ -84,7 +84,7 @@ def test_another_images_mask_does_worse(shipped):
 
 def test_the_mask_finds_the_object_far_better_than_chance(shipped):
     checkpoint, nets, at = shipped
-    spec = RunSpec("x", checkpoint.name, checkpoint.card["sigma"], method="adaptive")
+    spec = RunSpec("x", checkpoint.name, checkpoint.card.sigma, method="adaptive")
     voter = adaptive.voter_of(nets, spec)
     generator, found, blind = torch.Generator().manual_seed(12), [], []
     for i in range(0, 300, 3):
@@ -105,7 +105,7 @@ def test_the_mask_finds_the_object_far_better_than_chance(shipped):
 
 
 def certificate(x_CHW, nets, checkpoint, n, seed):
-    spec = RunSpec("x", checkpoint.name, checkpoint.card["sigma"], n=n, seed=seed)
+    spec = RunSpec("x", checkpoint.name, checkpoint.card.sigma, n=n, seed=seed)
     start, read = (
         partial(adaptive.certify, x_CHW, nets, spec),
         partial(adaptive.read, d=x_CHW.numel()),
@@ -126,7 +126,7 @@ def test_attacks_inside_the_radius_fail_and_three_times_as_far_half_succeed(ship
         c = certificate(x_CHW, nets, checkpoint, VOTES, 0)
         if c.abstained or c.predicted != label:
             continue
-        sigma = checkpoint.card["sigma"]
+        sigma = checkpoint.card.sigma
         spec = RunSpec("x", checkpoint.name, sigma, method="adaptive", seed=5)
         answers = []
         for a in attack.attack(x_CHW, nets, spec, c, HOW):

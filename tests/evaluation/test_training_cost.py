@@ -2,9 +2,11 @@ import json
 import re
 from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pytest
 
+from rsviz.checkpoints.catalog import Card
 from rsviz.evaluation import curves, training_cost
 from rsviz.evaluation.logs import parse_log
 from rsviz.figures import claims
@@ -25,7 +27,7 @@ def network(root, name, seconds, levels=(0.5,), dataset="cifar10", method="gauss
     start = {"start": more["start"]} if "start" in more else {}
     card = {"seconds": seconds, "method": method, "dataset": dataset, "device": "CPU"} | start
     (root / name / "card.json").write_text(json.dumps(card))
-    whole = card | {"measured": measured}
+    whole = msgspec.convert(card | {"measured": measured}, Card)
     return SimpleNamespace(name=name, verified=True, card=whole, folder=root / name)
 
 

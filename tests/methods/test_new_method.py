@@ -33,7 +33,7 @@ def registered(monkeypatch, tmp_path):
 def mirrored(folder):
     """A checkpoint of the method whose every vote is for class ALWAYS."""
     made = constant_network(folder)
-    catalog.write_card(folder, dict(made.card) | {"method": "mirror"})
+    catalog.write_card(folder, dict(made.stored) | {"method": "mirror"})
     return catalog.inspect(folder)
 
 
@@ -54,7 +54,7 @@ def test_it_is_trained_from_the_command_line(registered, monkeypatch, capsys):
     assert main([*words.split(), str(registered / "made")]) in (0, None)
     assert seen == [32, 32]
     card = catalog.find("made").card
-    assert (card["method"], card["settings"], card["sigma"]) == ("mirror", {}, 0.5)
+    assert (card.method, card.settings, card.sigma) == ("mirror", {}, 0.5)
     with pytest.raises(SystemExit):
         main(["train", "mirrors", "--dataset", "shapes"])
     assert "'mirror'" in capsys.readouterr().err

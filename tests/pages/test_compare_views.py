@@ -109,7 +109,7 @@ def _shake(folder, seed):
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         net[1].fc.weight.add_(0.3 * torch.randn(net[1].fc.weight.shape, generator=generator))
-    card = dict(catalog.inspect(folder).card)
+    card = dict(catalog.inspect(folder).stored)
     save(net, folder, card)
 
 
@@ -207,7 +207,7 @@ def test_claims_set_acr_against_the_minutes_in_the_cards(opened, tmp_path, monke
         network = constant_network(tmp_path / "three" / name)
         row = {"norm": "L2", "sigma": 0.5, "subset": "test", "n": 500, "alpha": 0.001}
         rows = [row | {"acr": 0.7}, row | {"acr": 0.4, "sigma": 0.25}][: 2 if name == "a" else 1]
-        catalog.write_card(network.folder, {**network.card, "seconds": seconds, "measured": rows})
+        catalog.write_card(network.folder, {**network.stored, "seconds": seconds, "measured": rows})
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path / "three"))
     at = opened("Claims")
     (points,) = json.loads(at.get("plotly_chart")[0].proto.spec)["data"]
@@ -220,7 +220,7 @@ def test_claims_set_acr_against_the_minutes_in_the_cards(opened, tmp_path, monke
 
 
 def test_an_ensembles_row_is_read_from_the_log_of_its_own_weighting(monkeypatch):
-    checkpoint = SimpleNamespace(name="both", card={"weighting": "optimal"})
+    checkpoint = SimpleNamespace(name="both", card=catalog.Card(weighting="optimal"))
     image = SimpleNamespace(image="shapes/test/5", sigma=0.5)
     logs = {
         w: SimpleNamespace(

@@ -17,7 +17,7 @@ def folder(monkeypatch, tmp_path, open_page):
     """A folder with one network of the method, whose every vote is for class ALWAYS."""
     monkeypatch.setitem(METHODS, "mirror", mirror.METHOD)
     made = constant_network(tmp_path / "shapes-mirror-0.5")
-    catalog.write_card(made.folder, dict(made.card) | {"method": "mirror"})
+    catalog.write_card(made.folder, dict(made.stored) | {"method": "mirror"})
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
     monkeypatch.setenv("RSVIZ_LOGS", str(tmp_path / "logs"))
     return tmp_path

@@ -42,16 +42,16 @@ def test_each_method_is_made_and_can_be_measured(few, tmp_path, method):
         spec(method, settings=settings), root / method, "cpu", "the command", report=lambda _: None
     )
     assert made.verified
-    assert made.card["method"] == method
-    assert made.card["command"] == "the command"
-    assert made.card["train_images"] == 32
+    assert made.card.method == method
+    assert made.card.command == "the command"
+    assert made.card.train_images == 32
     nets = weights.load_nets(made)
     assert set(nets) == ({"classifier"} if method == "plain-linf" else {"classifier", "mask"})
     how = evaluate.spec_for(made, None, first=2, n0=10, n=100, alpha=0.001, seed=0)
     log = root / method / "certified.csv"
     curve = measure.measure(made, how, log, "cpu", "measured", lambda _: None)
     assert (curve.norm, curve.images) == ("Linf", 2)
-    assert catalog.find(method).card["measured"][0]["norm"] == "Linf"
+    assert catalog.find(method).card.measured[0].norm == "Linf"
 
 
 def test_what_is_saved_is_what_was_trained(few):
@@ -119,8 +119,8 @@ def test_settings_reach_the_networks_and_the_images(few):
     assert sum(p.numel() for p in nets["mask"].parameters()) == 31_577
     settings = (("channels", 4.0), ("images", 24.0))
     made = make(spec("adaptive", settings=settings), root / "b", "cpu", "", report=lambda _: None)
-    assert made.card["train_images"] == 24
-    assert made.card["parts"]["mask"] == {"network": "mask-unet", "channels": 4, "half": True}
+    assert made.card.train_images == 24
+    assert made.card.parts["mask"] == {"network": "mask-unet", "channels": 4, "half": True}
     assert len(data) == 32
 
 
@@ -132,7 +132,7 @@ def test_a_learned_split_moves_is_recorded_and_is_what_a_certificate_spends(few)
         *(root / "s", "cpu", ""),
         report=lambda _: None,
     )
-    f = made.card["run"]["f"]
+    f = made.card.run["f"]
     state = torch.load(card.state_folder() / "s.pt", weights_only=True)["net"]
     assert f == pytest.approx(float(torch.sigmoid(state["split.logit"])), abs=5e-5)
     assert 0 < f < 1
@@ -143,7 +143,7 @@ def test_a_learned_split_moves_is_recorded_and_is_what_a_certificate_spends(few)
     run_spec = certify.make_spec(made, x_CHW, n=100, n0=10)
     assert adaptive.voter_of(nets, run_spec).shares_K == (f, 1 - f)
     first, second = adaptive.first_votes(x_CHW, nets, run_spec, 4).answers
-    assert first.s_N111.flatten().tolist() == pytest.approx([made.card["sigma"] / f**0.5] * 4)
+    assert first.s_N111.flatten().tolist() == pytest.approx([made.card.sigma / f**0.5] * 4)
     level = second.w_N1HW.square().mean((1, 2, 3)).sqrt() * (1 / (1 - f)) ** 0.5
     assert torch.allclose(second.s_N111.flatten(), level, rtol=1e-5)
     assert dict(certify.certify(x_CHW, made, n=100, n0=10).settings) == {"f": f}

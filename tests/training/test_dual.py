@@ -39,9 +39,9 @@ def make(module, name, spec, said=None):
 
 def test_dual_trains_both_networks_and_says_how():
     made = make(dual, "both", replace(SPEC, settings=FEW))
-    assert made.verified and made.card["sigma"] is None
-    assert made.card["run"] == {"levels": "0.25,0.5,1", "sigma_e": 1.0}
-    assert made.card["train_images"] == 80 and made.card["settings"]["votes"] == 4
+    assert made.verified and made.card.sigma is None
+    assert made.card.run == {"levels": "0.25,0.5,1", "sigma_e": 1.0}
+    assert made.card.train_images == 80 and made.card.settings["votes"] == 4
     nets = weights.load_nets(made, ready=False)
     assert inspection.class_count(nets["estimator"]) == 3
     before = weights.load(catalog.find("base"), ready=False).state_dict()
@@ -99,7 +99,7 @@ def test_routing_names_its_experts_by_hash():
     spec = replace(SPEC, method="routing", start="", settings=(("experts", "expert"), *FEW))
     made = make(dual, "routed", spec)
     assert made.verified
-    parts = made.card["parts"]
+    parts = made.card.parts
     assert parts["classifier-1"]["checkpoint"] == "expert-1.0"
     assert parts["classifier-0.25"]["sha256"] == catalog.find("expert-0.25").sha256
     assert sorted(weights.load_nets(made)) == [
@@ -113,7 +113,7 @@ def test_routing_names_its_experts_by_hash():
 def test_a_selector_is_trained_for_a_classifier_that_stays():
     spec = replace(SPEC, method="variational", sigma=0.5, settings=(("images", 80.0),))
     made = make(variational, "chosen", spec)
-    assert made.verified and made.card["sigma"] is None
+    assert made.verified and made.card.sigma is None
     nets = weights.load_nets(made)
     base = weights.load(catalog.find("base"))
     x_NCHW = torch.rand(2, 3, 32, 32)

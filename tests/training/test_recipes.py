@@ -42,19 +42,19 @@ def test_every_shipped_checkpoint_is_verified_and_made_by_its_recipe():
         assert c.problem is None, (c.name, c.problem)
         recipe = find_recipe(c.name)
         assert recipe is not None, c.name
-        assert c.card["command"] == recipe.train_command()
+        assert c.card.command == recipe.train_command()
 
 
 def test_every_measurement_on_a_card_is_what_its_log_says():
     seen = 0
     for c in catalog.list_checkpoints():
-        for m in c.card["measured"]:
-            log = logs.read_log(c.folder / m["log"])
-            curve = curves.curve(log, [float(r) for r in m["accuracy"]])
-            assert curve.acr == pytest.approx(m["acr"], abs=5e-5)
-            assert curve.images == m["images"]
-            assert curve.accuracy_R == pytest.approx(tuple(m["accuracy"].values()), abs=5e-5)
-            assert (curve.n, curve.alpha, curve.sigma) == (m["n"], m["alpha"], m["sigma"])
+        for m in c.card.measured:
+            log = logs.read_log(c.folder / m.log)
+            curve = curves.curve(log, [float(r) for r in m.accuracy])
+            assert curve.acr == pytest.approx(m.acr, abs=5e-5)
+            assert curve.images == m.images
+            assert curve.accuracy_R == pytest.approx(tuple(m.accuracy.values()), abs=5e-5)
+            assert (curve.n, curve.alpha, curve.sigma) == (m.n, m.alpha, m.sigma)
             seen += 1
     assert seen
 

@@ -29,8 +29,8 @@ def takes(methods: Iterable[Method]) -> dict[str, Takes]:
 
 def pick(checkpoint: Checkpoint) -> tuple[tuple[str, Any], ...]:
     """Show the controls of a checkpoint's method; return its settings and those of the card."""
-    method = METHODS[checkpoint.card["method"]]
-    given = dict(checkpoint.card.get("run", {}))
+    method = METHODS[checkpoint.card.method]
+    given = dict(checkpoint.card.run)
     for control in method.controls:
         assert method.options is not None  # its fields are what controls turn
         default = given.get(control.setting, getattr(method.options(), control.setting))

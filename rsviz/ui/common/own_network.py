@@ -58,7 +58,7 @@ def pick(dataset: str) -> Checkpoint | None:
             return None
         c = own.checkpoint
         st.caption(
-            f":material/check: {plain(c.name)} is used: a {c.card['network']}, sha256 "
+            f":material/check: {plain(c.name)} is used: a {c.card.network}, sha256 "
             f"{c.sha256[:12]}. In front of it, {in_words(how)} ({why}). A link to this page does "
             "not hold it."
         )

@@ -36,15 +36,13 @@ def usable(dataset: str, pages: Sequence[str] = ("certify",)) -> list[Checkpoint
     pages : those that show the methods wanted live.
     """
     found = [c for c in catalog.list_checkpoints() if c.verified]
-    known = [
-        c for c in found if c.card["dataset"] in CLASSES and METHODS[c.card["method"]].page in pages
-    ]
-    fitting = [c for c in known if not dataset or c.card["dataset"] == dataset]
+    known = [c for c in found if c.card.dataset in CLASSES and METHODS[c.card.method].page in pages]
+    fitting = [c for c in known if not dataset or c.card.dataset == dataset]
 
     def rank(c: Checkpoint) -> tuple[bool, bool, bool, str]:
-        middle = c.card.get("sigma") == 0.5
-        chooses = METHODS[c.card["method"]].chooses_sigma
-        return (not dataset and c.card["dataset"] != "cifar10", chooses, not middle, c.name)
+        middle = c.card.sigma == 0.5
+        chooses = METHODS[c.card.method].chooses_sigma
+        return (not dataset and c.card.dataset != "cifar10", chooses, not middle, c.name)
 
     return sorted(fitting, key=rank)
 
@@ -252,13 +250,13 @@ def pick_device() -> str:
 
 def trained_sigma(checkpoint: Checkpoint) -> float:
     """Return the offered noise level nearest to what the checkpoint was trained at."""
-    sigma = checkpoint.card.get("sigma")
+    sigma = checkpoint.card.sigma
     return min(SIGMAS, key=lambda s: abs(s - (0.5 if sigma is None else sigma)))
 
 
 def pick_settings(checkpoint: Checkpoint) -> tuple[dict[str, Any], str]:
     """Show sigma, n, seed and device; return the settings of a run, and the device."""
-    sigma, method = None, METHODS[checkpoint.card["method"]]
+    sigma, method = None, METHODS[checkpoint.card.method]
     if method.chooses_sigma:
         st.caption("This network chooses the noise of each picture itself.")
     else:

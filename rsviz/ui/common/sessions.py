@@ -90,7 +90,7 @@ def class_names(checkpoint: str) -> tuple[str, ...]:
     own = state.OWN_CLASSES.get()
     if checkpoint in own:
         return own[checkpoint]
-    return CLASSES[catalog.find(checkpoint).card["dataset"]]
+    return CLASSES[catalog.find(checkpoint).card.dataset]
 
 
 def devices() -> list[str]:

@@ -32,7 +32,7 @@ def show() -> None:
     """Show the choice of networks, then their matrix, the weights, and an image's radii."""
     found = _candidates()
     dataset = _dataset(found)
-    fitting = [c for c in found if c.card["dataset"] == dataset]
+    fitting = [c for c in found if c.card.dataset == dataset]
     if len(fitting) < 2:
         st.info("An ensemble needs two networks of one data set whose images are here.")
         return
@@ -89,15 +89,15 @@ def _candidates() -> list[Checkpoint]:
         c
         for c in catalog.list_checkpoints()
         if c.verified
-        and not {"members", "parts"} & set(c.card)
-        and c.card["dataset"] in CLASSES
-        and "-k" not in c.card["dataset"]
-        and datasets.available(c.card["dataset"])
+        and not (c.card.members or c.card.parts)
+        and c.card.dataset in CLASSES
+        and "-k" not in c.card.dataset
+        and datasets.available(c.card.dataset)
     ]
 
 
 def _dataset(found: Sequence[Checkpoint]) -> str:
-    names = sorted({c.card["dataset"] for c in found})
+    names = sorted({c.card.dataset for c in found})
     if len(names) < 2:
         return names[0] if names else ""
     address.check(among=[picture_picker.TITLES[name] for name in names])
@@ -121,9 +121,9 @@ def _default(dataset: str) -> str:
 
 def _pick(fitting: Sequence[Checkpoint]) -> tuple[list[Checkpoint], float, int]:
     names = [c.name for c in fitting]
-    trained = [c.name for c in fitting if c.card.get("sigma") in (0.5, None)]
+    trained = [c.name for c in fitting if c.card.sigma in (0.5, None)]
     first = (trained if len(trained) > 1 else names)[:2]
-    key = f"members-{fitting[0].card['dataset']}"
+    key = f"members-{fitting[0].card.dataset}"
     address.check(**{key: names}, sigma=SIGMAS, n=VOTES)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         chosen = st.multiselect(

@@ -40,9 +40,9 @@ def show() -> None:
         c
         for c in catalog.list_checkpoints()
         if c.verified
-        and c.card["dataset"] in CLASSES
-        and c.card["method"] in METHODS
-        and datasets.available(c.card["dataset"])
+        and c.card.dataset in CLASSES
+        and c.card.method in METHODS
+        and datasets.available(c.card.dataset)
     ]
     if not found:
         st.info("There is no network here whose data set is on this machine.")
@@ -67,12 +67,12 @@ def _pick(found: list[Checkpoint]) -> tuple[Checkpoint, EvaluationSpec, str]:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         checkpoint = pick_network(found, "Network", "Whose test images are certified.", width=280)
         sigma: float | None = None
-        if not METHODS[checkpoint.card["method"]].chooses_sigma:
+        if not METHODS[checkpoint.card.method].chooses_sigma:
             sigma = pick_sigma(trained_sigma(checkpoint), width=150)
         how = st.segmented_control(
             "Images", ["every", "first"], default="every", key="which", bind="query-params"
         )
-        size = datasets.load(checkpoint.card["dataset"], "test")
+        size = datasets.load(checkpoint.card.dataset, "test")
         label = "k: every k-th image" if how != "first" else "m: the first m images"
         number = st.number_input(
             label, 1, len(size), 50 if how != "first" else 100, key=f"number-{how}", width=170

@@ -77,7 +77,7 @@ def _dataset(own: str) -> str:
 def _settings(found: Sequence[Checkpoint]) -> tuple[list[Checkpoint], int, int, str]:
     with st.expander("Networks, votes, seed", icon=":material/tune:"):
         names = [c.name for c in found]
-        key = f"nets-{found[0].card['dataset']}"
+        key = f"nets-{found[0].card.dataset}"
         address.check(**{key: names}, n=VOTES)
         chosen = st.multiselect(
             "Networks",
@@ -186,7 +186,7 @@ def _measured(contender: Contender) -> Row | None:
 def _other_weighting(checkpoint: Checkpoint, source: str) -> bool:
     """Whether a log is of an ensemble's members weighed in another way than it votes with."""
     folder, _, file = source.rpartition("/")
-    return folder.endswith("weightings") and file != f"{checkpoint.card.get('weighting')}.csv"
+    return folder.endswith("weightings") and file != f"{checkpoint.card.weighting}.csv"
 
 
 def _show_latest(job: Job, classes: Sequence[str], label: int | None, pin: str | None) -> None:

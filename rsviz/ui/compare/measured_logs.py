@@ -45,7 +45,7 @@ def measured() -> tuple[dict[str, Entry], list[str]]:
         for path in [*sorted(c.folder.glob("certified*.csv")), *sorted(c.folder.glob(WEIGHTINGS))]:
             try:
                 stat = path.stat()
-                trained = c.card.get("sigma")
+                trained = c.card.sigma
                 entry = _read(str(path), c.name, stat.st_mtime_ns, stat.st_size, trained)
                 if path.parent == c.folder and c.verified:
                     _check_weights(entry, c.sha256)

@@ -84,7 +84,7 @@ def _named(logs: Mapping[str, Log]) -> list[Entry]:
 def _trained(sha256: str) -> float | None:
     """Return the noise that a network was trained at, if it is one of those here."""
     found = catalog.list_checkpoints() if sha256 else []
-    return next((c.card.get("sigma") for c in found if c.sha256 == sha256), None)
+    return next((c.card.sigma for c in found if c.sha256 == sha256), None)
 
 
 def _ask(log: Log, sha256: str) -> Log:

@@ -23,8 +23,8 @@ def show_costs(selectors: Mapping[str, Checkpoint]) -> None:
     """Show votes and multiply-adds of each chooser beside those of plain smoothing."""
     found = {}
     for method, c in selectors.items():
-        if measured := c.card.get("measured"):
-            found[METHODS[method].label] = _cost(c.name, c.sha256, measured[0]["log"])
+        if measured := c.card.measured:
+            found[METHODS[method].label] = _cost(c.name, c.sha256, measured[0].log)
     if not found:
         return
     st.subheader("What choosing costs")
@@ -53,9 +53,7 @@ def show_costs(selectors: Mapping[str, Checkpoint]) -> None:
 @st.cache_data(max_entries=16, show_spinner=False)
 def _cost(name: str, sha256: str, file: str) -> chosen_levels.Cost:
     checkpoint = catalog.find(name)
-    share = chosen_levels.share(
-        weights.load_nets(checkpoint), INPUT_SIZE[checkpoint.card["dataset"]]
-    )
+    share = chosen_levels.share(weights.load_nets(checkpoint), INPUT_SIZE[checkpoint.card.dataset])
     return chosen_levels.of_log(checkpoint.folder / file, share)
 
 

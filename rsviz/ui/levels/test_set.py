@@ -5,14 +5,13 @@ Shape suffixes: N images.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import streamlit as st
 import torch
 
 from rsviz.checkpoints import catalog
-from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.checkpoints.catalog import Checkpoint, Measured
 from rsviz.core.errors import UserError
 from rsviz.core.radius import down
 from rsviz.data import datasets, images
@@ -33,14 +32,14 @@ def fixed_logs(dataset: str, experts: bool) -> dict[float, Log]:
     found: dict[float, Log] = {}
     for c in catalog.list_checkpoints():
         card = c.card
-        if not c.verified or card["dataset"] != dataset or not is_plain(card["method"]):
+        if not c.verified or card.dataset != dataset or not is_plain(card.method):
             continue
-        if (card["sigma"] is None) == experts:
+        if (card.sigma is None) == experts:
             continue
-        for m in card.get("measured", []):
-            if card["sigma"] not in (None, m["sigma"]):
+        for m in card.measured:
+            if m.sigma is None or card.sigma not in (None, m.sigma):
                 continue  # a network at a level it was not trained for
-            found[float(m["sigma"])] = _log(c.name, c.sha256, m["log"])
+            found[m.sigma] = _log(c.name, c.sha256, m.log)
     return dict(sorted(found.items()))
 
 
@@ -52,7 +51,7 @@ def _has_experts(method: str) -> bool:
 
 def _is_tuned(checkpoint: Checkpoint) -> bool:
     """Whether its one classifier has weights of its own, rather than another checkpoint's."""
-    classifier = checkpoint.card.get("parts", {}).get("classifier")
+    classifier = checkpoint.card.parts.get("classifier")
     return classifier is not None and "checkpoint" not in classifier
 
 
@@ -68,11 +67,11 @@ def _levels(name: str, sha256: str, file: str) -> dict[int, float]:
 
 def chosen(checkpoint: Checkpoint) -> Chosen | None:
     """Return what a checkpoint's first shipped log chose beside fixed levels, None if not there."""
-    measured = checkpoint.card.get("measured", [])
-    fixed = fixed_logs(checkpoint.card["dataset"], _has_experts(checkpoint.card["method"]))
+    measured = checkpoint.card.measured
+    fixed = fixed_logs(checkpoint.card.dataset, _has_experts(checkpoint.card.method))
     if not measured or len(fixed) < 2:
         return None
-    args = checkpoint.name, checkpoint.sha256, measured[0]["log"]
+    args = checkpoint.name, checkpoint.sha256, measured[0].log
     try:
         return chosen_levels.compare(_log(*args), _levels(*args), fixed)
     except UserError as error:
@@ -88,11 +87,11 @@ def show_curves(dataset: str, selectors: Mapping[str, Checkpoint]) -> None:
     ]
     entries: list[Entry] = [
         comparison.from_log(
-            replace(_log(c.name, c.sha256, m["log"]), name=METHODS[method].label + _which(m)),
+            replace(_log(c.name, c.sha256, m.log), name=METHODS[method].label + _which(m)),
             "measured here",
         )
         for method, c in selectors.items()
-        for m in c.card.get("measured", [])
+        for m in c.card.measured
     ]
     if not entries:
         return
@@ -123,10 +122,10 @@ def _beside(selectors: Mapping[str, Checkpoint]) -> list[str]:
     """Say the ACR of each chooser beside the best fixed level of its own classifiers."""
     told = []
     for method, c in selectors.items():
-        logs = fixed_logs(c.card["dataset"], _has_experts(method))
-        if not c.card.get("measured") or not logs:
+        logs = fixed_logs(c.card.dataset, _has_experts(method))
+        if not c.card.measured or not logs:
             continue
-        own = curves.acr(_log(c.name, c.sha256, c.card["measured"][0]["log"]))
+        own = curves.acr(_log(c.name, c.sha256, c.card.measured[0].log))
         by_level = {level: curves.acr(log) for level, log in logs.items()}
         best = max(by_level, key=by_level.__getitem__)
         of = "its experts alone" if _has_experts(method) else "a fixed level"
@@ -139,9 +138,9 @@ def _nan(value: float) -> bool:
     return bool(np.isnan(value))
 
 
-def _which(measured: Mapping[str, Any]) -> str:
+def _which(measured: Measured) -> str:
     """Name a further log by what its file adds to certified.csv."""
-    ending = str(measured["log"]).removeprefix("certified").removesuffix(".csv").strip("-")
+    ending = measured.log.removeprefix("certified").removesuffix(".csv").strip("-")
     return f", {ending}" if ending else ""
 
 
@@ -161,7 +160,7 @@ def show_scatter(checkpoint: Checkpoint, found: Chosen) -> None:
         on_select=_open_clicked,
         selection_mode="points",
     )
-    state.SCATTER_DATASET.set(checkpoint.card["dataset"])
+    state.SCATTER_DATASET.set(checkpoint.card.dataset)
     shares = levels.shares(found.level_N)
     told = ", ".join(f"{s:g} for {100 * share:.0f} %" for s, share in shares.items())
     rank = chosen_levels.correlation(found)
@@ -209,7 +208,7 @@ def open_image(name: str) -> None:
 
 def show_gallery(checkpoint: Checkpoint, found: Chosen) -> None:
     """Show images from least to most noise chosen, each with a noisy copy at its level."""
-    dataset = checkpoint.card["dataset"]
+    dataset = checkpoint.card.dataset
     if not datasets.available(dataset):
         return
     st.subheader("From least to most noise")

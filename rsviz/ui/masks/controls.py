@@ -23,7 +23,7 @@ from rsviz.ui.masks import canvas_picker
 def _networks() -> dict[str, Checkpoint]:
     """Return the networks with a mask, by name."""
     found = catalog.list_checkpoints()
-    return {c.name: c for c in found if c.verified and METHODS[c.card["method"]].rivals}
+    return {c.name: c for c in found if c.verified and METHODS[c.card.method].rivals}
 
 
 def adopt_address() -> None:
@@ -51,7 +51,7 @@ def pick_network() -> Checkpoint:
             "run --only adaptive' makes those there are recipes for."
         )
     checkpoint = run_controls.pick_network(
-        sorted(found.values(), key=lambda c: (c.card["dataset"] != "shapes-k48", c.name)),
+        sorted(found.values(), key=lambda c: (c.card.dataset != "shapes-k48", c.name)),
         "Network, for canvases of k x k pixels",
         "A classifier and a mask network trained together; k is the size of the canvas.",
     )
@@ -63,7 +63,7 @@ def pick_network() -> Checkpoint:
 
 def trained_split(checkpoint: Checkpoint) -> float:
     """Return the budget split a network was trained for, chosen or learned, in hundredths."""
-    return min(max(round(float(checkpoint.card.get("run", {}).get("f", 0.5)), 2), 0.05), 0.95)
+    return min(max(round(float(checkpoint.card.run.get("f", 0.5)), 2), 0.05), 0.95)
 
 
 def pick_settings(checkpoint: Checkpoint) -> tuple[float, float, int, int, str]:
@@ -72,7 +72,7 @@ def pick_settings(checkpoint: Checkpoint) -> tuple[float, float, int, int, str]:
         trained_sigma(checkpoint),
         label="Noise budget, sigma",
         about="The noise plain smoothing would add for the same certificate. The networks were "
-        f"trained at {checkpoint.card['sigma']:g}; at another level they see what they never saw.",
+        f"trained at {checkpoint.card.sigma:g}; at another level they see what they never saw.",
     )
     f = st.slider(
         "Budget of the first look, f",

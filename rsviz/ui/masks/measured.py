@@ -1,11 +1,10 @@
 """The Masks page: what the shipped networks were measured at, what the mask gains and costs."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import streamlit as st
 
-from rsviz.checkpoints.catalog import Checkpoint, find
+from rsviz.checkpoints.catalog import Checkpoint, Measured, find
 from rsviz.core.radius import down
 from rsviz.evaluation import mask_gains
 from rsviz.evaluation.mask_gains import Gain
@@ -18,7 +17,7 @@ AT = (0, 1, 2, 3, 4, 6)  # radii of the table, in grey levels
 
 def show(checkpoints: Sequence[Checkpoint]) -> None:
     """Show what networks for canvases were measured at; nothing if none was."""
-    rows = [_row(c, m) for c in checkpoints for m in c.card["measured"] if m["norm"] == "Linf"]
+    rows = [_row(c, m) for c in checkpoints for m in c.card.measured if m.norm == "Linf"]
     if not rows:
         return
     st.subheader("Does it pay?")
@@ -79,15 +78,15 @@ def _arithmetic(name: str, sha256: str) -> float:
     return mask_gains.arithmetic(find(name))
 
 
-def _row(c: Checkpoint, m: Mapping[str, Any]) -> dict[str, object]:
-    far = {round(255 * float(r), 1): a for r, a in m["accuracy"].items()}
+def _row(c: Checkpoint, m: Measured) -> dict[str, object]:
+    far = {round(255 * float(r), 1): a for r, a in m.accuracy.items()}
     return {
-        "method": METHODS[c.card["method"]].label,
-        "canvases": c.card["dataset"],
-        "ACR": float(down(255 * m["acr"], 2)),
+        "method": METHODS[c.card.method].label,
+        "canvases": c.card.dataset,
+        "ACR": float(down(255 * m.acr, 2)),
         **{f"r = {r:g}": round(100 * far[r], 1) for r in AT if r in far},
         "arithmetic": f"{_arithmetic(c.name, c.sha256):.2f} ×",
-        "sigma": m["sigma"],
-        "n": m["n"],
-        "images": m["images"],
+        "sigma": m.sigma,
+        "n": m.n,
+        "images": m.images,
     }
