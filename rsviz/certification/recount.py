@@ -9,7 +9,7 @@ Shape suffixes: K classes (or noise levels), L noise levels.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 from scipy.stats import fisher_exact
 
 from rsviz.core.bounds import anytime_upper
@@ -58,14 +58,15 @@ def claims(c: Certificate) -> list[Claim]:
     ----------
     c : read from counts here, not as it was received.
     """
-    if c.detail.get("rule") == "cascade":
+    rule = c.detail.get("rule")
+    if rule == "cascade":
         return _of_cascade(c)
     found = []
     if c.predicted is not None:
-        sweep = c.detail.get("rule") == "sweep"
+        sweep = rule == "sweep"
         stage = f"bound-{c.sigma:g}" if sweep else "bound"
         found.append(Claim(stage, (c.predicted,), c.p_a_lower, "p_a_lower", "p_A"))
-    if "estimate" in c.detail and c.detail["level"] is not None:
+    if rule == "min" and c.detail["level"] is not None:
         chosen = c.detail["levels"].index(c.detail["level"])
         lower = c.detail["estimate"]["p_lower"]
         of = f"the probability of level {c.detail['level']:g}"
@@ -98,17 +99,19 @@ def _of_cascade(c: Certificate) -> list[Claim]:
 
 
 def _of_interval(c: Certificate, predicted: int) -> list[Claim]:
-    """Return what Variational RS says of the median's two sides, and of the other levels."""
+    """Return what a sweep says of the two sides of the level, and of the class at other levels."""
     level_L, detail = c.detail["levels"], c.detail
+    stage = "selector" if "selector" in detail else "estimate-bound"
+    P = detail.get("quantile", 0.5)
     i, j = (level_L.index(level) for level in detail["interval"])
     found = []
-    for reach, among, of in (
-        (detail["down"][i], range(i, len(level_L)), f"that of level {level_L[i]:g} or more"),
-        (detail["up"][j], range(j + 1), f"that of level {level_L[j]:g} or less"),
+    for reach, among, above, of in (
+        (detail["down"][i], range(i, len(level_L)), 1 - P, f"that of level {level_L[i]:g} or more"),
+        (detail["up"][j], range(j + 1), P, f"that of level {level_L[j]:g} or less"),
     ):
         if reach is not None:  # there is an end of the grid, which no draw passes
-            lower = float(ndtr(reach / detail["q"]))
-            found.append(Claim("selector", tuple(among), lower, "a bound on the median", of))
+            lower = float(ndtr(reach / detail["q"] + ndtri(above)))
+            found.append(Claim(stage, tuple(among), lower, "a bound on the level", of))
     for k in range(i, j + 1):
         if level_L[k] != c.sigma:
             level, lower = level_L[k], float(ndtr(detail["radii"][k] / level_L[k]))

@@ -1,15 +1,22 @@
 """Dual RS: a smoothed network chooses the noise level of each image (arXiv 2512.01782, ICLR 2026).
 
 An estimator whose classes are the noise levels is smoothed with its own sigma_e; a classifier is
-smoothed with the level chosen, G(x) = g_{sigma(x)}(x). If sigma(.) is constant closer than R_s to
-x, and g at that level keeps its class closer than R_c, then G keeps its class closer than
-min(R_s, R_c). Any sigma_e is sound; below the largest level it only caps R_s needlessly. If the
-estimator abstains, so does the whole.
+smoothed with the level chosen, G(x) = g_{sigma(x)}(x). Any sigma_e is sound; below the largest
+level it only caps the radius needlessly. Two rules (``rule``) say what is chosen and proved.
 
-How alpha is shared (``split``). ``half``, the paper's: alpha/2 for each stage; then both radii and
-the level are claimed together. ``none``: alpha for each; the minimum of two lower bounds is a lower
-bound of the minimum and fails only if the bound of the smaller one does, so the radius alone fails
-with probability at most alpha, while 'level and both radii' together would fail with up to 2 alpha.
+``min``, the paper's: the level with most votes. If sigma(.) is constant closer than R_s to x, and g
+at that level keeps its class closer than R_c, then G keeps its class closer than min(R_s, R_c). If
+the estimator abstains, so does the whole.
+
+``sweep``, rsviz's own: levels are ordered, so the level is the quantile P of the votes, and the
+proof that of `rsviz.methods.level_sweep`: the level may move within an interval, at every level of
+which the class is certified. The estimator never abstains; the price is votes at several levels.
+
+How ``min`` shares alpha (``split``). ``half``, the paper's: alpha/2 for each stage; then both radii
+and the level are claimed together. ``none``: alpha for each; the minimum of two lower bounds is a
+lower bound of the minimum and fails only if the bound of the smaller one does, so the radius alone
+fails with probability at most alpha, while 'level and both radii' together would fail with up to
+2 alpha.
 
 Routing: nets ``classifier-0.25``, ``classifier-0.5``, ... instead of one ``classifier``.
 
@@ -32,7 +39,7 @@ from rsviz.core.errors import UserError
 from rsviz.core.flags import PARTIAL, TOO_FEW
 from rsviz.core.settings import check_counts, check_numbers, options_of
 from rsviz.core.spec import SIGMA_MAX, Certificate, RunSpec, Votes
-from rsviz.methods import base
+from rsviz.methods import base, level_sweep
 from rsviz.methods.noise_levels import classifier_at, parse
 from rsviz.networks.inspection import class_count
 from rsviz.smoothing.estimates import draw_noise, log_mean_softmax, noisy_logits
@@ -43,21 +50,35 @@ GUARANTEE = (
     "smoothed estimator chooses the level, the classifier smoothed at that level the class, both "
     "with infinitely many votes) predicts this class for every image closer than the radius in L2."
 )
+SWEEP_GUARANTEE = (
+    "With probability at least 1 - alpha over the noise drawn here, the adaptive classifier (the "
+    "level is the stated quantile of the smoothed estimator's votes, the class that of the "
+    "classifier smoothed at that level, both with infinitely many votes) predicts this class for "
+    "every image closer than the radius in L2."
+)
+LEAVES = "the votes for the level leave others possible, at any distance, that do not certify it"
 
 
 @dataclass(frozen=True)
 class Options:
-    """Settings of a run: the levels, the estimator's own noise (0: the largest level), the split.
+    """Settings of a run: the levels, the estimator's own noise (0: the largest level), the rule.
 
-    ``split`` is ``half`` or ``none``; see the head of this file.
+    ``rule`` is ``min``, with its ``split`` ``half`` or ``none``, or ``sweep``, with its
+    ``quantile``; see the head of this file.
     """
 
     levels: str = "0.25,0.5,1"
     sigma_e: float = 0.0
     split: str = "half"
+    rule: str = "min"  # what logs and certificates that name none were made by
+    quantile: float = 0.5
 
     def __post_init__(self) -> None:
         parse(self.levels)
+        if self.rule not in ("min", "sweep"):
+            raise UserError(f"rule must be min or sweep, but is {self.rule!r}.")
+        if not 0 < self.quantile < 1:
+            raise UserError(f"quantile must lie between 0 and 1, but is {self.quantile!r}.")
         if self.split not in ("half", "none"):
             raise UserError(f"split must be half or none, but is {self.split!r}.")
         if not 0 <= self.sigma_e < SIGMA_MAX:
@@ -78,11 +99,17 @@ class Options:
         """The share of alpha each stage is read at."""
         return 0.5 if self.split == "half" else 1.0
 
+    @property
+    def choice(self) -> level_sweep.Choice:
+        """Who votes for which levels, of the sweep."""
+        return level_sweep.Choice("estimate-bound", self.level_L, self.noise, self.quantile)
+
 
 def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> MethodRun:
-    """Certify one image: n0 + n votes for its level, then n0 + n votes at that level.
+    """Certify one image: votes for its level, then votes for its class.
 
-    R = min(R_s, R_c); an estimator that abstains ends the run, without votes for the class.
+    ``min``: n0 + n for the level, n0 + n at it; an estimator that abstains ends the run. ``sweep``:
+    n for the level, n0 at it, then n at every level that may make the radius larger.
 
     Parameters
     ----------
@@ -104,6 +131,9 @@ def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> Meth
     for level in how.level_L:
         classifier_at(nets, level)  # refused now rather than when one is chosen
     voter = NoisyClassifier(estimator)
+    if how.rule == "sweep":
+        draw = Ask(how.choice.stage, voter, how.noise, spec.n, L)
+        return (yield from _certify_by_sweep(nets, draw, how.choice, spec))
     votes = {}
     for stage, n in (("estimate-select", spec.n0), ("estimate-bound", spec.n)):
         votes[stage] = yield Ask(stage, voter, how.noise, n, L)
@@ -116,6 +146,22 @@ def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> Meth
     return read(votes, spec)
 
 
+def _certify_by_sweep(
+    nets: Mapping[str, nn.Module], draw: Ask, choice: level_sweep.Choice, spec: RunSpec
+) -> MethodRun:
+    votes = {choice.stage: (yield draw)}
+    level: float | None = choice.level_L[choice.index(votes[choice.stage])]
+    stage, n, noise = "select", spec.n0, ""
+    while level is not None:
+        net = classifier_at(nets, level)
+        votes[stage] = yield Ask(
+            stage, NoisyClassifier(net), level, n, class_count(net), noise=noise
+        )
+        level = level_sweep.next_level(choice, votes, spec)
+        stage, n, noise = f"bound-{level or 0:g}", spec.n, "bound"
+    return read(votes, spec)
+
+
 def read_level(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
     """Read the estimator's own certificate: ``predicted`` is the index of the chosen level."""
     how = options_of(Options, spec)
@@ -124,12 +170,14 @@ def read_level(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
 
 
 def read(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
-    """Read a certificate from the votes there are, finished or not: R = min(R_s, R_c).
+    """Read a certificate from the votes there are, finished or not, by the rule of the run.
 
-    Abstains where either stage does; ``detail["why"]`` says in words which, and
-    ``detail["estimate"]`` holds the estimator's counts, its bound and R_s.
+    ``detail["why"]`` says in words what decides, ``detail["estimate"]`` holds the estimator's
+    counts and how far the level holds. ``min`` abstains where either stage does.
     """
     how = options_of(Options, spec)
+    if how.rule == "sweep":
+        return _read_sweep(votes, spec, how)
     estimate = read_level(votes, spec)
     level = None if estimate.predicted is None else how.level_L[estimate.predicted]
     at_level = replace(spec, sigma=level or how.noise, alpha=how.share * spec.alpha)
@@ -152,6 +200,32 @@ def read(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
         flags=partial + too_few,
         detail=_detail(how, estimate, c, level),
     )
+
+
+def _read_sweep(votes: Mapping[str, Votes], spec: RunSpec, how: Options) -> Certificate:
+    """Read by the sweep over intervals of levels."""
+    choice = how.choice
+    found = level_sweep.sweep(choice, votes, spec, SWEEP_GUARANTEE)
+    c = level_sweep.certificate(
+        choice, votes, spec, SWEEP_GUARANTEE, level_sweep.ending(choice, votes, spec), found
+    )
+    draws = votes.get(choice.stage)
+    estimate: dict[str, Any] = {
+        "counts0": [],
+        "counts": list(draws.counts_K) if draws else [],
+        "ended": draws.ended if draws else "running",
+    }
+    also: dict[str, Any] = {"q": how.noise, "sigma_e": how.noise, "quantile": how.quantile}
+    if found is None:
+        why = "The estimator has not chosen a noise level yet."
+        settings = {"rule": "sweep", "levels": list(how.level_L), "level": None}
+        return replace(c, detail=settings | also | {"estimate": estimate, "why": why})
+    i, j = found.low, found.high
+    estimate["radius"] = min(found.down_L[i], found.up_L[j])
+    if estimate["radius"] == float("inf"):  # every level is in the interval
+        estimate["radius"] = None
+    also |= {"estimate": estimate, "radius_class": min(found.radius_L[i : j + 1])}
+    return replace(c, detail=level_sweep.detail(choice, found, votes, LEAVES) | also)
 
 
 def _detail(
@@ -215,11 +289,20 @@ def predict(
 ) -> Generator[Ask, Votes, int | None]:
     """Predict the class of one image with n votes for its level and n for its class, or None.
 
-    The adaptive classifier's class is another one with probability at most alpha.
+    By the rule of the run; the adaptive classifier's class is another one with probability at most
+    alpha.
     """
     how = options_of(Options, spec)
     estimator = NoisyClassifier(base.network(nets, "estimator"))
-    chosen = yield Ask("predict-level", estimator, how.noise, spec.n, len(how.level_L))
+    draw = Ask("predict-level", estimator, how.noise, spec.n, len(how.level_L))
+    if how.rule == "sweep":
+        at_level = {}
+        for s in how.level_L:
+            net = classifier_at(nets, s)
+            stage, voter = f"predict-{s:g}", NoisyClassifier(net)
+            at_level[s] = Ask(stage, voter, s, spec.n, class_count(net))
+        return (yield from level_sweep.predict(how.choice, draw, at_level, spec.alpha))
+    chosen = yield draw
     index, _ = predicted(chosen.counts_K, None, spec.alpha)
     if index is None:
         return None

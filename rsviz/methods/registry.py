@@ -49,7 +49,7 @@ def _dual(title: str) -> Method:
         dual.GUARANTEE,
         options=dual.Options,
         planned=lambda spec: 2 * (spec.n0 + spec.n),
-        logged=("level", "estimate", "radius_class"),
+        logged=("level", "estimate", "radius_class", "interval", "counts"),
         chooses_sigma=True,
         page="levels",
     )
