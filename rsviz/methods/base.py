@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from rsviz.core import reading
 from rsviz.core.errors import UserError
 from rsviz.core.records import read_record
-from rsviz.core.smoothed_median import median_index
+from rsviz.core.smoothed_median import quantile_index
 from rsviz.core.spec import Certificate, Norm, RunSpec, Votes
 from rsviz.smoothing.estimates import noisy_logits
 from rsviz.smoothing.voters import Ask, MethodRun, Voter
@@ -87,16 +87,21 @@ class Control:
 
 @dataclass(frozen=True)
 class Choice:
-    """Who votes for the level of an image, at which noise, and among which levels."""
+    """Who votes for the level of an image, at which noise, and among which levels.
+
+    The level is the ``quantile`` of the votes, or, where that is None, the one with most of them.
+    """
 
     voter: Voter
     noise: float
     level_L: tuple[float, ...]
-    median: bool
+    quantile: float | None
 
     def index(self, counts_L: Sequence[int]) -> int:
-        """Return the level these votes choose: their median, or the one with most votes."""
-        return median_index(counts_L) if self.median else int(np.argmax(counts_L))
+        """Return the level these votes choose."""
+        if self.quantile is None:
+            return int(np.argmax(counts_L))
+        return quantile_index(counts_L, self.quantile)
 
 
 class LevelDetail(Protocol):

@@ -1,15 +1,22 @@
 """Dual RS: a smoothed network chooses the noise level of each image (arXiv 2512.01782, ICLR 2026).
 
 An estimator whose classes are the noise levels is smoothed with its own sigma_e; a classifier is
-smoothed with the level chosen, G(x) = g_{sigma(x)}(x). If sigma(.) is constant closer than R_s to
-x, and g at that level keeps its class closer than R_c, then G keeps its class closer than
-min(R_s, R_c). Any sigma_e is sound; below the largest level it only caps R_s needlessly. If the
-estimator abstains, so does the whole.
+smoothed with the level chosen, G(x) = g_{sigma(x)}(x). Any sigma_e is sound; below the largest
+level it only caps the radius needlessly. Two rules (``rule``) say what is chosen and proved.
 
-How alpha is shared (``split``). ``half``, the paper's: alpha/2 for each stage; then both radii and
-the level are claimed together. ``none``: alpha for each; the minimum of two lower bounds is a lower
-bound of the minimum and fails only if the bound of the smaller one does, so the radius alone fails
-with probability at most alpha, while 'level and both radii' together would fail with up to 2 alpha.
+``min``, the paper's: the level with most votes. If sigma(.) is constant closer than R_s to x, and g
+at that level keeps its class closer than R_c, then G keeps its class closer than min(R_s, R_c). If
+the estimator abstains, so does the whole.
+
+``sweep``, rsviz's own: levels are ordered, so the level is the quantile P of the votes, and the
+proof that of `rsviz.methods.level_sweep`: the level may move within an interval, at every level of
+which the class is certified. The estimator never abstains; the price is votes at several levels.
+
+How ``min`` shares alpha (``split``). ``half``, the paper's: alpha/2 for each stage; then both radii
+and the level are claimed together. ``none``: alpha for each; the minimum of two lower bounds is a
+lower bound of the minimum and fails only if the bound of the smaller one does, so the radius alone
+fails with probability at most alpha, while 'level and both radii' together would fail with up to
+2 alpha.
 
 Routing: nets ``classifier-0.25``, ``classifier-0.5``, ... instead of one ``classifier``.
 
@@ -20,7 +27,8 @@ Shape suffixes: N images, M noise draws, C channels, H height, W width, K classe
 """
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from math import isfinite
 from typing import Any
 
 import torch
@@ -33,7 +41,7 @@ from rsviz.core.flags import PARTIAL, TOO_FEW
 from rsviz.core.radius import down
 from rsviz.core.settings import check_counts, check_numbers, options_of
 from rsviz.core.spec import SIGMA_MAX, Certificate, RunSpec, Votes
-from rsviz.methods import base
+from rsviz.methods import base, level_sweep
 from rsviz.methods.noise_levels import classifier_at, parse
 from rsviz.networks.inspection import class_count
 from rsviz.smoothing.estimates import draw_noise, log_mean_softmax, noisy_logits
@@ -44,21 +52,36 @@ GUARANTEE = (
     "smoothed estimator chooses the level, the classifier smoothed at that level the class, both "
     "with infinitely many votes) predicts this class for every image closer than the radius in L2."
 )
+SWEEP_GUARANTEE = (
+    "With probability at least 1 - alpha over the noise drawn here, the adaptive classifier (the "
+    "level is the stated quantile of the smoothed estimator's votes, the class that of the "
+    "classifier smoothed at that level, both with infinitely many votes) predicts this class for "
+    "every image closer than the radius in L2."
+)
+STAGE = "estimate-bound"  # the votes that bound the level, by either rule
+LEAVES = "the votes for the level leave others possible, at any distance, that do not certify it"
 
 
 @dataclass(frozen=True)
 class Options:
-    """Settings of a run: the levels, the estimator's own noise (0: the largest level), the split.
+    """Settings of a run: the levels, the estimator's own noise (0: the largest level), the rule.
 
-    ``split`` is ``half`` or ``none``; see the head of this file.
+    ``rule`` is ``min``, with its ``split`` ``half`` or ``none``, or ``sweep``, with its
+    ``quantile``; see the head of this file.
     """
 
     levels: str = "0.25,0.5,1"
     sigma_e: float = 0.0
     split: str = "half"
+    rule: str = "min"  # what logs and certificates that name none were made by
+    quantile: float = 0.5
 
     def __post_init__(self) -> None:
         parse(self.levels)
+        if self.rule not in ("min", "sweep"):
+            raise UserError(f"rule must be min or sweep, but is {self.rule!r}.")
+        if not 0 < self.quantile < 1:
+            raise UserError(f"quantile must lie between 0 and 1, but is {self.quantile!r}.")
         if self.split not in ("half", "none"):
             raise UserError(f"split must be half or none, but is {self.split!r}.")
         if not 0 <= self.sigma_e < SIGMA_MAX:
@@ -78,6 +101,11 @@ class Options:
     def share(self) -> float:
         """The share of alpha each stage is read at."""
         return 0.5 if self.split == "half" else 1.0
+
+    @property
+    def chooser(self) -> level_sweep.Choice:
+        """Who votes for which levels, of the sweep."""
+        return level_sweep.Choice(STAGE, self.level_L, self.noise, self.quantile)
 
 
 @dataclass(frozen=True)
@@ -128,10 +156,74 @@ class Detail:
         )
 
 
-def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> MethodRun:
-    """Certify one image: n0 + n votes for its level, then n0 + n votes at that level.
+@dataclass(frozen=True)
+class SweptEstimate:
+    """The estimator's votes, and how far the level stays in the interval (None: at any distance).
 
-    R = min(R_s, R_c); an estimator that abstains ends the run, without votes for the class.
+    It draws once, so ``counts0`` is empty.
+    """
+
+    counts0: Sequence[int]
+    counts: Sequence[int]
+    ended: str
+    radius: float | None
+
+
+@dataclass(frozen=True)
+class SweptDetail:
+    """What a certificate by the sweep keeps; what ``level`` decides is empty before it is chosen.
+
+    ``down`` and ``up`` are the distances at which the quantile may pass each level (None: at none),
+    ``radii`` the R_s, ``counts`` the votes behind them, ``interval`` the ends of S,
+    ``radius_class`` the least R_s within.
+    """
+
+    rule: str
+    levels: Sequence[float]
+    sigma_e: float
+    quantile: float
+    estimate: SweptEstimate
+    why: str
+    level: float | None = None
+    radius_class: float = 0.0
+    down: Sequence[float | None] = ()
+    up: Sequence[float | None] = ()
+    radii: Sequence[float] = ()
+    counts: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    interval: Sequence[float] = ()
+
+    @property
+    def votes_L(self) -> list[int]:
+        """The votes for the levels."""
+        return list(self.estimate.counts)
+
+    @property
+    def possible(self) -> Sequence[float]:
+        """The ends of S, which the level does not leave within the radius."""
+        return self.interval
+
+    @property
+    def in_words(self) -> str:
+        """The quantile that chooses."""
+        if self.level is None:
+            return ""
+        n = sum(self.estimate.counts)
+        return f"The quantile {self.quantile:g} of {n:,} votes is level **{self.level:g}**."
+
+    @property
+    def parts(self) -> tuple[tuple[str, float], ...]:
+        """How far the level stays in the interval, if anything bounds that, and the least R_s."""
+        of_class = ("Class at these levels, within", self.radius_class)
+        if self.estimate.radius is None:
+            return (of_class,)
+        return (("Level stays there within", self.estimate.radius), of_class)
+
+
+def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> MethodRun:
+    """Certify one image: votes for its level, then votes for its class.
+
+    ``min``: n0 + n for the level, n0 + n at it; an estimator that abstains ends the run. ``sweep``:
+    n for the level, n0 at it, then n at every level that may make the radius larger.
 
     Parameters
     ----------
@@ -153,6 +245,9 @@ def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> Meth
     for level in how.level_L:
         classifier_at(nets, level)  # refused now rather than when one is chosen
     voter = NoisyClassifier(estimator)
+    if how.rule == "sweep":
+        draw = Ask(how.chooser.stage, voter, how.noise, spec.n, L)
+        return (yield from _certify_by_sweep(nets, draw, how.chooser, spec))
     votes = {}
     for stage, n in (("estimate-select", spec.n0), ("estimate-bound", spec.n)):
         votes[stage] = yield Ask(stage, voter, how.noise, n, L)
@@ -165,6 +260,22 @@ def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> Meth
     return read(votes, spec)
 
 
+def _certify_by_sweep(
+    nets: Mapping[str, nn.Module], draw: Ask, chooser: level_sweep.Choice, spec: RunSpec
+) -> MethodRun:
+    votes = {chooser.stage: (yield draw)}
+    level: float | None = chooser.level_L[chooser.index(votes[chooser.stage])]
+    stage, n, noise = "select", spec.n0, ""
+    while level is not None:
+        net = classifier_at(nets, level)
+        votes[stage] = yield Ask(
+            stage, NoisyClassifier(net), level, n, class_count(net), noise=noise
+        )
+        level = level_sweep.next_level(chooser, votes, spec)
+        stage, n, noise = f"bound-{level or 0:g}", spec.n, "bound"
+    return read(votes, spec)
+
+
 def read_level(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
     """Read the estimator's own certificate: ``predicted`` is the index of the chosen level."""
     how = options_of(Options, spec)
@@ -173,12 +284,14 @@ def read_level(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
 
 
 def read(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
-    """Read a certificate from the votes there are, finished or not: R = min(R_s, R_c).
+    """Read a certificate from the votes there are, finished or not, by the rule of the run.
 
-    Abstains where either stage does; ``detail["why"]`` says in words which, and
-    ``detail["estimate"]`` holds the estimator's counts, its bound and R_s.
+    ``detail["why"]`` says in words what decides, ``detail["estimate"]`` holds the estimator's
+    counts and how far the level holds. ``min`` abstains where either stage does.
     """
     how = options_of(Options, spec)
+    if how.rule == "sweep":
+        return _read_sweep(votes, spec, how)
     estimate = read_level(votes, spec)
     level = None if estimate.predicted is None else how.level_L[estimate.predicted]
     at_level = replace(spec, sigma=level or how.noise, alpha=how.share * spec.alpha)
@@ -200,6 +313,38 @@ def read(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
         ended=ended,
         flags=spec.flags + partial + too_few,
         detail=asdict(_detail(how, estimate, c, level)),
+    )
+
+
+def _read_sweep(votes: Mapping[str, Votes], spec: RunSpec, how: Options) -> Certificate:
+    """Read by the sweep over intervals of levels."""
+    found = level_sweep.sweep(how.chooser, votes, spec, SWEEP_GUARANTEE)
+    ended = level_sweep.ending(how.chooser, votes, spec)
+    c = level_sweep.certificate(how.chooser, votes, spec, SWEEP_GUARANTEE, ended, found)
+    return replace(c, detail=asdict(_swept_detail(how, votes, found)))
+
+
+def _swept_detail(
+    how: Options, votes: Mapping[str, Votes], found: level_sweep.Sweep | None
+) -> SweptDetail:
+    draws = votes.get(how.chooser.stage)
+    estimate = SweptEstimate(
+        counts0=[],
+        counts=list(draws.counts_K) if draws else [],
+        ended=draws.ended if draws else "running",
+        radius=0.0,
+    )
+    if found is None:
+        why = "The estimator has not chosen a noise level yet."
+        return SweptDetail("sweep", list(how.level_L), how.noise, how.quantile, estimate, why)
+    i, j = found.low, found.high
+    held = min(found.down_L[i], found.up_L[j])
+    return SweptDetail(
+        sigma_e=how.noise,
+        quantile=how.quantile,
+        estimate=replace(estimate, radius=held if isfinite(held) else None),
+        radius_class=min(found.radius_L[i : j + 1]),
+        **level_sweep.told(how.chooser, found, votes, LEAVES),
     )
 
 
@@ -264,11 +409,20 @@ def predict(
 ) -> Generator[Ask, Votes, int | None]:
     """Predict the class of one image with n votes for its level and n for its class, or None.
 
-    The adaptive classifier's class is another one with probability at most alpha.
+    By the rule of the run; the adaptive classifier's class is another one with probability at most
+    alpha.
     """
     how = options_of(Options, spec)
     estimator = NoisyClassifier(base.network(nets, "estimator"))
-    chosen = yield Ask("predict-level", estimator, how.noise, spec.n, len(how.level_L))
+    draw = Ask("predict-level", estimator, how.noise, spec.n, len(how.level_L))
+    if how.rule == "sweep":
+        at_level = {}
+        for s in how.level_L:
+            net = classifier_at(nets, s)
+            stage, voter = f"predict-{s:g}", NoisyClassifier(net)
+            at_level[s] = Ask(stage, voter, s, spec.n, class_count(net))
+        return (yield from level_sweep.predict(how.chooser, draw, at_level, spec.alpha))
+    chosen = yield draw
     index, _ = predicted(chosen.counts_K, None, spec.alpha)
     if index is None:
         return None
@@ -278,14 +432,19 @@ def predict(
     return predicted(chosen.counts_K, votes.counts_K, spec.alpha)[1]
 
 
-def detail_of(c: Certificate) -> Detail:
-    """Return the detail of a certificate of Dual RS."""
+def detail_of(c: Certificate) -> Detail | SweptDetail:
+    """Return the detail of a certificate of Dual RS, by its rule."""
+    if c.detail.get("rule") == "sweep":
+        return base.detail_as(SweptDetail, c)
     return base.detail_as(Detail, c)
 
 
 def claims(c: Certificate) -> list[base.Claim]:
-    """Return what the radius rests on: the bound of the class, and that of the level."""
+    """Return what the radius rests on: the bounds of the class, and those of the level."""
     found, detail = base.claim_of_class(c), detail_of(c)
+    if isinstance(detail, SweptDetail):
+        chooser = level_sweep.Choice(STAGE, tuple(detail.levels), detail.sigma_e, detail.quantile)
+        return level_sweep.claims(c, chooser, detail)
     if detail.level is not None:
         chosen = list(detail.levels).index(detail.level)
         of = f"the probability of level {detail.level:g}"
@@ -295,10 +454,11 @@ def claims(c: Certificate) -> list[base.Claim]:
 
 
 def choice(nets: Mapping[str, nn.Module], spec: RunSpec) -> base.Choice:
-    """Return who votes for the level: the estimator, in its own noise."""
+    """Return who votes for the level: the estimator, in its own noise, and by which rule."""
     how = options_of(Options, spec)
     voter = NoisyClassifier(base.network(nets, "estimator"))
-    return base.Choice(voter, how.noise, how.level_L, median=False)
+    quantile = how.quantile if how.rule == "sweep" else None
+    return base.Choice(voter, how.noise, how.level_L, quantile)
 
 
 def aim(nets: Mapping[str, nn.Module], spec: RunSpec, c: Certificate) -> base.Aim:
@@ -318,7 +478,15 @@ def aim_at_level(nets: Mapping[str, nn.Module], spec: RunSpec, c: Certificate) -
 def logged_votes(detail: Mapping[str, Any], counts0: int, counts: int) -> tuple[int, int]:
     """Return an image's votes for the level and for the class, from a row of a log."""
     estimate = detail["estimate"]
+    if "counts" in detail:  # by the sweep, at several levels
+        counts = sum(map(sum, detail["counts"].values()))
     return sum(estimate["counts0"]) + sum(estimate["counts"]), counts0 + counts
+
+
+def planned(spec: RunSpec) -> int:
+    """Return how many votes a run counts at least, unless its estimator abstains."""
+    chosen = 0 if options_of(Options, spec).rule == "sweep" else spec.n0
+    return chosen + spec.n + spec.n0 + spec.n
 
 
 LEVELS = base.LevelChoice(choice, aim_at_level, detail_of, logged_votes)

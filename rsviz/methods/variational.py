@@ -6,16 +6,8 @@ f is smoothed at that level. As sigma varies from image to image, sigma PhiInv(p
 proof (`read_paper`). What is proved here (`read`) is about a quantised selector:
 
 Each draw of h is clipped and rounded to a finite grid; sigma(x) is the exact median of the rounded
-draws, the least s with P(h <= s) >= 1/2; g(x) is f smoothed at sigma(x). For each grid threshold
-Clopper-Pearson bounds, at a each, on P(h <= s) and P(h > s) give the distance q PhiInv(bound) out
-to which the median stays on its side. Then, over all intervals S of levels around the one chosen,
-
-    R = max over S of min(rho of the upper edge, rho of the lower edge, min over s in S of R_s),
-
-R_s = sigma_s PhiInv(p_a_lower) of one class for every level, on votes of its own at a_s. The claim
-fails with probability at most 2 a + a_s: of all points where g is not that class take the nearest;
-the level there is fixed, so either its own certificate is wrong, or the bounds left it out, which
-is one fixed event a side. Hence no union over levels, thresholds or distances.
+draws, the least s with P(h <= s) >= 1/2; g(x) is f smoothed at sigma(x). The proof is that of
+`rsviz.methods.level_sweep`, over all intervals of levels around the one chosen.
 
 The paper's method part was not read. Choices made here: sigmoid in log sigma as the selector's
 output; KL per dimension between N(0, s^2) and N(0, t^2), or of a Gaussian fitted to the batch (an
@@ -29,20 +21,19 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import torch
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri
 from torch import Tensor, nn
 from torch.nn.functional import nll_loss
 
 from rsviz.core import reading, settings
 from rsviz.core.errors import UserError
-from rsviz.core.flags import HEURISTIC, PARTIAL
+from rsviz.core.flags import HEURISTIC
 from rsviz.core.radius import down
 from rsviz.core.settings import check_counts, check_numbers
-from rsviz.core.smoothed_median import best_interval, median_index, median_range, reach
+from rsviz.core.smoothed_median import median_index, median_range
 from rsviz.core.spec import SIGMA_MAX, Certificate, Ending, RunSpec, Votes
-from rsviz.methods import base
+from rsviz.methods import base, level_sweep
 from rsviz.methods.noise_levels import parse
 from rsviz.networks.inspection import class_count
 from rsviz.networks.selectors import LevelLogits, Selector
@@ -58,6 +49,10 @@ GUARANTEE = (
 NO_GUARANTEE = (
     "Heuristic: the noise level may change inside this ball, and a classifier whose level varies "
     "is not the one that sigma PhiInv(p_a_lower) is proved for."
+)
+LEAVES = (
+    "the selector's draws leave levels possible, at any distance, that no votes certify: more "
+    "draws, or a larger budget"
 )
 
 
@@ -222,6 +217,12 @@ def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> Meth
     return read(votes, spec)
 
 
+def chooser_of(spec: RunSpec) -> level_sweep.Choice:
+    """Return who votes for which levels: the selector, whose median counts."""
+    how = settings.options_of(Options, spec)
+    return level_sweep.Choice("selector", how.level_L, how.q)
+
+
 def read(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
     """Read the sound certificate from the votes there are, finished or not.
 
@@ -229,89 +230,28 @@ def read(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
     selector's counts, the levels possible within the budget and whether the draws bound them at
     all, the distances at which the median may pass each level, and each R_s.
     """
-    how = settings.options_of(Options, spec)
-    selector = votes.get("selector")
-    if selector is None or selector.ended != "complete":  # all else waits for the planned draws
-        return _unchosen(selector, spec, how)
-    chosen = median_index(selector.counts_K)
-    certificate_L = [_at_level(votes, spec, s) for s in how.level_L]
-    c, radius_L = certificate_L[chosen], [c.radius for c in certificate_L]
-    down_L, up_L = reach(selector, how.q, spec.alpha / 4, spec.bound)
-    R, i, j = best_interval(down_L, up_L, radius_L, chosen)
-    plan = [s for s, _, _ in stages(votes, spec)]
+    how, chooser = settings.options_of(Options, spec), chooser_of(spec)
+    found = level_sweep.sweep(chooser, votes, spec, GUARANTEE)
+    if found is None:
+        c = level_sweep.certificate(chooser, votes, spec, GUARANTEE, "running", None)
+        why = "The selector has not chosen a noise level yet."
+        return replace(c, detail=asdict(Unchosen("sweep", list(how.level_L), why)))
+    plan = [stage for stage, _, _ in stages(votes, spec)]
     endings: list[Ending] = [votes[s].ended if s in votes else "running" for s in plan]
     ended: Ending = next((e for e in endings if e != "complete"), "complete")
-    flags = [f for f in c.flags if f != PARTIAL] + ([PARTIAL] if ended != "complete" else [])
-    between = how.level_L[i], how.level_L[j]
-    possible_i, possible_j, below, above = median_range(
-        selector.counts_K, how.q, how.budget, spec.alpha / 4
-    )
+    c = level_sweep.certificate(chooser, votes, spec, GUARANTEE, ended, found)
+    selector = votes["selector"]
+    i, j, below, above = median_range(selector.counts_K, how.q, how.budget, spec.alpha / 4)
     detail = Detail(
-        rule="sweep",
-        levels=list(how.level_L),
-        level=how.level_L[chosen],
         q=how.q,
         lam=how.lam,
         budget=how.budget,
         selector=list(selector.counts_K),
-        possible=[how.level_L[possible_i], how.level_L[possible_j]],
+        possible=[how.level_L[i], how.level_L[j]],
         bounded=[below, above],  # False: too few draws for a bound at this budget
-        down=[None if np.isinf(r) else r for r in down_L],
-        up=[None if np.isinf(r) else r for r in up_L],
-        radii=radius_L,
-        counts={s: list(v.counts_K) for s, v in votes.items() if s.startswith("bound-")},
-        interval=list(between),
-        why=_why(R, *between, radius_L[chosen]),
+        **level_sweep.told(chooser, found, votes, LEAVES),
     )
-    return replace(
-        c,
-        radius=R,
-        abstained=R <= 0,
-        alpha=spec.alpha,
-        alpha_split=_split(c),
-        ended=ended,
-        flags=tuple(flags),
-        detail=asdict(detail),
-    )
-
-
-def _at_level(votes: Mapping[str, Votes], spec: RunSpec, level: float) -> Certificate:
-    """Read one level's certificate, at alpha/2, for the class chosen at the chosen level."""
-    at_level = replace(spec, sigma=level, alpha=spec.alpha / 2)
-    return reading.read(votes.get("select"), votes.get(f"bound-{level:g}"), at_level, GUARANTEE)
-
-
-def _unchosen(selector: Votes | None, spec: RunSpec, how: Options) -> Certificate:
-    """Return the empty certificate there is before the level is chosen."""
-    waiting = Votes("select", (), spec.n0, selector.ended if selector else "running")
-    c = reading.read(waiting, None, replace(spec, alpha=spec.alpha / 2), GUARANTEE)
-    why = "The selector has not chosen a noise level yet."
-    detail = Unchosen("sweep", list(how.level_L), why)
-    return replace(c, sigma=None, alpha=spec.alpha, alpha_split=_split(c), detail=asdict(detail))
-
-
-def _split(c: Certificate) -> dict[str, float]:
-    """Return alpha of each event: two sides of the median, and the class at every level."""
-    sides = {
-        f"median {side}, {event}": share / 2
-        for side in ("below", "above")
-        for event, share in c.alpha_split.items()
-    }
-    return sides | {f"class, {event}": share for event, share in c.alpha_split.items()}
-
-
-def _why(R: float, low: float, high: float, at_level: float) -> str:
-    if R > 0:
-        between = f"at level {low:g}" if low == high else f"between levels {low:g} and {high:g}"
-        return (
-            f"Closer than {down(R, 4)} the level stays {between}, and its class is the same there."
-        )
-    if at_level > 0:
-        return (
-            "The class is certified at the chosen level, but the selector's draws leave levels "
-            "possible, at any distance, that no votes certify: more draws, or a larger budget."
-        )
-    return "The votes do not certify a class at the chosen level."
+    return replace(c, detail=asdict(detail))
 
 
 def read_paper(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
@@ -341,31 +281,22 @@ def paper_style(c: Certificate, spec: RunSpec) -> Certificate | None:
     return read_paper(votes, spec)
 
 
-def possible_levels(selector: Votes, alpha: float) -> list[int]:
-    """Return the indices of the levels that may be the exact median, wrong with at most alpha."""
-    i, j, _, _ = median_range(selector.counts_K, 1.0, 0.0, alpha / 2)
-    return list(range(i, j + 1))
-
-
 def predict(
     x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec
 ) -> Generator[Ask, Votes, int | None]:
-    """Predict the class of one image with the quantised selector, or None to abstain.
+    """Predict the class of one image with the quantised selector, or None: `level_sweep.predict`.
 
-    alpha/2 bounds the exact median; PREDICT at alpha/2, on n votes, runs at every level left, and
-    all must agree. The adaptive classifier's class is another with probability at most alpha.
+    The adaptive classifier's class is another with probability at most alpha.
     """
     how = settings.options_of(Options, spec)
     net, selector = base.network(nets, "classifier"), base.network(nets, "selector")
     voter = SelectorVoter(selector, how.level_L, how.lam)
-    draws = yield Ask("predict-level", voter, how.q, how.draws, len(how.level_L))
-    said = set()
-    for index in possible_levels(draws, spec.alpha / 2):
-        level = how.level_L[index]
-        stage = f"predict-{level:g}"
-        votes = yield Ask(stage, NoisyClassifier(net), level, spec.n, class_count(net))
-        said.add(reading.predict(votes.counts_K, spec.alpha / 2))
-    return said.pop() if len(said) == 1 else None
+    draw = Ask("predict-level", voter, how.q, how.draws, len(how.level_L))
+    classifier = NoisyClassifier(net)
+    at_level = {
+        s: Ask(f"predict-{s:g}", classifier, s, spec.n, class_count(net)) for s in how.level_L
+    }
+    return level_sweep.predict(chooser_of(spec), draw, at_level, spec.alpha)
 
 
 def detail_of(c: Certificate) -> Detail:
@@ -375,34 +306,16 @@ def detail_of(c: Certificate) -> Detail:
 
 def claims(c: Certificate) -> list[base.Claim]:
     """Return what the radius rests on: the class, the median's two sides, and the other levels."""
-    detail, found = detail_of(c), []
-    if c.predicted is not None:
-        stage = f"bound-{c.sigma:g}"
-        found.append(base.Claim(stage, (c.predicted,), c.p_a_lower, "p_a_lower", "p_A"))
-    if not detail.interval or c.predicted is None or c.radius <= 0:
-        return found
-    level_L = list(detail.levels)
-    i, j = (level_L.index(level) for level in detail.interval)
-    for distance, among, of in (
-        (detail.down[i], range(i, len(level_L)), f"that of level {level_L[i]:g} or more"),
-        (detail.up[j], range(j + 1), f"that of level {level_L[j]:g} or less"),
-    ):
-        if distance is not None:  # there is an end of the grid, which no draw passes
-            lower = float(ndtr(distance / detail.q))
-            found.append(base.Claim("selector", tuple(among), lower, "a bound on the median", of))
-    for k in range(i, j + 1):
-        if level_L[k] != c.sigma:
-            level, lower = level_L[k], float(ndtr(detail.radii[k] / level_L[k]))
-            of = f"p_A at level {level:g}"
-            found.append(base.Claim(f"bound-{level:g}", (c.predicted,), lower, "p_a_lower", of))
-    return found
+    detail = detail_of(c)
+    chooser = level_sweep.Choice("selector", tuple(detail.levels), detail.q)
+    return level_sweep.claims(c, chooser, detail)
 
 
 def choice(nets: Mapping[str, nn.Module], spec: RunSpec) -> base.Choice:
     """Return who votes for the level: the selector's rounded draws."""
     how = settings.options_of(Options, spec)
     voter = SelectorVoter(base.network(nets, "selector"), how.level_L, how.lam)
-    return base.Choice(voter, how.q, how.level_L, median=True)
+    return base.Choice(voter, how.q, how.level_L, quantile=0.5)
 
 
 def aim_at_level(nets: Mapping[str, nn.Module], spec: RunSpec, c: Certificate) -> base.Aim:

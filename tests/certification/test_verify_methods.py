@@ -61,6 +61,23 @@ def case(request, half_space):
     return certificate_of(nets, x_CHW, request.param, SETTINGS[request.param]), x_CHW, nets
 
 
+def test_dual_by_the_sweep_verifies_stage_by_stage(half_space):
+    net, x_CHW, _ = half_space
+    nets = nets_of("dual", net)
+    settings = (("levels", "0.25,0.5"), ("quantile", 0.6), ("rule", "sweep"), ("sigma_e", 0.5))
+    c = certificate_of(nets, x_CHW, "dual", settings)
+    assert c.radius > 0
+    found = recheck(type(c).from_json(c.to_json()), x_CHW, nets)
+    assert [check.says for check in found.values() if not check.holds] == []
+    fresh = {name for name in found if name.startswith("fresh")}
+    assert "fresh seed, estimate-bound" in fresh
+    assert fresh == {f"fresh seed, {stage}" for stage in c.stages if "bound" in stage}
+    for change in ({"radius": c.radius * 1.01}, {"seed": 7}):
+        assert not verify.holds(recheck(replace(c, **change), x_CHW, nets).values())
+    paper = (("levels", "0.25,0.5"), ("sigma_e", 0.5))
+    assert not recheck(replace(c, settings=dict(paper)), x_CHW, nets)["reading"].holds
+
+
 def test_an_honest_certificate_holds_stage_by_stage(case):
     c, x_CHW, nets = case
     assert c.radius > 0
