@@ -32,6 +32,7 @@ from rsviz.checkpoints.weights import (
     settle,
 )
 from rsviz.core.errors import UserError
+from rsviz.core.records import read_record
 from rsviz.data.catalog import CLASS_COUNT
 from rsviz.networks.classifiers import build
 from rsviz.networks.normalisation import Normalisation, to_card
@@ -159,8 +160,9 @@ def own_network(
     card = _card(foreign, dataset, sigma, how)
     sha256 = network_sha256(packed(net, torch.float32), card["normalisation"])
     card |= {"name": OWN + foreign.name, "sha256": sha256}
+    typed = read_record(card, Card, "Its card is wrong")
     nowhere = Path("/nonexistent") / sha256  # it has no folder, hence no examples and no log
-    checkpoint = Checkpoint(card["name"], nowhere, Card(**card), sha256, None, card)
+    checkpoint = Checkpoint(card["name"], nowhere, typed, sha256, None, card)
     return Own(checkpoint, {"classifier": settle(net, device, True)})
 
 

@@ -1,13 +1,17 @@
-import multiprocessing
 import os
 import re
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from rsviz.core import files
 from rsviz.core.errors import UserError
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_file_is_read_up_to_its_limit_and_no_further(tmp_path):
@@ -59,19 +63,26 @@ def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch):
     assert file.read_text() == "new" and os.listdir(tmp_path) == ["card.json"]
 
 
-def _hold(file, ready, end):
-    with files.sole_writer(file):
-        ready.set()
-        end.wait(120)
+HOLD = """
+import sys
+from pathlib import Path
+from rsviz.core import files
+with files.sole_writer(Path(sys.argv[1])):
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+
+def holder(file):
+    """Start a process that holds a file until its standard input ends; return it once it does."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    other = subprocess.Popen([sys.executable, "-c", HOLD, str(file)], cwd=ROOT, **pipes)
+    assert other.stdout.readline() == "ready\n"
+    return other
 
 
 def test_a_second_process_is_told_who_writes(tmp_path):
-    context = multiprocessing.get_context("spawn")
-    ready, end = context.Event(), context.Event()
-    other = context.Process(target=_hold, args=(tmp_path / "log.csv", ready, end))
-    other.start()
-    try:
-        assert ready.wait(90)
+    with holder(tmp_path / "log.csv") as other:
         with (
             pytest.raises(UserError, match=r"log\.csv is being written by process") as caught,
             files.sole_writer(tmp_path / "log.csv", wait=0.1),
@@ -80,29 +91,30 @@ def test_a_second_process_is_told_who_writes(tmp_path):
         assert re.search(rf"process {other.pid} on .* since \d\d\d\d-", str(caught.value))
         with files.sole_writer(tmp_path / "other.csv", wait=0.1):
             pass
-    finally:
-        end.set()
-        other.join(90)
+        other.stdin.close()
+        other.wait(90)
     with files.sole_writer(tmp_path / "log.csv", wait=0.1):
         pass
 
 
 def test_a_second_thread_is_told_too_and_a_killed_writer_holds_nothing(tmp_path):
     ready, end = threading.Event(), threading.Event()
-    thread = threading.Thread(target=_hold, args=(tmp_path / "a", ready, end))
+
+    def hold():
+        with files.sole_writer(tmp_path / "a"):
+            ready.set()
+            end.wait(90)
+
+    thread = threading.Thread(target=hold)
     thread.start()
-    assert ready.wait(90)
+    assert ready.wait(20)
     with pytest.raises(UserError, match="being written"), files.sole_writer(tmp_path / "a", 0.1):
         pass
     end.set()
     thread.join()
-    context = multiprocessing.get_context("spawn")
-    ready, end = context.Event(), context.Event()
-    other = context.Process(target=_hold, args=(tmp_path / "a", ready, end))
-    other.start()
-    assert ready.wait(90)
-    other.kill()
-    other.join(90)
+    with holder(tmp_path / "a") as other:
+        other.kill()
+        other.wait(90)
     with files.sole_writer(tmp_path / "a", wait=0.1):
         pass
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from rsviz.checkpoints import catalog, weights
-from rsviz.evaluation import chosen_levels
+from rsviz.evaluation import chosen_levels, logs
 
 COLUMNS = "index,counts0,counts,seconds,detail"
 
@@ -13,7 +13,10 @@ def log(tmp_path, method, *rows):
     quoted = [
         ",".join([*cells, '"' + json.dumps(d).replace('"', '""') + '"']) for *cells, d in rows
     ]
-    head = "# " + json.dumps({"spec": {"method": method, "n0": 10, "n": 100}})
+    spec = {"name": "net", "dataset": "shapes", "method": method, "network": "compact"}
+    spec |= {"checkpoint_sha256": "0" * 64, "sigma": None, "n0": 10, "n": 100, "alpha": 0.001}
+    spec |= {"seed": 0, "split": "test", "every": 500, "first": None, "norm": "L2"}
+    head = "# " + json.dumps({"format": logs.FORMAT, "spec": spec | {"bound": "split"}})
     file.write_text("\n".join([head, COLUMNS, *quoted]) + "\n")
     return file
 
