@@ -37,7 +37,8 @@ from rsviz.data.catalog import CLASS_COUNT
 from rsviz.networks.classifiers import build
 from rsviz.networks.normalisation import Normalisation, to_card
 
-MEGABYTES = 60
+MEGABYTES = 60  # as an uploader counts them
+MAX_BYTES = MEGABYTES * 10**6
 UNPACKED = 256 * 2**20  # bytes: a small zip can hold a large file
 NETWORKS = ("resnet110", "resnet20", "compact", "compact-48")
 USUAL = ("state_dict", "model_state_dict", "net", "model")  # names that weights lie under
@@ -200,7 +201,7 @@ def _card(foreign: Foreign, dataset: str, sigma: float, how: Normalisation) -> d
 
 def _content(data: bytes, name: str) -> Any:
     """Return what a file holds: plain values and tensors, never anything executed."""
-    if len(data) > MEGABYTES * 2**20:
+    if len(data) > MAX_BYTES:
         raise UserError(f"{name} is larger than {MEGABYTES} MB; save the state_dict alone.")
     if _is_safetensors(data):
         try:

@@ -22,8 +22,8 @@ from rsviz.data import notes
 from rsviz.data.colours import CICP_HDR, to_srgb
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP")
-MEGABYTES = 10  # as an uploader counts them, 2^20 bytes each
-MAX_BYTES = MEGABYTES * 2**20
+MEGABYTES = 10  # as an uploader counts them, 10^6 bytes each
+MAX_BYTES = MEGABYTES * 10**6
 MAX_PIXELS = 20_000_000
 MAX_JPEG_PIXELS = 80_000_000  # declared; decoded at a fraction
 MAX_JPEG_WORK = (

@@ -288,7 +288,7 @@ REFUSED = {
         r"fc.bias has shape \(11,\) instead of \(10,\)",
     ),
     "damaged safetensors": (to_safetensors(STATE)[:4000], "damaged safetensors"),
-    "too large": (bytes(foreign.MEGABYTES * 2**20 + 1), "larger than 60 MB"),
+    "too large": (bytes(foreign.MAX_BYTES + 1), "larger than 60 MB"),
 }
 
 

@@ -121,7 +121,7 @@ def test_what_is_a_picture_but_not_read_is_named(data, says):
 
 def test_a_picture_as_large_as_the_uploader_takes_is_read():
     data = encode(picture(), "BMP")
-    full = data + bytes(10 * 2**20 - len(data))
+    full = data + bytes(images.MAX_BYTES - len(data))
     assert images.open_image(full).size == (40, 30)
     with pytest.raises(UserError, match="larger than 10 MB"):
         images.open_image(full + b"\0")

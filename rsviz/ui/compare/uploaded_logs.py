@@ -42,7 +42,7 @@ def pick_logs() -> list[Entry]:
     logs: dict[str, Log] = {}
     names: dict[str, str] = {}
     for file in files:
-        if file.size > MEGABYTES * 2**20:  # a browser refuses it, another client need not
+        if file.size > MEGABYTES * 10**6:  # a browser refuses it, another client need not
             st.error(f"{plain(file.name)} is larger than {MEGABYTES} MB.")
             continue
         data = file.getvalue()
