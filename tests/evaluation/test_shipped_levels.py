@@ -127,4 +127,6 @@ def broken(method, factor, steps=20, draws=16):
 @pytest.mark.parametrize("method", METHODS)
 def test_no_certificate_breaks_inside_and_most_break_far_outside(method):
     assert broken(method, 0.99) == 0
-    assert broken(method, 3.0) >= IMAGES / 2
+    # Out there an attack that fails proves nothing, so a stronger one is asked: at 20 steps and 16
+    # draws the levels of Variational RS break for 5 of 12 images, at these for 7.
+    assert broken(method, 3.0, steps=40, draws=32) >= IMAGES / 2
