@@ -109,7 +109,7 @@ class Contender:
 
     def __post_init__(self) -> None:
         method = METHODS[self.spec.method]
-        sigma = None if method.chooses_sigma else self.spec.sigma
+        sigma = self.spec.sigma
         planned = method.planned(self.spec)
         row = Row(
             self.checkpoint.name,

@@ -126,7 +126,7 @@ def spec_of(c: Certificate) -> RunSpec:
     return RunSpec(
         image=c.image or c.image_sha256,
         checkpoint=c.checkpoint,
-        sigma=0.5 if METHODS[c.method].chooses_sigma or c.sigma is None else c.sigma,
+        sigma=None if METHODS[c.method].chooses_sigma else c.sigma,
         method=c.method,
         checkpoint_sha256=c.checkpoint_sha256,
         n0=c.n0,

@@ -144,7 +144,7 @@ def certificates(
     spec = RunSpec(
         image="",
         checkpoint=head["name"],
-        sigma=1.0,  # not used
+        sigma=None,
         method="multiscale",
         n0=head["n0"],
         n=head["n"],

@@ -133,7 +133,7 @@ def state(log: Log, **settings: Any) -> Log:
     if log.sigma_N is not None:
         given.pop("sigma", None)
     known = {k: v for k, v in given.items() if k in ("n0", "n", "alpha")}
-    RunSpec("", "", given.get("sigma", 1.0), **known)
+    RunSpec("", "", given.get("sigma"), **known)
     if given.get("split", "test") not in SPLITS:
         raise UserError(f"split must be one of {', '.join(SPLITS)}, but is {given['split']!r}.")
     if "norm" in given:
@@ -265,8 +265,7 @@ class LogHead(msgspec.Struct, frozen=True):
     settings: tuple[tuple[str, float | int | str], ...] = ()
 
     def __post_init__(self) -> None:
-        sigma = 1.0 if self.sigma is None else self.sigma
-        RunSpec("", "", sigma, n0=self.n0, n=self.n, alpha=self.alpha)  # it checks the ranges
+        RunSpec("", "", self.sigma, n0=self.n0, n=self.n, alpha=self.alpha)  # it checks the ranges
 
 
 _PASSED = (

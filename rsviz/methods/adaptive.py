@@ -126,7 +126,7 @@ def first_votes(
         names = [chunk_name(spec.seed, hashed, "bound", query, 0) for query in range(2)]
         noise = [chunk((C, H, W), name, device) for name in names]
         x_NCHW = x_CHW.to(device).expand(CHUNK, C, H, W)
-        sigma_N111 = torch.full((CHUNK, 1, 1, 1), spec.sigma, device=device)
+        sigma_N111 = torch.full((CHUNK, 1, 1, 1), spec.noise, device=device)
         answers = ask(x_NCHW, sigma_N111, noise, voter.masks, voter.shares_K, voter.kappa_max)
         estimate_NCHW, variance_N1HW = combine(answers)
         class_N = check_votes(vote(voter.classifier(estimate_NCHW)))
@@ -168,9 +168,9 @@ def _certify(
     voter: Voter, queries: int, x_CHW: Tensor, classifier: nn.Module, spec: RunSpec
 ) -> MethodRun:
     classes = class_count(classifier)
-    select = yield Ask("select", voter, spec.sigma, spec.n0, classes, queries)
+    select = yield Ask("select", voter, spec.noise, spec.n0, classes, queries)
     until = stopping.until(spec, select.top, x_CHW.numel())
-    bound = yield Ask("bound", voter, spec.sigma, spec.n, classes, queries, until=until)
+    bound = yield Ask("bound", voter, spec.noise, spec.n, classes, queries, until=until)
     return read({"select": select, "bound": bound}, spec, x_CHW.numel())
 
 
@@ -189,7 +189,7 @@ def aim(nets: Mapping[str, nn.Module], spec: RunSpec, c: Certificate) -> Aim:
     def logits_of(x_NCHW: Tensor, noise_RCHW: Tensor) -> Tensor:
         other_RCHW = noise_RCHW.roll(1, 0).flip(3)  # of the second query: other entries and rows
         x_RCHW = x_NCHW.repeat(len(noise_RCHW) // len(x_NCHW), 1, 1, 1)
-        sigma_R111 = torch.full((len(x_RCHW), 1, 1, 1), spec.sigma, device=x_NCHW.device)
+        sigma_R111 = torch.full((len(x_RCHW), 1, 1, 1), spec.noise, device=x_NCHW.device)
         noise = (noise_RCHW, other_RCHW)
         answers = ask(x_RCHW, sigma_R111, noise, voter.masks, voter.shares_K, voter.kappa_max)
         return voter.classifier(combine(answers)[0]).unflatten(0, (-1, len(x_NCHW)))
@@ -204,7 +204,7 @@ def aim_static(nets: Mapping[str, nn.Module], spec: RunSpec, c: Certificate) -> 
 
     def logits_of(x_NCHW: Tensor, noise_RCHW: Tensor) -> Tensor:
         x_RCHW = x_NCHW.repeat(len(noise_RCHW) // len(x_NCHW), 1, 1, 1)
-        sigma_R111 = torch.full((len(x_RCHW), 1, 1, 1), spec.sigma, device=x_NCHW.device)
+        sigma_R111 = torch.full((len(x_RCHW), 1, 1, 1), spec.noise, device=x_NCHW.device)
         seen_RCHW = static_query(x_RCHW, sigma_R111, noise_RCHW, mask)
         return net(seen_RCHW).unflatten(0, (-1, len(x_NCHW)))
 

@@ -362,11 +362,9 @@ def _set_example(example: examples.Example) -> None:
 
 def link_of(spec: RunSpec) -> dict[str, str]:
     """Return the query of a link that opens a page with this picture, network and settings."""
-    names = ["image", "n", "seed"]
+    names = ["image", "sigma", "n", "seed"]
     if spec.checkpoint not in state.OWN_CLASSES.get():  # which no link holds
         names += ["checkpoint"]
-    if not METHODS[spec.method].chooses_sigma:
-        names += ["sigma"]
     return spec.to_query(names)
 
 

@@ -166,8 +166,6 @@ def _show_one(entry: Entry, i: int, present: bool) -> None:
 
 def _query(checkpoint: str, image: str, sigma: float | None) -> dict[str, str]:
     """Return the query of a link to a run of a log; no sigma where each image has its own."""
-    if sigma is None:
-        return {"image": image, "checkpoint": checkpoint}
     return RunSpec(image, checkpoint, sigma).to_query(("image", "checkpoint", "sigma"))
 
 
