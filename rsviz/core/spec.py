@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import reprlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,19 +37,33 @@ class Bound(StrEnum):
     SPLIT = "split"
 
 
+def _number(text: str) -> float:
+    """Read a number in the digits of a link: no other script's, no infinity, no spaces."""
+    if not re.fullmatch(r"[0-9eE.+-]{1,40}", text):
+        raise ValueError(text)
+    return float(text)
+
+
+def _whole(text: str) -> int:
+    """Read a whole number in the digits of a link."""
+    if not re.fullmatch(r"[+-]?[0-9]{1,20}", text):
+        raise ValueError(text)
+    return int(text)
+
+
 QUERY: Mapping[str, Callable[[str], Any]] = {  # what an address says of a run, by field
     "image": str,
     "checkpoint": str,
-    "sigma": float,
-    "n0": int,
-    "n": int,
-    "alpha": float,
+    "sigma": _number,
+    "n0": _whole,
+    "n": _whole,
+    "alpha": _number,
     "bound": Bound,
-    "seed": int,
+    "seed": _whole,
 }
 KINDS: Mapping[Any, str] = {
-    float: "a number",
-    int: "a whole number",
+    _number: "a number",
+    _whole: "a whole number",
     Bound: f"one of {', '.join(Bound)}",
 }
 
@@ -189,6 +204,17 @@ class RunSpec:
                     f"{name} must be {KINDS[kind]}, but is {_short(query[name])}."
                 ) from None
         return dataclasses.replace(self, **given)
+
+
+def link_to(**stated: Any) -> dict[str, str]:
+    """Return what a link says of a run of which only this is stated; see `RunSpec.to_query`.
+
+    Raises
+    ------
+    UserError
+        A value is out of range.
+    """
+    return dataclasses.replace(RunSpec("", "", None), **stated).to_query(stated)
 
 
 Ending = Literal["running", "complete", "settled", "stopped", "extended"]
