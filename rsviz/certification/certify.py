@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from rsviz.certification.engine_choice import load
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
+from rsviz.core.files import shown
 from rsviz.core.spec import Certificate, RunSpec, Votes
 from rsviz.data.catalog import INPUT_SIZE
 from rsviz.data.images import image_id
@@ -171,6 +172,11 @@ def certify(
         A setting is out of range, the image has the wrong size, or the checkpoint is bad.
     """
     checkpoint.require_usable()
+    if checkpoint.card.dataset not in INPUT_SIZE:
+        raise UserError(
+            f"{checkpoint.name} is for the data set {shown(checkpoint.card.dataset)}, which is not "
+            "known here; of files of this machine, rsviz.data.local_folders.use makes it known."
+        )
     size = INPUT_SIZE[checkpoint.card.dataset]
     if tuple(x_CHW.shape) != (3, size, size):
         raise UserError(f"{checkpoint.name} takes images of 3x{size}x{size}; resize it first.")
