@@ -142,11 +142,6 @@ class Standing:
         """Images a second, of those certified here."""
         return self.here / max(self.seconds, 1e-9)
 
-    @property
-    def seconds_left(self) -> float | None:
-        """Seconds to go at this rate; None before there is one."""
-        return (self.planned - self.done) / self.rate if self.here else None
-
 
 def evaluate(
     spec: EvaluationSpec,

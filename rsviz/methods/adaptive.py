@@ -26,7 +26,6 @@ from rsviz.core.spec import Certificate, Norm, RunSpec, Votes
 from rsviz.data.images import image_id
 from rsviz.methods.base import Aim, network
 from rsviz.networks.inspection import class_count
-from rsviz.networks.masks import OnesMask
 from rsviz.smoothing.noise import CHUNK, chunk, chunk_name
 from rsviz.smoothing.queries import HALVES, Answer, ask, combine, noise_level
 from rsviz.smoothing.voters import Ask, MethodRun, NoisyClassifier, Voter, check_votes, vote
@@ -36,7 +35,6 @@ GUARANTEE = (
     "(infinitely many votes at this sigma, each with noise and mask of its own) predicts this "
     "class for every image whose every entry differs by less than the radius."
 )
-_ONES = OnesMask()  # one object, so that the votes of several images may share a batch
 
 
 @dataclass(frozen=True)
@@ -146,11 +144,6 @@ def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> Meth
     spec : ``settings`` fill `Options`.
     """
     return _certify(voter_of(nets, spec), 2, x_CHW, nets["classifier"], spec)
-
-
-def certify_ones(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> MethodRun:
-    """Certify with ARS and its mask forced to 1: the votes have plain smoothing's distribution."""
-    return certify(x_CHW, {**nets, "mask": _ONES}, spec)
 
 
 def certify_static(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> MethodRun:
