@@ -18,7 +18,7 @@ from rsviz.core.settings import fill, parse
 from rsviz.data import datasets, images
 from rsviz.data.catalog import CLASSES
 from rsviz.methods.registry import METHODS
-from rsviz.smoothing.engines import LIBRARIES, PRECISIONS, Engine
+from rsviz.smoothing.engine import LIBRARIES, PRECISIONS, Engine
 
 
 def length(text: str) -> float:

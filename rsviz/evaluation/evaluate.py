@@ -33,7 +33,7 @@ from rsviz.evaluation.logs import COLUMNS, FORMAT, LOG_BYTES
 from rsviz.methods.registry import METHODS
 from rsviz.smoothing import engines
 from rsviz.smoothing.driver import default_chunks, drive, path
-from rsviz.smoothing.engines import REFERENCE
+from rsviz.smoothing.engine import REFERENCE
 from rsviz.smoothing.voters import MethodRun, Request
 
 

@@ -30,7 +30,7 @@ from rsviz.evaluation.logs import read_log
 from rsviz.methods import ensemble
 from rsviz.networks.inspection import class_count
 from rsviz.smoothing.driver import drive
-from rsviz.smoothing.engines import Engine
+from rsviz.smoothing.engine import Engine
 
 
 def score(
