@@ -222,3 +222,34 @@ def won(log: Log, radius: float | None) -> np.ndarray:
     if radius is None:
         return log.radius_N * log.correct_N
     return (log.correct_N & (log.radius_N >= radius)).astype(float)
+
+
+def won_by_envelope(logs: Sequence[Log]) -> np.ndarray:
+    """Return what each image adds to the area under the best, at each radius, of several curves.
+
+    At every radius the log with the highest certified accuracy there answers for all images; its
+    mean over images is the integral of max_l accuracy_l(r) dr, at least the largest ACR of one.
+    """
+    ends_R = np.unique(np.concatenate([log.radius_N[log.correct_N] for log in logs]))
+    ends_R = ends_R[ends_R > 0]
+    reach = [np.sort(np.where(log.correct_N, log.radius_N, -1.0)) for log in logs]
+    above_LR = np.array([len(r) - np.searchsorted(r, ends_R, side="left") for r in reach])
+    best_R, step_R = above_LR.argmax(0), np.diff(ends_R, prepend=0.0)
+    won_N = np.zeros(len(logs[0]))
+    for which, log in enumerate(logs):
+        until_R = np.concatenate([[0.0], np.cumsum(step_R * (best_R == which))])
+        until_N = until_R[np.searchsorted(ends_R, log.radius_N, side="right")]
+        won_N += np.where(log.correct_N, until_N, 0.0)
+    return won_N
+
+
+def ratio_interval(
+    a_N: np.ndarray, b_N: np.ndarray, generator: np.random.Generator, resamples: int = 2_000
+) -> tuple[float, float, float]:
+    """Return mean(a) / mean(b) - 1 and its 95 % bootstrap interval (low, high), pairs resampled."""
+    size = len(a_N)
+    drawn = (generator.integers(size, size=size) for _ in range(resamples))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = [a_N[i].mean() / b_N[i].mean() - 1 for i in drawn]
+        low, high = np.quantile(found, (0.025, 0.975))
+        return float(a_N.mean() / b_N.mean() - 1), float(low), float(high)
