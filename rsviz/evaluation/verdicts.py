@@ -12,6 +12,7 @@ Shape suffixes: N images.
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -225,8 +226,9 @@ def _near(a: Work, b: Work) -> bool:
 
 def judge_all(root: Path, commands: Commands = lambda name: ()) -> list[Finding]:
     """Return what the logs and the tables of attacked images say of every claim, all together."""
-    found = [judge(claim, root, commands) for claim in CLAIMS]
-    return together([*found, judge_growth(root, commands), *judge_attacked(root)])
+    read = cache(read_log)  # a log is a side of several claims
+    found = [judge(claim, root, commands, read) for claim in CLAIMS]
+    return together([*found, judge_growth(root, commands, read), *judge_attacked(root)])
 
 
 def together(findings: Sequence[Finding]) -> list[Finding]:

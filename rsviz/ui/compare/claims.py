@@ -122,15 +122,15 @@ def _table(shown: list[Finding]) -> Finding | None:
         on_select="rerun",
         selection_mode="single-row",
         column_config={
-            "verdict": st.column_config.TextColumn(width="small", pinned=True),
-            "statement": st.column_config.TextColumn(width="large"),
-            "difference": st.column_config.NumberColumn(format="%+.3f", width="small"),
-            "95 % interval": st.column_config.TextColumn(width="small"),
+            "verdict": st.column_config.TextColumn(width=130),
+            "statement": st.column_config.TextColumn(width=520),
+            "difference": st.column_config.NumberColumn(format="%+.3f", width=80),
+            "95 % interval": st.column_config.TextColumn(width=130),
             "size": st.column_config.TextColumn(
-                width="small", help="Beside how much the paper says: less, more, or it fits."
+                width=60, help="Beside how much the paper says: less, more, or it fits."
             ),
-            "seeds": st.column_config.NumberColumn(
-                width="small", help="Trainings of each side; a statement about training takes 3."
+            "seeds": st.column_config.TextColumn(
+                width=50, help="Trainings of each side; a statement about training takes 3."
             ),
         },
     )
@@ -138,21 +138,19 @@ def _table(shown: list[Finding]) -> Finding | None:
     return shown[chosen[0]] if chosen else None
 
 
-def _row(f: Finding) -> dict[str, str | float | int | None]:
+def _row(f: Finding) -> dict[str, str | float | None]:
     """Return a claim as a row of the table."""
     interval = "" if f.low is None or f.high is None else f"{f.low:+.3f} to {f.high:+.3f}"
-    size = "" if f.size is None else f.size.verdict + ("" if f.size.survives else "*")
+    size = "" if f.size is None else f.size.verdict
     training = f.claim.about == "training"
     return {
         "verdict": f"{MARKS.get(f.verdict, '…')} {f.label}",
         "statement": f.claim.text,
-        "measure": f.claim.measure,
-        "here": _pair(f.ours_a, f.ours_b),
         "difference": f.gap,
         "95 % interval": interval,
-        "paper": _pair(f.claim.paper_a, f.claim.paper_b),
-        "size": size.removesuffix("*") if size.startswith("fits") else size,
-        "seeds": f.seeds if training else None,
+        "measure": f.claim.measure,
+        "size": size,
+        "seeds": str(f.seeds or "") if training else "",
     }
 
 
