@@ -39,7 +39,7 @@ def as_python(spec: RunSpec, device: str, file: str = "", crop: object = "centre
         "    checkpoint,",
         f"    device={device!r},",
         *([image] if image else []),
-        f"    sigma={spec.sigma!r},",
+        *([] if spec.sigma is None else [f"    sigma={spec.sigma!r},"]),
         f"    n0={spec.n0!r},",
         f"    n={spec.n!r},",
         f"    alpha={spec.alpha!r},",

@@ -4,7 +4,6 @@ import argparse
 from typing import Any
 
 from rsviz.certification.certify import certify
-from rsviz.checkpoints import catalog
 from rsviz.cli.common import (
     add_device,
     add_settings,
@@ -13,6 +12,7 @@ from rsviz.cli.common import (
     engine_of,
     load_image,
     run_settings,
+    usable,
 )
 from rsviz.core.errors import UserError
 from rsviz.core.radius import down
@@ -61,7 +61,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run ``certify``."""
     device = device_of(args.device)
-    checkpoint = catalog.usable(args.checkpoint)
+    checkpoint = usable(args.checkpoint)
     dataset = checkpoint.card.dataset
     x_CHW, name, flags = load_image(args.image, INPUT_SIZE[dataset], args.crop)
     certificate = certify(

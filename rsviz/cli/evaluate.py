@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-from rsviz.checkpoints import catalog
 from rsviz.cli.common import (
     add_device,
     add_engine,
@@ -15,6 +14,7 @@ from rsviz.cli.common import (
     print_curve,
     run_settings,
     say,
+    usable,
     which_images,
 )
 from rsviz.evaluation.comparison import far_from_trained
@@ -45,7 +45,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run ``evaluate``."""
-    checkpoint = catalog.usable(args.checkpoint)
+    checkpoint = usable(args.checkpoint)
     settings = run_settings(checkpoint, args.set)
     engine = str(engine_of(args, checkpoint))
     spec = spec_for(checkpoint, args.sigma, settings=settings, engine=engine, **which_images(args))

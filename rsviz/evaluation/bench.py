@@ -220,7 +220,9 @@ def decide(
     data = datasets.load(checkpoint.card.dataset, "test")
     nets = engine_choice.load(checkpoint, device, engine)
     plain = _contiguous(weights.load_nets(checkpoint, device, ready=False))["classifier"]
-    sigma = float(checkpoint.card.sigma or 0.5)
+    sigma = checkpoint.card.sigma
+    if sigma is None:
+        raise UserError(f"{checkpoint.name} has no one noise level to ask about; take another.")
     seconds = field_seconds = 0.0
     contradictions = undecided = votes = 0
     for i in range(images):

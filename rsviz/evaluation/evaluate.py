@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from rsviz.certification.certify import sigma_of
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
 from rsviz.core.files import check_out_file, read_bytes, shown, sole_writer, write_whole
@@ -69,8 +70,7 @@ class EvaluationSpec:
         if (self.every or self.first or 0) < 1:
             raise UserError("every and first must be at least 1.")
         # Refused now and not at the first image.
-        sigma = 1.0 if self.sigma is None else self.sigma
-        RunSpec("", "", sigma, n0=self.n0, n=self.n, alpha=self.alpha, seed=self.seed)
+        RunSpec("", "", self.sigma, n0=self.n0, n=self.n, alpha=self.alpha, seed=self.seed)
 
     def indices(self, size: int) -> range:
         """Return the indices of the images, out of ``size``."""
@@ -83,7 +83,7 @@ class EvaluationSpec:
         return RunSpec(
             image=data.image_name(index),
             checkpoint=self.name,
-            sigma=self.sigma or 1.0,  # not used where the method chooses it
+            sigma=self.sigma,
             method=self.method,
             checkpoint_sha256=self.checkpoint_sha256,
             n0=self.n0,
@@ -104,23 +104,17 @@ def spec_for(checkpoint: Checkpoint, sigma: float | None, **settings: Any) -> Ev
     card = checkpoint.card
     method = METHODS[card.method]
     given = dict(card.run) | dict(settings.pop("settings", ()))
-    if method.chooses_sigma and sigma is not None:
-        raise UserError(f"{method.title} chooses the noise of each image; leave --sigma out.")
     if settings.get("split") == "validation" and card.split != "fit":
         raise UserError(
             f"{checkpoint.name} has seen the validation images; train one with --split fit."
         )
-    if sigma is None:
-        sigma = card.sigma
-    if sigma is None and not method.chooses_sigma:
-        raise UserError(f"{checkpoint.name} was trained for many noise levels; give --sigma.")
     return EvaluationSpec(
         name=checkpoint.name,
         dataset=card.dataset,
         method=card.method,
         network=card.network,
         checkpoint_sha256=checkpoint.sha256,
-        sigma=sigma,
+        sigma=sigma_of(checkpoint, sigma),
         norm=method.norm,
         settings=tuple(sorted(given.items())),
         **settings,
@@ -147,11 +141,6 @@ class Standing:
     def rate(self) -> float:
         """Images a second, of those certified here."""
         return self.here / max(self.seconds, 1e-9)
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Seconds to go at this rate; None before there is one."""
-        return (self.planned - self.done) / self.rate if self.here else None
 
 
 def evaluate(

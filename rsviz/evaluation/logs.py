@@ -23,7 +23,7 @@ from rsviz.core.bounds import lower
 from rsviz.core.errors import UserError
 from rsviz.core.files import read_bytes, shown
 from rsviz.core.radius import radius_l2
-from rsviz.core.records import Noise, read_record
+from rsviz.core.records import Count, Distance, Noise, read_record
 from rsviz.core.spec import SIGMA_MAX, Bound, Norm, RunSpec, Votes
 from rsviz.data.catalog import SPLITS
 from rsviz.evaluation.log_tables import NUMBER, Table, decode, read_table, split_lines
@@ -87,8 +87,24 @@ def read_log(path: Path | str, **settings: Any) -> Log:
     return parse_log(read_bytes(path, LOG_BYTES), shown(path.stem), shown(path.name), **settings)
 
 
-def own_rows(path: Path | str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return the settings of a log of rsviz and its rows, ``detail`` decoded where it has any.
+class LogRow(msgspec.Struct, frozen=True):
+    """One row of a log of rsviz, with the counts that its certificate was read from.
+
+    ``predicted`` is -1 where it abstained; ``detail`` is what the method keeps beside the class.
+    """
+
+    index: int
+    label: int
+    predicted: int
+    radius: Distance
+    counts0: tuple[Count, ...]
+    counts: tuple[Count, ...]
+    seconds: float
+    detail: dict[str, Any] = {}
+
+
+def own_rows(path: Path | str) -> tuple["LogHead", list[LogRow]]:
+    """Return the head of a log of rsviz and its rows.
 
     Raises
     ------
@@ -100,11 +116,23 @@ def own_rows(path: Path | str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     lines, ended = split_lines(decode(read_bytes(path, LOG_BYTES), shown(path.name)))
     if not lines[0].startswith("# {"):
         raise UserError(f"{shown(path.name)} is no log of rsviz: it states no settings.")
-    rows: list[dict[str, Any]] = list(csv.DictReader(lines[1:] if ended else lines[1:-1]))
-    for row in rows:
-        if "detail" in row:
-            row["detail"] = json.loads(row["detail"])
-    return json.loads(lines[0].removeprefix("# "))["spec"], rows
+    what = f"{shown(path.name)} is not a complete log of rsviz"
+    table = csv.DictReader(lines[1:] if ended else lines[1:-1])
+    return read_head(lines[0], path.name), [_own_row(cells, what) for cells in table]
+
+
+def _own_row(cells: Mapping[str, str], what: str) -> LogRow:
+    """Read one row, as `evaluate.row` writes it."""
+    try:
+        plain = {
+            **{name: int(cells[name]) for name in ("index", "label", "predicted")},
+            **{name: float(cells[name]) for name in ("radius", "seconds")},
+            **{name: [int(k) for k in cells[name].split()] for name in ("counts0", "counts")},
+            "detail": json.loads(cells.get("detail") or "{}"),
+        }
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(f"{what}: {_short(error)}.") from None
+    return read_record(plain, LogRow, what)
 
 
 def parse_log(data: bytes | str, name: str, source: str = "", **settings: Any) -> Log:
@@ -133,7 +161,7 @@ def state(log: Log, **settings: Any) -> Log:
     if log.sigma_N is not None:
         given.pop("sigma", None)
     known = {k: v for k, v in given.items() if k in ("n0", "n", "alpha")}
-    RunSpec("", "", given.get("sigma", 1.0), **known)
+    RunSpec("", "", given.get("sigma"), **known)
     if given.get("split", "test") not in SPLITS:
         raise UserError(f"split must be one of {', '.join(SPLITS)}, but is {given['split']!r}.")
     if "norm" in given:
@@ -244,7 +272,8 @@ def _own(lines: list[str], ended: bool, name: str, source: str) -> Log:
 class LogHead(msgspec.Struct, frozen=True):
     """The run that the head of a log of rsviz states; what else it holds is left out.
 
-    ``sigma`` is None where a method chooses it. Early logs lack what has a default here.
+    ``sigma`` is None where a method chooses it. ``device``, ``dtype``, ``path`` and ``torch`` say
+    where votes were counted. Early logs lack what has a default here.
     """
 
     dataset: str
@@ -263,10 +292,14 @@ class LogHead(msgspec.Struct, frozen=True):
     bound: Bound = Bound.CLOPPER_PEARSON
     checkpoint_sha256: str = ""
     settings: tuple[tuple[str, float | int | str], ...] = ()
+    device: str = ""
+    dtype: str = ""
+    path: str = ""
+    torch: str = ""
+    command: str = ""
 
     def __post_init__(self) -> None:
-        sigma = 1.0 if self.sigma is None else self.sigma
-        RunSpec("", "", sigma, n0=self.n0, n=self.n, alpha=self.alpha)  # it checks the ranges
+        RunSpec("", "", self.sigma, n0=self.n0, n=self.n, alpha=self.alpha)  # it checks the ranges
 
 
 _PASSED = (

@@ -355,7 +355,7 @@ def judge_attacked(root: Path, name: str = ATTACKED) -> list[Finding]:
         claim = Claim("Variational RS", text, VRS, side, (rival,), what=what)
         gaps_N = a_N.astype(float) - b_N
         gap, low, high = curves.bootstrap(gaps_N, np.random.default_rng(SEED), RESAMPLES)
-        eps, n = found.head["spec"]["eps"], found.head["spec"]["n"]
+        eps, n = found.head.spec.eps, found.head.spec.n
         findings.append(
             Finding(
                 claim,
@@ -367,9 +367,9 @@ def judge_attacked(root: Path, name: str = ATTACKED) -> list[Finding]:
                 high,
                 f"{len(a_N)} test images",
                 n,
-                note=f"Not certified: attacks of L2 length {eps:g}, {found.head['spec']['steps']} "
+                note=f"Not certified: attacks of L2 length {eps:g}, {found.head.spec.steps} "
                 "steps, through noise.",
-                commands=(found.head["command"],),
+                commands=(found.head.command,),
                 p=_p(gaps_N),
                 rival=rival,
             )

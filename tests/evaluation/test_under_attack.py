@@ -127,8 +127,8 @@ def test_shipped_tables_are_whole_and_of_the_weights_shipped():
     assert shipped
     for c in shipped:
         found = attack_tables.read(c.folder / attack_tables.FILE)
-        assert found.head["checkpoint_sha256"] == c.sha256
-        assert f"--checkpoint {c.name} " in found.head["command"]
+        assert found.head.checkpoint_sha256 == c.sha256
+        assert f"--checkpoint {c.name} " in found.head.command
         for setting in (*found.fixed, *found.chosen):
             # An attack may turn single images right, but not many.
             assert found.of(setting, "f").mean() < found.of(setting, "none").mean()
