@@ -14,7 +14,7 @@ from rsviz.core.spec import Norm
 from rsviz.data.catalog import CLASSES, SPLITS
 from rsviz.evaluation import comparison
 from rsviz.evaluation.comparison import Entry
-from rsviz.evaluation.contradictions import contradictions
+from rsviz.evaluation.contradictions import contradictions, doubts
 from rsviz.evaluation.logs import Log, parse_log, state, unstated
 from rsviz.ui.common.address import plain
 
@@ -64,6 +64,8 @@ def pick_logs() -> list[Entry]:
             continue
         for note in log.notes:
             st.caption(f":material/info: {plain(log.name)}: {plain(note, 200)}.")
+        for sentence in doubts(log):
+            st.warning(plain(sentence, 400), icon=":material/question_mark:")
         logs[sha256] = log
     return _named(logs)
 
