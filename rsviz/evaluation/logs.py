@@ -31,6 +31,7 @@ from rsviz.evaluation.log_tables import NUMBER, Table, decode, read_table, split
 FORMAT = "rsviz-log-1"
 LOG_BYTES = 256 << 20  # of a file; a row of ImageNet has 4 kB
 ABSTAIN = -1
+_COUNT = re.compile(r"\d{1,9}", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d{1,12}(\.0*)?", re.ASCII)
 # Own logs print radii to six digits; those that agree so far are a reading of the counts.
 _PRINTED = 2e-6
@@ -237,6 +238,8 @@ def _own(lines: list[str], ended: bool, name: str, source: str) -> Log:
     )
     try:
         return _with_counts(log, table)
+    except UserError:
+        raise
     except (ValueError, OverflowError) as error:
         raise UserError(f"{name} is not a complete log of rsviz: {_short(error)}.") from None
 
@@ -290,8 +293,10 @@ def read_head(line: str, name: str) -> LogHead:
         stated = head["spec"]
     except UserError:
         raise
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise UserError(f"{name} is not a complete log of rsviz: {_short(error)}.") from None
+    except (KeyError, TypeError, ValueError, RecursionError):
+        raise UserError(
+            f"{name} is not a complete log of rsviz: its first line, the settings, is damaged."
+        ) from None
     return read_record(stated, LogHead, f"{name} is not a complete log of rsviz")
 
 
@@ -313,8 +318,8 @@ def _whole_rows(table: Table, name: str) -> Table:
 
 
 def _short(error: Exception) -> str:
-    text = shown(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
-    return text.rstrip(".")
+    named = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+    return shown(named or type(error).__name__).rstrip(".")
 
 
 def _with_counts(log: Log, table: Table) -> Log:
@@ -323,15 +328,41 @@ def _with_counts(log: Log, table: Table) -> Log:
     rows = sorted(table.rows, key=lambda row: int(row[at["index"]]))
     if log.sigma is None or not all(row[at["counts0"]] and row[at["counts"]] for row in rows):
         return log
-    counts0_NK = np.array([[int(k) for k in row[at["counts0"]].split()] for row in rows])
-    counts_NK = np.array([[int(k) for k in row[at["counts"]].split()] for row in rows])
-    if counts0_NK.dtype == object or counts_NK.dtype == object:
-        raise ValueError("its counts are no counts")
-    if np.any(counts_NK.sum(axis=1) != log.n) or counts_NK.min() < 0:
+    counts0_NK, counts_NK = (_counts(table, rows, column) for column in ("counts0", "counts"))
+    if np.any(counts_NK.sum(axis=1) != log.n):
         return log
     anew = _reread(replace(log, chosen_N=counts0_NK.argmax(axis=1), counts_NK=counts_NK))
+    if log.norm is Norm.L2:
+        _check_against_counts(log, anew)
     same = np.abs(anew.radius_N - log.radius_N).max() < _PRINTED
     return anew if same and np.array_equal(anew.predicted_N, log.predicted_N) else log
+
+
+def _counts(table: Table, rows: Sequence[Sequence[str]], column: str) -> np.ndarray:
+    """Return counts_NK of a column; ValueError says what makes it none."""
+    cells = [row[table.at[column]].split() for row in rows]
+    if len({len(cell) for cell in cells}) > 1:
+        raise ValueError(f"its rows have {column} of several numbers of classes")
+    if not all(_COUNT.fullmatch(k) for cell in cells for k in cell):
+        raise ValueError(f"its {column} are no counts")
+    return np.array([[int(k) for k in cell] for cell in cells])
+
+
+def _check_against_counts(log: Log, anew: Log) -> None:
+    """Refuse radii above what their counts certify, and classes that their counts do not name.
+
+    In L2 at one noise level both follow from the counts of every method here.
+    """
+    far = int(np.sum(log.radius_N > anew.radius_N + _PRINTED))
+    both_N = (log.predicted_N != ABSTAIN) & (anew.predicted_N != ABSTAIN)
+    other = int(np.sum(both_N & (log.predicted_N != anew.predicted_N)))
+    of, told = f"of its {len(log):,} rows", []
+    if far:
+        told.append(f"in {far:,} {of} the radius is larger than the counts certify")
+    if other:
+        told.append(f"in {other:,} {of} the class is not that of the counts")
+    if told:
+        raise UserError(f"The log {log.name} contradicts itself: {' and '.join(told)}.")
 
 
 def _field(lines: list[str], ended: bool, name: str, source: str) -> Log:
