@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
         log = state(logs.read_log(file), **stated)
         if wrong := contradictions(log):
             raise UserError("\n".join(wrong))
-        for note in [*(f"{log.name}: {note}" for note in log.notes), *doubts(log)]:
+        for note in [*(f"{log.name}: {note}" for note in _notes(log)), *doubts(log)]:
             say(note)
         if args.n is not None:
             log = logs.thin(log, args.n, np.random.default_rng(args.seed))
@@ -67,6 +67,11 @@ def run(args: argparse.Namespace) -> None:
         return
     for curve, unknown in out:
         print_curve(curve, unknown)
+
+
+def _notes(log: logs.Log) -> list[str]:
+    old = logs.unprotected(log)
+    return [*log.notes, *([old] if old else [])]
 
 
 def _radii(text: str) -> list[float]:

@@ -26,11 +26,13 @@ from rsviz.core.radius import radius_l2
 from rsviz.core.records import Noise, read_record
 from rsviz.core.spec import SIGMA_MAX, Bound, Norm, RunSpec, Votes
 from rsviz.data.catalog import SPLITS
+from rsviz.evaluation import row_checks
 from rsviz.evaluation.log_tables import NUMBER, Table, decode, read_table, split_lines
 
 FORMAT = "rsviz-log-1"
 LOG_BYTES = 256 << 20  # of a file; a row of ImageNet has 4 kB
 ABSTAIN = -1
+TORN = "a last line that is torn left out"
 _COUNT = re.compile(r"\d{1,9}", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d{1,12}(\.0*)?", re.ASCII)
 # Own logs print radii to six digits; those that agree so far are a reading of the counts.
@@ -46,7 +48,9 @@ class Log:
     ``chosen_N`` and ``counts_NK`` are the class of the n0 votes and the counts of the n fresh ones,
     None where the log does not have them or its radii are not a reading of them alone. ``sigma_N``
     is the noise of each image where a log has a column of it. An unknown setting is None, or an
-    empty text. ``notes`` say what was left out or read in another way than it stands there.
+    empty text. ``checked`` says of a log of rsviz whether its rows have checks, which fit; of a
+    table of the field it is None. ``notes`` say what was left out or read in another way than it
+    stands there.
     """
 
     name: str
@@ -70,6 +74,7 @@ class Log:
     bound: Bound = Bound.CLOPPER_PEARSON
     source: str = ""
     checkpoint_sha256: str = ""
+    checked: bool | None = None
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -97,11 +102,11 @@ def own_rows(path: Path | str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         The file cannot be read, or is no log of rsviz.
     """
     path = Path(path)
-    read_log(path)  # refuses in words what is not one
-    lines, ended = split_lines(decode(read_bytes(path, LOG_BYTES), shown(path.name)))
+    held = len(read_log(path))  # refuses in words what is not one
+    lines, _ = split_lines(decode(read_bytes(path, LOG_BYTES), shown(path.name)))
     if not lines[0].startswith("# {"):
         raise UserError(f"{shown(path.name)} is no log of rsviz: it states no settings.")
-    rows: list[dict[str, Any]] = list(csv.DictReader(lines[1:] if ended else lines[1:-1]))
+    rows: list[dict[str, Any]] = list(csv.DictReader(lines[1:]))[:held]  # without a torn last one
     for row in rows:
         if "detail" in row:
             row["detail"] = json.loads(row["detail"])
@@ -158,6 +163,13 @@ def unstated(log: Log) -> tuple[str, ...]:
         "alpha": log.alpha,
     }
     return tuple(what for what, value in known.items() if not value)
+
+
+def unprotected(log: Log) -> str:
+    """Say of a log of rsviz whose rows have no checks that a change of it would not be seen."""
+    if log.checked is not False:
+        return ""
+    return "made before rows had checks, so that a change of them would not be seen"
 
 
 def thin(log: Log, n: int, generator: np.random.Generator) -> Log:
@@ -225,6 +237,12 @@ def images_of(log: Log) -> str:
 def _own(lines: list[str], ended: bool, name: str, source: str) -> Log:
     """Read a log of rsviz, leaving out a last line that a kill tore."""
     spec = read_head(lines[0], name)
+    notes: tuple[str, ...] = ()
+    checked = row_checks.has_checks(_json(lines[0]), (*lines, "")[1], name)
+    if checked:
+        whole = row_checks.whole_rows(lines, ended, name)
+        notes = (TORN,) if len(whole) < len(lines) else ()
+        lines, ended = whole, True
     table = _whole_rows(read_table(lines[1:], ended, name, 2, ("counts0", "counts", "n")), name)
     if unlike := {row[table.at["n"]] for row in table.rows} - {str(spec.n)}:
         raise UserError(f"{name} has rows of n {shown(unlike.pop())}, but states n {spec.n:,}.")
@@ -232,7 +250,8 @@ def _own(lines: list[str], ended: bool, name: str, source: str) -> Log:
     log = Log(
         name=spec.name or name,
         source=source,
-        notes=(*table.notes, *also),
+        checked=checked,
+        notes=(*notes, *table.notes, *also),
         **columns,
         **{key: getattr(spec, key) for key in _PASSED},
     )
@@ -272,6 +291,10 @@ class LogHead(msgspec.Struct, frozen=True):
         RunSpec("", "", sigma, n0=self.n0, n=self.n, alpha=self.alpha)  # it checks the ranges
 
 
+def _json(line: str) -> Any:
+    return json.loads(line.removeprefix("# "))
+
+
 _PASSED = (
     *("dataset", "method", "network", "sigma", "n0", "n", "alpha", "split", "norm", "bound"),
     "checkpoint_sha256",
@@ -287,7 +310,7 @@ def read_head(line: str, name: str) -> LogHead:
         It is of another version, or a setting is missing, of another type or out of range.
     """
     try:
-        head = json.loads(line.removeprefix("# "))
+        head = _json(line)
         if head["format"] != FORMAT:
             raise UserError(f"{name} is a log of another version, {str(head['format'])[:40]!r}.")
         stated = head["spec"]
@@ -313,7 +336,7 @@ def _whole_rows(table: Table, name: str) -> Table:
         pass
     if len(table.rows) == 1:
         raise UserError(f"The log {name} holds no images yet.")
-    notes = (*table.notes, "a last line that is torn left out")
+    notes = (*table.notes, TORN)
     return replace(table, rows=table.rows[:-1], lines=table.lines[:-1], notes=notes)
 
 
@@ -368,6 +391,8 @@ def _check_against_counts(log: Log, anew: Log) -> None:
 def _field(lines: list[str], ended: bool, name: str, source: str) -> Log:
     """Read a log in the field's own layout; the name of a column of radii may state their norm."""
     table = read_table(lines, ended, name)
+    if {row_checks.CHECK, "counts0"} <= set(table.columns):
+        raise UserError(f"{name} was changed: it is a log of rsviz, but its first line is not.")
     norms = {"l2_radius": Norm.L2, "linf_radius": Norm.LINF}
     if table.named("radius") == "l1_radius":
         raise UserError(f"{name} states radii in L1; only L2 and Linf can be compared here.")
