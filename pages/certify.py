@@ -9,6 +9,7 @@ from rsviz.ui import frame
 from rsviz.ui.certify import meaning
 from rsviz.ui.certify.result import View, read, show_result, show_running, show_waiting
 from rsviz.ui.common import own_network, picture_picker, run_controls, sessions
+from rsviz.ui.common.address import plain
 
 frame.require()
 run_controls.adopt_address()
@@ -60,7 +61,7 @@ with result:
     if job is not None and job.active:
         show_running(job, view)
     elif job is not None and job.error:
-        st.error(job.error)
+        st.error(plain(job.error, 400))
     elif shown is not None:
         show_result(view, shown)
     else:

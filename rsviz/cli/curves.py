@@ -14,7 +14,7 @@ from rsviz.core.files import shown
 from rsviz.core.settings import parse
 from rsviz.core.spec import Norm
 from rsviz.evaluation import curves, logs
-from rsviz.evaluation.contradictions import contradictions
+from rsviz.evaluation.contradictions import contradictions, doubts
 from rsviz.evaluation.curves import RADII, RADII_LINF, to_dict
 from rsviz.evaluation.logs import STATED, state, unstated
 
@@ -56,8 +56,8 @@ def run(args: argparse.Namespace) -> None:
         log = state(logs.read_log(file), **stated)
         if wrong := contradictions(log):
             raise UserError("\n".join(wrong))
-        for note in log.notes:
-            say(f"{log.name}: {note}")
+        for note in [*(f"{log.name}: {note}" for note in _notes(log)), *doubts(log)]:
+            say(note)
         if args.n is not None:
             log = logs.thin(log, args.n, np.random.default_rng(args.seed))
         usual = RADII_LINF if log.norm is Norm.LINF else RADII
@@ -67,6 +67,11 @@ def run(args: argparse.Namespace) -> None:
         return
     for curve, unknown in out:
         print_curve(curve, unknown)
+
+
+def _notes(log: logs.Log) -> list[str]:
+    old = logs.unprotected(log)
+    return [*log.notes, *([old] if old else [])]
 
 
 def _radii(text: str) -> list[float]:

@@ -95,7 +95,8 @@ def pick_checkpoint(dataset: str, pages: Sequence[str] = ("certify",)) -> Checkp
     check_address(names)
     for c in catalog.list_checkpoints():
         if c.problem:
-            st.caption(f":material/block: Checkpoint {c.name} cannot be used: {c.problem}.")
+            told = f"Checkpoint {c.name} cannot be used: {c.problem}."
+            st.caption(f":material/block: {plain(told, 300)}")
     if not found:
         raise UserError(
             f"There is no trained network for {dataset or 'this picture'} in {catalog.root()}; "
