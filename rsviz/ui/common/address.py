@@ -46,7 +46,8 @@ OLD_NAMES: Mapping[str, Mapping[str, str]] = {  # of controls, by page: links ma
         "mask_seed": "seed",
     },
 }
-SHARED = ("image", "checkpoint", "sigma", "n", "alpha", "bound", "seed")  # of several pages
+# Names of controls that stand on several pages.
+SHARED = ("image", "checkpoint", "sigma", "n", "alpha", "bound", "seed", "two_class")
 LONGEST = 200  # a value longer than this is no choice of any control
 
 

@@ -331,6 +331,16 @@ def pick_reading() -> tuple[float, Bound]:
     return alpha, Bound(bound or Bound.SPLIT)
 
 
+def pick_two_class(about: str) -> bool:
+    """Ask whether votes are read in the two-class form, another protocol than the field's."""
+    return st.toggle(
+        "Two-class form",
+        key="two_class",
+        bind="query-params",
+        help=about,
+    )
+
+
 def show_presets(checkpoint: Checkpoint) -> None:
     """Show the presets stored with a checkpoint; one sets picture, noise, votes and seed."""
     stored = examples.load(checkpoint)
