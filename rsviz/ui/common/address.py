@@ -47,7 +47,7 @@ OLD_NAMES: Mapping[str, Mapping[str, str]] = {  # of controls, by page: links ma
     },
 }
 # Names of controls that stand on several pages.
-SHARED = ("image", "checkpoint", "sigma", "n", "alpha", "bound", "seed", "two_class")
+SHARED = ("image", "checkpoint", "sigma", "n", "alpha", "bound", "seed", "two_class", "engine")
 LONGEST = 200  # a value longer than this is no choice of any control
 
 
