@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rsviz.cli.common import print_curve, say
+from rsviz.cli.common import add_two_sided, print_curve, say
 from rsviz.core.errors import UserError
 from rsviz.core.files import shown
 from rsviz.core.settings import parse
@@ -41,6 +41,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--n", type=int, help="read the counts as if only so many were drawn")
     command.add_argument("--seed", type=int, default=0, help="of that thinning")
+    add_two_sided(command)
     command.add_argument("--json", action="store_true")
 
 
@@ -60,6 +61,8 @@ def run(args: argparse.Namespace) -> None:
             say(note)
         if args.n is not None:
             log = logs.thin(log, args.n, np.random.default_rng(args.seed))
+        if args.two_sided:
+            log = logs.two_sided(log)
         usual = RADII_LINF if log.norm is Norm.LINF else RADII
         out.append((curves.curve(log, asked or usual), unstated(log)))
     if args.json:

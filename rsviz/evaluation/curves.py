@@ -51,7 +51,8 @@ class Curve:
     ``radius_R`` and ``accuracy_R`` are equally long, accuracy in [0, 1] over **all** images,
     abstentions included; ``low_R`` and ``high_R`` bound it with 95 % binomial confidence.
     ``ceiling`` is the largest radius that n votes can certify, None when it is not known. A setting
-    that is not known is None, or an empty text.
+    that is not known is None, or an empty text. ``two_class``: radii are in the two-class form,
+    another protocol than the field's.
     """
 
     name: str
@@ -73,15 +74,21 @@ class Curve:
     alpha: float | None = None
     ceiling: float | None = None
     source: str = ""
+    two_class: bool = False
+
+    @property
+    def form(self) -> str:
+        """The form of the theorem that radii are read in."""
+        return "two-class" if self.two_class else "one-sided"
 
 
 def curve(log: Log, radii: Sequence[float]) -> Curve:
     """Return certified accuracy at each radius, with 95 % binomial intervals, and the ACR."""
     correct_R = [int(np.sum(log.correct_N & (log.radius_N >= r))) for r in radii]
     interval_R = [binomial_interval(k, len(log)) for k in correct_R]
-    top = None
-    if log.norm is Norm.L2 and log.sigma and log.n and log.alpha:
-        top = ceiling(log.sigma, log.n, log.alpha)
+    top, alpha = None, (log.alpha or 0) / (2 if log.two_class else 1)
+    if log.norm is Norm.L2 and log.sigma and log.n and alpha:
+        top = ceiling(log.sigma, log.n, alpha)
     elif log.norm is Norm.L2 and log.sigma_N is not None and log.n and log.alpha:
         top = ceiling(float(log.sigma_N.max()), log.n, log.alpha)
     return Curve(
@@ -104,6 +111,7 @@ def curve(log: Log, radii: Sequence[float]) -> Curve:
         alpha=log.alpha,
         ceiling=top,
         source=log.source,
+        two_class=log.two_class,
     )
 
 
@@ -121,8 +129,8 @@ def to_dict(curve: Curve) -> dict[str, Any]:
 def comparable(curves: Sequence[Curve]) -> list[str]:
     """Return in words every reason why these curves must not be compared; none is an empty list.
 
-    Norm, data set, split, images, n and alpha must agree and be known; sigma, method and network
-    are what is compared.
+    Norm, data set, split, images, n, alpha and the form that radii are read in must agree and be
+    known; sigma, method and network are what is compared.
     """
     questions: tuple[tuple[str, Callable[[Curve], Any], str], ...] = (
         ("norm", lambda c: c.norm and str(c.norm), "compare one norm at a time"),
@@ -131,6 +139,7 @@ def comparable(curves: Sequence[Curve]) -> list[str]:
         ("images", lambda c: c.subset, "cut them to the same images"),
         ("n", lambda c: c.n and f"{c.n:,}", "re-read the counts of the larger at the smaller n"),
         ("alpha", lambda c: c.alpha and f"{c.alpha:g}", "re-read the counts at one alpha"),
+        ("form", lambda c: c.form, "read all counts in one form"),
     )
     reasons = []
     for what, value, remedy in questions if len(curves) > 1 else ():

@@ -19,10 +19,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from rsviz.core.bounds import lower
+from rsviz.core.bounds import lower, upper
 from rsviz.core.errors import UserError
 from rsviz.core.files import read_bytes, shown
-from rsviz.core.radius import radius_l2
+from rsviz.core.radius import radius_l2, radius_two_sided
 from rsviz.core.records import Count, Distance, Noise, read_record
 from rsviz.core.spec import SIGMA_MAX, Bound, Norm, RunSpec, Votes
 from rsviz.data.catalog import SPLITS
@@ -34,6 +34,7 @@ LOG_BYTES = 256 << 20  # of a file; a row of ImageNet has 4 kB
 ABSTAIN = -1
 TORN = "a last line that is torn left out"
 _COUNT = re.compile(r"\d{1,9}", re.ASCII)
+TWO_CLASS = ", two-class"  # ends the name of whatever is read so
 _WHOLE = re.compile(r"[+-]?\d{1,12}(\.0*)?", re.ASCII)
 # Own logs print radii to six digits; those that agree so far are a reading of the counts.
 _PRINTED = 2e-6
@@ -48,8 +49,9 @@ class Log:
     ``chosen_N`` and ``counts_NK`` are the class of the n0 votes and the counts of the n fresh ones,
     None where the log does not have them or its radii are not a reading of them alone. ``sigma_N``
     is the noise of each image where a log has a column of it. An unknown setting is None, or an
-    empty text. ``checked`` says of a log of rsviz whether its rows have checks, which fit; of a
-    table of the field it is None. ``notes`` say what was left out or read in another way than it
+    empty text. ``two_class``: radii are read in the two-class form (`two_sided`), another protocol
+    than the field's. ``checked`` says of a log of rsviz whether its rows have checks, which fit; of
+    a table of the field it is None. ``notes`` say what was left out or read in another way than it
     stands there.
     """
 
@@ -75,6 +77,7 @@ class Log:
     source: str = ""
     checkpoint_sha256: str = ""
     checked: bool | None = None
+    two_class: bool = False
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -222,6 +225,28 @@ def thin(log: Log, n: int, generator: np.random.Generator) -> Log:
     counts_NK = np.array([draw(counts_K, n, method="marginals") for counts_K in log.counts_NK])
     source = f"{log.source}, thinned from n = {log.n:,}"
     return _reread(replace(log, counts_NK=counts_NK, n=n, source=source))
+
+
+def two_sided(log: Log) -> Log:
+    """Return the log read in the two-class form of `core.reading.two_sided`; its name says so.
+
+    Of each image alpha/2 bounds p_A from below and alpha/2 the probability of the most-voted other
+    class from above, from the votes that are there already. It is another protocol than the
+    field's, which bounds p_A alone.
+
+    Raises
+    ------
+    UserError
+        The log has no counts to read.
+    """
+    if log.two_class:
+        return log
+    if log.counts_NK is None:
+        raise UserError(
+            f"{log.name} cannot be read in the two-class form: its log has no vote counts from "
+            "which its radii follow."
+        )
+    return _reread(replace(log, name=f"{log.name}{TWO_CLASS}", two_class=True))
 
 
 def subset(log: Log, images: str) -> Log:
@@ -550,17 +575,27 @@ def _reread(log: Log) -> Log:
     """Return the log with predictions and radii read from its counts at its n, alpha and bound."""
     assert log.counts_NK is not None and log.chosen_N is not None
     assert log.n is not None and log.alpha is not None and log.sigma is not None
-    k_N = np.take_along_axis(log.counts_NK, log.chosen_N[:, None], axis=1)[:, 0]
-    p_a_lower = {}
-    for k in set(k_N.tolist()):
-        votes = Votes("bound", (k, log.n - k), log.n, "complete")
-        p_a_lower[k] = lower(votes, k, log.alpha, log.bound)
-    predicted_N = np.array(
-        [c if p_a_lower[k] > 0.5 else ABSTAIN for c, k in zip(log.chosen_N, k_N, strict=True)]
-    )
-    radius_N = np.array([radius_l2(log.sigma, p_a_lower[k]) for k in k_N])
+    chosen_N1 = log.chosen_N[:, None]
+    k_N = np.take_along_axis(log.counts_NK, chosen_N1, axis=1)[:, 0]
+    others_NK = log.counts_NK.copy()
+    np.put_along_axis(others_NK, chosen_N1, 0, axis=1)
+    pairs = list(zip(k_N.tolist(), others_NK.max(axis=1).tolist(), strict=True))
+    radius = {pair: _radius(log, *pair) for pair in set(pairs)}
+    radius_N = np.array([radius[pair] for pair in pairs])
+    predicted_N = np.where(radius_N > 0, log.chosen_N, ABSTAIN)
     correct_N = predicted_N == log.label_N
     return replace(log, predicted_N=predicted_N, radius_N=radius_N, correct_N=correct_N)
+
+
+def _radius(log: Log, k: int, other: int) -> float:
+    """Return the radius of k votes for the class and ``other`` for the most-voted other one."""
+    assert log.n is not None and log.alpha is not None and log.sigma is not None
+    votes = Votes("bound", (k, log.n - k), log.n, "complete")
+    if not log.two_class:
+        return radius_l2(log.sigma, lower(votes, k, log.alpha, log.bound))
+    p_a_lower = lower(votes, k, log.alpha / 2, log.bound)
+    p_b_upper = min(upper(votes, other, log.alpha / 2, log.bound), 1 - p_a_lower)
+    return radius_two_sided(log.sigma, p_a_lower, p_b_upper)
 
 
 def _part(log: Log, inside_N: np.ndarray, wanted: int, images: str) -> Log:

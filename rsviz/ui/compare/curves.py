@@ -92,6 +92,10 @@ def pick_treatment(entries: Sequence[Entry]) -> tuple[list[Entry], bool]:
             help="Adds, for a method shown at several noise levels, the best of them at each "
             "radius. It is chosen afterwards: no single run reaches it.",
         )
+        two_class = run_controls.pick_two_class(
+            "Adds each log's curve in the two-class form, from the same votes: alpha/2 bounds p_A, "
+            "alpha/2 the most-voted other class. Another protocol than the field's, and marked."
+        )
         bands = st.toggle(
             "95 % bands",
             key="bands",
@@ -104,6 +108,9 @@ def pick_treatment(entries: Sequence[Entry]) -> tuple[list[Entry], bool]:
     made, refused = comparison.cut(entries, part)
     if same_n:
         made, also = comparison.equal_n(made, int(seed))
+        refused += also
+    if two_class:
+        made, also = comparison.two_class(made)
         refused += also
     made, also = _one_norm(made, linf)
     if best and (sentence := comparison.not_joined(made)):
