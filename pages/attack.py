@@ -8,6 +8,7 @@ from rsviz.data import images
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
 from rsviz.ui import attack, frame
 from rsviz.ui.common import own_network, picture_picker, run_controls, sessions
+from rsviz.ui.common.address import plain
 
 frame.require()
 run_controls.adopt_address()
@@ -62,7 +63,7 @@ with right:
     if job is not None and job.active:
         attack.show_running(job, budget, picture.x_CHW, classes)
     elif job is not None and job.error:
-        st.error(job.error)
+        st.error(plain(job.error, 400))
     elif ended and (reading := attack.latest(ended[-1])) is not None:
         attack.show_result(reading, budget, picture.x_CHW, classes)
         attack.show_paper_style(reading, spec, picture.x_CHW)

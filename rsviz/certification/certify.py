@@ -23,7 +23,7 @@ from rsviz.methods.registry import METHODS, check_stopping, reader
 from rsviz.networks.normalisation import of_card
 from rsviz.smoothing import engines
 from rsviz.smoothing.driver import default_chunks, drive, path
-from rsviz.smoothing.engines import Engine
+from rsviz.smoothing.engine import Engine
 from rsviz.smoothing.noise import SCHEME, Scheme
 from rsviz.smoothing.voters import Ask, MethodRun, Request
 

@@ -28,7 +28,7 @@ from rsviz.methods.registry import METHODS, reader
 from rsviz.networks.normalisation import of_card
 from rsviz.smoothing import engines
 from rsviz.smoothing.driver import default_chunks, path
-from rsviz.smoothing.engines import REFERENCE
+from rsviz.smoothing.engine import REFERENCE
 from rsviz.smoothing.noise import scheme_of
 from rsviz.smoothing.voters import Ask
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from rsviz.cli.common import print_curve, say
+from rsviz.cli.common import add_two_sided, print_curve, say
 from rsviz.core.errors import UserError
 from rsviz.core.files import shown
 from rsviz.core.settings import parse
 from rsviz.core.spec import Norm
 from rsviz.evaluation import curves, logs
-from rsviz.evaluation.contradictions import contradictions
+from rsviz.evaluation.contradictions import contradictions, doubts
 from rsviz.evaluation.curves import RADII, RADII_LINF, to_dict
 from rsviz.evaluation.logs import STATED, state, unstated
 
@@ -41,6 +41,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--n", type=int, help="read the counts as if only so many were drawn")
     command.add_argument("--seed", type=int, default=0, help="of that thinning")
+    add_two_sided(command)
     command.add_argument("--json", action="store_true")
 
 
@@ -56,10 +57,12 @@ def run(args: argparse.Namespace) -> None:
         log = state(logs.read_log(file), **stated)
         if wrong := contradictions(log):
             raise UserError("\n".join(wrong))
-        for note in log.notes:
-            say(f"{log.name}: {note}")
+        for note in [*(f"{log.name}: {note}" for note in _notes(log)), *doubts(log)]:
+            say(note)
         if args.n is not None:
             log = logs.thin(log, args.n, np.random.default_rng(args.seed))
+        if args.two_sided:
+            log = logs.two_sided(log)
         usual = RADII_LINF if log.norm is Norm.LINF else RADII
         out.append((curves.curve(log, asked or usual), unstated(log)))
     if args.json:
@@ -67,6 +70,11 @@ def run(args: argparse.Namespace) -> None:
         return
     for curve, unknown in out:
         print_curve(curve, unknown)
+
+
+def _notes(log: logs.Log) -> list[str]:
+    old = logs.unprotected(log)
+    return [*log.notes, *([old] if old else [])]
 
 
 def _radii(text: str) -> list[float]:

@@ -29,6 +29,7 @@ COMMANDS = {
     "import": "make a checkpoint of a file of weights in a layout of the field",
     "examples": "store certificates of telling images",
     "certify": "certify one image",
+    "reread": "read the votes of a certificate again: another alpha or bound, the two-class form",
     "verify": "check a certificate: count its votes again, with its seed and with a fresh one",
     "attack": "attack certified images at multiples of their radius, judged by PREDICT",
     "under-attack": "attack chosen and fixed noise levels alike: what stays right (no certificate)",

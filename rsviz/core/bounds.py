@@ -16,6 +16,8 @@ Phi and 1 - Phi are log-concave, so the p0 that are refuted form an interval tha
 Shape suffixes: T times or pairs (k, n), D grid of delta.
 """
 
+from bisect import bisect_left
+
 import numpy as np
 from scipy.special import bdtr, betainc, betaincinv, log_ndtr, ndtr, ndtri
 
@@ -52,6 +54,24 @@ def clopper_pearson_lower(k: int, n: int, alpha: float) -> float:
 def clopper_pearson_upper(k: int, n: int, alpha: float) -> float:
     """Return the one-sided upper bound, 1 - lower(n - k, n): P(bound < p) <= alpha."""
     return 1.0 - clopper_pearson_lower(n - k, n, alpha)
+
+
+def fixed_n(share: float, p: float, alpha: float) -> int | None:
+    """Return the least n, fixed beforehand, at which Clopper-Pearson of this share reaches p.
+
+    The share k / n stays what it is; p in (0, 1). None where it is not above p, as no n would do.
+    """
+    if not 0 < p < share <= 1:
+        return None
+
+    def reaches(n: int) -> bool:
+        k = share * n
+        return (p**n if k >= n else betainc(k, n - k + 1, p)) <= alpha
+
+    high = 1
+    while not reaches(high):
+        high *= 2
+    return bisect_left(range(high), True, key=reaches)
 
 
 def anytime_lower(k: int, n: int, alpha: float) -> float:

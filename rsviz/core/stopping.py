@@ -60,11 +60,16 @@ def _plan(radius: float, sigma: float, n: int, alpha: float, d: int | None) -> d
     return decision.plan(radius * math.sqrt(d or 1) / sigma, n, alpha)
 
 
+def plan_of(c: Certificate) -> decision.Plan:
+    """Return the boundaries by which a certificate answers the radius asked for."""
+    assert c.until_radius is not None
+    return _plan(c.until_radius, c.sigma or 1.0, c.n, c.alpha, c.detail.get("d"))
+
+
 def answered(c: Certificate) -> Certificate:
     """Return the certificate with the answer that its counts give to the radius asked for."""
     assert c.until_radius is not None
-    asked, votes = c.until_radius, sum(c.counts)
-    plan = _plan(asked, c.sigma or 1.0, c.n, c.alpha, c.detail.get("d"))
+    asked, votes, plan = c.until_radius, sum(c.counts), plan_of(c)
     k = c.counts[c.predicted] if c.predicted is not None and votes else 0
     answer = plan.answer(k, votes) if votes else "undecided"
     yes = answer == "yes"

@@ -2,7 +2,9 @@
 
 Line 1 of a log is ``# `` and a JSON object with every setting and hash; then a CSV table with one
 row an image, in the order they finished. Methods that decide more than a class keep it as JSON in a
-last column, ``detail``. Shape suffixes: C channels, H height, W width, K classes.
+column, ``detail``. Each row ends in a check, see `row_checks`.
+
+Shape suffixes: C channels, H height, W width, K classes.
 """
 
 import csv
@@ -30,11 +32,12 @@ from rsviz.core.radius import down
 from rsviz.core.spec import Bound, Certificate, Norm, RunSpec
 from rsviz.data.datasets import Dataset
 from rsviz.data.images import image_id
+from rsviz.evaluation import row_checks
 from rsviz.evaluation.logs import COLUMNS, FORMAT, LOG_BYTES
 from rsviz.methods.registry import METHODS
 from rsviz.smoothing import engines
 from rsviz.smoothing.driver import default_chunks, drive, path
-from rsviz.smoothing.engines import REFERENCE
+from rsviz.smoothing.engine import REFERENCE
 from rsviz.smoothing.voters import MethodRun, Request
 
 
@@ -198,16 +201,12 @@ def walk(
         yield Standing(done, len(indices), 0, 0.0)
         queue = requests(spec, data, todo, lambda x_CHW, run: method.certify(x_CHW, nets, run))
         here = 0
-        with out.open("a", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
+        with row_checks.appending(out) as append:
             for task in drive(queue, device, cancel=cancel):
                 if task.certificate:
                     label = int(data.y_N[task.request.key])
                     seconds = time.perf_counter() - task.started
-                    line = row(task.request.key, label, task.certificate, seconds, method.logged)
-                    writer.writerow(line)
-                    file.flush()
-                    os.fsync(file.fileno())
+                    append(row(task.request.key, label, task.certificate, seconds, method.logged))
                     here += 1
                     yield Standing(done + here, len(indices), here, time.perf_counter() - begun)
 
@@ -285,12 +284,20 @@ def open_log(
         lines = whole.decode().split("\n")
         head = json.loads(lines[0].removeprefix("# "))
         old = {"settings": []} | head["spec"]  # of early logs
+        if len(lines) < 3:
+            raise ValueError
+        checked = row_checks.has_checks(head, lines[1], shown(out))
+        if checked:
+            row_checks.whole_rows(lines[:-1], True, shown(out))
+            columns = (*columns, row_checks.CHECK)
         if head["format"] != FORMAT or lines[1].split(",") != list(columns):
             raise ValueError
         rows = list(csv.reader(lines[2:-1]))
         done = {int(row[0]) for row in rows}
         if any(len(row) != len(columns) for row in rows) or len(done) < len(rows):
             raise ValueError
+    except UserError:
+        raise
     except (ValueError, KeyError, TypeError, IndexError, RecursionError, csv.Error):
         raise UserError(
             f"{shown(out)} is not a log of rsviz, or is damaged; choose another --out."
@@ -313,9 +320,13 @@ def columns_of(spec: EvaluationSpec) -> tuple[str, ...]:
 
 
 def head_of(spec: EvaluationSpec, place: Mapping[str, str], command: str) -> str:
-    """Return the two lines that begin a log: its settings, where votes are counted; its columns."""
-    head = {"format": FORMAT, "spec": asdict(spec) | dict(place) | {"command": command}}
-    return f"# {json.dumps(head)}\n{','.join(columns_of(spec))}\n"
+    """Return the two lines that begin a log: its settings, where votes are counted; its columns.
+
+    Its rows are to be written with checks (`row_checks`).
+    """
+    settings = asdict(spec) | dict(place) | {"command": command}
+    head = {"format": FORMAT, row_checks.CHECK: row_checks.KIND, "spec": settings}
+    return f"# {json.dumps(head)}\n{','.join((*columns_of(spec), row_checks.CHECK))}\n"
 
 
 def log_path(spec: EvaluationSpec, device: str) -> Path:

@@ -7,8 +7,6 @@ counted here.
 Shape suffixes: N images, K classes.
 """
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
 from rsviz.core.files import check_out_file, shown, write_whole
 from rsviz.core.spec import Certificate, RunSpec, Votes
+from rsviz.evaluation import row_checks
 from rsviz.evaluation.evaluate import EvaluationSpec, head_of, row
 from rsviz.evaluation.logs import LogHead, LogRow, own_rows
 from rsviz.methods import multiscale
@@ -186,13 +185,10 @@ def assemble(
     place = {key: getattr(votes.head, key) for key in ("device", "dtype", "path", "torch")}
     logged = METHODS[spec.method].logged
     read = certificates(votes, dict(spec.settings), spec.alpha)  # type: ignore[arg-type]
-    text = io.StringIO(head_of(spec, place, command))
-    text.seek(0, io.SEEK_END)
-    table = csv.writer(text, lineterminator="\n")
-    for i, c in enumerate(read):
-        index, label, seconds = (
-            v[i].item() for v in (votes.index_N, votes.label_N, votes.seconds_N)
-        )
-        table.writerow(row(index, label, c, seconds, logged))
+    known = zip(*(v.tolist() for v in (votes.index_N, votes.label_N, votes.seconds_N)), strict=True)
+    rows = [
+        row(index, label, c, seconds, logged)
+        for (index, label, seconds), c in zip(known, read, strict=True)
+    ]
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(out, text.getvalue())
+    write_whole(out, row_checks.with_checks(head_of(spec, place, command), rows))

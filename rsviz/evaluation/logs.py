@@ -19,18 +19,22 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from rsviz.core.bounds import lower
+from rsviz.core.bounds import lower, upper
 from rsviz.core.errors import UserError
 from rsviz.core.files import read_bytes, shown
-from rsviz.core.radius import radius_l2
+from rsviz.core.radius import radius_l2, radius_two_sided
 from rsviz.core.records import Count, Distance, Noise, read_record
 from rsviz.core.spec import SIGMA_MAX, Bound, Norm, RunSpec, Votes
 from rsviz.data.catalog import SPLITS
+from rsviz.evaluation import row_checks
 from rsviz.evaluation.log_tables import NUMBER, Table, decode, read_table, split_lines
 
 FORMAT = "rsviz-log-1"
 LOG_BYTES = 256 << 20  # of a file; a row of ImageNet has 4 kB
 ABSTAIN = -1
+TORN = "a last line that is torn left out"
+_COUNT = re.compile(r"\d{1,9}", re.ASCII)
+TWO_CLASS = ", two-class"  # ends the name of whatever is read so
 _WHOLE = re.compile(r"[+-]?\d{1,12}(\.0*)?", re.ASCII)
 # Own logs print radii to six digits; those that agree so far are a reading of the counts.
 _PRINTED = 2e-6
@@ -45,7 +49,10 @@ class Log:
     ``chosen_N`` and ``counts_NK`` are the class of the n0 votes and the counts of the n fresh ones,
     None where the log does not have them or its radii are not a reading of them alone. ``sigma_N``
     is the noise of each image where a log has a column of it. An unknown setting is None, or an
-    empty text. ``notes`` say what was left out or read in another way than it stands there.
+    empty text. ``two_class``: radii are read in the two-class form (`two_sided`), another protocol
+    than the field's. ``checked`` says of a log of rsviz whether its rows have checks, which fit; of
+    a table of the field it is None. ``notes`` say what was left out or read in another way than it
+    stands there.
     """
 
     name: str
@@ -69,6 +76,8 @@ class Log:
     bound: Bound = Bound.CLOPPER_PEARSON
     source: str = ""
     checkpoint_sha256: str = ""
+    checked: bool | None = None
+    two_class: bool = False
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -112,12 +121,12 @@ def own_rows(path: Path | str) -> tuple["LogHead", list[LogRow]]:
         The file cannot be read, or is no log of rsviz.
     """
     path = Path(path)
-    read_log(path)  # refuses in words what is not one
-    lines, ended = split_lines(decode(read_bytes(path, LOG_BYTES), shown(path.name)))
+    held = len(read_log(path))  # refuses in words what is not one
+    lines, _ = split_lines(decode(read_bytes(path, LOG_BYTES), shown(path.name)))
     if not lines[0].startswith("# {"):
         raise UserError(f"{shown(path.name)} is no log of rsviz: it states no settings.")
     what = f"{shown(path.name)} is not a complete log of rsviz"
-    table = csv.DictReader(lines[1:] if ended else lines[1:-1])
+    table = list(csv.DictReader(lines[1:]))[:held]  # without a torn last one
     return read_head(lines[0], path.name), [_own_row(cells, what) for cells in table]
 
 
@@ -187,6 +196,13 @@ def unstated(log: Log) -> tuple[str, ...]:
     return tuple(what for what, value in known.items() if not value)
 
 
+def unprotected(log: Log) -> str:
+    """Say of a log of rsviz whose rows have no checks that a change of it would not be seen."""
+    if log.checked is not False:
+        return ""
+    return "made before rows had checks, so that a change of them would not be seen"
+
+
 def thin(log: Log, n: int, generator: np.random.Generator) -> Log:
     """Return the log as if only n votes an image had been drawn and planned.
 
@@ -209,6 +225,28 @@ def thin(log: Log, n: int, generator: np.random.Generator) -> Log:
     counts_NK = np.array([draw(counts_K, n, method="marginals") for counts_K in log.counts_NK])
     source = f"{log.source}, thinned from n = {log.n:,}"
     return _reread(replace(log, counts_NK=counts_NK, n=n, source=source))
+
+
+def two_sided(log: Log) -> Log:
+    """Return the log read in the two-class form of `core.reading.two_sided`; its name says so.
+
+    Of each image alpha/2 bounds p_A from below and alpha/2 the probability of the most-voted other
+    class from above, from the votes that are there already. It is another protocol than the
+    field's, which bounds p_A alone.
+
+    Raises
+    ------
+    UserError
+        The log has no counts to read.
+    """
+    if log.two_class:
+        return log
+    if log.counts_NK is None:
+        raise UserError(
+            f"{log.name} cannot be read in the two-class form: its log has no vote counts from "
+            "which its radii follow."
+        )
+    return _reread(replace(log, name=f"{log.name}{TWO_CLASS}", two_class=True))
 
 
 def subset(log: Log, images: str) -> Log:
@@ -252,6 +290,12 @@ def images_of(log: Log) -> str:
 def _own(lines: list[str], ended: bool, name: str, source: str) -> Log:
     """Read a log of rsviz, leaving out a last line that a kill tore."""
     spec = read_head(lines[0], name)
+    notes: tuple[str, ...] = ()
+    checked = row_checks.has_checks(_json(lines[0]), (*lines, "")[1], name)
+    if checked:
+        whole = row_checks.whole_rows(lines, ended, name)
+        notes = (TORN,) if len(whole) < len(lines) else ()
+        lines, ended = whole, True
     table = _whole_rows(read_table(lines[1:], ended, name, 2, ("counts0", "counts", "n")), name)
     if unlike := {row[table.at["n"]] for row in table.rows} - {str(spec.n)}:
         raise UserError(f"{name} has rows of n {shown(unlike.pop())}, but states n {spec.n:,}.")
@@ -259,12 +303,15 @@ def _own(lines: list[str], ended: bool, name: str, source: str) -> Log:
     log = Log(
         name=spec.name or name,
         source=source,
-        notes=(*table.notes, *also),
+        checked=checked,
+        notes=(*notes, *table.notes, *also),
         **columns,
         **{key: getattr(spec, key) for key in _PASSED},
     )
     try:
         return _with_counts(log, table)
+    except UserError:
+        raise
     except (ValueError, OverflowError) as error:
         raise UserError(f"{name} is not a complete log of rsviz: {_short(error)}.") from None
 
@@ -302,6 +349,10 @@ class LogHead(msgspec.Struct, frozen=True):
         RunSpec("", "", self.sigma, n0=self.n0, n=self.n, alpha=self.alpha)  # it checks the ranges
 
 
+def _json(line: str) -> Any:
+    return json.loads(line.removeprefix("# "))
+
+
 _PASSED = (
     *("dataset", "method", "network", "sigma", "n0", "n", "alpha", "split", "norm", "bound"),
     "checkpoint_sha256",
@@ -317,14 +368,16 @@ def read_head(line: str, name: str) -> LogHead:
         It is of another version, or a setting is missing, of another type or out of range.
     """
     try:
-        head = json.loads(line.removeprefix("# "))
+        head = _json(line)
         if head["format"] != FORMAT:
             raise UserError(f"{name} is a log of another version, {str(head['format'])[:40]!r}.")
         stated = head["spec"]
     except UserError:
         raise
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise UserError(f"{name} is not a complete log of rsviz: {_short(error)}.") from None
+    except (KeyError, TypeError, ValueError, RecursionError):
+        raise UserError(
+            f"{name} is not a complete log of rsviz: its first line, the settings, is damaged."
+        ) from None
     return read_record(stated, LogHead, f"{name} is not a complete log of rsviz")
 
 
@@ -341,13 +394,13 @@ def _whole_rows(table: Table, name: str) -> Table:
         pass
     if len(table.rows) == 1:
         raise UserError(f"The log {name} holds no images yet.")
-    notes = (*table.notes, "a last line that is torn left out")
+    notes = (*table.notes, TORN)
     return replace(table, rows=table.rows[:-1], lines=table.lines[:-1], notes=notes)
 
 
 def _short(error: Exception) -> str:
-    text = shown(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
-    return text.rstrip(".")
+    named = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+    return shown(named or type(error).__name__).rstrip(".")
 
 
 def _with_counts(log: Log, table: Table) -> Log:
@@ -356,20 +409,48 @@ def _with_counts(log: Log, table: Table) -> Log:
     rows = sorted(table.rows, key=lambda row: int(row[at["index"]]))
     if log.sigma is None or not all(row[at["counts0"]] and row[at["counts"]] for row in rows):
         return log
-    counts0_NK = np.array([[int(k) for k in row[at["counts0"]].split()] for row in rows])
-    counts_NK = np.array([[int(k) for k in row[at["counts"]].split()] for row in rows])
-    if counts0_NK.dtype == object or counts_NK.dtype == object:
-        raise ValueError("its counts are no counts")
-    if np.any(counts_NK.sum(axis=1) != log.n) or counts_NK.min() < 0:
+    counts0_NK, counts_NK = (_counts(table, rows, column) for column in ("counts0", "counts"))
+    if np.any(counts_NK.sum(axis=1) != log.n):
         return log
     anew = _reread(replace(log, chosen_N=counts0_NK.argmax(axis=1), counts_NK=counts_NK))
+    if log.norm is Norm.L2:
+        _check_against_counts(log, anew)
     same = np.abs(anew.radius_N - log.radius_N).max() < _PRINTED
     return anew if same and np.array_equal(anew.predicted_N, log.predicted_N) else log
+
+
+def _counts(table: Table, rows: Sequence[Sequence[str]], column: str) -> np.ndarray:
+    """Return counts_NK of a column; ValueError says what makes it none."""
+    cells = [row[table.at[column]].split() for row in rows]
+    if len({len(cell) for cell in cells}) > 1:
+        raise ValueError(f"its rows have {column} of several numbers of classes")
+    if not all(_COUNT.fullmatch(k) for cell in cells for k in cell):
+        raise ValueError(f"its {column} are no counts")
+    return np.array([[int(k) for k in cell] for cell in cells])
+
+
+def _check_against_counts(log: Log, anew: Log) -> None:
+    """Refuse radii above what their counts certify, and classes that their counts do not name.
+
+    In L2 at one noise level both follow from the counts of every method here.
+    """
+    far = int(np.sum(log.radius_N > anew.radius_N + _PRINTED))
+    both_N = (log.predicted_N != ABSTAIN) & (anew.predicted_N != ABSTAIN)
+    other = int(np.sum(both_N & (log.predicted_N != anew.predicted_N)))
+    of, told = f"of its {len(log):,} rows", []
+    if far:
+        told.append(f"in {far:,} {of} the radius is larger than the counts certify")
+    if other:
+        told.append(f"in {other:,} {of} the class is not that of the counts")
+    if told:
+        raise UserError(f"The log {log.name} contradicts itself: {' and '.join(told)}.")
 
 
 def _field(lines: list[str], ended: bool, name: str, source: str) -> Log:
     """Read a log in the field's own layout; the name of a column of radii may state their norm."""
     table = read_table(lines, ended, name)
+    if {row_checks.CHECK, "counts0"} <= set(table.columns):
+        raise UserError(f"{name} was changed: it is a log of rsviz, but its first line is not.")
     norms = {"l2_radius": Norm.L2, "linf_radius": Norm.LINF}
     if table.named("radius") == "l1_radius":
         raise UserError(f"{name} states radii in L1; only L2 and Linf can be compared here.")
@@ -494,17 +575,27 @@ def _reread(log: Log) -> Log:
     """Return the log with predictions and radii read from its counts at its n, alpha and bound."""
     assert log.counts_NK is not None and log.chosen_N is not None
     assert log.n is not None and log.alpha is not None and log.sigma is not None
-    k_N = np.take_along_axis(log.counts_NK, log.chosen_N[:, None], axis=1)[:, 0]
-    p_a_lower = {}
-    for k in set(k_N.tolist()):
-        votes = Votes("bound", (k, log.n - k), log.n, "complete")
-        p_a_lower[k] = lower(votes, k, log.alpha, log.bound)
-    predicted_N = np.array(
-        [c if p_a_lower[k] > 0.5 else ABSTAIN for c, k in zip(log.chosen_N, k_N, strict=True)]
-    )
-    radius_N = np.array([radius_l2(log.sigma, p_a_lower[k]) for k in k_N])
+    chosen_N1 = log.chosen_N[:, None]
+    k_N = np.take_along_axis(log.counts_NK, chosen_N1, axis=1)[:, 0]
+    others_NK = log.counts_NK.copy()
+    np.put_along_axis(others_NK, chosen_N1, 0, axis=1)
+    pairs = list(zip(k_N.tolist(), others_NK.max(axis=1).tolist(), strict=True))
+    radius = {pair: _radius(log, *pair) for pair in set(pairs)}
+    radius_N = np.array([radius[pair] for pair in pairs])
+    predicted_N = np.where(radius_N > 0, log.chosen_N, ABSTAIN)
     correct_N = predicted_N == log.label_N
     return replace(log, predicted_N=predicted_N, radius_N=radius_N, correct_N=correct_N)
+
+
+def _radius(log: Log, k: int, other: int) -> float:
+    """Return the radius of k votes for the class and ``other`` for the most-voted other one."""
+    assert log.n is not None and log.alpha is not None and log.sigma is not None
+    votes = Votes("bound", (k, log.n - k), log.n, "complete")
+    if not log.two_class:
+        return radius_l2(log.sigma, lower(votes, k, log.alpha, log.bound))
+    p_a_lower = lower(votes, k, log.alpha / 2, log.bound)
+    p_b_upper = min(upper(votes, other, log.alpha / 2, log.bound), 1 - p_a_lower)
+    return radius_two_sided(log.sigma, p_a_lower, p_b_upper)
 
 
 def _part(log: Log, inside_N: np.ndarray, wanted: int, images: str) -> Log:

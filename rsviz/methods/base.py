@@ -182,7 +182,13 @@ def claim_of_class(c: Certificate) -> list[Claim]:
     """Return what a certificate read from one count rests on."""
     if c.predicted is None:
         return []
-    return [Claim("bound", (c.predicted,), c.p_a_lower, "p_a_lower", "p_A")]
+    claims = [Claim("bound", (c.predicted,), c.p_a_lower, "p_a_lower", "p_A")]
+    if "p_b_upper" in c.detail and len(c.counts) > 1:  # in the two-class form
+        others = [i for i in range(len(c.counts)) if i != c.predicted]
+        second = max(others, key=c.counts.__getitem__)
+        rest = tuple(i for i in range(len(c.counts)) if i != second)
+        claims.append(Claim("bound", rest, 1 - c.detail["p_b_upper"], "1 - p_b_upper", "1 - p_B"))
+    return claims
 
 
 def detail_as(kind: type[T], c: Certificate) -> T:

@@ -29,7 +29,7 @@ from rsviz.evaluation.measure import measure
 from rsviz.methods.base import Certify
 from rsviz.methods.registry import METHODS
 from rsviz.networks import int8_files
-from rsviz.smoothing.engines import INT8
+from rsviz.smoothing.engine import INT8
 from rsviz.smoothing.noise import CHUNK, chunk, chunk_name
 from rsviz.smoothing.voters import Ask, MethodRun, check_votes
 

@@ -208,3 +208,14 @@ def test_order_statistics_say_what_clopper_pearson_says():
 def test_order_statistics_refuse_what_makes_no_sense(n, shift, alpha):
     with pytest.raises(UserError):
         bounds.order_statistics(n, shift, alpha)
+
+
+@pytest.mark.parametrize("p", [0.55, 0.9, 0.999])
+def test_the_least_fixed_n_is_the_first_that_reaches(p):
+    n = bounds.fixed_n(1.0, p, ALPHA)
+    assert p**n <= ALPHA < p ** (n - 1)
+    assert bounds.fixed_n(p, p, ALPHA) is None and bounds.fixed_n(0.3, p, ALPHA) is None
+    share = (1 + p) / 2
+    n = bounds.fixed_n(share, p, ALPHA)
+    assert stats.beta.ppf(ALPHA, share * n, n - share * n + 1) >= p
+    assert stats.beta.ppf(ALPHA, share * (n - 1), (n - 1) * (1 - share) + 1) < p

@@ -9,6 +9,7 @@ from rsviz.certification import certify
 from rsviz.core import bounds
 from rsviz.core.radius import ceiling, down, radius_l2
 from rsviz.data.catalog import CLASSES
+from rsviz.smoothing import engines
 from rsviz.ui.common import sessions
 from tests.helpers import ALWAYS
 
@@ -348,3 +349,77 @@ def test_the_way_to_attack_holds_the_run_and_opens_it(open_page):
     assert app.selectbox(key="checkpoint").value == network
     assert app.select_slider(key="sigma").value == sigma
     assert not app.warning and not app.exception
+
+
+def test_the_two_class_form_reads_the_same_votes_and_is_marked(open_page):
+    app = press(open_page(n=N, image="shapes/test/8"))
+    app.toggle(key="two_class").set_value(True).run()
+    assert not app.exception
+    radius = ceiling(0.5, N, (1 - bounds.ANYTIME_SHARE) * 0.001 / 2)
+    assert metrics(app)[0] == down(radius, 3)
+    told = words(app)
+    assert "Another protocol than the field's" in told and "p_B ≤" in told
+    assert "rsviz.two_sided(certificate)" in app.code[0].value
+    assert len(history(app)) == 1
+
+
+def test_a_question_ends_the_votes_as_soon_as_it_is_settled(open_page):
+    app = press(open_page(n=10_000, image="shapes/test/8", until_radius=0.25))
+    assert not app.exception
+    told = words(app)
+    assert "robust to 0.25? Yes" in told and "certified at radius 0.25 after" in told
+    assert "the fixed-n protocol counts all 10,000" in told and "votes/s" in told
+    assert metrics(app)[0] == "0.250"
+    (used,) = history(app)["votes"]
+    assert int(used.split()[0]) < 100
+    scope = {}
+    exec(app.code[0].value, scope)
+    assert sum(scope["certificate"].counts) == int(used.split()[0])
+
+
+def test_another_question_is_another_run_and_alpha_is_a_part_of_it(open_page):
+    app = press(open_page(n=N, image="shapes/test/8", until_radius=0.25))
+    app.select_slider(key="alpha").set_value(0.05).run()
+    assert "Press **Certify**" in words(app)
+    app.number_input(key="until_radius").set_value(0.5).run()
+    assert "Press **Certify**" in words(app) and not app.exception
+
+
+def test_a_question_that_no_count_could_answer_gets_a_sentence(open_page):
+    app = press(open_page(n=N, image="shapes/test/8", until_radius=2.0))
+    assert "raise n" in app.error[0].value and not app.exception
+
+
+def test_what_counts_the_votes_is_chosen_and_named(open_page):
+    app = open_page(n=N, image="shapes/test/8", engine="openvino float32")
+    assert app.selectbox(key="engine").value == "openvino float32"
+    assert "openvino int8" not in app.selectbox(key="engine").options  # it has no such file
+    assert "int8 is not used: this checkpoint has no int8 network file" in words(app)
+    app = press(app)
+    assert not app.exception
+    assert "Counted by openvino float32 on cpu" in words(app)
+    assert "engine=rsviz.Engine('openvino', 'float32')" in app.code[0].value
+    app.selectbox(key="engine").set_value("torch float32").run()
+    assert "Press **Certify**" in words(app), "the votes of another engine are other votes"
+
+
+def test_without_openvino_torch_counts_and_the_page_says_so(open_page, monkeypatch):
+    real = engines.absent
+
+    def absent(engine, device):
+        if engine.library == "openvino":
+            return "the package openvino is not installed"
+        return real(engine, device)
+
+    monkeypatch.setattr(engines, "absent", absent)
+    app = press(open_page(n=N, image="shapes/test/8", engine="openvino float32"))
+    assert not app.exception
+    told = words(app)
+    assert "int8 is not used: the package openvino is not installed" in told
+    assert "Counted by torch float32 on cpu" in told
+    assert "engine=openvino float32" in "\n".join(w.value for w in app.warning)
+
+
+def test_a_stored_certificate_is_not_shown_for_another_engine(open_page):
+    app = open_page(engine="openvino float32")
+    assert "stored result" not in words(app) and not app.metric

@@ -14,6 +14,7 @@ from rsviz.core import radius
 from rsviz.core.radius import down
 from rsviz.core.spec import NAMELESS, Certificate, RunSpec
 from rsviz.data import images, perturbations
+from rsviz.smoothing.engine import Engine
 from rsviz.ui.certify.result import View, read
 from rsviz.ui.common import downloads
 from rsviz.ui.common.jobs import Job
@@ -120,13 +121,21 @@ def _row(c: Certificate) -> dict[str, object]:
 
 
 def show_exports(
-    shown: Shown | None, spec: RunSpec, view: View, picture: Picture, device: str
+    shown: Shown | None,
+    spec: RunSpec,
+    view: View,
+    picture: Picture,
+    device: str,
+    engine: Engine,
 ) -> None:
     """Offer the run as Python and, once there is one, the certificate as JSON."""
     with st.expander("Copy as Python", icon=":material/code:"):
         file = "" if picture.crop is None else picture.source.name
         spec = replace(spec, bound=view.bound)
-        st.code(as_python.as_python(spec, device, file, picture.crop), language="python")
+        code = as_python.as_python(
+            spec, device, file, picture.crop, engine, view.two_class and spec.until_radius is None
+        )
+        st.code(code, language="python")
     if shown is not None:
         downloads.offer_certificate(read(view, shown), picture.x_CHW, view.classes, shown.readings)
     if picture.crop is not None:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 import streamlit as st
 
+from rsviz.certification.engine_choice import engine_of
 from rsviz.core import live_bounds
 from rsviz.core.flags import FLAGS
-from rsviz.core.radius import down, in_grey_levels
-from rsviz.core.reading import formula, reread
+from rsviz.core.radius import down, in_grey_levels, rounded_up
+from rsviz.core.reading import formula, reread, two_sided
 from rsviz.core.spec import Bound, Certificate, RunSpec
 from rsviz.figures import certificate
 from rsviz.ui.common import charts, job_panel
@@ -18,18 +19,29 @@ from rsviz.ui.common.sessions import Shown, shown_of
 
 @dataclass(frozen=True)
 class View:
-    """How votes are read and named; ``label`` is the true class, ``values`` is d = 3HW."""
+    """How votes are read and named; ``label`` is the true class, ``values`` is d = 3HW.
+
+    ``two_class``: they are read in the two-class form, another protocol than the field's.
+    """
 
     alpha: float
     bound: Bound
     classes: tuple[str, ...]
     label: int | None
     values: int
+    two_class: bool = False
 
 
 def read(view: View, shown: Shown) -> Certificate:
-    """Return the certificate that these votes give at the page's alpha and bound."""
-    return reread(shown.certificate, view.alpha, view.bound)
+    """Return the certificate that these votes give at the page's alpha and bound.
+
+    One that answers a question has its own, and is not read again.
+    """
+    c = shown.certificate
+    if c.until_radius is not None:
+        return c
+    c = reread(c, view.alpha, view.bound)
+    return two_sided(c) if view.two_class else c
 
 
 def show_waiting(spec: RunSpec, device: str) -> None:
@@ -56,6 +68,8 @@ def show_result(view: View, shown: Shown) -> None:
     c = read(view, shown)
     _verdict(c, view, shown.stored)
     _numbers(c, view)
+    _protocol(c, view)
+    _counted(c)
     left, right = st.columns(2, gap="medium")
     with left:
         st.markdown("**The votes**")
@@ -75,7 +89,7 @@ def _verdict(c: Certificate, view: View, stored: bool) -> None:
         if stored:
             st.badge("stored result", icon=":material/inventory_2:", color="gray")
         else:
-            live = {"running": "live", "complete": "live, complete"}.get(c.ended, "live, stopped")
+            live = {"running": "live", "stopped": "live, stopped"}.get(c.ended, f"live, {c.ended}")
             st.badge(live, icon=":material/sensors:", color="blue")
         if view.label is not None and c.predicted is not None and not c.abstained:
             right = c.predicted == view.label
@@ -83,6 +97,12 @@ def _verdict(c: Certificate, view: View, stored: bool) -> None:
     if c.predicted is None:
         st.subheader("Choosing the class")
         st.caption(f"The first {c.n0} votes only choose the class; fresh ones then bound it.")
+    elif c.until_radius is not None:
+        answer = {"yes": "yes", "no certificate": "no certificate"}
+        still = "not settled yet" if c.ended == "running" else "undecided"
+        said = answer.get(c.detail["answer"], still)
+        st.subheader(f"{name.capitalize()}, robust to {c.until_radius:g}? {said.capitalize()}")
+        st.markdown(c.detail["why"])
     elif c.abstained and c.ended == "running":
         st.subheader(f"{name.capitalize()} leads; nothing is proved yet")
     elif c.abstained:
@@ -120,7 +140,38 @@ def _numbers(c: Certificate, view: View) -> None:
         )
         share = f"{100 * votes / n:.1f} %" if n else nothing
         st.metric(f"Share of {n:,} votes", share, border=True, width=165)
-    st.markdown("\n".join(_bound_lines(c, view)))
+    if c.until_radius is None:
+        st.markdown("\n".join(_bound_lines(c, view)))
+
+
+def _protocol(c: Certificate, view: View) -> None:
+    """Say by which protocol votes are read where it is not the field's."""
+    if "p_b_upper" in c.detail:
+        st.badge("two-class form", icon=":material/call_split:", color="orange")
+        st.caption(
+            "Another protocol than the field's, which bounds p_A alone: alpha/2 for p_A, alpha/2 "
+            "for the most-voted other class. Compare it only with what is read alike."
+        )
+    elif c.until_radius is not None and view.two_class:
+        st.caption("The two-class form is not read: votes that end by a question answer it alone.")
+
+
+def _counted(c: Certificate) -> None:
+    """Say what counted the votes and how fast, and what a fixed number would have needed."""
+    n, told = sum(c.counts), []
+    if not n or c.ended == "running":
+        return
+    if c.path:
+        rate = f", {(c.n0 + n) / c.seconds:,.0f} votes/s" if c.seconds else ""
+        told.append(f"Counted by {engine_of(c.path)} on {c.device}{rate}.")
+    needed = live_bounds.planned_votes(c)
+    if c.until_radius is not None:
+        told.append(f"{n:,} votes were needed; the fixed-n protocol counts all {c.n:,}.")
+    if needed is not None:
+        told.append(
+            f"With n fixed beforehand, {needed:,} votes of this share would have certified as much."
+        )
+    st.caption(" ".join(told))
 
 
 def _bound_lines(c: Certificate, view: View) -> list[str]:
@@ -137,7 +188,9 @@ def _bound_lines(c: Certificate, view: View) -> list[str]:
 
 def _in_words(reading: live_bounds.Reading) -> str:
     radius = f"radius **{down(reading.radius, 3)}**" if reading.radius else "no radius"
-    return f"p_A ≥ {down(reading.p_a_lower, 4)}, {radius} (at alpha {reading.alpha:.3g})"
+    p_b = reading.p_b_upper
+    other = "" if p_b is None else f", p_B ≤ {rounded_up(p_b, 4):.4f}"
+    return f"p_A ≥ {down(reading.p_a_lower, 4)}{other}, {radius} (at alpha {reading.alpha:.3g})"
 
 
 def _show_trace(c: Certificate, shown: Shown) -> None:
@@ -159,8 +212,9 @@ def _explain(c: Certificate, view: View) -> None:
             f"{view.classes[c.predicted]}; of the fresh votes {leading} has more. That happens "
             "where no class dominates, and it certifies neither."
         )
-    st.latex(_in_lines(formula(c)))
-    if c.abstained and c.ended != "running":
+    if c.until_radius is None or not c.abstained:
+        st.latex(_in_lines(formula(c)))
+    if c.until_radius is None and c.abstained and c.ended != "running":
         st.info(
             "**Abstaining is an answer of its own**, neither radius 0 nor a mistake. The votes do "
             "not prove that the chosen class gets more than half of all noisy copies, so nothing "

@@ -48,7 +48,7 @@ OLD_NAMES: Mapping[str, Mapping[str, str]] = {  # of controls, by page: links ma
         "mask_seed": "seed",
     },
 }
-SHARED = tuple(QUERY)  # the names of a run, which several pages ask for
+SHARED = (*QUERY, "two_class", "engine")  # the names of a run, which several pages ask for
 ANY_RUN = RunSpec("", "", None)
 LONGEST = 200  # a value longer than this is no choice of any control
 

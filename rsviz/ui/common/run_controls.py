@@ -9,15 +9,18 @@ from typing import Any, Literal
 
 import streamlit as st
 
+from rsviz.certification import engine_choice
 from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
-from rsviz.core.spec import Bound, RunSpec
+from rsviz.core.spec import RADIUS_MAX, Bound, RunSpec
 from rsviz.data.catalog import CLASSES
 from rsviz.evaluation import examples
 from rsviz.methods.registry import METHODS
+from rsviz.smoothing import engines
+from rsviz.smoothing.engine import REFERENCE, Engine
 from rsviz.ui.common import address, method_controls, state
-from rsviz.ui.common.address import complaints
+from rsviz.ui.common.address import complaints, plain
 from rsviz.ui.common.sessions import devices
 
 SIGMAS = (0.12, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
@@ -95,7 +98,8 @@ def pick_checkpoint(dataset: str, pages: Sequence[str] = ("certify",)) -> Checkp
     check_address(names)
     for c in catalog.list_checkpoints():
         if c.problem:
-            st.caption(f":material/block: Checkpoint {c.name} cannot be used: {c.problem}.")
+            told = f"Checkpoint {c.name} cannot be used: {c.problem}."
+            st.caption(f":material/block: {plain(told, 300)}")
     if not found:
         raise UserError(
             f"There is no trained network for {dataset or 'this picture'} in {catalog.root()}; "
@@ -289,9 +293,57 @@ def pick_settings(checkpoint: Checkpoint) -> tuple[dict[str, Any], str]:
     return {"sigma": sigma, "n": n, **rest, **own}, device
 
 
-def press_certify(device: str) -> bool:
+def pick_question() -> float | None:
+    """Ask whether one radius is wanted, with the votes that this needs; None for none."""
+    address.adopt({"until_radius": address.Between(0.0, RADIUS_MAX)})
+    return st.number_input(
+        "Is it robust to this L2 radius?",
+        0.0,
+        RADIUS_MAX,
+        None,
+        step=0.25,
+        placeholder="no radius: how far is it robust?",
+        key="until_radius",
+        bind="query-params",
+        help="With a radius, votes end as soon as they settle whether it is certified, or that no "
+        "number of votes would certify it; n is the most. With none, all n votes are counted.",
+    )
+
+
+def pick_engine(checkpoint: Checkpoint, device: str) -> Engine:
+    """Ask what counts the votes; the fastest that keeps the certified radius is the default."""
+    if checkpoint.name in state.OWN_CLASSES.get():
+        st.caption(f"Votes of a network of your own are counted by {REFERENCE} on {device}.")
+        return REFERENCE
+    choice = engine_choice.default(checkpoint, device)
+    offered = [
+        engine
+        for engine in engines.usable(device)
+        if engine.precision != "int8" or engine_choice.has_files(checkpoint)
+    ]
+    names = [str(engine) for engine in offered]
+    _begin("engine", str(choice.engine), names)
+    address.check(engine=names)
+    name = st.selectbox(
+        "Votes counted by",
+        names,
+        names.index(str(choice.engine)),
+        key="engine",
+        bind="query-params",
+        on_change=address.forget,
+        args=("engine",),
+        help="Which library computes the network, and how precisely. A network in another "
+        "precision is another classifier: its votes are its own, and so is its certificate.",
+    )
+    if choice.why:
+        st.caption(choice.why)
+    return dict(zip(names, offered, strict=True)).get(name or "", choice.engine)
+
+
+def press_certify(device: str, engine: Engine | None = None) -> bool:
     """Show the buttons that start a run; return whether one was pressed."""
-    st.caption(f"Votes are counted on **{device}**.")
+    by = "" if engine is None else f" by **{engine}**"
+    st.caption(f"Votes are counted on **{device}**{by}.")
     with st.container(horizontal=True, gap="small"):
         pressed = st.button(
             "Certify",
@@ -338,6 +390,16 @@ def pick_reading() -> tuple[float, Bound]:
             "alpha between them.",
         )
     return alpha, Bound(bound or Bound.SPLIT)
+
+
+def pick_two_class(about: str) -> bool:
+    """Ask whether votes are read in the two-class form, another protocol than the field's."""
+    return st.toggle(
+        "Two-class form",
+        key="two_class",
+        bind="query-params",
+        help=about,
+    )
 
 
 def show_presets(checkpoint: Checkpoint) -> None:

@@ -76,7 +76,7 @@ def show() -> None:
         )
     else:
         if mine.error:
-            st.error(mine.error)
+            st.error(address.plain(mine.error, 400))
         if mine.latest is not None:
             _show(mine.latest, names, CLASSES[dataset])
 

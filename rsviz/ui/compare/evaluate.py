@@ -54,7 +54,7 @@ def show() -> None:
         return
     _press(checkpoint, spec, device, out, job)
     if current is not None and current.error:
-        st.error(current.error)
+        st.error(address.plain(current.error, 400))
     _show_curve(spec, out)
     with st.expander("The same from the command line", icon=":material/terminal:"):
         st.code(command(spec, out, device), language="bash", wrap_lines=True)

@@ -15,6 +15,7 @@ from rsviz.figures import levels
 from rsviz.figures.levels import Attacked
 from rsviz.methods.registry import METHODS
 from rsviz.ui.common import charts
+from rsviz.ui.common.address import plain
 
 PAPER_RATIO = 1.6  # "at most", Dual RS (arXiv 2512.01782)
 
@@ -65,7 +66,7 @@ def show_attacked(checkpoint: Checkpoint) -> None:
     try:
         found = attack_tables.read(file)
     except UserError as error:
-        st.caption(str(error))
+        st.caption(plain(str(error), 300))
         return
     st.subheader("Under attack: one level for all, or one for each?")
     lines = {
