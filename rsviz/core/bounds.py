@@ -36,7 +36,7 @@ def clopper_pearson_lower(k: int, n: int, alpha: float) -> float:
     """Return the one-sided lower bound that k of n votes give p, at a planned n.
 
     It is the alpha quantile of Beta(k, n - k + 1); 0 for k = 0, alpha^(1/n) for k = n.
-    P(bound > p) <= alpha over the draw of n votes, n fixed beforehand (Clopper & Pearson 1934).
+    P(bound > p) <= alpha over the draw of n votes, n fixed in advance (Clopper & Pearson 1934).
 
     Raises
     ------
