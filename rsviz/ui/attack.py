@@ -1,4 +1,4 @@
-"""The parts of the Attack page: its settings, its job, and what came of it.
+"""The parts of the Attack page: its settings, its job, and its result.
 
 Shape suffixes: C channels, H height, W width.
 """
@@ -88,7 +88,7 @@ def pick_attack(alpha: float, seed: int, method: str) -> tuple[AttackSpec, float
 
 
 def start(key: AttackRun, x_CHW: Tensor, nets: Mapping[str, nn.Module]) -> Job:
-    """Queue an attack for this session in place of what runs for it."""
+    """Queue an attack for this session; it replaces what the session runs now."""
     return sessions.desk(sessions.IMAGE).start_once(
         Job(key, key.device, lambda cancel: watch_attack(key, x_CHW, nets, cancel))
     )
@@ -154,7 +154,7 @@ def show_result(
 def show_paper_style(reading: AttackProgress, spec: RunSpec, x_CHW: Tensor) -> None:
     """Say how the attacks fared inside the radius the paper would claim, if the method has one.
 
-    That radius is one of L2, whatever norm the attack was made in.
+    That radius is in L2, whatever the norm of the attack.
     """
     c = reading.certificate
     paper = every_level.paper_style(c, spec)

@@ -84,7 +84,7 @@ def show_distance(x_CHW: Tensor, c: Certificate) -> None:
 
 
 def show_onward(spec: RunSpec) -> None:
-    """Show the way to Attack with this very picture, network, noise, votes and seed."""
+    """Link to Attack with this picture, network, noise, votes and seed."""
     if page_path("attack").exists() and not spec.image.startswith(NAMELESS):
         st.page_link(
             page_path("attack"),

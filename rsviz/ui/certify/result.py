@@ -1,4 +1,4 @@
-"""The result of a run, the same while votes come in and after: verdict, numbers, votes, radius."""
+"""The result of a run, during and after it: verdict, numbers, votes, radius."""
 
 from dataclasses import dataclass
 
@@ -35,7 +35,7 @@ class View:
 def read(view: View, shown: Shown) -> Certificate:
     """Return the certificate that these votes give at the page's alpha and bound.
 
-    One that answers a question has its own, and is not read again.
+    A certificate that answers one question keeps its own, and is not read again.
     """
     c = shown.certificate
     if c.until_radius is not None:
@@ -145,7 +145,7 @@ def _numbers(c: Certificate, view: View) -> None:
 
 
 def _protocol(c: Certificate, view: View) -> None:
-    """Say by which protocol votes are read where it is not the field's."""
+    """Name the protocol that votes are read by, if it is not the field's."""
     if "p_b_upper" in c.detail:
         st.badge("two-class form", icon=":material/call_split:", color="orange")
         st.caption(

@@ -53,7 +53,7 @@ class Picture:
 
     @property
     def name(self) -> str:
-        """The name a RunSpec uses, empty for an upload, which goes by its hash."""
+        """The name a RunSpec uses; empty for an upload, which is known by its hash."""
         return self.source.name if self.source.dataset else ""
 
     @property
@@ -63,7 +63,7 @@ class Picture:
 
 
 def pick(default: str) -> Source:
-    """Show the ways to a picture and return the one chosen; an unusable one is told in words."""
+    """Ask for a picture and return it; if it cannot be used, say why."""
     chosen = st.segmented_control(
         "Picture",
         list(SOURCES),

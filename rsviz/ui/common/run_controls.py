@@ -1,7 +1,7 @@
 """Choose how a picture is certified: checkpoint, noise, votes, seed, device; and the presets.
 
 One question has one function and one key, which is its name in every page's address. So an answer
-goes with one from page to page; what was left at a page's default, starts at the next one's.
+is kept from page to page. A control left at its default starts at the default of the next page.
 """
 
 from collections.abc import Sequence
@@ -60,9 +60,9 @@ def usable(dataset: str, pages: Sequence[str] = ("certify",)) -> list[Checkpoint
 
 
 def adopt_address() -> None:
-    """Let the address win over what the controls held, whenever the page is opened anew.
+    """When the page is opened, let the address override what the controls held.
 
-    Streamlit does so itself, but for values that are a control's default.
+    Streamlit does so itself, except for values that are a control's default.
     """
     if not state.ENTERED.get():
         return
@@ -76,7 +76,7 @@ def adopt_address() -> None:
 
 
 def check_address(names: list[str]) -> None:
-    """Tell, until the address is right, which of its values are not used."""
+    """Say which values of the address are not used, until Certify is pressed."""
     told = complaints({"checkpoint": names, **OFFERED})
     if told:
         state.COMPLAINTS.set(tuple(told))
@@ -257,7 +257,7 @@ def pick_device() -> str:
 
 
 def pick_rest(about_seed: str | None = None) -> tuple[dict[str, int], str]:
-    """Ask for what is seldom turned: n0 and seed of a run, and the device."""
+    """Ask for what is rarely changed: n0 and seed of a run, and the device."""
     n0, seed = pick_first_votes(), pick_seed(about_seed)
     return {"n0": n0, "seed": seed}, pick_device()
 

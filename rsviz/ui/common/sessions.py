@@ -131,7 +131,7 @@ def noisy(
 def key_of(x_CHW: Tensor, spec: RunSpec, device: str, engine: Engine = REFERENCE) -> Key:
     """Return what decides the votes of a run, equal for equal votes.
 
-    alpha is of the reading alone, but where it decides when votes end.
+    alpha only matters for reading votes, unless it decides when they end.
     """
     alpha = 0.001 if spec.until_radius is None else spec.alpha
     key_spec = replace(spec, alpha=alpha, bound=Bound.SPLIT)
@@ -139,7 +139,7 @@ def key_of(x_CHW: Tensor, spec: RunSpec, device: str, engine: Engine = REFERENCE
 
 
 def start(key: Key, x_CHW: Tensor, spec: RunSpec, nets: Mapping[str, nn.Module]) -> Job:
-    """Queue a run for this session in place of what runs for it, unless that is the very run."""
+    """Queue a run for this session, unless it runs already; it replaces what runs now."""
     split = replace(spec, bound=Bound.SPLIT)
     return desk(IMAGE).start_once(
         Job(

@@ -1,4 +1,4 @@
-"""The pieces of Compare: which curves, made alike how, their plot and their table."""
+"""The view of curves: which ones, how they are made comparable, plot and table."""
 
 from collections.abc import Sequence
 
@@ -66,7 +66,7 @@ def pick_entries() -> list[Entry]:
 
 
 def pick_treatment(entries: Sequence[Entry]) -> tuple[list[Entry], bool]:
-    """Show how curves are made alike; return them so, and whether bands are drawn."""
+    """Ask how to make curves comparable; return them so, and whether bands are drawn."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         part = st.selectbox(
             "Images",
@@ -240,7 +240,7 @@ def show_parts(entries: Sequence[Entry]) -> None:
 
 
 def show() -> None:
-    """Show the view of curves: which, made alike how, their plot, images, table and spread."""
+    """Show the view of curves: choice, comparability, plot, images, table and spread."""
     entries, bands = pick_treatment(pick_entries())
     if not entries:
         st.info("Choose a curve above, or add your own log.", icon=":material/show_chart:")

@@ -116,7 +116,7 @@ def _press(
 
 
 def start(checkpoint: Checkpoint, spec: EvaluationSpec, device: str, out: Path) -> None:
-    """Queue a run for this tab in place of what it evaluates now."""
+    """Queue a run for this tab; it replaces the current one."""
 
     def steps(cancel):
         nets = weights.load_nets(checkpoint, device)

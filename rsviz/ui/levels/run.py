@@ -52,7 +52,7 @@ def show_reading(
 
 
 def _detail(own: Certificate) -> LevelDetail:
-    """Return what a certificate tells of its level, by its method."""
+    """Return what a certificate says of its level, by its method."""
     levels = METHODS[own.method].levels
     assert levels is not None
     return levels.detail(own)
