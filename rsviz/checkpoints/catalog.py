@@ -114,7 +114,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 class Checkpoint:
     """One folder: its card, the hash of its weights, and what is wrong with it, if anything.
 
-    ``stored`` is the card as it stands in its file, for who changes it.
+    ``stored`` is the card exactly as in its file, for code that changes it.
     """
 
     name: str
@@ -203,7 +203,7 @@ def read_card(folder: Path) -> Card:
     Raises
     ------
     UserError
-        There is none, or it is no card.
+        There is none, or it is not a card.
     """
     try:
         stored = json.loads((folder / CARD).read_text())

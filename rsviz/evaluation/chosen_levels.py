@@ -59,7 +59,7 @@ def compare(own: Log, levels: Mapping[int, float], fixed: Mapping[float, Log]) -
     Raises
     ------
     UserError
-        There is no image that all hold.
+        No image is in all of them.
     """
     shared = set(own.index_N.tolist()) & set(levels)
     for log in fixed.values():

@@ -219,13 +219,13 @@ def follow(
 
 
 def votes_in_words(counts_L: Sequence[int], level_L: Sequence[float]) -> str:
-    """Describe `level_votes` for who cannot see it."""
+    """Describe `level_votes` for readers who cannot see it."""
     told = ", ".join(f"{s:g}: {k:,}" for s, k in zip(level_L, counts_L, strict=True) if k)
     return f"Votes by noise level: {told}." if told else "No votes have come in yet."
 
 
 def fixed_in_words(fixed: Sequence[Fixed], own: float | None) -> str:
-    """Describe `fixed_bars` for who cannot see it."""
+    """Describe `fixed_bars` for readers who cannot see it."""
     told = ", ".join(f"{f.level:g}: {_label(f)}" for f in fixed)
     return f"Radius at each fixed level: {told}." + (f" Chosen: {down(own, 3)}." if own else "")
 
