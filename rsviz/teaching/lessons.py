@@ -41,5 +41,5 @@ def nearest_step(scene: Scene, name: str, value: float) -> float | int:
 
 
 def chapter(slug: str | None) -> Chapter:
-    """Return the chapter of that slug, the first when there is none such."""
+    """Return the chapter of that slug, or the first one if there is none."""
     return next((c for c in CHAPTERS if c.slug == slug), CHAPTERS[0])
