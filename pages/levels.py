@@ -62,7 +62,7 @@ with st.container(border=True):
     st.markdown(
         "**Why not just take the best level for each picture?** Then a neighbour of the picture "
         "might get another level, and with it another answer, inside the ball that was claimed. "
-        "Learn has a small example in which an attack finds such a neighbour, live."
+        "Learn has a small live example, where an attack finds such a neighbour."
     )
     st.page_link(
         page_path("learn"),

@@ -66,7 +66,7 @@ class NetworkFile(msgspec.Struct, frozen=True):
 
 
 class Precision(msgspec.Struct, frozen=True):
-    """What there is of a checkpoint in another precision: network files by part, and logs."""
+    """A checkpoint in another precision: network files by part, and logs."""
 
     files: dict[str, NetworkFile] = {}
     recipe: dict[str, Any] = {}
@@ -126,7 +126,7 @@ class Checkpoint:
 
     @property
     def verified(self) -> bool:
-        """Whether the weights are those the card speaks of."""
+        """Whether the weights are those of the card."""
         return self.problem is None
 
     def require_usable(self) -> None:
@@ -149,7 +149,7 @@ def list_checkpoints(folder: Path | None = None) -> list[Checkpoint]:
 
 
 def find(name: str, folder: Path | None = None) -> Checkpoint:
-    """Return one checkpoint by name; UserError names those there are, or what is wrong with it."""
+    """Return one checkpoint by name; UserError lists the names there are, or says what is wrong."""
     folder = folder or root()
     if Path(name).name != name or not os.path.isdir(folder / name):  # a name may be too long
         names = ", ".join(c.name for c in list_checkpoints(folder)) or "none"
@@ -168,7 +168,7 @@ def inspect(folder: Path) -> Checkpoint:
     """Read a folder's card and verify the hash of its weights, executing nothing.
 
     A kill between the renaming of weights and card (see `weights.save`) leaves the new card beside;
-    where it is the one that its weights fit, it is taken.
+    if that card fits the weights, it is used.
     """
     found = _inspect(folder, folder / CARD)
     if found.problem and part_of(folder / CARD).is_file():
@@ -198,7 +198,7 @@ def _inspect(folder: Path, file: Path) -> Checkpoint:
 
 
 def read_card(folder: Path) -> Card:
-    """Return the card of a folder, whatever its weights are.
+    """Return the card of a folder, without checking its weights.
 
     Raises
     ------

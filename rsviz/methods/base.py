@@ -1,7 +1,6 @@
 """What a method is: its votes, its reading, its loss, its guarantee.
 
-What differs between methods is a field here, so that no page, command or room above asks for one by
-name.
+Everything that differs between methods is a field here, so no page or command asks for one by name.
 
 Shape suffixes: N images, M noise draws, R = M N rows, C channels, H height, W width, K classes, L
 noise levels.
@@ -70,7 +69,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Control:
-    """A setting of a run that the pages let one turn.
+    """A setting of a run that the pages offer as a control.
 
     ``setting`` is a field of the method's options, which hold its default; ``offered`` are its
     values, ``words`` how those that are words are shown. ``key`` is its name in an address, that of
@@ -105,7 +104,7 @@ class Choice:
 
 
 class LevelDetail(Protocol):
-    """What the detail of a certificate tells of its level, finished or not."""
+    """What the detail of a certificate says of its level, finished or not."""
 
     @property
     def levels(self) -> Sequence[float]:
@@ -125,7 +124,7 @@ class LevelDetail(Protocol):
 
     @property
     def possible(self) -> Sequence[float]:
-        """The least and the greatest level that may be the one chosen; empty where not told."""
+        """The least and the greatest level that may be the one chosen; empty if not known."""
 
     @property
     def in_words(self) -> str:

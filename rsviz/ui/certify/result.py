@@ -169,7 +169,7 @@ def _counted(c: Certificate) -> None:
         told.append(f"{n:,} votes were needed; the fixed-n protocol counts all {c.n:,}.")
     if needed is not None:
         told.append(
-            f"With n fixed beforehand, {needed:,} votes of this share would have certified as much."
+            f"With n fixed in advance, {needed:,} votes of this share would have certified as much."
         )
     st.caption(" ".join(told))
 

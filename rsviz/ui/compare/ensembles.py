@@ -241,7 +241,7 @@ def _show_radii(now: Weighing, classes: Sequence[str]) -> None:
         },
     )
     st.caption(
-        "Weights fixed beforehand make one classifier, to which the theorem applies. Weights found "
+        "Weights fixed in advance make one classifier, to which the theorem applies. Weights found "
         "at the picture itself make another classifier at each point: **outside the theorem**, so "
         "that radius certifies nothing."
     )

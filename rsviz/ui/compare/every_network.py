@@ -110,7 +110,7 @@ def _show_board(
         bind="query-params",
         on_change=address.forget,
         args=("pin",),
-        help="Pins a row: its radius is marked in every bar, and the others' difference told.",
+        help="Pins a row: every bar marks its radius and shows the difference to it.",
     )
     if job is not None and job.active and job.key == key:
         job_panel.show_job(

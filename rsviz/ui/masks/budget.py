@@ -51,7 +51,7 @@ def _explain_budget(sight: Sight, r: float, shifts: tuple[float, float, float]) 
     """Say what the curves mean, and check the equality on the masks that were drawn."""
     st.markdown(
         "How well could anybody, from the answers alone, tell the canvas from one changed by this "
-        "much? The lower a curve, the better. **Both looks together tell exactly as much as one "
+        "much? The lower a curve, the better. **Both looks together reveal exactly as much as one "
         "look of plain smoothing**, so the certificate is the same."
     )
     mu_1, mu_2, mu = (f"{shift:.3f}" for shift in shifts)

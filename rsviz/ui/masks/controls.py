@@ -43,7 +43,7 @@ def pick_network() -> Checkpoint:
     if not found:
         raise UserError(
             f"There is no network with a mask in {catalog.root()}; 'python -m rsviz recipes "
-            "run --only adaptive' makes those there are recipes for."
+            "run --only adaptive' trains the ones that have recipes."
         )
     checkpoint = run_controls.pick_network(
         sorted(found.values(), key=lambda c: (c.card.dataset != "shapes-k48", c.name)),
