@@ -16,8 +16,8 @@ run_controls.adopt_address()
 
 st.title("Certify")
 st.markdown(
-    "Noisy copies of a picture vote on what it shows. From the votes follows a **distance within "
-    "which no change of the picture, however clever, alters the answer**."
+    "Noisy copies of a picture vote on what it shows. The votes prove a **distance within which "
+    "no change of the picture, however clever, alters the answer**."
 )
 presets = st.container()
 left, right = st.columns([2, 3], gap="large")

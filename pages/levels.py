@@ -14,8 +14,9 @@ frame.require()
 
 st.title("Noise levels")
 st.markdown(
-    "Much noise certifies far, but hides what is small or faint. **So let each picture have its "
-    "own level**, and prove that the level, too, stays the same nearby."
+    "Much noise certifies large radii, but hides what is small or faint. **So let each picture "
+    "have its "
+    "own level**, and prove that the level stays the same nearby as well."
 )
 
 controls.adopt_address()
@@ -49,7 +50,7 @@ with right:
     if job is None:
         st.info(
             "Press **Choose and certify**: noisy copies vote for the level, others for the class "
-            "at that level; then every level is tried fixed, to compare.",
+            "at that level; then every fixed level is tried, to compare.",
             icon=":material/play_arrow:",
         )
     else:

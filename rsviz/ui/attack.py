@@ -60,7 +60,7 @@ def pick_attack(alpha: float, seed: int, method: str) -> tuple[AttackSpec, float
             bind="query-params",
             required=True,
             help="The network that names the class, at the level first chosen, or the one that "
-            "chooses the level. Judged is the answer of the whole.",
+            "chooses the level. The answer of the whole method is judged.",
         )
     norm = st.segmented_control(
         "Norm",
@@ -186,12 +186,12 @@ def _verdict(a: Attempt, c: Certificate, classes: tuple[str, ...]) -> None:
         if inside:
             st.error(
                 "This contradicts the certificate. It may happen with probability at most alpha "
-                "for the certificate and again for PREDICT; another seed will tell."
+                "for the certificate and again for PREDICT; try another seed."
             )
         else:
             st.markdown(
                 f"At **{a.budget:g} times** the certified radius the attack changed the answer. "
-                "That is allowed: the certificate speaks of nothing beyond its radius."
+                "That is allowed: the certificate says nothing beyond its radius."
             )
         return
     said = "keeps its answer" if a.verdict == "holds" else "is undecided, but not another class"
@@ -221,8 +221,8 @@ def _pictures(a: Attempt, x_CHW: Tensor, norm: Norm) -> None:
         ]
     )
     st.caption(
-        f"The attack moved the picture by {down(a.length, 4)} in {norm}. Grey in the difference is "
-        "no change."
+        f"The attack moved the picture by {down(a.length, 4)} in {norm}. Grey in the difference "
+        f"means no change."
     )
 
 
@@ -251,8 +251,9 @@ def explain(alpha: float) -> None:
     """Say for a newcomer what an attack can and cannot show."""
     with st.expander("Why must it fail inside, and prove nothing outside?", expanded=True):
         st.markdown(
-            "- **The attacker** follows the gradient of the network, averaged over noise, to the "
-            "picture that takes most votes away, and stays within its budget and between black "
+            "- **The attacker** follows the gradient of the network, averaged over noise, to a "
+            "picture that loses as many votes as possible, and stays within its budget and "
+            "between black "
             "and white.\n"
             "- **Inside the radius it must fail.** The certificate is a proof about *every* change "
             "shorter than the radius, and the attack is one of them. It rests on votes, so it may "

@@ -101,7 +101,7 @@ def show_history(history: Sequence[Job]) -> None:
         st.markdown("**Runs of this session**")
         st.dataframe(rows, hide_index=True)
         st.caption(
-            "A new seed is added, never put in place of an old result: the best of several tries "
+            "A new seed is added, it never replaces an old result: the best of several tries "
             "is wrong more often than alpha."
         )
 

@@ -108,8 +108,8 @@ def drop_infinite() -> None:
 
 def _beyond(name: str, given: str) -> str:
     return (
-        f"The address asks for {plain(name)}={plain(given)}, which is beyond all that a control "
-        "can be. The default is used."
+        f"The address asks for {plain(name)}={plain(given)}, which no control can be. The default "
+        f"is used."
     )
 
 

@@ -83,7 +83,7 @@ def pick(default: str) -> Source:
     else:
         return _gallery(default)
     if file is None:
-        st.caption("Until there is one, a picture of the gallery stands in.")
+        st.caption("Until then, a picture of the gallery is used.")
         return find(default)
     source = Source(file.name, data=file.getvalue())
     try:

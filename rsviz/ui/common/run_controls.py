@@ -221,7 +221,7 @@ def pick_first_votes(width: Width = "stretch") -> int:
         bind="query-params",
         on_change=address.forget,
         args=("n0",),
-        help="These votes only choose which class the others, fresh ones, then prove something of.",
+        help="These votes only choose the class. Fresh votes then bound its probability.",
         width=width,
     )
     return int(n0)
@@ -288,7 +288,7 @@ def pick_settings(checkpoint: Checkpoint) -> tuple[dict[str, Any], str]:
             "n0 others choose the class."
         )
         rest, device = pick_rest(
-            "Fixes the noise. Another seed is another experiment, kept beside the first."
+            "Fixes the noise. Another seed is another experiment; both results stay."
         )
     return {"sigma": sigma, "n": n, **rest, **own}, device
 

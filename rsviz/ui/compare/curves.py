@@ -81,8 +81,8 @@ def pick_treatment(entries: Sequence[Entry]) -> tuple[list[Entry], bool]:
             "Equal n",
             key="equal_n",
             bind="query-params",
-            help="Thins each log to the smallest n shown: of each image's votes a random share is "
-            "kept, and the radius is read from it anew.",
+            help="Thins each log to the smallest n shown: a random share of each image's votes is "
+            "kept, and the radius is read from that.",
         )
         seed = run_controls.pick_seed(width=130) if same_n else 0
         best = st.toggle(
@@ -100,7 +100,7 @@ def pick_treatment(entries: Sequence[Entry]) -> tuple[list[Entry], bool]:
             "95 % bands",
             key="bands",
             bind="query-params",
-            help="Binomial intervals: what the number of images leaves open.",
+            help="Binomial intervals, for the finite number of images.",
         )
         linf = False
         if len({e.curve.norm for e in entries} - {None}) > 1:
@@ -156,7 +156,8 @@ def show_curves(entries: Sequence[Entry], bands: bool) -> float | None:
     )
     st.caption(
         "Dotted verticals: the largest radius that a curve's n votes can certify; a curve that "
-        "ends there says more of n than of its network. Click at a radius for the images behind "
+        "ends there shows the limit of n, not of its network. Click at a radius for the images "
+        "behind "
         "it, a name below the plot to see it alone. The camera above the plot saves it as SVG."
     )
     reasons = curves.comparable([e.curve for e in entries])

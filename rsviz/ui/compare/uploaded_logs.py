@@ -37,7 +37,7 @@ def pick_logs() -> list[Entry]:
         accept_multiple_files=True,
         key="logs",
         max_upload_size=MEGABYTES,
-        help="They are kept for this browser tab only and shown to nobody else.",
+        help="They are kept in this browser tab only, and nobody else sees them.",
     )
     logs: dict[str, Log] = {}
     names: dict[str, str] = {}

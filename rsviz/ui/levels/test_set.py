@@ -167,7 +167,7 @@ def show_scatter(checkpoint: Checkpoint, found: Chosen) -> None:
     rank = chosen_levels.correlation(found)
     gain, low, high = _gain(checkpoint.name, checkpoint.sha256, found)
     follows = (
-        "One level for all: no correlation can be told."
+        "All have one level, so there is no correlation."
         if np.isnan(rank)
         else f"Rank correlation with the best level: **{rank:.2f}**."
     )

@@ -102,8 +102,8 @@ def show_attacker(
     show_pictures(_maps(sight, pull_HW, sight.classes[label], radius, certified))
     st.info(
         f"The change is {down(255 * radius, 1)} of 255 grey levels in every value. **These maps "
-        "are pictures, not a guarantee**: they show one attacker's view to first order. The "
-        "guarantee needs none of them: inside the certified distance no change anywhere alters the "
+        f"guarantee nothing**: they show one attacker's view to first order. The certificate does "
+        f"not use them: inside the certified distance no change anywhere alters the "
         "answer.",
         icon=":material/visibility:",
     )

@@ -67,7 +67,7 @@ def pick_settings(checkpoint: Checkpoint) -> tuple[float, float, dict[str, int],
         trained_sigma(checkpoint),
         label="Noise budget, sigma",
         about="The noise plain smoothing would add for the same certificate. The networks were "
-        f"trained at {checkpoint.card.sigma:g}; at another level they see what they never saw.",
+        f"trained at {checkpoint.card.sigma:g}; another level is new to them.",
     )
     f = st.slider(
         "Budget of the first look, f",

@@ -108,7 +108,7 @@ def show_history() -> None:
         [_history_row(mask_rivals.by_method(job.readings)) for job in ended], hide_index=True
     )
     st.caption(
-        "A new seed is added, never put in place of an old result: the best of several tries is "
+        "A new seed is added, it never replaces an old result: the best of several tries is "
         "wrong more often than alpha."
     )
 
