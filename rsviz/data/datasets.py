@@ -124,7 +124,7 @@ def from_pixels(x_HWC: np.ndarray) -> Tensor:
 def find_image(name: str) -> tuple[Tensor, int]:
     """Return (x_CHW, label) of an image named like ``cifar10/test/17``, refused in words if not."""
     parts = name.split("/")
-    if len(parts) != 3 or not (parts[2].isdecimal() and len(parts[2]) < 13):
+    if len(parts) != 3 or not (parts[2].isascii() and parts[2].isdecimal() and len(parts[2]) < 13):
         raise UserError(
             f"{shown(name)!r} is not an image of a data set; write, say, shapes/test/3."
         )

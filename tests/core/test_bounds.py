@@ -208,3 +208,11 @@ def test_order_statistics_say_what_clopper_pearson_says():
 def test_order_statistics_refuse_what_makes_no_sense(n, shift, alpha):
     with pytest.raises(UserError):
         bounds.order_statistics(n, shift, alpha)
+
+
+@pytest.mark.parametrize("alpha", [1e-20, 1e-100, 1e-300, 5e-324])
+def test_bounds_are_numbers_whatever_alpha(alpha):
+    for k in range(11):
+        low = bounds.clopper_pearson_lower(k, 10, alpha)
+        high = bounds.clopper_pearson_upper(k, 10, alpha)
+        assert 0 <= low <= k / 10 <= high <= 1
