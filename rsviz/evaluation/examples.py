@@ -42,7 +42,7 @@ def load(checkpoint: Checkpoint) -> list[Example]:
         found = [
             Example(r["preset"], Certificate.from_json(json.dumps(r["certificate"]))) for r in rows
         ]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
     return [e for e in found if e.certificate.checkpoint_sha256 == checkpoint.sha256]
 
@@ -88,7 +88,7 @@ def _same_image(folder: Path) -> tuple[Judged, Judged]:
         text = (folder / FILE).read_text()
         rows = {row["preset"]: row["certificate"] for row in json.loads(text)}
         found = [Certificate.from_json(json.dumps(rows[name])) for name in ("certain", "noisy")]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise UserError(
             f"The examples stored with {NETWORK} cannot be read; restore checkpoints/{NETWORK}."
         ) from None
