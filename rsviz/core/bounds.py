@@ -48,7 +48,8 @@ def clopper_pearson_lower(k: int, n: int, alpha: float) -> float:
         return 0.0
     if k == n:
         return float(alpha ** (1 / n))
-    return float(betaincinv(k, n - k + 1, alpha))
+    found = float(betaincinv(k, n - k + 1, alpha))
+    return found if found > 0 else 0.0  # not a number where alpha is below 1e-100 or so
 
 
 def clopper_pearson_upper(k: int, n: int, alpha: float) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from rsviz.checkpoints.catalog import know_methods
 from rsviz.core.errors import UserError
 from rsviz.core.settings import options_of
 from rsviz.core.spec import Certificate, Norm, RunSpec, Votes
@@ -162,6 +163,7 @@ METHODS: dict[str, Method] = {
     ),
     "plain-linf": _linf("Gaussian, in Linf", "No mask: plain smoothing", adaptive.certify_plain),
 }
+know_methods(METHODS.keys())  # a card of any other method is told, not used
 
 
 def on_canvases() -> list[str]:
