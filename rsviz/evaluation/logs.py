@@ -23,7 +23,7 @@ from rsviz.core.bounds import lower, upper
 from rsviz.core.errors import UserError
 from rsviz.core.files import read_bytes, shown
 from rsviz.core.radius import radius_l2, radius_two_sided
-from rsviz.core.records import Noise, read_record
+from rsviz.core.records import Distance, Noise, read_record
 from rsviz.core.spec import SIGMA_MAX, Bound, Norm, RunSpec, Votes
 from rsviz.data.catalog import SPLITS
 from rsviz.evaluation.log_tables import NUMBER, Table, decode, read_table, split_lines
@@ -249,6 +249,11 @@ def images_of(log: Log) -> str:
 def _own(lines: list[str], ended: bool, name: str, source: str) -> Log:
     """Read a log of rsviz, leaving out a last line that a kill tore."""
     spec = read_head(lines[0], name)
+    if spec.until_radius is not None:
+        raise UserError(
+            f"{name} answers one question of each image, whether radius {spec.until_radius:g} is "
+            "certified, so it has no curve; 'python -m rsviz curves' says what came of it."
+        )
     table = _whole_rows(read_table(lines[1:], ended, name, 2, ("counts0", "counts", "n")), name)
     if unlike := {row[table.at["n"]] for row in table.rows} - {str(spec.n)}:
         raise UserError(f"{name} has rows of n {shown(unlike.pop())}, but states n {spec.n:,}.")
@@ -288,6 +293,7 @@ class LogHead(msgspec.Struct, frozen=True):
     bound: Bound = Bound.CLOPPER_PEARSON
     checkpoint_sha256: str = ""
     settings: tuple[tuple[str, float | int | str], ...] = ()
+    until_radius: Distance | None = None
 
     def __post_init__(self) -> None:
         sigma = 1.0 if self.sigma is None else self.sigma
