@@ -26,6 +26,7 @@ from rsviz.ui.common.sessions import devices
 SIGMAS = (0.12, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
 VOTES = (100, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000)
 ALPHAS = (0.1, 0.05, 0.01, 0.001, 0.0001)
+BOUNDS = (Bound.CLOPPER_PEARSON, Bound.ANYTIME, Bound.SPLIT)  # quick enough for a page that moves
 N, ALPHA, SEED = 10000, 0.001, 0
 SEED_MAX = 2**31 - 1
 Width = int | Literal["stretch"]
@@ -75,7 +76,7 @@ def _offered(names: list[str]) -> dict[str, Sequence[Any]]:
         "sigma": SIGMAS,
         "n": VOTES,
         "alpha": ALPHAS,
-        "bound": list(Bound),
+        "bound": BOUNDS,
     }
 
 
@@ -369,7 +370,7 @@ def pick_reading() -> tuple[float, Bound]:
         alpha = pick_alpha(250)
         bound = st.segmented_control(
             "Bound",
-            list(Bound),
+            BOUNDS,
             default=Bound.SPLIT,
             format_func=str,
             key="bound",
