@@ -8,6 +8,7 @@ from rsviz.data import images
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
 from rsviz.ui import attack, frame
 from rsviz.ui.common import own_network, picture_picker, run_controls, sessions
+from rsviz.ui.common.address import plain
 
 frame.require()
 run_controls.adopt_address()
@@ -23,10 +24,11 @@ with left:
     source = picture_picker.pick(run_controls.default_image())
     pictures = st.container()
     checkpoint = own_network.pick(source.dataset) or run_controls.pick_checkpoint(
-        source.dataset, ("certify", "levels")
+        source.dataset, attack.PAGES
     )
     chosen, device = run_controls.pick_settings(checkpoint)
-    how, budget = attack.pick_attack(run_controls.ALPHA, chosen["seed"], checkpoint.card.method)
+    alpha = run_controls.pick_alpha()
+    how, budget = attack.pick_attack(alpha, chosen["seed"], checkpoint.card.method)
     pressed = st.button(
         "Attack",
         key="attack",
@@ -44,7 +46,7 @@ spec = certify.make_spec(
     checkpoint,
     picture.x_CHW,
     image=picture.name,
-    alpha=run_controls.ALPHA,
+    alpha=alpha,
     flags=picture.flags,
     **chosen,
 )
@@ -61,7 +63,7 @@ with right:
     if job is not None and job.active:
         attack.show_running(job, budget, picture.x_CHW, classes)
     elif job is not None and job.error:
-        st.error(job.error)
+        st.error(plain(job.error, 400))
     elif ended and (reading := attack.latest(ended[-1])) is not None:
         attack.show_result(reading, budget, picture.x_CHW, classes)
         attack.show_paper_style(reading, spec, picture.x_CHW)
@@ -72,4 +74,4 @@ with right:
             f"{len(how.budgets)} budgets, on {device}.",
             icon=":material/play_arrow:",
         )
-    attack.explain(run_controls.ALPHA)
+    attack.explain(alpha)

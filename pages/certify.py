@@ -9,6 +9,7 @@ from rsviz.ui import frame
 from rsviz.ui.certify import meaning
 from rsviz.ui.certify.result import View, read, show_result, show_running, show_waiting
 from rsviz.ui.common import own_network, picture_picker, run_controls, sessions
+from rsviz.ui.common.address import plain
 
 frame.require()
 run_controls.adopt_address()
@@ -27,7 +28,7 @@ with left:
     pictures = st.container()
     checkpoint = own_network.pick(source.dataset) or run_controls.pick_checkpoint(source.dataset)
     chosen, device = run_controls.pick_settings(checkpoint)
-    asked = None if "sigma" not in chosen else run_controls.pick_question()
+    asked = run_controls.pick_question(checkpoint)
     engine = run_controls.pick_engine(checkpoint, device)
     pressed = run_controls.press_certify(device, engine)
 with presets:
@@ -72,7 +73,7 @@ with result:
     if job is not None and job.active:
         show_running(job, view)
     elif job is not None and job.error:
-        st.error(job.error)
+        st.error(plain(job.error, 400))
     elif shown is not None:
         show_result(view, shown)
     else:

@@ -4,7 +4,7 @@ from pathlib import PurePath
 
 from rsviz.checkpoints.catalog import OWN
 from rsviz.core.spec import RunSpec
-from rsviz.smoothing.engines import REFERENCE, Engine
+from rsviz.smoothing.engine import REFERENCE, Engine
 
 
 def as_python(
@@ -50,7 +50,7 @@ def as_python(
         f"    device={device!r},",
         f"    engine=rsviz.Engine({engine.library!r}, {engine.precision!r}),",
         *([image] if image else []),
-        f"    sigma={spec.sigma!r},",
+        *([] if spec.sigma is None else [f"    sigma={spec.sigma!r},"]),
         f"    n0={spec.n0!r},",
         f"    n={spec.n!r},",
         f"    alpha={spec.alpha!r},",

@@ -65,7 +65,7 @@ class AttackSpec:
         for name in ("steps", "draws"):
             if not 1 <= getattr(self, name) <= 1000:
                 raise UserError(f"{name} must be a whole number from 1 to 1,000.")
-        RunSpec("", "", 1.0, n=self.n, alpha=self.alpha, seed=self.seed)  # it checks all three
+        RunSpec("", "", None, n=self.n, alpha=self.alpha, seed=self.seed)  # it checks all three
 
 
 def length(delta_CHW: Tensor, norm: Norm) -> float:

@@ -95,7 +95,7 @@ def _asked(
 ) -> list[Answer]:
     """Return what a few votes are answered."""
     x_NCHW = x_CHW.expand(len(noise[0]), *x_CHW.shape)
-    sigma_N111 = torch.full((len(x_NCHW), 1, 1, 1), spec.sigma, device=x_CHW.device)
+    sigma_N111 = torch.full((len(x_NCHW), 1, 1, 1), spec.noise, device=x_CHW.device)
     return ask(x_NCHW, sigma_N111, noise, voter.masks, voter.shares_K, voter.kappa_max)
 
 

@@ -28,7 +28,7 @@ from rsviz.methods.registry import METHODS, reader
 from rsviz.networks.normalisation import of_card
 from rsviz.smoothing import engines
 from rsviz.smoothing.driver import default_chunks, path
-from rsviz.smoothing.engines import REFERENCE
+from rsviz.smoothing.engine import REFERENCE
 from rsviz.smoothing.noise import scheme_of
 from rsviz.smoothing.voters import Ask
 
@@ -126,7 +126,7 @@ def spec_of(c: Certificate) -> RunSpec:
     return RunSpec(
         image=c.image or c.image_sha256,
         checkpoint=c.checkpoint,
-        sigma=0.5 if METHODS[c.method].chooses_sigma or c.sigma is None else c.sigma,
+        sigma=None if METHODS[c.method].chooses_sigma else c.sigma,
         method=c.method,
         checkpoint_sha256=c.checkpoint_sha256,
         n0=c.n0,
@@ -155,7 +155,7 @@ def _image(c: Certificate, x_CHW: Tensor) -> Check:
     if image_id(x_CHW) != c.image_sha256:
         said = "The image is not the one certified: its hash differs. A crop counts as a change."
         return Check("image", False, said)
-    dataset = c.image.split("/")[0]
+    dataset = datasets.dataset_of(c.image)
     if dataset in catalog.CLASSES and datasets.available(dataset):
         named, _ = datasets.find_image(c.image)
         if image_id(named) != c.image_sha256:

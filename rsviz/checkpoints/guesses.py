@@ -42,7 +42,7 @@ def accuracy_of_each(
     """Return the share of noisy test images each choice gets right; empty without the data set.
 
     One noisy copy x + sigma e of each of `IMAGES` images spread over the test set, the same for
-    every choice.
+    every choice. Answers that are not numbers are no class, and never right.
     """
     if not datasets.available(dataset):
         return {}
@@ -54,7 +54,8 @@ def accuracy_of_each(
     with torch.inference_mode():
         for name, how in among.items():
             net = settle(build_foreign(foreign, dataset, how), "cpu", True)
-            class_N = torch.cat([net(part).argmax(1) for part in noisy_NCHW.split(100)])
+            logits_NK = torch.cat([net(part) for part in noisy_NCHW.split(100)])
+            class_N = torch.where(logits_NK.isfinite().all(1), logits_NK.argmax(1), -1)
             found[name] = float((class_N == data.y_N[at_N]).float().mean())
     return found
 

@@ -7,23 +7,25 @@ from typing import Any
 
 from rsviz.certification import certify, engine_choice
 from rsviz.certification.attack import AttackSpec, attack_subset, refuted, tally
-from rsviz.checkpoints import catalog
 from rsviz.cli.common import (
     add_device,
     add_engine,
     add_settings,
     device_of,
     engine_of,
+    full_name,
     load_image,
+    names_image,
     numbers,
     run_settings,
     say,
+    usable,
 )
 from rsviz.core.errors import UserError
 from rsviz.core.radius import down
 from rsviz.core.spec import Norm
 from rsviz.data import datasets
-from rsviz.data.catalog import CLASSES, INPUT_SIZE
+from rsviz.data.catalog import INPUT_SIZE
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -50,11 +52,11 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``attack``; return 1 if more attacks inside the radius succeed than chance allows."""
-    checkpoint, how = catalog.usable(args.checkpoint), _attack_spec(args)
+    checkpoint, how = usable(args.checkpoint), _attack_spec(args)
     if (args.image is None) == (args.every is None):
         raise UserError("Name one image, or give --split and --every, but not both.")
     dataset, device = checkpoint.card.dataset, device_of(args.device)
-    names = [args.image]
+    names = [args.image and full_name(args.image)]
     if args.every is not None:
         if args.every < 1:
             raise UserError("--every must be at least 1.")
@@ -67,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
             checkpoint,
             x_CHW,
             args.sigma,
-            name if name.split("/")[0] in CLASSES else "",
+            name if names_image(name) else "",
             n=args.n,
             alpha=args.alpha,
             seed=args.seed,

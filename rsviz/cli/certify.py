@@ -4,7 +4,6 @@ import argparse
 from typing import Any
 
 from rsviz.certification.certify import certify
-from rsviz.checkpoints import catalog
 from rsviz.cli.common import (
     add_device,
     add_settings,
@@ -15,6 +14,7 @@ from rsviz.cli.common import (
     load_image,
     print_certificate,
     run_settings,
+    usable,
 )
 from rsviz.core.errors import UserError
 from rsviz.core.reading import two_sided
@@ -65,7 +65,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run ``certify``."""
     device = device_of(args.device)
-    checkpoint = catalog.usable(args.checkpoint)
+    checkpoint = usable(args.checkpoint)
     dataset, how_long = checkpoint.card.dataset, _how_long(args)
     if args.two_sided and METHODS[checkpoint.card.method].chooses_sigma:
         raise UserError(

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from rsviz.certification import engine_choice
+from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
 from rsviz.core.files import read_bytes, shown
@@ -19,11 +20,13 @@ from rsviz.core.flags import RESAMPLED
 from rsviz.core.radius import down, rounded_up
 from rsviz.core.settings import fill, parse
 from rsviz.core.spec import Certificate, Norm
-from rsviz.data import datasets, images
+from rsviz.data import datasets, images, local_folders
 from rsviz.data.catalog import CLASSES
 from rsviz.methods.registry import METHODS
 from rsviz.networks import normalisation
-from rsviz.smoothing.engines import LIBRARIES, PRECISIONS, Engine
+from rsviz.smoothing.engine import LIBRARIES, PRECISIONS, Engine
+
+DATASET = f"{', '.join(CLASSES)}, or folder:PATH for pictures of your own"
 
 CERTIFICATE_BYTES = 4 << 20  # those of rsviz have a few kB
 TWO_CLASS = (
@@ -140,10 +143,47 @@ def add_settings(command: argparse.ArgumentParser) -> None:
     )
 
 
+def usable(name: str) -> Checkpoint:
+    """Return a checkpoint by name, its own pictures made known where they are of this machine."""
+    checkpoint = catalog.usable(name)
+    if local_folders.is_local(checkpoint.card.dataset):
+        local_folders.use(checkpoint.card.dataset)
+    return checkpoint
+
+
+def dataset_named(name: str) -> str:
+    """Return the data set of ``--dataset``: one by its name, or ``folder:PATH``."""
+    try:
+        if local_folders.is_local(name):
+            return local_folders.use(name)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if name not in CLASSES:
+        raise argparse.ArgumentTypeError(
+            f"invalid choice: there is no data set {shown(name)!r}; choose from {DATASET}"
+        )
+    return name
+
+
+def full_name(image: str) -> str:
+    """Return the full name of an image of ``folder:PATH``; any other name as it is."""
+    if not local_folders.is_local(image) or image.count("/") < 2:
+        return image
+    dataset, split, index = image.rsplit("/", 2)
+    return f"{local_folders.use(dataset)}/{split}/{index}"
+
+
+def names_image(name: str) -> bool:
+    """Whether a name is that of an image of a data set, and not of a file."""
+    return datasets.dataset_of(name) in CLASSES or name.split("/")[0] in CLASSES
+
+
 def load_image(name: str, size: int, crop: Any) -> tuple[Any, str, tuple[str, ...]]:
     """Return (x_CHW, name, flags) of a data set's image or of a file, which has no name."""
-    if name.split("/")[0] in CLASSES and not os.path.exists(name):
-        return datasets.find_image(name)[0], name, ()
+    if not os.path.exists(name):
+        name = full_name(name)
+        if names_image(name):
+            return datasets.find_image(name)[0], name, ()
     image = images.open_image(read_bytes(name, images.MAX_BYTES), name)
     flags = (RESAMPLED,) if images.resampled(image, size, crop) else ()
     return images.to_tensor(image, size, crop), "", flags

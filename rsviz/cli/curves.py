@@ -16,7 +16,7 @@ from rsviz.core.settings import parse
 from rsviz.core.spec import Norm
 from rsviz.evaluation import curves, logs
 from rsviz.evaluation.answers import is_question, read_answers
-from rsviz.evaluation.contradictions import contradictions
+from rsviz.evaluation.contradictions import contradictions, doubts
 from rsviz.evaluation.curves import RADII, RADII_LINF, to_dict
 from rsviz.evaluation.logs import STATED, state, unstated
 
@@ -62,8 +62,8 @@ def run(args: argparse.Namespace) -> None:
         log = state(logs.read_log(file), **stated)
         if wrong := contradictions(log):
             raise UserError("\n".join(wrong))
-        for note in log.notes:
-            say(f"{log.name}: {note}")
+        for note in [*(f"{log.name}: {note}" for note in _notes(log)), *doubts(log)]:
+            say(note)
         if args.n is not None:
             log = logs.thin(log, args.n, np.random.default_rng(args.seed))
         if args.two_sided:
@@ -78,6 +78,11 @@ def run(args: argparse.Namespace) -> None:
         print_curve(curve, unknown)
     for answers in answered:
         print(answers.in_words())
+
+
+def _notes(log: logs.Log) -> list[str]:
+    old = logs.unprotected(log)
+    return [*log.notes, *([old] if old else [])]
 
 
 def _radii(text: str) -> list[float]:

@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from rsviz.checkpoints import catalog
 from rsviz.cli.common import (
     add_device,
     add_engine,
@@ -17,6 +16,7 @@ from rsviz.cli.common import (
     print_curve,
     run_settings,
     say,
+    usable,
     which_images,
 )
 from rsviz.core.errors import UserError
@@ -56,7 +56,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run ``evaluate``."""
-    checkpoint = catalog.usable(args.checkpoint)
+    checkpoint = usable(args.checkpoint)
     settings = run_settings(checkpoint, args.set)
     if args.precision is not None:
         raise UserError("--precision of evaluate is the engine's; a log has one n for all images.")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rsviz.certification import verify as checking
 from rsviz.checkpoints import catalog
-from rsviz.cli.common import add_device, crop_of, device_of, load_image, read_certificate
+from rsviz.cli.common import add_device, crop_of, device_of, load_image, read_certificate, usable
 from rsviz.core.errors import UserError
 from rsviz.core.spec import N_MAX
 from rsviz.data.catalog import INPUT_SIZE
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"--fresh-seed must be from 0 to {2**31 - 1:,}.")
     if not 1 <= args.fresh_n <= N_MAX:
         raise UserError(f"--fresh-n must be from 1 to {N_MAX:,}, but is {args.fresh_n:,}.")
-    checkpoint = catalog.usable(args.checkpoint or c.checkpoint.removeprefix(catalog.OWN))
+    checkpoint = usable(args.checkpoint or c.checkpoint.removeprefix(catalog.OWN))
     crop = crop_of(args.crop)
     x_CHW, *_ = load_image(args.image, INPUT_SIZE[checkpoint.card.dataset], crop)
     fresh = args.fresh_seed

@@ -19,7 +19,7 @@ the exact test of `core.decision`, alpha spent in proportion to the votes. At n 
 .001 it loses 3.3 / 1.6 / .9 / .7 / .8 / 1.1 % of Clopper-Pearson's radius for p_A .6 / .7 / .8 / .9
 / .99 / .999, the anytime bound 6.4 / 2.9 / 1.9 / 1.5 / 1.6 / 2.2 %; after a tenth of the votes both
 lose alike. But a reading takes a quarter of a second: it is for certificates, not for a page that
-moves. No other mixture could do as well: even one delta, the best for n, loses 3.7 % at p_A .6.
+moves. No other mixture could do as well: even one delta, the best for n, loses 3.6 % at p_A .6.
 
 Shape suffixes: T times or pairs (k, n), D grid of delta, L looks.
 """

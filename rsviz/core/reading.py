@@ -189,7 +189,7 @@ def _one_sided(c: Certificate) -> Certificate:
     if _readable(c):
         assert c.predicted is not None
         p_a_lower = lower(_votes(c), c.counts[c.predicted], c.alpha, c.bound)
-    radius = radius_l2(c.sigma or 0.0, p_a_lower)
+    radius = 0.0 if c.sigma is None else radius_l2(c.sigma, p_a_lower)
     detail = {k: v for k, v in c.detail.items() if k != "p_b_upper"}
     c = replace(c, p_a_lower=p_a_lower, alpha_split=_alpha_split(c.alpha, c.bound), detail=detail)
     return stopping.precise(_finish(c, radius, p_a_lower > 0.5, c.alpha))
@@ -203,7 +203,7 @@ def _two_sided(c: Certificate) -> Certificate:
         others = max((k for i, k in enumerate(c.counts) if i != c.predicted), default=0)
         p_a_lower = lower(_votes(c), c.counts[c.predicted], c.alpha / 2, c.bound)
         p_b_upper = min(upper(_votes(c), others, c.alpha / 2, c.bound), 1 - p_a_lower)
-    radius = radius_two_sided(c.sigma or 0.0, p_a_lower, p_b_upper)
+    radius = 0.0 if c.sigma is None else radius_two_sided(c.sigma, p_a_lower, p_b_upper)
     split = {
         f"{side}, {event}": share
         for side in ("p_A", "p_B")

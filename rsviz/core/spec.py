@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import reprlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,19 +39,33 @@ class Bound(StrEnum):
     LOOKS = "looks"
 
 
+def _number(text: str) -> float:
+    """Read a number in the digits of a link: no other script's, no infinity, no spaces."""
+    if not re.fullmatch(r"[0-9eE.+-]{1,40}", text):
+        raise ValueError(text)
+    return float(text)
+
+
+def _whole(text: str) -> int:
+    """Read a whole number in the digits of a link."""
+    if not re.fullmatch(r"[+-]?[0-9]{1,20}", text):
+        raise ValueError(text)
+    return int(text)
+
+
 QUERY: Mapping[str, Callable[[str], Any]] = {  # what an address says of a run, by field
     "image": str,
     "checkpoint": str,
-    "sigma": float,
-    "n0": int,
-    "n": int,
-    "alpha": float,
+    "sigma": _number,
+    "n0": _whole,
+    "n": _whole,
+    "alpha": _number,
     "bound": Bound,
-    "seed": int,
+    "seed": _whole,
 }
 KINDS: Mapping[Any, str] = {
-    float: "a number",
-    int: "a whole number",
+    _number: "a number",
+    _whole: "a whole number",
     Bound: f"one of {', '.join(Bound)}",
 }
 
@@ -84,7 +99,8 @@ class RunSpec:
     image : its name: ``shapes/test/3``, ``cifar10/test/17``, or ``sha256:...`` of an upload
         (`images.image_id`). The noise depends on the hash of the tensor, not on the name.
     checkpoint, checkpoint_sha256 : name and hash of the weights.
-    sigma : standard deviation of the noise, in [0, 1] pixel units.
+    sigma : standard deviation of the noise, in [0, 1] pixel units; None where the method chooses it
+        for each image.
     n0, n : votes that choose the class, and fresh votes that bound its probability.
     alpha : probability, over the noise, that the certificate is wrong.
     bound : how p_a_lower is read (`Bound`).
@@ -105,7 +121,7 @@ class RunSpec:
 
     image: str
     checkpoint: str
-    sigma: float
+    sigma: float | None
     method: str = "gaussian"
     checkpoint_sha256: str = ""
     n0: int = 100
@@ -120,7 +136,8 @@ class RunSpec:
     precision: float | None = None
 
     def __post_init__(self) -> None:
-        _check_number("sigma", self.sigma, 0.0, SIGMA_MAX)
+        if self.sigma is not None:
+            _check_number("sigma", self.sigma, 0.0, SIGMA_MAX)
         _check_number("alpha", self.alpha, 0.0, 0.5)
         _check_count("n0", self.n0, 1, N_MAX)
         _check_count("n", self.n, 1, N_MAX)
@@ -151,14 +168,22 @@ class RunSpec:
                     f"{self.bound} bound does not hold for them; choose anytime or split."
                 )
 
+    @property
+    def noise(self) -> float:
+        """Sigma, of a run that has one; UserError where the method chooses it for each image."""
+        if self.sigma is None:
+            raise UserError("This run states no noise level; give it a sigma.")
+        return self.sigma
+
     def to_query(self, names: Collection[str] = QUERY) -> dict[str, str]:
         """Return what a page's address says of a run, in its words; `from_query` reads it.
 
         Of `QUERY` the names asked for. What follows from picture and checkpoint (method, hash,
-        settings of the card, flags) is left out, and so is a picture that has no name: a link does
-        not hold it.
+        settings of the card, flags) is left out, and so are a sigma that the method chooses and a
+        picture that has no name: a link does not hold it.
         """
-        said = {name: str(getattr(self, name)) for name in QUERY if name in names}
+        stated = {name: getattr(self, name) for name in QUERY if name in names}
+        said = {name: str(value) for name, value in stated.items() if value is not None}
         if "image" in said and self.image.startswith(NAMELESS):
             del said["image"]
         return said
@@ -181,6 +206,17 @@ class RunSpec:
                     f"{name} must be {KINDS[kind]}, but is {_short(query[name])}."
                 ) from None
         return dataclasses.replace(self, **given)
+
+
+def link_to(**stated: Any) -> dict[str, str]:
+    """Return what a link says of a run of which only this is stated; see `RunSpec.to_query`.
+
+    Raises
+    ------
+    UserError
+        A value is out of range.
+    """
+    return dataclasses.replace(RunSpec("", "", None), **stated).to_query(stated)
 
 
 Ending = Literal["running", "complete", "settled", "stopped", "extended"]

@@ -38,7 +38,7 @@ def until(spec: RunSpec, predicted: int, d: int | None = None) -> Until | None:
         n votes could not certify the radius asked for.
     """
     if spec.until_radius is not None:
-        plan = _plan(spec.until_radius, spec.sigma, spec.n, spec.alpha, d)
+        plan = _plan(spec.until_radius, spec.noise, spec.n, spec.alpha, d)
 
         def settled(counts_K: np.ndarray, class_N: np.ndarray) -> int | None:
             return plan.settles(int(counts_K[predicted]), int(counts_K.sum()), class_N == predicted)

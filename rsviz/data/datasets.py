@@ -52,8 +52,14 @@ class Dataset:
         return f"{self.name}/{self.split}/{index}"
 
 
+# Loaders of this machine's own data sets, by name: only `rsviz.data.local_folders.use` adds one.
+LOCAL: dict[str, Callable[[str], Dataset]] = {}
+
+
 def available(name: str) -> bool:
     """Return whether a data set can be loaded now, without any download."""
+    if name in LOCAL or name not in CLASSES:
+        return name in LOCAL
     base, _, _ = name.partition("-k")
     drawn = base in ("shapes", shape_attributes.BASE)
     return drawn or (data_folder() / "cifar-10-batches-py" / "test_batch").is_file()
@@ -81,6 +87,8 @@ def load(name: str, split: str) -> Dataset:
         )
     if split in ("fit", "validation"):
         return _part(load(name, "train"), split)
+    if name in LOCAL:
+        return LOCAL[name](split)
     base, _, size = name.partition("-k")
     if base == shape_attributes.BASE:
         x, y = shape_attributes.split(split, int(size))
@@ -92,8 +100,6 @@ def load(name: str, split: str) -> Dataset:
     if name == "shapes":
         x, y = shapes.split(split)
         return Dataset(name, split, CLASSES[name], torch.from_numpy(x), torch.from_numpy(y))
-    # Imported here: torchvision takes a second to import.
-
     try:
         raw = CIFAR10(str(data_folder()), train=split == "train")
     except Exception:  # torchvision and its pickles raise whatever a damaged file makes of them
@@ -121,9 +127,14 @@ def from_pixels(x_HWC: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(x_HWC.transpose(2, 0, 1), dtype=np.float32))
 
 
+def dataset_of(image: str) -> str:
+    """Return the data set that the name of an image begins with, whether there is one or not."""
+    return image.rsplit("/", 2)[0]
+
+
 def find_image(name: str) -> tuple[Tensor, int]:
     """Return (x_CHW, label) of an image named like ``cifar10/test/17``, refused in words if not."""
-    parts = name.split("/")
+    parts = name.rsplit("/", 2)
     if len(parts) != 3 or not (parts[2].isdecimal() and len(parts[2]) < 13):
         raise UserError(
             f"{shown(name)!r} is not an image of a data set; write, say, shapes/test/3."

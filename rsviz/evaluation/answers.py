@@ -4,6 +4,7 @@ Another protocol than the field's table: votes end as soon as the question is se
 says nothing of other radii, and has neither a curve nor an ACR.
 """
 
+import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from rsviz.core.bounds import binomial_interval
 from rsviz.core.errors import UserError
 from rsviz.core.files import read_bytes, shown
 from rsviz.core.spec import Norm
+from rsviz.evaluation import row_checks
 from rsviz.evaluation.log_tables import decode, read_table, split_lines
 from rsviz.evaluation.logs import LOG_BYTES, read_head
 
@@ -73,10 +75,11 @@ def read_answers(path: Path) -> Answers:
     """
     name = shown(path.stem)
     lines, ended = split_lines(decode(read_bytes(path, LOG_BYTES), name))
-    lines = lines if ended else lines[:-1]  # a kill tore it
-    if not lines:
-        raise UserError(f"{name} is not a complete log of rsviz.")
     spec = read_head(lines[0], name)
+    if row_checks.has_checks(json.loads(lines[0].removeprefix("# ")), (*lines, "")[1], name):
+        lines = row_checks.whole_rows(lines, ended, name)
+    elif not ended:
+        lines = lines[:-1]  # a kill tore the last one
     if spec.until_radius is None:
         raise UserError(f"{name} asks no question of its images; it has a curve.")
     table = read_table(lines[1:], True, name, 2, ("counts", "answer"))

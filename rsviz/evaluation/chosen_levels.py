@@ -1,7 +1,5 @@
 """What choosing a level gains over fixed ones and what it costs, from logs."""
 
-import csv
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,7 @@ from torch import nn
 
 from rsviz.certification.every_level import Floats
 from rsviz.core.errors import UserError
-from rsviz.evaluation.logs import Log, read_head
+from rsviz.evaluation.logs import Log, LogRow, own_rows
 from rsviz.methods.base import LevelChoice
 from rsviz.methods.registry import METHODS
 from rsviz.networks.inspection import multiply_adds
@@ -48,11 +46,10 @@ def levels_of(file: Path) -> dict[int, float]:
     UserError
         The log has no such column.
     """
-    lines = file.read_text(encoding="utf-8").splitlines()[1:]
-    rows = list(csv.DictReader(lines))
-    if rows and "detail" not in rows[0]:
+    _, rows = own_rows(file)
+    if rows and not any("level" in row.detail for row in rows):
         raise UserError(f"{file.name} does not say which level was chosen for each image.")
-    found = {int(row["index"]): json.loads(row["detail"]).get("level") for row in rows}
+    found = {row.index: row.detail.get("level") for row in rows}
     return {i: float("nan") if level is None else float(level) for i, level in found.items()}
 
 
@@ -155,19 +152,16 @@ def of_log(file: Path, share: float) -> Cost:
 
     Votes of a stage that was never reached, as where no level is certain, are not counted.
     """
-    first, *lines = file.read_text(encoding="utf-8").splitlines()
-    spec = read_head(first, file.name)
-    rows = list(csv.DictReader(lines))
-    levels = METHODS[spec.method].levels
+    head, rows = own_rows(file)
+    levels = METHODS[head.method].levels
     if levels is None:
         raise UserError(f"{file.name} is of a method that does not choose levels by votes.")
     votes = np.array([_votes(levels, row) for row in rows], dtype=float)
     chooser, classifier = votes.mean(0)
-    seconds = float(np.mean([float(row["seconds"]) for row in rows]))
-    return Cost(float(chooser), float(classifier), share, spec.n0 + spec.n, seconds)
+    seconds = float(np.mean([row.seconds for row in rows]))
+    return Cost(float(chooser), float(classifier), share, head.n0 + head.n, seconds)
 
 
-def _votes(levels: LevelChoice, row: Mapping[str, str]) -> tuple[int, int]:
+def _votes(levels: LevelChoice, row: LogRow) -> tuple[int, int]:
     """Return the votes of an image for its level, and for its class at every level asked."""
-    counts0, counts = (sum(map(int, row[name].split())) for name in ("counts0", "counts"))
-    return levels.votes(json.loads(row["detail"]), counts0, counts)
+    return levels.votes(row.detail, sum(row.counts0), sum(row.counts))

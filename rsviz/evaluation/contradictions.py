@@ -8,6 +8,7 @@ already refuses. Shape suffixes: N images, M labels of a data set.
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rsviz.core.files import shown
 from rsviz.core.radius import ceiling
@@ -19,6 +20,7 @@ from rsviz.evaluation.logs import Log
 SIDES = {"cifar10": 32, "shapes": 32, "imagenet": 224}
 # Logs print radii to three digits, which moves the largest by at most half a percent.
 ROUNDING = 1.005
+FEW = 10  # rows: that none of so few agrees with the labels is a notable chance (1 in 3)
 
 
 def side(dataset: str) -> int | None:
@@ -35,8 +37,20 @@ def contradictions(log: Log) -> list[str]:
     Radii that no two images in [0, 1]^d can have; radii above what sigma, n and alpha can certify;
     labels that are not those of the images it states, where their data set is at hand.
     """
-    found = [_too_far(log) or _beyond_ceiling(log), _other_labels(log)]
+    found = [_too_far(log) or _beyond_ceiling(log), _beyond_the_data(log)]
+    if len(log) >= FEW:
+        found.append(_other_labels(log))
     return [sentence for sentence in found if sentence]
+
+
+def doubts(log: Log) -> list[str]:
+    """Return, one sentence each, what looks wrong of a log but is too little to refuse it.
+
+    Labels of fewer than `FEW` images that are not those of the images it states.
+    """
+    if len(log) >= FEW or not (sentence := _other_labels(log)):
+        return []
+    return [f"{sentence.rstrip('.')}. So few rows cannot settle it; their pictures are not shown."]
 
 
 def _too_far(log: Log) -> str:
@@ -77,17 +91,22 @@ def _beyond_ceiling(log: Log) -> str:
     )
 
 
-def _other_labels(log: Log) -> str:
-    """Say that labels are not those of the data set and split; without a split, of the test one."""
-    split = log.split or "test"
-    label_M = labels(log.dataset, split) if log.dataset else None
-    if label_M is None:
+def _beyond_the_data(log: Log) -> str:
+    """Say that an index is beyond the images of the data set and split."""
+    label_M, split = _labels_of(log)
+    if label_M is None or log.index_N[-1] < len(label_M):
         return ""
-    if log.index_N[-1] >= len(label_M):
-        return (
-            f"{log.name} lists image {log.index_N[-1]:,}, but {log.dataset}/{split} has images 0 "
-            f"to {len(label_M) - 1:,}; state another data set or split."
-        )
+    return (
+        f"{log.name} lists image {log.index_N[-1]:,}, but {log.dataset}/{split} has images 0 "
+        f"to {len(label_M) - 1:,}; state another data set or split."
+    )
+
+
+def _other_labels(log: Log) -> str:
+    """Say that labels are not those of the data set and split."""
+    label_M, split = _labels_of(log)
+    if label_M is None or log.index_N[-1] >= len(label_M):
+        return ""
     agree = int(np.sum(label_M[log.index_N] == log.label_N))
     if agree == len(log):
         return ""
@@ -96,6 +115,12 @@ def _other_labels(log: Log) -> str:
         f"{log.name}: its labels are not those of the {shown(log.dataset)} {split} images "
         f"({agree:,} of {len(log):,} agree); {other or 'state another data set or split.'}"
     )
+
+
+def _labels_of(log: Log) -> tuple[NDArray[np.int64] | None, str]:
+    """Return the labels of the data set and split a log states; without a split, the test one."""
+    split = log.split or "test"
+    return (labels(log.dataset, split) if log.dataset else None), split
 
 
 def _fits_elsewhere(log: Log, split: str) -> str:

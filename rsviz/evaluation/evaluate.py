@@ -3,7 +3,9 @@
 Line 1 of a log is ``# `` and a JSON object with every setting and hash; then a CSV table with one
 row an image, in the order they finished. Methods that decide more than a class keep it as JSON in a
 column ``detail``; where one radius is asked for, a column ``answer`` says what the votes settle
-(`evaluation.answers`). Shape suffixes: C channels, H height, W width, K classes.
+(`evaluation.answers`). Each row ends in a check, see `row_checks`.
+
+Shape suffixes: C channels, H height, W width, K classes.
 """
 
 import csv
@@ -23,6 +25,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from rsviz.certification.certify import sigma_of
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core import decision
 from rsviz.core.errors import UserError
@@ -33,11 +36,12 @@ from rsviz.core.spec import Bound, Certificate, Norm, RunSpec
 from rsviz.data.catalog import INPUT_SIZE
 from rsviz.data.datasets import Dataset
 from rsviz.data.images import image_id
+from rsviz.evaluation import row_checks
 from rsviz.evaluation.logs import COLUMNS, FORMAT, LOG_BYTES
 from rsviz.methods.registry import METHODS
 from rsviz.smoothing import engines
 from rsviz.smoothing.driver import default_chunks, drive, path
-from rsviz.smoothing.engines import REFERENCE
+from rsviz.smoothing.engine import REFERENCE
 from rsviz.smoothing.voters import MethodRun, Request
 
 
@@ -75,9 +79,8 @@ class EvaluationSpec:
         if (self.every or self.first or 0) < 1:
             raise UserError("every and first must be at least 1.")
         # Refused now and not at the first image.
-        sigma = 1.0 if self.sigma is None else self.sigma
         given = {name: getattr(self, name) for name in ("n0", "n", "alpha", "seed", "until_radius")}
-        RunSpec("", "", sigma, **given)
+        RunSpec("", "", self.sigma, **given)
 
     def indices(self, size: int) -> range:
         """Return the indices of the images, out of ``size``."""
@@ -90,7 +93,7 @@ class EvaluationSpec:
         return RunSpec(
             image=data.image_name(index),
             checkpoint=self.name,
-            sigma=self.sigma or 1.0,  # not used where the method chooses it
+            sigma=self.sigma,
             method=self.method,
             checkpoint_sha256=self.checkpoint_sha256,
             n0=self.n0,
@@ -112,22 +115,17 @@ def spec_for(checkpoint: Checkpoint, sigma: float | None, **settings: Any) -> Ev
     card = checkpoint.card
     method = METHODS[card.method]
     given = dict(card.run) | dict(settings.pop("settings", ()))
-    if method.chooses_sigma and sigma is not None:
-        raise UserError(f"{method.title} chooses the noise of each image; leave --sigma out.")
     if settings.get("split") == "validation" and card.split != "fit":
         raise UserError(
             f"{checkpoint.name} has seen the validation images; train one with --split fit."
         )
-    if method.chooses_sigma and settings.get("until_radius") is not None:
-        raise UserError(
-            f"{method.title} reads its radius from several counts, so no one of them can end early "
-            "by a radius; leave --until-radius out."
-        )
-    if sigma is None:
-        sigma = card.sigma
-    if sigma is None and not method.chooses_sigma:
-        raise UserError(f"{checkpoint.name} was trained for many noise levels; give --sigma.")
+    sigma = sigma_of(checkpoint, sigma)
     if (radius := settings.get("until_radius")) is not None:
+        if sigma is None:
+            raise UserError(
+                f"{method.title} reads its radius from several counts, so no one of them can end "
+                "early by a radius; leave --until-radius out."
+            )
         d = 3 * INPUT_SIZE[card.dataset] ** 2 if method.norm is Norm.LINF else 1
         decision.plan(radius * math.sqrt(d) / sigma, settings["n"], settings["alpha"])
     return EvaluationSpec(
@@ -163,11 +161,6 @@ class Standing:
     def rate(self) -> float:
         """Images a second, of those certified here."""
         return self.here / max(self.seconds, 1e-9)
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Seconds to go at this rate; None before there is one."""
-        return (self.planned - self.done) / self.rate if self.here else None
 
 
 def evaluate(
@@ -225,16 +218,12 @@ def walk(
         yield Standing(done, len(indices), 0, 0.0)
         queue = requests(spec, data, todo, lambda x_CHW, run: method.certify(x_CHW, nets, run))
         here = 0
-        with out.open("a", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
+        with row_checks.appending(out) as append:
             for task in drive(queue, device, cancel=cancel):
                 if task.certificate:
                     label = int(data.y_N[task.request.key])
                     seconds = time.perf_counter() - task.started
-                    line = row(task.request.key, label, task.certificate, seconds, method.logged)
-                    writer.writerow(line)
-                    file.flush()
-                    os.fsync(file.fileno())
+                    append(row(task.request.key, label, task.certificate, seconds, method.logged))
                     here += 1
                     yield Standing(done + here, len(indices), here, time.perf_counter() - begun)
 
@@ -313,12 +302,20 @@ def open_log(
         lines = whole.decode().split("\n")
         head = json.loads(lines[0].removeprefix("# "))
         old = {"settings": []} | head["spec"]  # of early logs
+        if len(lines) < 3:
+            raise ValueError
+        checked = row_checks.has_checks(head, lines[1], shown(out))
+        if checked:
+            row_checks.whole_rows(lines[:-1], True, shown(out))
+            columns = (*columns, row_checks.CHECK)
         if head["format"] != FORMAT or lines[1].split(",") != list(columns):
             raise ValueError
         rows = list(csv.reader(lines[2:-1]))
         done = {int(row[0]) for row in rows}
         if any(len(row) != len(columns) for row in rows) or len(done) < len(rows):
             raise ValueError
+    except UserError:
+        raise
     except (ValueError, KeyError, TypeError, IndexError, RecursionError, csv.Error):
         raise UserError(
             f"{shown(out)} is not a log of rsviz, or is damaged; choose another --out."
@@ -345,9 +342,13 @@ def columns_of(spec: EvaluationSpec) -> tuple[str, ...]:
 
 
 def head_of(spec: EvaluationSpec, place: Mapping[str, str], command: str) -> str:
-    """Return the two lines that begin a log: its settings, where votes are counted; its columns."""
-    head = {"format": FORMAT, "spec": _head(spec) | dict(place) | {"command": command}}
-    return f"# {json.dumps(head)}\n{','.join(columns_of(spec))}\n"
+    """Return the two lines that begin a log: its settings, where votes are counted; its columns.
+
+    Its rows are to be written with checks (`row_checks`).
+    """
+    settings = _head(spec) | dict(place) | {"command": command}
+    head = {"format": FORMAT, row_checks.CHECK: row_checks.KIND, "spec": settings}
+    return f"# {json.dumps(head)}\n{','.join((*columns_of(spec), row_checks.CHECK))}\n"
 
 
 def _head(spec: EvaluationSpec) -> dict[str, Any]:

@@ -23,14 +23,17 @@ from rsviz.core.bounds import lower, upper
 from rsviz.core.errors import UserError
 from rsviz.core.files import read_bytes, shown
 from rsviz.core.radius import radius_l2, radius_two_sided
-from rsviz.core.records import Distance, Noise, read_record
+from rsviz.core.records import Count, Distance, Noise, read_record
 from rsviz.core.spec import SIGMA_MAX, Bound, Norm, RunSpec, Votes
 from rsviz.data.catalog import SPLITS
+from rsviz.evaluation import row_checks
 from rsviz.evaluation.log_tables import NUMBER, Table, decode, read_table, split_lines
 
 FORMAT = "rsviz-log-1"
 LOG_BYTES = 256 << 20  # of a file; a row of ImageNet has 4 kB
 ABSTAIN = -1
+TORN = "a last line that is torn left out"
+_COUNT = re.compile(r"\d{1,9}", re.ASCII)
 TWO_CLASS = ", two-class"  # ends the name of whatever is read so
 _WHOLE = re.compile(r"[+-]?\d{1,12}(\.0*)?", re.ASCII)
 # Own logs print radii to six digits; those that agree so far are a reading of the counts.
@@ -47,7 +50,9 @@ class Log:
     None where the log does not have them or its radii are not a reading of them alone. ``sigma_N``
     is the noise of each image where a log has a column of it. An unknown setting is None, or an
     empty text. ``two_class``: radii are read in the two-class form (`two_sided`), another protocol
-    than the field's. ``notes`` say what was left out or read in another way than it stands there.
+    than the field's. ``checked`` says of a log of rsviz whether its rows have checks, which fit; of
+    a table of the field it is None. ``notes`` say what was left out or read in another way than it
+    stands there.
     """
 
     name: str
@@ -71,6 +76,7 @@ class Log:
     bound: Bound = Bound.CLOPPER_PEARSON
     source: str = ""
     checkpoint_sha256: str = ""
+    checked: bool | None = None
     two_class: bool = False
     notes: tuple[str, ...] = ()
 
@@ -90,8 +96,24 @@ def read_log(path: Path | str, **settings: Any) -> Log:
     return parse_log(read_bytes(path, LOG_BYTES), shown(path.stem), shown(path.name), **settings)
 
 
-def own_rows(path: Path | str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return the settings of a log of rsviz and its rows, ``detail`` decoded where it has any.
+class LogRow(msgspec.Struct, frozen=True):
+    """One row of a log of rsviz, with the counts that its certificate was read from.
+
+    ``predicted`` is -1 where it abstained; ``detail`` is what the method keeps beside the class.
+    """
+
+    index: int
+    label: int
+    predicted: int
+    radius: Distance
+    counts0: tuple[Count, ...]
+    counts: tuple[Count, ...]
+    seconds: float
+    detail: dict[str, Any] = {}
+
+
+def own_rows(path: Path | str) -> tuple["LogHead", list[LogRow]]:
+    """Return the head of a log of rsviz and its rows.
 
     Raises
     ------
@@ -99,15 +121,27 @@ def own_rows(path: Path | str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         The file cannot be read, or is no log of rsviz.
     """
     path = Path(path)
-    read_log(path)  # refuses in words what is not one
-    lines, ended = split_lines(decode(read_bytes(path, LOG_BYTES), shown(path.name)))
+    held = len(read_log(path))  # refuses in words what is not one
+    lines, _ = split_lines(decode(read_bytes(path, LOG_BYTES), shown(path.name)))
     if not lines[0].startswith("# {"):
         raise UserError(f"{shown(path.name)} is no log of rsviz: it states no settings.")
-    rows: list[dict[str, Any]] = list(csv.DictReader(lines[1:] if ended else lines[1:-1]))
-    for row in rows:
-        if "detail" in row:
-            row["detail"] = json.loads(row["detail"])
-    return json.loads(lines[0].removeprefix("# "))["spec"], rows
+    what = f"{shown(path.name)} is not a complete log of rsviz"
+    table = list(csv.DictReader(lines[1:]))[:held]  # without a torn last one
+    return read_head(lines[0], path.name), [_own_row(cells, what) for cells in table]
+
+
+def _own_row(cells: Mapping[str, str], what: str) -> LogRow:
+    """Read one row, as `evaluate.row` writes it."""
+    try:
+        plain = {
+            **{name: int(cells[name]) for name in ("index", "label", "predicted")},
+            **{name: float(cells[name]) for name in ("radius", "seconds")},
+            **{name: [int(k) for k in cells[name].split()] for name in ("counts0", "counts")},
+            "detail": json.loads(cells.get("detail") or "{}"),
+        }
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(f"{what}: {_short(error)}.") from None
+    return read_record(plain, LogRow, what)
 
 
 def parse_log(data: bytes | str, name: str, source: str = "", **settings: Any) -> Log:
@@ -136,7 +170,7 @@ def state(log: Log, **settings: Any) -> Log:
     if log.sigma_N is not None:
         given.pop("sigma", None)
     known = {k: v for k, v in given.items() if k in ("n0", "n", "alpha")}
-    RunSpec("", "", given.get("sigma", 1.0), **known)
+    RunSpec("", "", given.get("sigma"), **known)
     if given.get("split", "test") not in SPLITS:
         raise UserError(f"split must be one of {', '.join(SPLITS)}, but is {given['split']!r}.")
     if "norm" in given:
@@ -160,6 +194,13 @@ def unstated(log: Log) -> tuple[str, ...]:
         "alpha": log.alpha,
     }
     return tuple(what for what, value in known.items() if not value)
+
+
+def unprotected(log: Log) -> str:
+    """Say of a log of rsviz whose rows have no checks that a change of it would not be seen."""
+    if log.checked is not False:
+        return ""
+    return "made before rows had checks, so that a change of them would not be seen"
 
 
 def thin(log: Log, n: int, generator: np.random.Generator) -> Log:
@@ -254,6 +295,12 @@ def _own(lines: list[str], ended: bool, name: str, source: str) -> Log:
             f"{name} answers one question of each image, whether radius {spec.until_radius:g} is "
             "certified, so it has no curve; 'python -m rsviz curves' says what came of it."
         )
+    notes: tuple[str, ...] = ()
+    checked = row_checks.has_checks(_json(lines[0]), (*lines, "")[1], name)
+    if checked:
+        whole = row_checks.whole_rows(lines, ended, name)
+        notes = (TORN,) if len(whole) < len(lines) else ()
+        lines, ended = whole, True
     table = _whole_rows(read_table(lines[1:], ended, name, 2, ("counts0", "counts", "n")), name)
     if unlike := {row[table.at["n"]] for row in table.rows} - {str(spec.n)}:
         raise UserError(f"{name} has rows of n {shown(unlike.pop())}, but states n {spec.n:,}.")
@@ -261,12 +308,15 @@ def _own(lines: list[str], ended: bool, name: str, source: str) -> Log:
     log = Log(
         name=spec.name or name,
         source=source,
-        notes=(*table.notes, *also),
+        checked=checked,
+        notes=(*notes, *table.notes, *also),
         **columns,
         **{key: getattr(spec, key) for key in _PASSED},
     )
     try:
         return _with_counts(log, table)
+    except UserError:
+        raise
     except (ValueError, OverflowError) as error:
         raise UserError(f"{name} is not a complete log of rsviz: {_short(error)}.") from None
 
@@ -274,7 +324,8 @@ def _own(lines: list[str], ended: bool, name: str, source: str) -> Log:
 class LogHead(msgspec.Struct, frozen=True):
     """The run that the head of a log of rsviz states; what else it holds is left out.
 
-    ``sigma`` is None where a method chooses it. Early logs lack what has a default here.
+    ``sigma`` is None where a method chooses it. ``device``, ``dtype``, ``path`` and ``torch`` say
+    where votes were counted. Early logs lack what has a default here.
     """
 
     dataset: str
@@ -294,10 +345,18 @@ class LogHead(msgspec.Struct, frozen=True):
     checkpoint_sha256: str = ""
     settings: tuple[tuple[str, float | int | str], ...] = ()
     until_radius: Distance | None = None
+    device: str = ""
+    dtype: str = ""
+    path: str = ""
+    torch: str = ""
+    command: str = ""
 
     def __post_init__(self) -> None:
-        sigma = 1.0 if self.sigma is None else self.sigma
-        RunSpec("", "", sigma, n0=self.n0, n=self.n, alpha=self.alpha)  # it checks the ranges
+        RunSpec("", "", self.sigma, n0=self.n0, n=self.n, alpha=self.alpha)  # it checks the ranges
+
+
+def _json(line: str) -> Any:
+    return json.loads(line.removeprefix("# "))
 
 
 _PASSED = (
@@ -315,14 +374,16 @@ def read_head(line: str, name: str) -> LogHead:
         It is of another version, or a setting is missing, of another type or out of range.
     """
     try:
-        head = json.loads(line.removeprefix("# "))
+        head = _json(line)
         if head["format"] != FORMAT:
             raise UserError(f"{name} is a log of another version, {str(head['format'])[:40]!r}.")
         stated = head["spec"]
     except UserError:
         raise
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise UserError(f"{name} is not a complete log of rsviz: {_short(error)}.") from None
+    except (KeyError, TypeError, ValueError, RecursionError):
+        raise UserError(
+            f"{name} is not a complete log of rsviz: its first line, the settings, is damaged."
+        ) from None
     return read_record(stated, LogHead, f"{name} is not a complete log of rsviz")
 
 
@@ -339,13 +400,13 @@ def _whole_rows(table: Table, name: str) -> Table:
         pass
     if len(table.rows) == 1:
         raise UserError(f"The log {name} holds no images yet.")
-    notes = (*table.notes, "a last line that is torn left out")
+    notes = (*table.notes, TORN)
     return replace(table, rows=table.rows[:-1], lines=table.lines[:-1], notes=notes)
 
 
 def _short(error: Exception) -> str:
-    text = shown(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
-    return text.rstrip(".")
+    named = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+    return shown(named or type(error).__name__).rstrip(".")
 
 
 def _with_counts(log: Log, table: Table) -> Log:
@@ -354,20 +415,48 @@ def _with_counts(log: Log, table: Table) -> Log:
     rows = sorted(table.rows, key=lambda row: int(row[at["index"]]))
     if log.sigma is None or not all(row[at["counts0"]] and row[at["counts"]] for row in rows):
         return log
-    counts0_NK = np.array([[int(k) for k in row[at["counts0"]].split()] for row in rows])
-    counts_NK = np.array([[int(k) for k in row[at["counts"]].split()] for row in rows])
-    if counts0_NK.dtype == object or counts_NK.dtype == object:
-        raise ValueError("its counts are no counts")
-    if np.any(counts_NK.sum(axis=1) != log.n) or counts_NK.min() < 0:
+    counts0_NK, counts_NK = (_counts(table, rows, column) for column in ("counts0", "counts"))
+    if np.any(counts_NK.sum(axis=1) != log.n):
         return log
     anew = _reread(replace(log, chosen_N=counts0_NK.argmax(axis=1), counts_NK=counts_NK))
+    if log.norm is Norm.L2:
+        _check_against_counts(log, anew)
     same = np.abs(anew.radius_N - log.radius_N).max() < _PRINTED
     return anew if same and np.array_equal(anew.predicted_N, log.predicted_N) else log
+
+
+def _counts(table: Table, rows: Sequence[Sequence[str]], column: str) -> np.ndarray:
+    """Return counts_NK of a column; ValueError says what makes it none."""
+    cells = [row[table.at[column]].split() for row in rows]
+    if len({len(cell) for cell in cells}) > 1:
+        raise ValueError(f"its rows have {column} of several numbers of classes")
+    if not all(_COUNT.fullmatch(k) for cell in cells for k in cell):
+        raise ValueError(f"its {column} are no counts")
+    return np.array([[int(k) for k in cell] for cell in cells])
+
+
+def _check_against_counts(log: Log, anew: Log) -> None:
+    """Refuse radii above what their counts certify, and classes that their counts do not name.
+
+    In L2 at one noise level both follow from the counts of every method here.
+    """
+    far = int(np.sum(log.radius_N > anew.radius_N + _PRINTED))
+    both_N = (log.predicted_N != ABSTAIN) & (anew.predicted_N != ABSTAIN)
+    other = int(np.sum(both_N & (log.predicted_N != anew.predicted_N)))
+    of, told = f"of its {len(log):,} rows", []
+    if far:
+        told.append(f"in {far:,} {of} the radius is larger than the counts certify")
+    if other:
+        told.append(f"in {other:,} {of} the class is not that of the counts")
+    if told:
+        raise UserError(f"The log {log.name} contradicts itself: {' and '.join(told)}.")
 
 
 def _field(lines: list[str], ended: bool, name: str, source: str) -> Log:
     """Read a log in the field's own layout; the name of a column of radii may state their norm."""
     table = read_table(lines, ended, name)
+    if {row_checks.CHECK, "counts0"} <= set(table.columns):
+        raise UserError(f"{name} was changed: it is a log of rsviz, but its first line is not.")
     norms = {"l2_radius": Norm.L2, "linf_radius": Norm.LINF}
     if table.named("radius") == "l1_radius":
         raise UserError(f"{name} states radii in L1; only L2 and Linf can be compared here.")

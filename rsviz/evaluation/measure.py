@@ -1,8 +1,6 @@
 """A checkpoint measured: logs in its folder, their summary on its card, stored examples."""
 
-import csv
 import json
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -22,7 +20,7 @@ from rsviz.core.progress import ProgressLine, Report
 from rsviz.core.radius import down
 from rsviz.core.spec import Bound, Certificate, Norm
 from rsviz.data import datasets
-from rsviz.evaluation import curves, evaluate, logs
+from rsviz.evaluation import curves, evaluate, logs, row_checks
 from rsviz.evaluation.answers import Answers, read_answers
 from rsviz.evaluation.curves import RADII, RADII_LINF, Curve
 from rsviz.evaluation.evaluate import EvaluationSpec
@@ -31,7 +29,7 @@ from rsviz.evaluation.logs import read_log
 from rsviz.methods import ensemble
 from rsviz.networks.inspection import class_count
 from rsviz.smoothing.driver import drive
-from rsviz.smoothing.engines import Engine
+from rsviz.smoothing.engine import Engine
 
 
 def score(
@@ -66,7 +64,7 @@ def score(
         )
         progress = ProgressLine(len(indices), len(indices) - len(todo), report)
         classes = class_count(members[0])
-        rows = {n: held.enter_context(f.open("a", newline="")) for n, f in files.items()}
+        append = {n: held.enter_context(row_checks.appending(f)) for n, f in files.items()}
         for task in drive(queue, device):
             if not task.certificate:
                 continue
@@ -74,11 +72,8 @@ def score(
             read = ensemble.read_each(task.votes, weighings, classes, spec.run(data, i))
             for name in weighings:
                 if i not in done[name]:
-                    writer = csv.writer(rows[name], lineterminator="\n")
                     seconds = time.perf_counter() - task.started
-                    writer.writerow(evaluate.row(i, int(data.y_N[i]), read[name], seconds))
-                    rows[name].flush()
-                    os.fsync(rows[name].fileno())
+                    append[name](evaluate.row(i, int(data.y_N[i]), read[name], seconds))
             progress.step()
     progress.close()
     return [curves.curve(read_log(f), RADII) for f in files.values()]

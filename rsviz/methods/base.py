@@ -173,7 +173,9 @@ def aim_at(net: nn.Module, sigma: float, answer: int) -> Aim:
 def aim_at_class(nets: Nets, spec: RunSpec, c: Certificate) -> Aim:
     """Return the aim at the classifier, at the run's noise."""
     assert c.predicted is not None
-    return aim_at(network(nets, "classifier"), float(c.sigma or spec.sigma), c.predicted)
+    return aim_at(
+        network(nets, "classifier"), spec.noise if c.sigma is None else c.sigma, c.predicted
+    )
 
 
 def claim_of_class(c: Certificate) -> list[Claim]:

@@ -68,14 +68,6 @@ class StaticMask(nn.Module):
         return self.w_1HW.clamp(0, 1).expand(len(m_NCHW), -1, -1, -1)
 
 
-class OnesMask(nn.Module):
-    """The mask forced to 1, under which two queries together are one of plain smoothing."""
-
-    def forward(self, m_NCHW: Tensor) -> Tensor:
-        """Return w_N1HW = 1."""
-        return m_NCHW.new_ones(len(m_NCHW), 1, *m_NCHW.shape[-2:])
-
-
 class Split(nn.Module):
     """The first query's share f of the budget, learned in training and then frozen.
 

@@ -286,6 +286,6 @@ def noisy_votes(
     with torch.inference_mode():
         e_NCHW = chunk((C, H, W), name, device)
         x_NCHW = x_CHW.to(device).expand(CHUNK, C, H, W)
-        sigma_N111 = torch.full((CHUNK, 1, 1, 1), spec.sigma, device=device)
+        sigma_N111 = torch.full((CHUNK, 1, 1, 1), spec.noise, device=device)
         class_N = check_votes(voter(x_NCHW, sigma_N111, e_NCHW))
         return torch.addcmul(x_NCHW, sigma_N111, e_NCHW)[:first], class_N[:first]

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from scipy.special import ndtr, ndtri
 from torch import Tensor, nn
 
 from rsviz.core.errors import UserError
@@ -136,14 +135,6 @@ def compose(mu_KN: Tensor) -> Tensor:
     It is r sqrt(d)/sigma for every mask whose noise is `noise_level` (without its two floors).
     """
     return mu_KN.square().sum(0).sqrt()
-
-
-def trade_off(false_alarm: float, mu: float) -> float:
-    """Return the least missed share of a test at this false alarm: Phi(PhiInv(1 - alpha) - mu).
-
-    The trade-off curve of telling N(0, 1) from N(mu, 1) (Dong, Roth & Su 2019, arXiv 1905.02383).
-    """
-    return float(ndtr(-ndtri(false_alarm) - mu))
 
 
 def kept(w_N1HW: Tensor, object_HW: Tensor) -> Tensor:

@@ -33,7 +33,6 @@ from rsviz.data import datasets
 from rsviz.data.datasets import Dataset
 from rsviz.methods import dual, gaussian, noise_levels
 from rsviz.methods.dual import Targets
-from rsviz.methods.noise_levels import classifier_at
 from rsviz.networks.from_card import build_part
 from rsviz.smoothing import estimates
 from rsviz.smoothing.estimates import count_votes
@@ -218,7 +217,7 @@ def _radii(
     device: str,
     report: Report,
 ) -> Tensor:
-    """Vote on every image at one level, block by block, and return `noise_levels.label_radii`."""
+    """Vote on every image at one level, block by block, and return `label_radii`."""
     generator = torch.Generator(device).manual_seed(spec.seed)
     kind, dtype = torch.device(device).type, DTYPES[spec.dtype]
     right_N, begun, said = [], time.perf_counter(), time.perf_counter()
@@ -327,27 +326,6 @@ def label_radii(correct_N: Tensor, votes: int, level: float, alpha: float = 0.05
     """
     table = [radius_l2(level, clopper_pearson_lower(k, votes, alpha)) for k in range(votes + 1)]
     return torch.tensor(table)[correct_N]
-
-
-def label_table(
-    nets: Mapping[str, nn.Module],
-    x_NCHW: Tensor,
-    y_N: Tensor,
-    level_L: tuple[float, ...],
-    votes: int,
-    generator: torch.Generator,
-) -> Tensor:
-    """Return radius_NL of training images: `label_radii` of each level's own classifier.
-
-    Parameters
-    ----------
-    nets : ``classifier``, or one ``classifier-<level>`` for each level, in eval mode.
-    """
-    columns = []
-    for level in level_L:
-        counts_NK = count_votes(classifier_at(nets, level), x_NCHW, level, votes, generator)
-        columns.append(label_radii(counts_NK.gather(1, y_N.cpu()[:, None])[:, 0], votes, level))
-    return torch.stack(columns, 1)
 
 
 def choose_levels(

@@ -23,18 +23,24 @@ from rsviz.data import images
 from rsviz.figures.attack import in_words, votes_by_length
 from rsviz.methods.registry import METHODS
 from rsviz.ui.certify import result
-from rsviz.ui.common import address, charts, downloads, job_panel, sessions
+from rsviz.ui.common import address, charts, downloads, job_panel, method_controls, sessions
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.picture_strip import show_strip
 
 TARGETS: dict[Target, str] = {"classifier": "the class", "selector": "the noise level"}
+PAGES = ("certify", "levels")  # that show the methods attacked here
 BUDGETS = (0.5, 0.99, 1.5, 2.0, 3.0, 4.0, 6.0)
 
 
 def adopt_address() -> None:
-    """Let the address set norm and budget, or say why it cannot."""
+    """Let the address set the attack and the method's own settings, or say why it cannot."""
     address.adopt(
-        {"attack_norm": [str(n) for n in Norm], "budget": BUDGETS, "target": list(TARGETS)}
+        {
+            "attack_norm": [str(n) for n in Norm],
+            "budget": BUDGETS,
+            "target": list(TARGETS),
+            **method_controls.takes(m for m in METHODS.values() if m.page in PAGES),
+        }
     )
 
 

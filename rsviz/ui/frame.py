@@ -7,7 +7,7 @@ import streamlit as st
 
 from rsviz.core.errors import UserError
 from rsviz.ui.common import state
-from rsviz.ui.common.address import drop_infinite, rename, restore, tell_infinite
+from rsviz.ui.common.address import drop_infinite, plain, rename, restore, tell_infinite
 from rsviz.ui.page_list import PAGES, page_path
 from rsviz.ui.tour_bar import show_bar
 from rsviz.ui.words_bar import show_words
@@ -38,7 +38,7 @@ def run() -> None:
         tell_infinite()
         page.run()
     except UserError as error:
-        st.error(str(error))
+        st.error(plain(str(error), 2_000))
     except Exception:
         logging.getLogger("rsviz").exception("a page failed")
         st.error("This page failed unexpectedly; reload it. The log of the server says why.")

@@ -8,7 +8,7 @@ from rsviz.certification import certify
 from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.radius import down, in_grey_levels
-from rsviz.core.spec import Certificate, RunSpec
+from rsviz.core.spec import Certificate, link_to
 from rsviz.data import datasets, shapes
 from rsviz.figures import ballot
 from rsviz.smoothing import driver, voters
@@ -142,7 +142,5 @@ def show_votes(checkpoint: Checkpoint) -> None:
             page_path("certify"),
             label="The same in full, with 10,000 votes",
             icon=":material/arrow_forward:",
-            query_params=RunSpec(found.image, found.checkpoint, sigma).to_query(
-                ("image", "checkpoint", "sigma")
-            ),
+            query_params=link_to(image=found.image, checkpoint=found.checkpoint, sigma=sigma),
         )

@@ -69,3 +69,14 @@ def test_a_network_that_only_guesses_is_told():
     accuracy = {"none": 0.09, "mean-std": 0.11, "mean": 0.1}
     assert "at most" in guesses.doubt(accuracy, among, Normalisation(), 10)
     assert guesses.doubt({**accuracy, "none": 0.21}, among, Normalisation(), 10) == ""
+
+
+def test_answers_that_are_not_numbers_are_never_right():
+    """Weights may be numbers and the answers still none; argmax of a row of NaN is class 0."""
+    state = dict(STATE)
+    for key, value in state.items():
+        if value.is_floating_point() and value.ndim > 1:
+            state[key] = torch.full_like(value, 1e30)
+    found = read({"net": state})
+    accuracy = guesses.accuracy_of_each(found, "shapes", 0.25, {"none": Normalisation()})
+    assert accuracy == {"none": 0.0}

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rsviz.cli.main import main
 from rsviz.core.errors import UserError
 from rsviz.core.spec import Norm
 from rsviz.data import datasets, shapes
 from rsviz.data.labels import labels
 from rsviz.evaluation import comparison, curves, logs
-from rsviz.evaluation.contradictions import contradictions
+from rsviz.evaluation.contradictions import contradictions, doubts
 from rsviz.evaluation.logs import Log, read_log, state
 
 CASES = Path(__file__).parents[1] / "cases"
@@ -97,6 +98,26 @@ def test_labels_of_another_split_are_told():
     assert contradictions(replace(log, split="train")) == []
     (sentence,) = contradictions(replace(log, split="test"))
     assert "56 of 500" in sentence
+
+
+@pytest.mark.parametrize("rows", [1, 4, 9, 10, 60])
+def test_labels_of_few_rows_are_doubted_and_of_more_refused(rows):
+    log = read("first.tsv", dataset="shapes", split="test")
+    own = labels("shapes", "test")[log.index_N]
+    columns = ("index_N", "label_N", "predicted_N", "radius_N", "correct_N")
+    other = replace(log, label_N=(own + 1) % 10)
+    cut = replace(other, **{name: getattr(other, name)[:rows] for name in columns})
+    few, refused = doubts(cut), contradictions(cut)
+    assert (len(few), len(refused)) == ((1, 0) if rows < 10 else (0, 1))
+    assert f"(0 of {rows} agree)" in (few or refused)[0]
+    assert doubts(replace(cut, label_N=own[:rows])) == []
+
+
+@pytest.mark.cifar
+def test_a_log_of_made_up_labels_is_drawn_with_a_word_when_it_is_short(capsys):
+    assert main(["curves", str(CASES / "no-final-newline.csv")]) == 0
+    out, err = capsys.readouterr()
+    assert "4 images, ACR 0.654" in out and "0 of 4 agree" in err and "cannot settle" in err
 
 
 @pytest.mark.cifar

@@ -33,8 +33,8 @@ def data():
 
 
 def rows(file):
-    """All but the seconds, which differ from run to run."""
-    return [line.rsplit(",", 1)[0] for line in file.read_text().splitlines()[2:]]
+    """All but the seconds, which differ from run to run, and with them the checks."""
+    return [line.rsplit(",", 2)[0] for line in file.read_text().splitlines()[2:]]
 
 
 def run(spec, nets, data, out):
@@ -48,10 +48,10 @@ def test_the_log_holds_settings_and_one_row_an_image(nets, data, tmp_path):
     assert head["format"] == "rsviz-log-1"
     for key in ("checkpoint_sha256", "sigma", "n0", "n", "alpha", "seed", "norm", "path", "torch"):
         assert key in head["spec"]
-    assert lines[1] == "index,label,predicted,radius,correct,counts0,counts,n,seconds"
+    assert lines[1] == "index,label,predicted,radius,correct,counts0,counts,n,seconds,check"
     assert [int(line.split(",")[0]) for line in lines[2:]] == list(range(6))
     for line in lines[2:]:
-        index, label, *_, counts0, counts, n, _ = line.split(",")
+        index, label, *_, counts0, counts, n, _, _ = line.split(",")
         assert int(label) == int(data.y_N[int(index)])
         assert sum(map(int, counts0.split())) == 100
         assert sum(map(int, counts.split())) == int(n) == 200
@@ -141,7 +141,7 @@ def test_a_damaged_row_or_an_image_twice_is_refused(nets, data, tmp_path):
     lines = (tmp_path / "a.csv").read_text().splitlines()
     for rows in ([lines[2], lines[2]], ["0,1"], ["x" + lines[2]], [lines[2] + ",7"]):
         (tmp_path / "b.csv").write_text("\n".join([*lines[:2], *rows]) + "\n")
-        with pytest.raises(UserError, match="or is damaged"):
+        with pytest.raises(UserError, match=r"was changed: line 3|was changed: line 4"):
             evaluate.open_log(tmp_path / "b.csv", replace(SPEC, first=2), "cpu", "")
 
 

@@ -310,6 +310,40 @@ def test_a_damaged_log_of_rsviz_is_refused_in_a_sentence(text):
     assert len(str(caught.value)) < 300
 
 
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("0,0,0,0.72,1,10 0,950 50,1000,0.5", "in 1 of its 1 rows the radius is larger than"),
+        ("0,0,0,1.9,1,10 0,1000 0,1000,0.5", "the radius is larger than the counts certify"),
+        ("0,0,0,0.1,1,10 0,500 500,1000,0.5", "the radius is larger than the counts certify"),
+        ("0,1,1,0.719931,1,10 0,950 50,1000,0.5", "the class is not that of the counts"),
+        ("0,0,0,0.719931,1,10 0,1050 -50,1000,0.5", "its counts are no counts"),
+        ("0,0,0,0.719931,1,10 0,95x 50,1000,0.5", "its counts are no counts"),
+        (
+            "0,0,0,0.719931,1,10 0 0,950 50,1000,0.5\n1,0,0,0.719931,1,10 0,950 50,1000,0.5",
+            "several",
+        ),
+    ],
+)
+def test_counts_that_contradict_their_row_are_told(row, says):
+    with pytest.raises(UserError, match=says):
+        parse_log(own(rows=row + "\n"), "x")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "0,0,0,0.719931,1,10 0,950 50,1000,0.5",
+        "0,0,0,0.7,1,10 0,950 50,1000,0.5",
+        "0,0,-1,0,0,10 0,950 50,1000,0.5",
+        "0,0,-1,0,0,10 0,500 500,1000,0.5",
+        "0,0,0,0.9,1,10 0,940 50,1000,0.5",  # not all votes are told, so that nothing follows
+    ],
+)
+def test_counts_that_certify_as_much_or_more_are_no_contradiction(row):
+    assert len(parse_log(own(rows=row + "\n"), "x")) == 1
+
+
 def test_a_torn_detail_is_left_out():
     lines = own().splitlines()
     text = "\n".join(

@@ -333,7 +333,7 @@ def test_the_noisy_copies_are_those_of_the_run(open_page):
 
 
 def test_the_way_to_attack_holds_the_run_and_opens_it(open_page):
-    app = open_page(image="shapes/test/9", n="500", seed="4")
+    app = open_page(image="shapes/test/9", n0="50", n="500", alpha="0.01", seed="4")
     app = app.button(key="certify").click().run()
     links = [link.proto for link in app.get("page_link")]
     (link,) = [link for link in links if link.label.startswith("Attack this picture")]
@@ -345,6 +345,7 @@ def test_the_way_to_attack_holds_the_run_and_opens_it(open_page):
     app.switch_page("pages/attack.py").run()
     assert app.text_input(key="image").value == "shapes/test/9"
     assert app.select_slider(key="n").value == 500 and app.number_input(key="seed").value == 4
+    assert app.select_slider(key="n0").value == 50 and app.select_slider(key="alpha").value == 0.01
     assert app.selectbox(key="checkpoint").value == network
     assert app.select_slider(key="sigma").value == sigma
     assert not app.warning and not app.exception

@@ -77,8 +77,21 @@ def test_an_evaluation_forms_a_curve_and_is_not_made_twice(opened, made):
 
 def test_claims_without_logs_are_not_measured(opened):
     at = opened("Claims")
-    assert any("not measured yet" in m.value for m in at.markdown)
-    assert not any("Here:" in m.value for m in at.markdown)
+    rows = at.dataframe[0].value
+    assert len(rows) > 50 and all("not measured yet" in v for v in rows["verdict"])
+    assert rows["difference"].isna().all()
+
+
+def test_claims_are_filtered_by_system_and_verdict_also_from_the_address(opened):
+    every = len(opened("Claims").dataframe[0].value)
+    at = opened("Claims", system="EsbRS")
+    few = at.dataframe[0].value
+    assert 5 < len(few) < every and all(
+        "ogether" in s or "eights" in s or "nsemble" in s for s in few["statement"]
+    )
+    at.pills(key="system").set_value([]).run()
+    assert len(at.dataframe[0].value) == every
+    assert "verdict=surely" in told(opened("Claims", verdict="surely"))[0]
 
 
 def test_two_networks_are_weighed_and_the_heuristic_is_named(opened, tmp_path, monkeypatch):

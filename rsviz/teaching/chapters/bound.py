@@ -1,5 +1,6 @@
 """Chapter 2: a bound takes the place of the truth."""
 
+from rsviz.core.spec import Bound, link_to
 from rsviz.teaching.scene import Control, Link, Question, Scene
 
 SHARES = (50, 52, 55, 60, 65, 70, 75, 80, 85, 90, 95, 98, 99, 99.9, 100)  # per cent
@@ -29,7 +30,7 @@ PRICE = Scene(
     link=Link(
         "certify",
         "A real picture, 1,000 votes",
-        {"image": "shapes/test/3", "sigma": "0.5", "n": "1000"},
+        link_to(image="shapes/test/3", sigma=0.5, n=1000),
     ),
 )
 
@@ -58,6 +59,6 @@ PEEK = Scene(
     link=Link(
         "certify",
         "A bound that may be watched",
-        {"image": "shapes/test/3", "sigma": "0.5", "bound": "anytime"},
+        link_to(image="shapes/test/3", sigma=0.5, bound=Bound.ANYTIME),
     ),
 )

@@ -1,5 +1,6 @@
 """Chapter 4, one noise level is not enough, and why a level per image needs care."""
 
+from rsviz.core.spec import link_to
 from rsviz.teaching.scene import Control, Link, Question, Scene
 
 PLACES = tuple(round(0.6 + i / 80, 4) for i in range(25))
@@ -67,6 +68,6 @@ CHOSEN = Scene(
     link=Link(
         "certify",
         "One sigma for all: a proof",
-        {"image": "shapes/test/3", "sigma": "0.5"},
+        link_to(image="shapes/test/3", sigma=0.5),
     ),
 )

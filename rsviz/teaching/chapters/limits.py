@@ -1,5 +1,6 @@
 """What a certificate does not say: the last chapter."""
 
+from rsviz.core.spec import link_to
 from rsviz.teaching.scene import Control, Link, Question, Scene
 
 WRONG = Scene(
@@ -27,7 +28,7 @@ WRONG = Scene(
     link=Link(
         "certify",
         "The very picture, at too much noise",
-        {"image": "shapes/test/1990", "checkpoint": "shapes-gaussian-0.5", "sigma": "2"},
+        link_to(image="shapes/test/1990", checkpoint="shapes-gaussian-0.5", sigma=2.0),
     ),
 )
 
@@ -59,6 +60,6 @@ HUNT = Scene(
     link=Link(
         "certify",
         "Try another seed on a real picture",
-        {"image": "shapes/test/3", "sigma": "0.5", "seed": "1"},
+        link_to(image="shapes/test/3", sigma=0.5, seed=1),
     ),
 )

@@ -1,5 +1,6 @@
 """Chapter 5, masks and budgets: what several looks at one image give away together."""
 
+from rsviz.core.spec import link_to
 from rsviz.teaching.scene import Control, Link, Question, Scene
 
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -84,6 +85,6 @@ ROOT = Scene(
     link=Link(
         "certify",
         "A radius, and what it is in grey levels",
-        {"image": "shapes/test/3", "sigma": "0.5"},
+        link_to(image="shapes/test/3", sigma=0.5),
     ),
 )

@@ -1,5 +1,6 @@
 """Chapter 3, why the radius is sigma times PhiInv(p_A)."""
 
+from rsviz.core.spec import link_to
 from rsviz.teaching.scene import Control, Link, Question, Scene
 
 SHIFTS = tuple(round(i / 20, 2) for i in range(51))
@@ -41,6 +42,6 @@ SLIDE = Scene(
     link=Link(
         "certify",
         "The same formula on a real picture",
-        {"image": "shapes/test/3", "sigma": "0.5"},
+        link_to(image="shapes/test/3", sigma=0.5),
     ),
 )

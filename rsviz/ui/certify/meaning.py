@@ -14,7 +14,7 @@ from rsviz.core import radius
 from rsviz.core.radius import down
 from rsviz.core.spec import NAMELESS, Certificate, RunSpec
 from rsviz.data import images, perturbations
-from rsviz.smoothing.engines import Engine
+from rsviz.smoothing.engine import Engine
 from rsviz.ui.certify.result import View, read
 from rsviz.ui.common import downloads
 from rsviz.ui.common.jobs import Job

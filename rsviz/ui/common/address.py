@@ -16,6 +16,8 @@ import streamlit as st
 from streamlit.errors import StreamlitAPIException
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from rsviz.core.errors import UserError
+from rsviz.core.spec import QUERY, RunSpec
 from rsviz.ui.common import state
 
 
@@ -46,8 +48,8 @@ OLD_NAMES: Mapping[str, Mapping[str, str]] = {  # of controls, by page: links ma
         "mask_seed": "seed",
     },
 }
-# Names of controls that stand on several pages.
-SHARED = ("image", "checkpoint", "sigma", "n", "alpha", "bound", "seed", "two_class", "engine")
+SHARED = (*QUERY, "two_class", "engine")  # the names of a run, which several pages ask for
+ANY_RUN = RunSpec("", "", None)
 LONGEST = 200  # a value longer than this is no choice of any control
 
 
@@ -166,7 +168,7 @@ def adopt(
             given = asked(name)
             if given is None:
                 continue
-            found = read(given, takes[name])
+            found = read(name, given, takes[name])
             if found:
                 adopted[name] = found[0]
             else:
@@ -180,8 +182,22 @@ def adopt(
     return adopted
 
 
-def read(given: str, takes: Takes) -> list[Any]:
-    """Return the value an address means, in a list, which is empty if there is none."""
+def offers(takes: Takes, value: Any) -> bool:
+    """Whether a control can be this."""
+    return takes.low <= value <= takes.high if isinstance(takes, Between) else value in takes
+
+
+def read(name: str, given: str, takes: Takes) -> list[Any]:
+    """Return the value an address means, in a list, which is empty if there is none.
+
+    What it says of a run is read by `RunSpec.from_query`, the inverse of what links are made by.
+    """
+    if name in QUERY:
+        try:
+            value = getattr(ANY_RUN.from_query({name: given}), name)
+        except UserError:
+            return []
+        return [value] if offers(takes, value) else []
     if not isinstance(takes, Between):
         return [option for option in takes if means(option, given)][:1]
     whole = isinstance(takes.low, int) and isinstance(takes.high, int)
@@ -194,30 +210,33 @@ def read(given: str, takes: Takes) -> list[Any]:
     return [value] if takes.low <= value <= takes.high else []
 
 
-def _refusal(name: str, given: str, takes: Takes) -> str:
+def _in_words(takes: Takes) -> str:
     if isinstance(takes, Between):
-        offered = f"any number from {takes.low:,} to {takes.high:,}"
-    else:
-        offered = ", ".join(str(option) for option in takes) or "nothing here"
+        return f"any number from {takes.low:,} to {takes.high:,}"
+    return ", ".join(str(option) for option in takes) or "nothing here"
+
+
+def _refusal(name: str, given: str, takes: Takes) -> str:
     return (
-        f"The address asks for {name}={plain(given)}, but {name} can be {offered}. The default is "
-        "used."
+        f"The address asks for {name}={plain(given)}, but {name} can be {_in_words(takes)}. The "
+        "default is used."
     )
 
 
-def complaints(names: Mapping[str, Sequence[Any]]) -> list[str]:
+def complaints(names: Mapping[str, Takes]) -> list[str]:
     """Return a sentence for each value in the address that its control does not offer."""
     found = []
-    for key, options in names.items():
-        wrong = [g for g in st.query_params.get_all(key) if not any(means(o, g) for o in options)]
+    for key, takes in names.items():
+        wrong = [g for g in st.query_params.get_all(key) if not read(key, g, takes)]
         if wrong:
             asked = ", ".join(plain(g) for g in wrong)
-            offered = ", ".join(str(o) for o in options) or "none"
-            found.append(f"The address asks for {key}={asked}, but {key} can be {offered}.")
+            found.append(
+                f"The address asks for {key}={asked}, but {key} can be {_in_words(takes)}."
+            )
     return found
 
 
-def check(**offered: Sequence[Any]) -> None:
+def check(**offered: Takes) -> None:
     """Tell which of the address's values are not used, until their control is changed.
 
     Call it before the controls, which put right what the address says; each needs `forget`.

@@ -90,7 +90,7 @@ def pick(default: str) -> Source:
         _prepared(source.digest, source.data, source.name, 32, "centre")
         return source
     except UserError as error:
-        st.error(str(error))
+        st.error(plain(str(error), 300))
         st.caption("A picture of the gallery stands in.")
         return find(default)
 
@@ -174,7 +174,7 @@ def cut(source: Source, size: int) -> Picture:
     try:
         x_CHW, original, resampled = _prepared(*args, crop)
     except UserError as error:  # the file was opened before, so only the crop can be wrong
-        st.error(f"{error} The centre is shown.")
+        st.error(f"{plain(str(error), 300)} The centre is shown.")
         crop = "centre"
         x_CHW, original, resampled = _prepared(*args, crop)
     return Picture(x_CHW, source, original, crop, resampled)

@@ -18,17 +18,26 @@ from rsviz.data.catalog import CLASSES
 from rsviz.evaluation import examples
 from rsviz.methods.registry import METHODS
 from rsviz.smoothing import engines
-from rsviz.smoothing.engines import REFERENCE, Engine
+from rsviz.smoothing.engine import REFERENCE, Engine
 from rsviz.ui.common import address, method_controls, state
-from rsviz.ui.common.address import complaints, means, plain
+from rsviz.ui.common.address import complaints, plain
 from rsviz.ui.common.sessions import devices
 
 SIGMAS = (0.12, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
 VOTES = (100, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000)
 ALPHAS = (0.1, 0.05, 0.01, 0.001, 0.0001)
+FIRST_VOTES = (10, 20, 50, 100, 200, 500, 1000)
 BOUNDS = (Bound.CLOPPER_PEARSON, Bound.ANYTIME, Bound.SPLIT)  # quick enough for a page that moves
-N, ALPHA, SEED = 10000, 0.001, 0
+N, N0, ALPHA, SEED = 10000, 100, 0.001, 0
 SEED_MAX = 2**31 - 1
+OFFERED: dict[str, address.Takes] = {  # what the controls of a run can be, by key
+    "sigma": SIGMAS,
+    "n0": FIRST_VOTES,
+    "n": VOTES,
+    "alpha": ALPHAS,
+    "bound": BOUNDS,
+    "seed": address.Between(0, SEED_MAX),
+}
 Width = int | Literal["stretch"]
 
 
@@ -60,38 +69,16 @@ def adopt_address() -> None:
         return
     names = [c.name for c in catalog.list_checkpoints()]
     asked = st.query_params.to_dict()
-    for key, options in _offered(names).items():
-        if found := [o for o in options if means(o, asked.get(key))]:
+    for key, takes in {"checkpoint": names, **OFFERED}.items():
+        if key in asked and (found := address.read(key, asked[key], takes)):
             st.session_state[key] = found[0]
-    if _is_seed(asked.get("seed", "")):
-        st.session_state["seed"] = int(asked["seed"])
     if "image" in asked:
         st.session_state["image"] = asked["image"]
 
 
-def _offered(names: list[str]) -> dict[str, Sequence[Any]]:
-    """Return what each control of the address offers."""
-    return {
-        "checkpoint": names,
-        "sigma": SIGMAS,
-        "n": VOTES,
-        "alpha": ALPHAS,
-        "bound": BOUNDS,
-    }
-
-
-def _is_seed(given: str) -> bool:
-    return given.isascii() and given.isdecimal() and len(given) < 11 and int(given) <= SEED_MAX
-
-
 def check_address(names: list[str]) -> None:
     """Tell, until the address is right, which of its values are not used."""
-    told = complaints(_offered(names))
-    seed = st.query_params.get("seed", "0")
-    if not _is_seed(seed):
-        told.append(
-            f"The address asks for seed={plain(seed)}, but a seed is a whole number below 2^31."
-        )
+    told = complaints({"checkpoint": names, **OFFERED})
     if told:
         state.COMPLAINTS.set(tuple(told))
     for sentence in state.COMPLAINTS.get():
@@ -112,7 +99,8 @@ def pick_checkpoint(dataset: str, pages: Sequence[str] = ("certify",)) -> Checkp
     check_address(names)
     for c in catalog.list_checkpoints():
         if c.problem:
-            st.caption(f":material/block: Checkpoint {c.name} cannot be used: {c.problem}.")
+            told = f"Checkpoint {c.name} cannot be used: {c.problem}."
+            st.caption(f":material/block: {plain(told, 300)}")
     if not found:
         raise UserError(
             f"There is no trained network for {dataset or 'this picture'} in {catalog.root()}; "
@@ -167,11 +155,11 @@ def _begin(key: str, default: Any, offered: address.Takes) -> None:
     """
     defaults, held = state.DEFAULTS.get(), st.session_state
     given = address.asked(key) if state.ENTERED.get() else None
-    if given is not None and (found := address.read(given, offered)):
+    if given is not None and (found := address.read(key, given, offered)):
         held[key] = found[0]
     elif key in held:
         left = key in defaults and held[key] == defaults[key] and held[key] != default
-        if left or not address.read(str(held[key]), offered):
+        if left or not address.offers(offered, held[key]):
             held[key] = default
     state.DEFAULTS.set({**defaults, key: default})
 
@@ -223,6 +211,23 @@ def pick_votes(
     return int(n)
 
 
+def pick_first_votes(width: Width = "stretch") -> int:
+    """Ask for the number of votes that choose the class before others bound it."""
+    _begin("n0", N0, FIRST_VOTES)
+    n0 = st.select_slider(
+        "Votes that choose the class, n0",
+        FIRST_VOTES,
+        N0,
+        key="n0",
+        bind="query-params",
+        on_change=address.forget,
+        args=("n0",),
+        help="These votes only choose which class the others, fresh ones, then prove something of.",
+        width=width,
+    )
+    return int(n0)
+
+
 def pick_seed(about: str | None = None, width: Width = "stretch") -> int:
     """Ask for the seed of all noise."""
     _begin("seed", SEED, address.Between(0, SEED_MAX))
@@ -252,6 +257,12 @@ def pick_device() -> str:
     return chosen or devices()[0]
 
 
+def pick_rest(about_seed: str | None = None) -> tuple[dict[str, int], str]:
+    """Ask for what is seldom turned: n0 and seed of a run, and the device."""
+    n0, seed = pick_first_votes(), pick_seed(about_seed)
+    return {"n0": n0, "seed": seed}, pick_device()
+
+
 def trained_sigma(checkpoint: Checkpoint) -> float:
     """Return the offered noise level nearest to what the checkpoint was trained at."""
     sigma = checkpoint.card.sigma
@@ -259,7 +270,7 @@ def trained_sigma(checkpoint: Checkpoint) -> float:
 
 
 def pick_settings(checkpoint: Checkpoint) -> tuple[dict[str, Any], str]:
-    """Show sigma, n, seed and device; return the settings of a run, and the device."""
+    """Show sigma or the method's own settings, n, n0, seed and device; return run and device."""
     sigma, method = None, METHODS[checkpoint.card.method]
     if method.chooses_sigma:
         st.caption("This network chooses the noise of each picture itself.")
@@ -270,22 +281,26 @@ def pick_settings(checkpoint: Checkpoint) -> tuple[dict[str, Any], str]:
             "white 1. More noise can certify larger distances, but hides the picture.",
         )
     own: dict[str, Any] = {}
-    if method.controls and method.page == "certify":
+    if method.controls:
         own = {"settings": method_controls.pick(checkpoint)}
     with st.expander("Votes, seed, device", icon=":material/tune:"):
         n = pick_votes(
             about="How many noisy copies vote. More votes prove more and take longer; before them, "
-            "100 others choose the class."
+            "n0 others choose the class."
         )
-        seed = pick_seed(
+        rest, device = pick_rest(
             "Fixes the noise. Another seed is another experiment, kept beside the first."
         )
-        device = pick_device()
-    return {"sigma": sigma, "n": n, "seed": seed, **own}, device
+    return {"sigma": sigma, "n": n, **rest, **own}, device
 
 
-def pick_question() -> float | None:
-    """Ask whether one radius is wanted, with the votes that this needs; None for none."""
+def pick_question(checkpoint: Checkpoint) -> float | None:
+    """Ask whether one radius is wanted, with the votes that this needs; None for none.
+
+    A method that reads its radius from several counts is not asked.
+    """
+    if METHODS[checkpoint.card.method].chooses_sigma:
+        return None
     address.adopt({"until_radius": address.Between(0.0, RADIUS_MAX)})
     return st.number_input(
         "Is it robust to this L2 radius?",
@@ -417,6 +432,7 @@ def _set_example(example: examples.Example) -> None:
         image=c.image,
         checkpoint=c.checkpoint,
         sigma=c.sigma,
+        n0=c.n0,
         n=c.n,
         seed=c.seed,
     )
@@ -424,11 +440,9 @@ def _set_example(example: examples.Example) -> None:
 
 def link_of(spec: RunSpec) -> dict[str, str]:
     """Return the query of a link that opens a page with this picture, network and settings."""
-    names = ["image", "n", "seed"]
+    names = ["image", "sigma", "n0", "n", "alpha", "seed"]
     if spec.checkpoint not in state.OWN_CLASSES.get():  # which no link holds
         names += ["checkpoint"]
-    if not METHODS[spec.method].chooses_sigma:
-        names += ["sigma"]
     return spec.to_query(names)
 
 

@@ -23,7 +23,7 @@ from rsviz.data.catalog import CLASSES
 from rsviz.evaluation import examples
 from rsviz.methods.registry import METHODS
 from rsviz.smoothing import driver
-from rsviz.smoothing.engines import REFERENCE, Engine
+from rsviz.smoothing.engine import REFERENCE, Engine
 from rsviz.ui.common import state
 from rsviz.ui.common.jobs import Job, Session
 

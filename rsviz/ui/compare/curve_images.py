@@ -11,13 +11,15 @@ import streamlit as st
 
 from rsviz.core.errors import UserError
 from rsviz.core.radius import down
-from rsviz.core.spec import RunSpec
+from rsviz.core.spec import link_to
 from rsviz.data import catalog, datasets
 from rsviz.data.images import to_pil
 from rsviz.evaluation import curves, per_image
 from rsviz.evaluation.comparison import Entry
+from rsviz.evaluation.contradictions import doubts
 from rsviz.figures import curves as figures
 from rsviz.ui.common import charts, state
+from rsviz.ui.common.address import plain
 from rsviz.ui.page_list import page_path
 
 GALLERY = 12
@@ -62,7 +64,7 @@ def show_spread(entry: Entry) -> None:
             figure = figures.p_a_histogram(p_N, log.correct_N, stands_N, what, log.name)
             charts.show_figure(figure, "p_a_bars", f"Histogram: {what}.")
         except UserError as error:
-            st.info(str(error))
+            st.info(plain(str(error), 300))
     images, of_acr = per_image.share_at_the_top(log, entry.curve.ceiling or log.radius_N.max())
     st.caption(
         f"{of_acr:.0%} of this ACR comes from the {images:.0%} of images that are certified to "
@@ -116,6 +118,7 @@ def show_positions(entry: Entry, at_N: np.ndarray) -> None:
     present = (
         classes is not None
         and log.split in catalog.SPLITS  # not stated, it may be of other images
+        and not doubts(log)
         and datasets.available(log.dataset)
     )
     with st.container(horizontal=True, gap="small"):
@@ -124,6 +127,10 @@ def show_positions(entry: Entry, at_N: np.ndarray) -> None:
                 _show_one(entry, i, present)
     if classes is not None and not log.split:
         st.caption("The split of this log is not stated, so no pictures stand beside its rows.")
+    elif classes is not None and doubts(log):
+        st.caption(
+            "Its labels are not those of these images, so no pictures stand beside its rows."
+        )
     elif classes is not None and not present:
         st.caption("CIFAR-10 is not on this machine, so only labels and indices are shown.")
     told = ["abstained" if p < 0 else _class(p, classes) for p in log.predicted_N[at_N]]
@@ -160,15 +167,12 @@ def _show_one(entry: Entry, i: int, present: bool) -> None:
             page_path("certify"),
             label="Certify",
             icon=":material/verified:",
-            query_params=_query(entry.checkpoint, f"{log.dataset}/{log.split}/{index}", log.sigma),
+            query_params=link_to(
+                image=f"{log.dataset}/{log.split}/{index}",
+                checkpoint=entry.checkpoint,
+                sigma=log.sigma,
+            ),
         )
-
-
-def _query(checkpoint: str, image: str, sigma: float | None) -> dict[str, str]:
-    """Return the query of a link to a run of a log; no sigma where each image has its own."""
-    if sigma is None:
-        return {"image": image, "checkpoint": checkpoint}
-    return RunSpec(image, checkpoint, sigma).to_query(("image", "checkpoint", "sigma"))
 
 
 def _class(number: int, classes: Sequence[str] | None) -> str:

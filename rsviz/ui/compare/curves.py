@@ -10,6 +10,7 @@ from rsviz.evaluation import comparison, curves, published
 from rsviz.evaluation.comparison import Entry
 from rsviz.figures import curves as figures
 from rsviz.ui.common import charts, run_controls
+from rsviz.ui.common.address import plain
 from rsviz.ui.compare import curve_images, uploaded_logs
 from rsviz.ui.compare.curve_images import clicked
 from rsviz.ui.compare.measured_logs import default_names, measured
@@ -59,7 +60,7 @@ def pick_entries() -> list[Entry]:
     with right.popover("Your logs", icon=":material/upload_file:", width="stretch"):
         mine = uploaded_logs.pick_logs()
     for sentence in refused:
-        st.warning(_plain(sentence), icon=":material/block:")
+        st.warning(plain(sentence, 400), icon=":material/block:")
     entries = [found[n] for n in names] + mine
     return entries + [comparison.from_published(shelf[n]) for n in papers]
 
@@ -115,7 +116,7 @@ def pick_treatment(entries: Sequence[Entry]) -> tuple[list[Entry], bool]:
     if best and (sentence := comparison.not_joined(made)):
         refused.append(sentence)
     for sentence in dict.fromkeys(refused + also):
-        st.caption(f":material/info: {_plain(sentence)}")
+        st.caption(f":material/info: {plain(sentence, 400)}")
     return made + (comparison.envelopes(made) if best else []), bands
 
 
@@ -168,9 +169,9 @@ def show_curves(entries: Sequence[Entry], bands: bool) -> float | None:
             icon=":material/warning:",
             expanded=False,
         ):
-            st.markdown("\n".join(f"- {_plain(r)}" for r in reasons))
+            st.markdown("\n".join(f"- {plain(r, 400)}" for r in reasons))
     if notes:
-        st.caption("  \n".join(f":material/sticky_note_2: {_plain(n)}" for n in notes))
+        st.caption("  \n".join(f":material/sticky_note_2: {plain(n, 400)}" for n in notes))
     found = clicked("curves", event, str(entries[0].curve.norm))
     return None if found is None else float(found["x"])
 
@@ -236,11 +237,6 @@ def show_parts(entries: Sequence[Entry]) -> None:
         numbers = {k for row in rows for k in row} - {"log"}
         formats = {k: st.column_config.NumberColumn(format="%.3f") for k in numbers}
         st.dataframe(rows, hide_index=True, column_config=formats)
-
-
-def _plain(text: str) -> str:
-    """Return text that Markdown shows as it is, for names that a file brought."""
-    return "".join(f"\\{c}" if c in "\\`*_[]<>$~:#|" else c for c in text)
 
 
 def show() -> None:

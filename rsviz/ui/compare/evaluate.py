@@ -19,15 +19,14 @@ from rsviz.methods.registry import METHODS
 from rsviz.ui.common import address, charts, job_panel, sessions
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.run_controls import (
-    SIGMAS,
-    VOTES,
-    pick_device,
+    OFFERED,
+    pick_alpha,
     pick_network,
+    pick_rest,
     pick_sigma,
     pick_votes,
     trained_sigma,
 )
-from rsviz.ui.common.sessions import devices
 from rsviz.ui.compare.measured_logs import measured
 
 POLL_SECONDS = 2.0  # its curve is drawn anew at each look
@@ -55,7 +54,7 @@ def show() -> None:
         return
     _press(checkpoint, spec, device, out, job)
     if current is not None and current.error:
-        st.error(current.error)
+        st.error(address.plain(current.error, 400))
     _show_curve(spec, out)
     with st.expander("The same from the command line", icon=":material/terminal:"):
         st.code(command(spec, out, device), language="bash", wrap_lines=True)
@@ -63,7 +62,8 @@ def show() -> None:
 
 def _pick(found: list[Checkpoint]) -> tuple[Checkpoint, EvaluationSpec, str]:
     """Show which network, noise, images and votes; return them."""
-    address.check(checkpoint=[c.name for c in found], sigma=SIGMAS, n=VOTES)
+    run = {name: OFFERED[name] for name in ("sigma", "n0", "n", "alpha")}
+    address.check(checkpoint=[c.name for c in found], **run)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         checkpoint = pick_network(found, "Network", "Whose test images are certified.", width=280)
         sigma: float | None = None
@@ -78,12 +78,12 @@ def _pick(found: list[Checkpoint]) -> tuple[Checkpoint, EvaluationSpec, str]:
             label, 1, len(size), 50 if how != "first" else 100, key=f"number-{how}", width=170
         )
         n = pick_votes(1000, width=180)
-        device = devices()[0]
-        if len(devices()) > 1:
-            device = pick_device()
+    with st.expander("Votes that choose, alpha, seed, device", icon=":material/tune:"):
+        alpha = pick_alpha()
+        rest, device = pick_rest()
     which = {"first": int(number)} if how == "first" else {"every": int(number)}
-    settings = {"n0": 100, "n": n, "alpha": 0.001, "seed": 0}
-    return checkpoint, evaluate.spec_for(checkpoint, sigma, **settings, **which), device
+    spec = evaluate.spec_for(checkpoint, sigma, n=n, alpha=alpha, **rest, **which)
+    return checkpoint, spec, device
 
 
 def _press(

@@ -14,8 +14,8 @@ from rsviz.core.spec import Norm
 from rsviz.data.catalog import CLASSES, SPLITS
 from rsviz.evaluation import comparison
 from rsviz.evaluation.comparison import Entry
-from rsviz.evaluation.contradictions import contradictions
-from rsviz.evaluation.logs import Log, parse_log, state, unstated
+from rsviz.evaluation.contradictions import contradictions, doubts
+from rsviz.evaluation.logs import Log, parse_log, state, unprotected, unstated
 from rsviz.ui.common.address import plain
 
 MEGABYTES = 5
@@ -62,8 +62,10 @@ def pick_logs() -> list[Entry]:
         except UserError as error:
             st.error(plain(str(error), 400))
             continue
-        for note in log.notes:
+        for note in filter(None, (*log.notes, unprotected(log))):
             st.caption(f":material/info: {plain(log.name)}: {plain(note, 200)}.")
+        for sentence in doubts(log):
+            st.warning(plain(sentence, 400), icon=":material/question_mark:")
         logs[sha256] = log
     return _named(logs)
 

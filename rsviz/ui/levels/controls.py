@@ -23,10 +23,8 @@ from rsviz.ui.common import address, charts, method_controls, picture_picker, se
 from rsviz.ui.common.address import Between
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.run_controls import (
-    SEED_MAX,
-    VOTES,
-    pick_device,
-    pick_seed,
+    OFFERED,
+    pick_rest,
     pick_votes,
 )
 
@@ -61,8 +59,7 @@ def adopt_address() -> None:
             "selector": tuple(name for name, m in METHODS.items() if m.levels),
             **method_controls.takes(m for m in METHODS.values() if m.levels),
             "knob": KNOBS,
-            "n": VOTES,
-            "seed": Between(0, SEED_MAX),
+            **{name: OFFERED[name] for name in ("n0", "n", "seed")},
         },
         asides={"checkpoint": tuple(methods)},
     )
@@ -126,8 +123,8 @@ def pick_settings(checkpoint: Checkpoint) -> tuple[dict[str, Any], str]:
     settings = method_controls.pick(checkpoint)
     with st.expander("Votes, seed, device", icon=":material/tune:"):
         n = pick_votes(N, label="Votes, n, of each stage")
-        seed, device = pick_seed(), pick_device()
-    return {"n": n, "seed": seed, "settings": settings, "bound": Bound.SPLIT}, device
+        rest, device = pick_rest()
+    return {"n": n, **rest, "settings": settings, "bound": Bound.SPLIT}, device
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

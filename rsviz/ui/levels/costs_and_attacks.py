@@ -15,6 +15,7 @@ from rsviz.figures import levels
 from rsviz.figures.levels import Attacked
 from rsviz.methods.registry import METHODS
 from rsviz.ui.common import charts
+from rsviz.ui.common.address import plain
 
 PAPER_RATIO = 1.6  # "at most", Dual RS (arXiv 2512.01782)
 
@@ -65,7 +66,7 @@ def show_attacked(checkpoint: Checkpoint) -> None:
     try:
         found = attack_tables.read(file)
     except UserError as error:
-        st.caption(str(error))
+        st.caption(plain(str(error), 300))
         return
     st.subheader("Under attack: one level for all, or one for each?")
     lines = {
@@ -78,12 +79,12 @@ def show_attacked(checkpoint: Checkpoint) -> None:
         "under_attack",
         "Clean against attacked accuracy of fixed and of chosen noise levels.",
     )
-    spec = found.head["spec"]
+    spec = found.head.spec
     st.caption(
-        f"{len(found.head['images'])} test images moved by up to {spec['eps']:g} in L2 "
-        f"({spec['steps']} steps through {spec['draws']} noisy copies). f is the classifier, h the "
+        f"{len(found.head.images)} test images moved by up to {spec.eps:g} in L2 "
+        f"({spec.steps} steps through {spec.draws} noisy copies). f is the classifier, h the "
         "selector. Up and to the right is better. **Not a certificate:** a stronger attack may "
-        f"break more. Made by `{found.head['command']}`."
+        f"break more. Made by `{found.head.command}`."
     )
 
 

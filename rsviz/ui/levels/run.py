@@ -16,6 +16,7 @@ from rsviz.methods.base import LevelDetail
 from rsviz.methods.registry import METHODS
 from rsviz.ui.certify.result import show_flags
 from rsviz.ui.common import charts, job_panel
+from rsviz.ui.common.address import plain
 from rsviz.ui.common.jobs import Job
 
 
@@ -30,7 +31,7 @@ def show_run(job: Job, spec: RunSpec, classes: Sequence[str], label: int | None)
         job_panel.show_job(job, show_latest, "stop_levels")
         return
     if job.error:
-        st.error(job.error)
+        st.error(plain(job.error, 400))
     show_latest()
 
 

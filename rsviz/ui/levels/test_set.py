@@ -23,6 +23,7 @@ from rsviz.figures import curves as figures
 from rsviz.figures import levels
 from rsviz.methods.registry import METHODS, is_plain
 from rsviz.ui.common import charts, state
+from rsviz.ui.common.address import plain
 
 SHOWN = 9
 
@@ -75,7 +76,7 @@ def chosen(checkpoint: Checkpoint) -> Chosen | None:
     try:
         return chosen_levels.compare(_log(*args), _levels(*args), fixed)
     except UserError as error:
-        st.caption(str(error))
+        st.caption(plain(str(error), 300))
         return None
 
 

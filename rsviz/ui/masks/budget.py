@@ -33,7 +33,7 @@ def show_budget(sight: Sight, radius: float) -> None:
         "certified one, rounded down to half a level, where there is a certificate.",
     )
     d = sight.chosen.x_CHW.numel()
-    shifts = mask_effects.budget(levels / 255, sight.spec.sigma, d, sight.f)
+    shifts = mask_effects.budget(levels / 255, sight.spec.noise, d, sight.f)
     left, right = st.columns([3, 2], gap="large")
     with left:
         charts.show_figure(

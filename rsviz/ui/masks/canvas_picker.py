@@ -18,7 +18,7 @@ from rsviz.core.errors import UserError
 from rsviz.core.flags import RESAMPLED
 from rsviz.data import canvases, datasets, images, shape_attributes, shapes
 from rsviz.data.canvases import Canvas
-from rsviz.ui.common.address import Between, Takes
+from rsviz.ui.common.address import Between, Takes, plain
 
 KINDS = {"shapes": "A shape", "cifar10": "A CIFAR-10 image", "upload": "An upload"}
 FIRST = 680  # the canvas of the first paint: a star on clutter
@@ -252,7 +252,7 @@ def _upload(size: int) -> _Pasted:
             x_CHW, resampled = _decoded(digest, file.getvalue(), file.name, side)
             return _Pasted(x_CHW, None, None, (RESAMPLED,) * resampled)
         except UserError as error:
-            st.error(str(error))
+            st.error(plain(str(error), 300))
     st.caption("Until there is one, a shape stands in.")
     return _of_dataset("shapes", 3, "shapes")
 

@@ -14,6 +14,7 @@ from rsviz.methods import registry
 from rsviz.methods.registry import METHODS
 from rsviz.ui.certify.result import show_flags
 from rsviz.ui.common import charts, job_panel, sessions
+from rsviz.ui.common.address import plain
 from rsviz.ui.common.jobs import Job
 
 
@@ -39,7 +40,7 @@ def show(job: Job, classes: Sequence[str], label: int | None) -> None:
         job_panel.show_job(job, show_latest, "stop_race")
         return
     if job.error:
-        st.error(job.error)
+        st.error(plain(job.error, 400))
     show_latest()
 
 
