@@ -139,15 +139,30 @@ class LevelDetail(Protocol):
 class LevelChoice:
     """How a method chooses the noise level of an image, for what shows, attacks and counts it.
 
-    ``votes`` gives the votes for the level and for the class of a log's row, from its detail and
-    its counts0 and counts. ``experts``: every level has a classifier of its own. ``limit`` is a
-    sentence on what bounds the radius of a run, whatever its votes.
+    ``stored`` gives the counts of each stage of a log's row, from its detail and its counts0 and
+    counts; in the stages ``choosing`` the level is voted for, in all others the class. ``needed``
+    are those of some votes that a run would have asked for. ``rereads`` are the settings that do
+    not change a vote, only how votes are read.
+
+    ``choice`` says who votes for the level, ``aim`` what an attack on that vote follows. Both are
+    None where votes for the class settle the level: then ``settle`` returns it, as an index of the
+    rising levels, from counts_LK of equally many votes at every level of ``levels``.
+
+    ``experts``: every level has a classifier of its own. ``limit`` is a sentence on what bounds the
+    radius of a run, whatever its votes.
     """
 
-    choice: Callable[[Nets, RunSpec], Choice]
-    aim: Aims
     detail: Callable[[Certificate], LevelDetail]
-    votes: Callable[[Mapping[str, Any], int, int], tuple[int, int]]
+    levels: Callable[[RunSpec], tuple[float, ...]]
+    stored: Callable[[Mapping[str, Any], Sequence[int], Sequence[int]], Mapping[str, Sequence[int]]]
+    choosing: tuple[str, ...] = ()
+    rereads: tuple[str, ...] = ()
+    choice: Callable[[Nets, RunSpec], Choice] | None = None
+    aim: Aims | None = None
+    settle: Callable[[Sequence[Sequence[int]], RunSpec], int] | None = None
+    needed: Callable[[Mapping[str, Votes], RunSpec], Mapping[str, Votes]] = lambda votes, spec: (
+        votes
+    )
     experts: bool = False
     limit: Callable[[RunSpec], str] = lambda spec: ""
 

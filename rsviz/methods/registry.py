@@ -141,14 +141,16 @@ METHODS: dict[str, Method] = {
         loss=None,
         guarantee=multiscale.GUARANTEE,
         options=multiscale.Options,
+        controls=multiscale.CONTROLS,
         logged=("level", "answers", "decides", "counts0", "counts"),
         predict=multiscale.predict,
         claims=multiscale.claims,
         aim=multiscale.aim,
         chooses_sigma=True,
+        levels=multiscale.LEVELS,
         page="levels",
-        about="Levels from the most noise down: the first at which a class exceeds its threshold "
-        "answers.",
+        about="Nobody chooses: the levels are asked **from the most noise down**, and the first at "
+        "which a class exceeds its threshold answers. No training is needed.",
     ),
     "adaptive": _linf(
         "Adaptive RS",

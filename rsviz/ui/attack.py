@@ -50,7 +50,8 @@ def pick_attack(alpha: float, seed: int, method: str) -> tuple[AttackSpec, float
     A method that chooses the noise can be attacked where it classifies or where it chooses.
     """
     target: Target | None = "classifier"
-    if METHODS[method].levels is not None:
+    levels = METHODS[method].levels
+    if levels is not None and levels.aim is not None:
         target = st.segmented_control(
             "Attack on",
             list(TARGETS),
