@@ -5,7 +5,7 @@ Shape suffixes: C channels, H height, W width.
 
 import gc
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import streamlit as st
@@ -179,16 +179,33 @@ def key_of(x_CHW: Tensor, spec: RunSpec, device: str, engine: Engine = REFERENCE
     return Key(images.image_id(x_CHW), key_spec, device, engine)
 
 
-def start(key: Key, x_CHW: Tensor, spec: RunSpec, nets: Mapping[str, nn.Module]) -> Job:
-    """Queue a run for this session, unless it runs already; it replaces what runs now."""
+def start(
+    key: Key,
+    x_CHW: Tensor,
+    spec: RunSpec,
+    nets: Mapping[str, nn.Module],
+    pause: int | None = None,
+) -> Job:
+    """Queue a run for this session in place of what runs for it, unless that is the very run.
+
+    Parameters
+    ----------
+    pause : stop it after about so many votes, as Stop would: what holds at any time holds then.
+    """
     split = replace(spec, bound=Bound.SPLIT)
-    return desk(IMAGE).start_once(
-        Job(
-            key,
-            key.device,
-            lambda cancel: running.watch(x_CHW, nets, split, key.device, cancel, READ_SECONDS),
-        )
-    )
+
+    def steps(cancel: threading.Event) -> Iterator[running.Progress]:
+        for progress in running.watch(x_CHW, nets, split, key.device, cancel, READ_SECONDS):
+            if pause is not None and progress.done >= pause:
+                cancel.set()
+            yield progress
+
+    return desk(IMAGE).start_once(Job(key, key.device, steps))
+
+
+def was_started(key: Key) -> bool:
+    """Whether this session began a run of these votes before, however it ended."""
+    return any(job.key == key for job in desk(IMAGE).history)
 
 
 def shown_of(job: Job) -> Shown | None:
