@@ -181,10 +181,10 @@ def test_images_of_a_question_settle_early_and_the_log_says_so(nets, data, tmp_p
     lines = out.read_text().splitlines()
     head = json.loads(lines[0].removeprefix("# "))
     assert (head["spec"]["until_radius"], head["spec"]["bound"]) == (0.1, "anytime")
-    assert lines[1].endswith(",seconds,answer")
+    assert lines[1].endswith(",seconds,answer,check")
     totals, found = {}, Counter()
     for line in lines[2:]:
-        index, _, predicted, radius, _, _, counts, n, _, answer = line.split(",")
+        index, _, predicted, radius, _, _, counts, n, _, answer, _ = line.split(",")
         x_CHW, spec = data.image(int(index)), ASK.run(data, int(index))
         *_, alone = certify.watch(x_CHW, nets, spec)
         c = alone.certificate
@@ -213,7 +213,8 @@ def test_a_killed_question_resumes_and_is_no_other_run(nets, data, tmp_path):
     run(ASK, nets, data, cut)
 
     def kept(file):
-        return [line.split(",")[:8] + line.split(",")[9:] for line in file.read_text().splitlines()]
+        lines = [line.split(",") for line in file.read_text().splitlines()[1:]]
+        return [cells[:8] + cells[9:-1] for cells in lines]  # but for the seconds and its check
 
     assert kept(cut) == kept(whole)
     for other in (replace(ASK, until_radius=0.2), replace(ASK, until_radius=None)):
