@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -24,17 +24,17 @@ REQUIRED = ("name", "method", "dataset", "network", "sigma", "sha256")
 
 WEIGHTS = "weights.safetensors"
 CARD_BYTES = 4 << 20
-_methods: list[Collection[str]] = []  # the names of all methods, told by the room that has them
+_checks: "list[Callable[[Card], str]]" = []  # of rooms above
 
 
-def know_methods(names: Collection[str]) -> None:
-    """Take the names of all methods, of which a usable card names one; `methods.registry` calls it.
+def check_cards_by(check: "Callable[[Card], str]") -> None:
+    """Have every card that is read checked by a room above, too; `methods.registry` calls it.
 
     Parameters
     ----------
-    names : looked into whenever a card is read, so that a method added later counts.
+    check : says what of a card cannot be used, empty if nothing.
     """
-    _methods[:] = [names]
+    _checks[:] = [check]
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -214,11 +214,11 @@ def _inspect(folder: Path, file: Path) -> Checkpoint:
 
 
 def _check_known(card: Card) -> None:
-    """Refuse a method, data set or network that this version does not have."""
-    if _methods and not any(card.method in names for names in _methods):
-        raise UserError(f"its method, {shown(card.method)!r}, is not known here")
+    """Refuse a data set that this version does not have, and what the rooms above refuse."""
     if card.dataset not in DATASETS:
         raise UserError(f"its data set, {shown(card.dataset)!r}, is not known here")
+    for amiss in filter(None, (check(card) for check in _checks)):
+        raise UserError(amiss)
 
 
 def read_card(folder: Path) -> Card:
@@ -267,6 +267,9 @@ def card_hash(folder: Path, card: Card) -> str:
     """Return the hash of all weights that a card stands for; UserError says what is amiss."""
     if card.members:
         _check_others(folder, {m.name: m.sha256 for m in card.members})
+        for name in {m.name for m in card.members}:
+            if _stated(folder.parent / Path(name).name, "members"):  # it may be this very folder
+                raise UserError(f"its member {shown(name)} is made of several networks itself")
         return ensemble_sha256([m.sha256 for m in card.members], card.weights)
     if card.parts:
         _check_others(folder, _others(card.parts))
@@ -310,19 +313,19 @@ def _check_others(folder: Path, wanted: Mapping[str, str]) -> None:
     for name, sha256 in wanted.items():
         try:
             other = folder.parent / Path(name).name
-            found = with_normalisation(weights_hash(other), _stated_normalisation(other))
+            found = with_normalisation(weights_hash(other), _stated(other, "normalisation"))
         except UserError:
             raise UserError(f"its member {name} is missing") from None
         if found != sha256:
             raise UserError(f"its member {name} is another network now (sha256 differs)")
 
 
-def _stated_normalisation(folder: Path) -> Mapping[str, Any] | None:
+def _stated(folder: Path, name: str) -> Any:
+    """Return one entry of a folder's card, None where there is none."""
     try:
-        stated: Mapping[str, Any] | None = json.loads((folder / CARD).read_text())["normalisation"]
-    except (OSError, ValueError, TypeError, KeyError):
+        return json.loads(read_bytes(folder / CARD, CARD_BYTES))[name]
+    except (UserError, ValueError, TypeError, KeyError, RecursionError):
         return None
-    return stated
 
 
 def ensemble_sha256(members: Sequence[str], weights: Sequence[float] | None) -> str:
