@@ -13,7 +13,7 @@ import msgspec
 
 from rsviz.core.errors import UserError
 from rsviz.core.files import part_of, read_bytes, shown, write_whole
-from rsviz.core.records import Count, Noise, Share, read_record
+from rsviz.core.records import Count, Noise, Share, read_record, with_check, without_check
 from rsviz.core.spec import Norm
 from rsviz.data.catalog import DATASETS
 
@@ -194,7 +194,7 @@ def _inspect(folder: Path, file: Path) -> Checkpoint:
     try:
         if not file.exists():
             raise FileNotFoundError
-        stored = json.loads(read_bytes(file, CARD_BYTES))
+        stored = without_check(json.loads(read_bytes(file, CARD_BYTES)), "its card is wrong")
         missing = [key for key in REQUIRED if key not in stored]
         if missing:
             raise UserError(f"its card lacks {', '.join(missing)}")
@@ -230,9 +230,14 @@ def read_card(folder: Path) -> Card:
         There is none, or it is no card.
     """
     try:
-        stored = json.loads((folder / CARD).read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"The card of {folder.name} cannot be read: {error}.") from None
+        stored = json.loads(read_bytes(folder / CARD, CARD_BYTES))
+    except UserError:
+        raise
+    except (ValueError, RecursionError):
+        raise UserError(
+            f"The card of {shown(folder.name)} cannot be read: it is no JSON."
+        ) from None
+    stored = without_check(stored, f"The card of {shown(folder.name)} is wrong")
     return read_record(stored, Card, f"The card of {folder.name} is wrong")
 
 
@@ -260,7 +265,7 @@ def write_card(folder: Path, card: Mapping[str, Any]) -> None:
 
 def card_text(card: Mapping[str, Any]) -> str:
     """Return a card as it is written."""
-    return json.dumps(card, indent=1) + "\n"
+    return json.dumps(with_check(card), indent=1) + "\n"
 
 
 def card_hash(folder: Path, card: Card) -> str:
