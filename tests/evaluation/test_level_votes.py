@@ -16,6 +16,7 @@ from rsviz.data import datasets
 from rsviz.evaluation import examples, level_votes, logs
 from rsviz.methods import multiscale
 from rsviz.networks import classifiers
+from tests.evaluation.test_row_checks import without_checks
 
 CARD = {"method": "gaussian", "dataset": "shapes", "network": "compact", "measured": []}
 LEVELS = (0.25, 0.5, 1.0)
@@ -58,8 +59,9 @@ def fixed(folder, level):
 
 
 def rows(file):
-    """Every row without its seconds, by image: one may be done before another begun earlier."""
-    found = [{k: v for k, v in r.items() if k != "seconds"} for r in logs.own_rows(file)[1]]
+    """Every row without its seconds and check, by image: one may be done before another."""
+    timed = ("seconds", "check")
+    found = [{k: v for k, v in r.items() if k not in timed} for r in logs.own_rows(file)[1]]
     return sorted(found, key=lambda row: int(row["index"]))
 
 
@@ -132,7 +134,7 @@ def test_logs_that_do_not_belong_together_are_refused_in_words(made, tmp_path, c
     files = [fixed(made, level) for level in LEVELS]
 
     def altered(file, **changes):
-        first, rest = file.read_text().split("\n", 1)
+        first, rest = without_checks(file.read_text()).split("\n", 1)
         head = json.loads(first.removeprefix("# "))
         head["spec"] |= changes
         (tmp_path / "altered.csv").write_text(f"# {json.dumps(head)}\n{rest}")
