@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +13,7 @@ import msgspec
 
 from rsviz.core.errors import UserError
 from rsviz.core.files import part_of, read_bytes, shown, write_whole
-from rsviz.core.records import Count, Noise, Share, read_record
+from rsviz.core.records import Count, Noise, Share, read_record, with_check, without_check
 from rsviz.core.spec import Norm
 from rsviz.data.catalog import DATASETS
 
@@ -24,17 +24,17 @@ REQUIRED = ("name", "method", "dataset", "network", "sigma", "sha256")
 
 WEIGHTS = "weights.safetensors"
 CARD_BYTES = 4 << 20
-_methods: list[Collection[str]] = []  # the names of all methods, told by the room that has them
+_checks: "list[Callable[[Card], str]]" = []  # of rooms above
 
 
-def know_methods(names: Collection[str]) -> None:
-    """Take the names of all methods, of which a usable card names one; `methods.registry` calls it.
+def check_cards_by(check: "Callable[[Card], str]") -> None:
+    """Have every card that is read checked by a room above, too; `methods.registry` calls it.
 
     Parameters
     ----------
-    names : looked into whenever a card is read, so that a method added later counts.
+    check : says what of a card cannot be used, empty if nothing.
     """
-    _methods[:] = [names]
+    _checks[:] = [check]
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -194,7 +194,7 @@ def _inspect(folder: Path, file: Path) -> Checkpoint:
     try:
         if not file.exists():
             raise FileNotFoundError
-        stored = json.loads(read_bytes(file, CARD_BYTES))
+        stored = without_check(json.loads(read_bytes(file, CARD_BYTES)), "its card is wrong")
         missing = [key for key in REQUIRED if key not in stored]
         if missing:
             raise UserError(f"its card lacks {', '.join(missing)}")
@@ -214,11 +214,11 @@ def _inspect(folder: Path, file: Path) -> Checkpoint:
 
 
 def _check_known(card: Card) -> None:
-    """Refuse a method, data set or network that this version does not have."""
-    if _methods and not any(card.method in names for names in _methods):
-        raise UserError(f"its method, {shown(card.method)!r}, is not known here")
+    """Refuse a data set that this version does not have, and what the rooms above refuse."""
     if card.dataset not in DATASETS:
         raise UserError(f"its data set, {shown(card.dataset)!r}, is not known here")
+    for amiss in filter(None, (check(card) for check in _checks)):
+        raise UserError(amiss)
 
 
 def read_card(folder: Path) -> Card:
@@ -230,9 +230,14 @@ def read_card(folder: Path) -> Card:
         There is none, or it is not a card.
     """
     try:
-        stored = json.loads((folder / CARD).read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"The card of {folder.name} cannot be read: {error}.") from None
+        stored = json.loads(read_bytes(folder / CARD, CARD_BYTES))
+    except UserError:
+        raise
+    except (ValueError, RecursionError):
+        raise UserError(
+            f"The card of {shown(folder.name)} cannot be read: it is no JSON."
+        ) from None
+    stored = without_check(stored, f"The card of {shown(folder.name)} is wrong")
     return read_record(stored, Card, f"The card of {folder.name} is wrong")
 
 
@@ -260,13 +265,16 @@ def write_card(folder: Path, card: Mapping[str, Any]) -> None:
 
 def card_text(card: Mapping[str, Any]) -> str:
     """Return a card as it is written."""
-    return json.dumps(card, indent=1) + "\n"
+    return json.dumps(with_check(card), indent=1) + "\n"
 
 
 def card_hash(folder: Path, card: Card) -> str:
     """Return the hash of all weights that a card stands for; UserError says what is amiss."""
     if card.members:
         _check_others(folder, {m.name: m.sha256 for m in card.members})
+        for name in {m.name for m in card.members}:
+            if _stated(folder.parent / Path(name).name, "members"):  # it may be this very folder
+                raise UserError(f"its member {shown(name)} is made of several networks itself")
         return ensemble_sha256([m.sha256 for m in card.members], card.weights)
     if card.parts:
         _check_others(folder, _others(card.parts))
@@ -310,19 +318,19 @@ def _check_others(folder: Path, wanted: Mapping[str, str]) -> None:
     for name, sha256 in wanted.items():
         try:
             other = folder.parent / Path(name).name
-            found = with_normalisation(weights_hash(other), _stated_normalisation(other))
+            found = with_normalisation(weights_hash(other), _stated(other, "normalisation"))
         except UserError:
             raise UserError(f"its member {name} is missing") from None
         if found != sha256:
             raise UserError(f"its member {name} is another network now (sha256 differs)")
 
 
-def _stated_normalisation(folder: Path) -> Mapping[str, Any] | None:
+def _stated(folder: Path, name: str) -> Any:
+    """Return one entry of a folder's card, None where there is none."""
     try:
-        stated: Mapping[str, Any] | None = json.loads((folder / CARD).read_text())["normalisation"]
-    except (OSError, ValueError, TypeError, KeyError):
+        return json.loads(read_bytes(folder / CARD, CARD_BYTES))[name]
+    except (UserError, ValueError, TypeError, KeyError, RecursionError):
         return None
-    return stated
 
 
 def ensemble_sha256(members: Sequence[str], weights: Sequence[float] | None) -> str:

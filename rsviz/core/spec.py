@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from rsviz.core.errors import UserError
-from rsviz.core.records import Count, Distance, Noise, Share, read_record
+from rsviz.core.records import Count, Distance, Noise, Share, read_record, with_check, without_check
 
 N_MAX = 10_000_000
 SIGMA_MAX = 10.0
@@ -296,7 +296,7 @@ class Certificate:
 
     def to_json(self) -> str:
         """Serialise to JSON; `from_json` is its inverse."""
-        return json.dumps(dataclasses.asdict(self), indent=1)
+        return json.dumps(with_check(dataclasses.asdict(self)), indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> "Certificate":
@@ -307,4 +307,6 @@ class Certificate:
         except (ValueError, RecursionError) as error:
             said = " ".join(str(error).split())[:120]
             raise UserError(f"{what}: {said}.") from None
-        return read_record(data, cls, what)
+        return read_record(
+            without_check(data, "This certificate is not as rsviz wrote it"), cls, what
+        )

@@ -238,6 +238,8 @@ class Method:
     says how, where votes choose among levels. ``heuristic`` reads a finished certificate as the
     paper would, without proof, None where nothing is read so.
 
+    ``needs`` names parts of a card without which there is no run.
+
     ``page`` shows the method live; there it is called ``short``, and ``about`` says how it works.
     ``on_canvases``: it is made for small objects on canvases; ``rivals`` names what its networks
     are measured beside there. ``plain``: plain smoothing and training, which others are held
@@ -261,6 +263,7 @@ class Method:
     claims: Callable[[Certificate], list[Claim]] = claim_of_class
     chooses_sigma: bool = False
     levels: LevelChoice | None = None
+    needs: tuple[str, ...] = ()
     heuristic: Callable[[Certificate, RunSpec], Certificate | None] | None = None
     page: str = "certify"
     short: str = ""

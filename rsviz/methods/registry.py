@@ -7,8 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
-from rsviz.checkpoints.catalog import know_methods
+from rsviz.checkpoints.catalog import Card, check_cards_by
 from rsviz.core.errors import UserError
+from rsviz.core.files import shown
 from rsviz.core.settings import options_of
 from rsviz.core.spec import Bound, Certificate, Norm, RunSpec, Votes
 from rsviz.methods import (
@@ -57,6 +58,7 @@ def _dual(title: str, short: str, about: str, experts: bool = False) -> Method:
         claims=dual.claims,
         chooses_sigma=True,
         levels=replace(dual.LEVELS, experts=experts),
+        needs=("estimator",),
         page="levels",
         short=short,
         about=f"A small network, itself smoothed, **votes for a level**; {about}",
@@ -128,6 +130,7 @@ METHODS: dict[str, Method] = {
         claims=variational.claims,
         chooses_sigma=True,
         levels=variational.LEVELS,
+        needs=("selector",),
         heuristic=variational.paper_style,
         page="levels",
         about="A small network names any level; its draws are rounded to a grid, and the level is "
@@ -158,14 +161,30 @@ METHODS: dict[str, Method] = {
         adaptive.certify,
         options=adaptive.Options,
         aim=adaptive.aim,
+        needs=("mask",),
         rivals=("plain-linf", "static"),
     ),
     "static": _linf(
-        "One static mask", "One static mask", adaptive.certify_static, aim=adaptive.aim_static
+        "One static mask",
+        "One static mask",
+        adaptive.certify_static,
+        aim=adaptive.aim_static,
+        needs=("mask",),
     ),
     "plain-linf": _linf("Gaussian, in Linf", "No mask: plain smoothing", adaptive.certify_plain),
 }
-know_methods(METHODS.keys())  # a card of any other method is told, not used
+
+
+def amiss(card: Card) -> str:
+    """Say why no method can run what a card describes, empty if one can."""
+    method = METHODS.get(card.method)
+    if method is None:
+        return f"its method, {shown(card.method)!r}, is not known here"
+    lacking = [name for name in method.needs if name not in card.parts]
+    return f"{method.title} needs a network {lacking[0]!r} among its parts" if lacking else ""
+
+
+check_cards_by(amiss)
 
 
 def on_canvases() -> list[str]:
