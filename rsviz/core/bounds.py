@@ -19,7 +19,7 @@ Shape suffixes: T times or pairs (k, n), D grid of delta.
 from bisect import bisect_left
 
 import numpy as np
-from scipy.special import bdtr, betainc, betaincinv, log_ndtr, ndtr, ndtri
+from scipy.special import bdtr, betainc, betaincinv, log_ndtr, ndtr
 
 from rsviz.core.errors import UserError
 from rsviz.core.spec import Bound, Votes
@@ -104,22 +104,6 @@ def anytime_lower_T(k_T: np.ndarray, n_T: np.ndarray, alpha: float) -> np.ndarra
         low_T = np.where(refuted_T, middle_T, low_T)
         high_T = np.where(refuted_T, high_T, middle_T)
     return np.where(found_T, ndtr(low_T), 0.0)
-
-
-def anytime_counts_T(p: float, n: int, alpha: float) -> np.ndarray:
-    """Return, for t = 0 to n votes, the least count at which `anytime_lower` reaches p in (0, 1).
-
-    It is t + 1 where even t votes for the class do not. E increases in k, so bisection finds it.
-    """
-    t_T = np.arange(n + 1)
-    low_T, high_T = np.zeros(n + 1, int), t_T + 1
-    z_T = np.full(n + 1, ndtri(p))
-    while np.any(low_T < high_T):
-        middle_T = (low_T + high_T) // 2
-        refuted_T = (_log_e(z_T, middle_T, t_T) >= -np.log(alpha)) | (middle_T > t_T)
-        low_T = np.where(refuted_T, low_T, np.minimum(middle_T + 1, high_T))
-        high_T = np.where(refuted_T, middle_T, high_T)
-    return high_T
 
 
 def lower(votes: Votes, k: int, alpha: float, bound: Bound) -> float:
