@@ -28,7 +28,7 @@ with left:
     pictures = st.container()
     checkpoint = own_network.pick(source.dataset) or run_controls.pick_checkpoint(source.dataset)
     chosen, device = run_controls.pick_settings(checkpoint)
-    asked = None if "sigma" not in chosen else run_controls.pick_question()
+    asked = run_controls.pick_question(checkpoint)
     engine = run_controls.pick_engine(checkpoint, device)
     pressed = run_controls.press_certify(device, engine)
 with presets:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 
 from rsviz.core.errors import UserError
-from rsviz.core.files import part_of, shown, write_whole
+from rsviz.core.files import part_of, read_bytes, shown, write_whole
 from rsviz.core.records import Count, Noise, Share, read_record
 from rsviz.core.spec import Norm
+from rsviz.data.catalog import DATASETS
 
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
 CARD = "card.json"
@@ -22,6 +23,18 @@ OWN = "yours: "  # in front of the name of a visitor's network, which no folder 
 REQUIRED = ("name", "method", "dataset", "network", "sigma", "sha256")
 
 WEIGHTS = "weights.safetensors"
+CARD_BYTES = 4 << 20
+_methods: list[Collection[str]] = []  # the names of all methods, told by the room that has them
+
+
+def know_methods(names: Collection[str]) -> None:
+    """Take the names of all methods, of which a usable card names one; `methods.registry` calls it.
+
+    Parameters
+    ----------
+    names : looked into whenever a card is read, so that a method added later counts.
+    """
+    _methods[:] = [names]
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -179,11 +192,14 @@ def inspect(folder: Path) -> Checkpoint:
 
 def _inspect(folder: Path, file: Path) -> Checkpoint:
     try:
-        stored = json.loads(file.read_text())
+        if not file.exists():
+            raise FileNotFoundError
+        stored = json.loads(read_bytes(file, CARD_BYTES))
         missing = [key for key in REQUIRED if key not in stored]
         if missing:
             raise UserError(f"its card lacks {', '.join(missing)}")
         card = read_record(stored, Card, "its card is wrong")
+        _check_known(card)
         sha256 = card_hash(folder, card)
         wrong = sha256 != card.sha256
         problem = "its weights are not those its card names (sha256 differs)" if wrong else None
@@ -195,6 +211,14 @@ def _inspect(folder: Path, file: Path) -> Checkpoint:
     except (ValueError, TypeError, KeyError, AttributeError, OSError, RecursionError):
         problem = f"its {CARD} is not a JSON object that describes a network"
     return Checkpoint(folder.name, folder, Card(), "", problem)
+
+
+def _check_known(card: Card) -> None:
+    """Refuse a method, data set or network that this version does not have."""
+    if _methods and not any(card.method in names for names in _methods):
+        raise UserError(f"its method, {shown(card.method)!r}, is not known here")
+    if card.dataset not in DATASETS:
+        raise UserError(f"its data set, {shown(card.dataset)!r}, is not known here")
 
 
 def read_card(folder: Path) -> Card:

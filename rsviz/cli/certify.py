@@ -18,6 +18,7 @@ from rsviz.cli.common import (
 )
 from rsviz.core.errors import UserError
 from rsviz.core.reading import two_sided
+from rsviz.core.spec import Bound
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
 from rsviz.methods.registry import METHODS
 
@@ -45,8 +46,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seed", type=int, default=0, help="of the noise (%(default)s)")
     command.add_argument(
         "--bound",
-        choices=["clopper-pearson", "anytime", "split"],
-        help="how votes are read (clopper-pearson; anytime where they end by a rule)",
+        choices=list(map(str, Bound)),
+        help="how votes are read (clopper-pearson; anytime where they end by a rule; looks: exact "
+        "at every hundred votes up to n, for a run that may be stopped)",
     )
     command.add_argument(
         "--crop",

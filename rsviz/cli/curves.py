@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,12 @@ from rsviz.core.files import shown
 from rsviz.core.settings import parse
 from rsviz.core.spec import Norm
 from rsviz.evaluation import curves, logs
+from rsviz.evaluation.answers import is_question, read_answers
 from rsviz.evaluation.contradictions import contradictions, doubts
 from rsviz.evaluation.curves import RADII, RADII_LINF, to_dict
 from rsviz.evaluation.logs import STATED, state, unstated
+
+RADIUS_MAX = 1_000  # asked for; no two pictures in [0, 1] of 3x224x224 are 388 apart
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -52,8 +56,11 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"--n must be at least 1, but is {args.n}.")
     if args.seed < 0:
         raise UserError(f"--seed must be at least 0, but is {args.seed}.")
-    stated, out = _stated(args.state), []
+    stated, out, answered = _stated(args.state), [], []
     for file in args.files:
+        if file.is_file() and is_question(file):
+            answered.append(read_answers(file))
+            continue
         log = state(logs.read_log(file), **stated)
         if wrong := contradictions(log):
             raise UserError("\n".join(wrong))
@@ -66,10 +73,13 @@ def run(args: argparse.Namespace) -> None:
         usual = RADII_LINF if log.norm is Norm.LINF else RADII
         out.append((curves.curve(log, asked or usual), unstated(log)))
     if args.json:
-        print(json.dumps([to_dict(c) | {"not_stated": u} for c, u in out], indent=1))
+        rows = [to_dict(c) | {"not_stated": u} for c, u in out]
+        print(json.dumps(rows + [asdict(a) for a in answered], indent=1))
         return
     for curve, unknown in out:
         print_curve(curve, unknown)
+    for answers in answered:
+        print(answers.in_words())
 
 
 def _notes(log: logs.Log) -> list[str]:
@@ -83,8 +93,10 @@ def _radii(text: str) -> list[float]:
         radii = [float(r) for r in text.split(",")]
     except ValueError:
         radii = [math.nan]
-    if not all(math.isfinite(r) and r >= 0 for r in radii):
-        raise UserError(f"--radii must be numbers from 0 up with commas, not {shown(text)!r}.")
+    if not all(0 <= r <= RADIUS_MAX for r in radii):
+        raise UserError(
+            f"--radii must be numbers from 0 up to {RADIUS_MAX:,} with commas, not {shown(text)!r}."
+        )
     return radii
 
 

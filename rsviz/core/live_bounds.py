@@ -24,8 +24,18 @@ from rsviz.core.reading import is_of_one_count, reread, two_sided
 from rsviz.core.spec import Bound, Certificate, Norm, Votes
 
 # The share of alpha that each reading spends on the anytime bound, and on the planned n.
-ANYTIME = {Bound.SPLIT: ANYTIME_SHARE, Bound.ANYTIME: 1.0, Bound.CLOPPER_PEARSON: 0.0}
-PLANNED = {Bound.SPLIT: 1 - ANYTIME_SHARE, Bound.ANYTIME: 0.0, Bound.CLOPPER_PEARSON: 1.0}
+ANYTIME = {
+    Bound.SPLIT: ANYTIME_SHARE,
+    Bound.ANYTIME: 1.0,
+    Bound.CLOPPER_PEARSON: 0.0,
+    Bound.LOOKS: 0.0,
+}
+PLANNED = {
+    Bound.SPLIT: 1 - ANYTIME_SHARE,
+    Bound.ANYTIME: 0.0,
+    Bound.CLOPPER_PEARSON: 1.0,
+    Bound.LOOKS: 0.0,
+}
 
 
 @dataclass(frozen=True)

@@ -240,7 +240,8 @@ def _alpha_split(alpha: float, bound: Bound) -> dict[str, float]:
     """Name the events that alpha is shared among."""
     if bound is Bound.SPLIT:
         return {"anytime": ANYTIME_SHARE * alpha, "planned n": (1 - ANYTIME_SHARE) * alpha}
-    return {"anytime" if bound is Bound.ANYTIME else "planned n": alpha}
+    names = {Bound.ANYTIME: "anytime", Bound.LOOKS: "any look"}
+    return {names.get(bound, "planned n"): alpha}
 
 
 def _check_rereadable(c: Certificate) -> None:

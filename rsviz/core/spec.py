@@ -29,12 +29,14 @@ class Bound(StrEnum):
     """How p_a_lower is read from the votes.
 
     CLOPPER_PEARSON holds at the planned n only; ANYTIME holds whenever one looks; SPLIT spends
-    .2 alpha on the anytime bound at any time and .8 alpha on Clopper-Pearson at the planned n.
+    .2 alpha on the anytime bound at any time and .8 alpha on Clopper-Pearson at the planned n;
+    LOOKS is exact at every hundred votes up to the planned n, and slow to compute.
     """
 
     CLOPPER_PEARSON = "clopper-pearson"
     ANYTIME = "anytime"
     SPLIT = "split"
+    LOOKS = "looks"
 
 
 def _number(text: str) -> float:
@@ -160,10 +162,10 @@ class RunSpec:
             object.__setattr__(self, "bound", Bound.ANYTIME)  # it holds whenever votes end
         if self.precision is not None:
             _check_number("precision", self.precision, 0.0, 1.0)
-            if self.bound is Bound.CLOPPER_PEARSON:
+            if self.bound not in (Bound.ANYTIME, Bound.SPLIT):
                 raise UserError(
-                    "Votes that end at a precision have no planned number, so Clopper-Pearson "
-                    "does not hold for them; choose the anytime or the split bound."
+                    "Votes that end at a precision have no planned number, so the "
+                    f"{self.bound} bound does not hold for them; choose anytime or split."
                 )
 
     @property

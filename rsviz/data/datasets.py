@@ -135,7 +135,7 @@ def dataset_of(image: str) -> str:
 def find_image(name: str) -> tuple[Tensor, int]:
     """Return (x_CHW, label) of an image named like ``cifar10/test/17``, refused in words if not."""
     parts = name.rsplit("/", 2)
-    if len(parts) != 3 or not (parts[2].isdecimal() and len(parts[2]) < 13):
+    if len(parts) != 3 or not (parts[2].isascii() and parts[2].isdecimal() and len(parts[2]) < 13):
         raise UserError(
             f"{shown(name)!r} is not an image of a data set; write, say, shapes/test/3."
         )

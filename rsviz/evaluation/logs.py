@@ -290,6 +290,11 @@ def images_of(log: Log) -> str:
 def _own(lines: list[str], ended: bool, name: str, source: str) -> Log:
     """Read a log of rsviz, leaving out a last line that a kill tore."""
     spec = read_head(lines[0], name)
+    if spec.until_radius is not None:
+        raise UserError(
+            f"{name} answers one question of each image, whether radius {spec.until_radius:g} is "
+            "certified, so it has no curve; 'python -m rsviz curves' says what came of it."
+        )
     notes: tuple[str, ...] = ()
     checked = row_checks.has_checks(_json(lines[0]), (*lines, "")[1], name)
     if checked:
@@ -339,6 +344,7 @@ class LogHead(msgspec.Struct, frozen=True):
     bound: Bound = Bound.CLOPPER_PEARSON
     checkpoint_sha256: str = ""
     settings: tuple[tuple[str, float | int | str], ...] = ()
+    until_radius: Distance | None = None
     device: str = ""
     dtype: str = ""
     path: str = ""

@@ -7,9 +7,10 @@ from typing import Any
 
 from torch import Tensor
 
+from rsviz.checkpoints.catalog import know_methods
 from rsviz.core.errors import UserError
 from rsviz.core.settings import options_of
-from rsviz.core.spec import Certificate, Norm, RunSpec, Votes
+from rsviz.core.spec import Bound, Certificate, Norm, RunSpec, Votes
 from rsviz.methods import (
     adaptive,
     advmacer,
@@ -162,6 +163,7 @@ METHODS: dict[str, Method] = {
     ),
     "plain-linf": _linf("Gaussian, in Linf", "No mask: plain smoothing", adaptive.certify_plain),
 }
+know_methods(METHODS.keys())  # a card of any other method is told, not used
 
 
 def on_canvases() -> list[str]:
@@ -175,7 +177,7 @@ def is_plain(name: str) -> bool:
 
 
 def check_stopping(method: Method, spec: RunSpec) -> RunSpec:
-    """Return the run, or refuse a rule to end its votes by that its method does not follow.
+    """Return the run, or refuse a rule or bound that is for one count, where a method has several.
 
     Raises
     ------
@@ -187,6 +189,11 @@ def check_stopping(method: Method, spec: RunSpec) -> RunSpec:
         raise UserError(
             f"{method.title} reads its radius from several counts, so no one of them can end early "
             "by a radius or a precision; leave that out, or take one noise level for all images."
+        )
+    if spec.bound is Bound.LOOKS and method.chooses_sigma:
+        raise UserError(
+            f"{method.title} reads its radius from several counts, for which the bound at looks is "
+            "too slow; choose another --bound."
         )
     return spec
 

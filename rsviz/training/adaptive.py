@@ -49,7 +49,9 @@ class Settings:
         settings.check_counts(channels=(self.channels, 1), half=(self.half, 0))
         settings.check_counts(images=(self.images, 0), learn_split=(self.learn_split, 0))
         if not 0 < self.f < 1:
-            raise UserError(f"f, the first query's share of the budget, must lie in (0, 1), {self}")
+            raise UserError(
+                f"f, the first query's share of the budget, must lie in (0, 1), not {self.f!r}."
+            )
         if not 0 <= self.dropout < 1:
             raise UserError(f"dropout must lie in [0, 1), not {self.dropout!r}.")
 

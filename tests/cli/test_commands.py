@@ -317,3 +317,21 @@ def test_votes_that_end_by_a_rule_have_no_two_class_form(home, capsys, rule):
     words = ("certify", "shapes/test/3", "--checkpoint", "net", "--two-sided", rule, 0.1)
     code, _, err = run(capsys, *words)
     assert code == 2 and "leave --two-sided out" in err
+
+
+def test_a_data_set_is_asked_one_question(home, capsys):
+    log = home / "asked.csv"
+    words = ("evaluate", "--checkpoint", "net", "--first", 3, "--until-radius", 0.1, "--out", log)
+    code, out, _ = run(capsys, *words, "--n", 400)
+    assert code == 0 and "net: 3 images" in out and "the fixed-n protocol takes 400" in out
+    assert run(capsys, "curves", log)[1] == out
+    (row,) = json.loads(run(capsys, "curves", log, "--json")[1])
+    assert (
+        row["radius"] == 0.1
+        and row["yes"] + row["no"] + row["undecided"] == 3
+        and row["votes"] <= 1_200
+    )
+    code, _, err = run(capsys, *words[:-1], home / "far.csv", "--until-radius", 4)
+    assert code == 2 and "raise n" in err and not (home / "far.csv").exists()
+    code, _, err = run(capsys, *words, "--precision", 0.02)
+    assert code == 2 and "one n for all images" in err

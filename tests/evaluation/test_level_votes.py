@@ -1,5 +1,6 @@
 """Votes of every level from logs: assembled, read again, and the cascade's checkpoint made."""
 
+import csv
 import json
 import shutil
 from dataclasses import replace
@@ -14,7 +15,7 @@ from rsviz.cli.main import main
 from rsviz.core.errors import UserError
 from rsviz.core.spec import Votes
 from rsviz.data import datasets
-from rsviz.evaluation import examples, level_votes, logs
+from rsviz.evaluation import examples, level_votes, logs, row_checks
 from rsviz.methods import multiscale
 from rsviz.networks import classifiers
 
@@ -130,10 +131,12 @@ def test_logs_that_do_not_belong_together_are_refused_in_words(made, tmp_path, c
     files = [fixed(made, level) for level in LEVELS]
 
     def altered(file, **changes):
-        first, rest = file.read_text().split("\n", 1)
+        first, columns, *rest = file.read_text().splitlines()
         head = json.loads(first.removeprefix("# "))
         head["spec"] |= changes
-        (tmp_path / "altered.csv").write_text(f"# {json.dumps(head)}\n{rest}")
+        rows = [cells[:-1] for cells in csv.reader(rest)]
+        text = row_checks.with_checks(f"# {json.dumps(head)}\n{columns}\n", rows)
+        (tmp_path / "altered.csv").write_text(text)
         return tmp_path / "altered.csv"
 
     out = tmp_path / "out.csv"

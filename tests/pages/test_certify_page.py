@@ -3,6 +3,7 @@ import io
 from urllib.parse import parse_qsl
 
 import pytest
+import streamlit as st
 from PIL import Image
 
 from rsviz.certification import certify
@@ -199,6 +200,15 @@ def test_an_upload_of_the_networks_size_is_flagged_only_where_it_is_cut(open_pag
     crop.set_value("box").run()
     assert not app.exception
     assert "Image resampled" in words(press(app, button))
+
+
+def test_a_history_outlives_a_message_that_clears_all_caches(open_page):
+    app = press(open_page(n=N, image="shapes/test/8"))
+    assert len(history(app)) == 1
+    st.cache_resource.clear()  # what any visitor's browser can ask a server to do
+    st.cache_data.clear()
+    app.run()
+    assert not app.exception and len(history(app)) == 1
 
 
 @pytest.mark.parametrize(

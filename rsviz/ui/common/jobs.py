@@ -173,10 +173,14 @@ def queue(line: str) -> Queue:
 
 @dataclass(eq=False)
 class Session:
-    """The jobs of one browser tab: at most one is active at a time, ended ones are its history."""
+    """The jobs of one browser tab: at most one is active at a time, ended ones are its history.
+
+    ``paused`` says that the tab's connection was lost while its job ran.
+    """
 
     job: Job | None = None
     history: list[Job] = field(default_factory=list)
+    paused: bool = False
 
     def start(self, job: Job) -> Job:
         """Stop what runs for this tab and queue a job in its place."""
@@ -200,5 +204,24 @@ class Session:
 
     def stop(self) -> None:
         """Stop this tab's job; nobody else's is touched."""
+        self.paused = False
         if self.job is not None:
             self.job.stop()
+
+    def pause(self) -> None:
+        """Stop what runs until `resume`: nobody looks at it."""
+        if self.job is not None and self.job.active and not self.job.cancel.is_set():
+            self.job.stop()
+            self.paused = True
+
+    def resume(self) -> None:
+        """Begin again what `pause` stopped, whose votes are the same, drawn by the same seed."""
+        held = self.job
+        if not self.paused or held is None:
+            return
+        self.history.remove(held)
+        self.start(Job(held.key, held.device, held.steps, lane=held.lane))
+
+    def __del__(self) -> None:
+        """Stop what runs when the tab is gone for good."""
+        self.stop()

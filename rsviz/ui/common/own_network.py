@@ -11,9 +11,9 @@ from rsviz.checkpoints.foreign import (
     Foreign,
     Own,
     own_network,
-    read_foreign,
 )
 from rsviz.checkpoints.guesses import IMAGES, accuracy_of_each, choices, doubt, guess
+from rsviz.checkpoints.sandbox import read_apart
 from rsviz.core.errors import UserError
 from rsviz.data.catalog import CLASSES
 from rsviz.networks.normalisation import Normalisation, in_words, parse
@@ -74,7 +74,7 @@ def _read(data: bytes, name: str, dataset: str) -> Foreign:
     held = state.FOREIGN.get()
     if held is None or state.FOREIGN_KEY.get() != key:
         state.FOREIGN_KEY.clear()
-        held = read_foreign(data, name, dataset)
+        held = read_apart(data, name, dataset)
         state.FOREIGN.set(held)
         state.FOREIGN_KEY.set(key)
     return held

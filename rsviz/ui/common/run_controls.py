@@ -27,6 +27,7 @@ SIGMAS = (0.12, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
 VOTES = (100, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000)
 ALPHAS = (0.1, 0.05, 0.01, 0.001, 0.0001)
 FIRST_VOTES = (10, 20, 50, 100, 200, 500, 1000)
+BOUNDS = (Bound.CLOPPER_PEARSON, Bound.ANYTIME, Bound.SPLIT)  # quick enough for a page that moves
 N, N0, ALPHA, SEED = 10000, 100, 0.001, 0
 SEED_MAX = 2**31 - 1
 OFFERED: dict[str, address.Takes] = {  # what the controls of a run can be, by key
@@ -34,7 +35,7 @@ OFFERED: dict[str, address.Takes] = {  # what the controls of a run can be, by k
     "n0": FIRST_VOTES,
     "n": VOTES,
     "alpha": ALPHAS,
-    "bound": list(Bound),
+    "bound": BOUNDS,
     "seed": address.Between(0, SEED_MAX),
 }
 Width = int | Literal["stretch"]
@@ -293,8 +294,13 @@ def pick_settings(checkpoint: Checkpoint) -> tuple[dict[str, Any], str]:
     return {"sigma": sigma, "n": n, **rest, **own}, device
 
 
-def pick_question() -> float | None:
-    """Ask whether one radius is wanted, with the votes that this needs; None for none."""
+def pick_question(checkpoint: Checkpoint) -> float | None:
+    """Ask whether one radius is wanted, with the votes that this needs; None for none.
+
+    A method that reads its radius from several counts is not asked.
+    """
+    if METHODS[checkpoint.card.method].chooses_sigma:
+        return None
     address.adopt({"until_radius": address.Between(0.0, RADIUS_MAX)})
     return st.number_input(
         "Is it robust to this L2 radius?",
@@ -379,7 +385,7 @@ def pick_reading() -> tuple[float, Bound]:
         alpha = pick_alpha(250)
         bound = st.segmented_control(
             "Bound",
-            list(Bound),
+            BOUNDS,
             default=Bound.SPLIT,
             format_func=str,
             key="bound",
