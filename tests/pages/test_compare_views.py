@@ -70,7 +70,7 @@ def test_an_evaluation_forms_a_curve_and_is_not_made_twice(opened, made):
     press(at, "evaluate")
 
     def rows(text):
-        return [line.rsplit(",", 1)[0] for line in text.splitlines()[2:]]
+        return [line.rsplit(",", 2)[0] for line in text.splitlines()[2:]]  # no seconds, no check
 
     assert rows(log.read_text()) == rows(whole)
 
