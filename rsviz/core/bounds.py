@@ -120,24 +120,8 @@ def anytime_lower_T(k_T: np.ndarray, n_T: np.ndarray, alpha: float) -> np.ndarra
     return np.where(found_T, ndtr(low_T), 0.0)
 
 
-def anytime_counts_T(p: float, n: int, alpha: float) -> np.ndarray:
-    """Return, for t = 0 to n votes, the least count at which `anytime_lower` reaches p in (0, 1).
-
-    It is t + 1 where even t votes for the class do not. E increases in k, so bisection finds it.
-    """
-    t_T = np.arange(n + 1)
-    low_T, high_T = np.zeros(n + 1, int), t_T + 1
-    z_T = np.full(n + 1, ndtri(p))
-    while np.any(low_T < high_T):
-        middle_T = (low_T + high_T) // 2
-        refuted_T = (_log_e(z_T, middle_T, t_T) >= -np.log(alpha)) | (middle_T > t_T)
-        low_T = np.where(refuted_T, low_T, np.minimum(middle_T + 1, high_T))
-        high_T = np.where(refuted_T, middle_T, high_T)
-    return high_T
-
-
 def look_lower(k: int, t: int, n: int, alpha: float) -> float:
-    """Return a lower bound on p that holds at all looks at once, up to n votes fixed beforehand.
+    """Return a lower bound on p that holds at all looks at once, up to n votes fixed in advance.
 
     P(there is a look at which the bound > p) <= alpha. It is a p0 of a fixed grid in PhiInv(p0):
     the last of those, from the least up, that the exact sequential test refutes with k of t votes.

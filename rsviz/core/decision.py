@@ -145,24 +145,6 @@ def boundary(
     return np.array(found)
 
 
-def outcomes(plan: Plan, p: float) -> tuple[float, dict[Answer, float]]:
-    """Return the votes used on average and the probability of each answer, exactly, at a true p."""
-    mass_H, first, votes = np.ones(1), 0, 0.0
-    answers: dict[Answer, float] = {"yes": 0.0, "no certificate": 0.0, "undecided": 0.0}
-    steps = np.diff(plan.look_L, prepend=0).tolist()
-    for step, yes, no in zip(steps, plan.yes_L.tolist(), plan.no_L.tolist(), strict=True):
-        votes += step * float(mass_H.sum())
-        mass_H, first = _after(mass_H, first, step, p, 1 - p, _NOTHING)
-        high, low = max(yes - first, 0), max(no + 1 - first, 0)
-        answers["yes"] += float(mass_H[high:].sum())
-        answers["no certificate"] += float(mass_H[:low].sum())
-        mass_H, first = mass_H[low:high], first + low
-        if not len(mass_H):
-            break
-    answers["undecided"] = float(mass_H.sum())
-    return votes, answers
-
-
 def _after(
     mass_H: np.ndarray, first: int, step: int, p: float, rest: float, nothing: float
 ) -> tuple[np.ndarray, int]:
