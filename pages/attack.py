@@ -15,8 +15,8 @@ run_controls.adopt_address()
 
 st.title("Attack")
 st.markdown(
-    "A certificate says: **no change shorter than the radius alters the answer**. Here an attacker "
-    "who knows the network tries, inside the radius and beyond it."
+    "A certificate says: **no change shorter than the radius alters the answer**. Here an "
+    "attacker who knows the network tries to change it, inside the radius and beyond."
 )
 attack.adopt_address()
 left, right = st.columns([2, 3], gap="large")
@@ -24,10 +24,11 @@ with left:
     source = picture_picker.pick(run_controls.default_image())
     pictures = st.container()
     checkpoint = own_network.pick(source.dataset) or run_controls.pick_checkpoint(
-        source.dataset, ("certify", "levels")
+        source.dataset, attack.PAGES
     )
     chosen, device = run_controls.pick_settings(checkpoint)
-    how, budget = attack.pick_attack(run_controls.ALPHA, chosen["seed"], checkpoint.card.method)
+    alpha = run_controls.pick_alpha()
+    how, budget = attack.pick_attack(alpha, chosen["seed"], checkpoint.card.method)
     pressed = st.button(
         "Attack",
         key="attack",
@@ -45,7 +46,7 @@ spec = certify.make_spec(
     checkpoint,
     picture.x_CHW,
     image=picture.name,
-    alpha=run_controls.ALPHA,
+    alpha=alpha,
     flags=picture.flags,
     **chosen,
 )
@@ -73,4 +74,4 @@ with right:
             f"{len(how.budgets)} budgets, on {device}.",
             icon=":material/play_arrow:",
         )
-    attack.explain(run_controls.ALPHA)
+    attack.explain(alpha)

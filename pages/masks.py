@@ -31,7 +31,7 @@ with left:
     checkpoint = controls.pick_network()
     dataset = checkpoint.card.dataset
     chosen = canvas_picker.pick(dataset, INPUT_SIZE[dataset])
-    sigma, f, n, seed, device = controls.pick_settings(checkpoint)
+    sigma, f, counts, device = controls.pick_settings(checkpoint)
 classes = CLASSES[dataset]
 rivals = mask_rivals.partners(checkpoint)
 specs = {
@@ -40,8 +40,7 @@ specs = {
         chosen.x_CHW,
         sigma,
         chosen.name,
-        n=n,
-        seed=seed,
+        **counts,
         bound=Bound.SPLIT,
         settings=(("f", f),) if rival is checkpoint else (),
         flags=chosen.flags,
@@ -56,7 +55,7 @@ sight = votes.Sight(chosen, key, votes.first_votes(key, chosen.x_CHW, nets), cla
 with left:
     if chosen.label is None:
         st.caption(
-            f"The network knows only {', '.join(classes)}; of another picture it makes what it can."
+            f"The network knows only {', '.join(classes)}; it calls any other picture one of these."
         )
     else:
         st.caption(f"True label: **{classes[chosen.label]}**")
@@ -73,7 +72,10 @@ if st.button("Certify with all", type="primary", icon=":material/play_arrow:", k
     start(chosen.x_CHW, entrants, race_key, device)
 job = sessions.desk("masks").find(race_key)
 if job is None:
-    st.info(f"Press **Certify with all**: {n:,} votes of each method, the same canvas and seed.")
+    st.info(
+        f"Press **Certify with all**: {counts['n']:,} votes of each method, the same canvas and "
+        "seed."
+    )
 else:
     show(job, classes, chosen.label)
 

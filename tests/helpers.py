@@ -31,6 +31,14 @@ LEVEL_PARTS["routing"] = {"estimator": LEVEL_PARTS["dual"]["estimator"]}
 LEVEL, ANSWER = 1, ALWAYS  # the index of the level every vote is for, and the class
 
 
+class OnesMask(nn.Module):
+    """The mask forced to 1, under which two queries together are one of plain smoothing."""
+
+    def forward(self, m_NCHW):
+        """Return w_N1HW = 1."""
+        return m_NCHW.new_ones(len(m_NCHW), 1, *m_NCHW.shape[-2:])
+
+
 def constant_network(folder, dataset="shapes", sigma=0.5):
     """A compact net whose every vote is for class ALWAYS, so that its certificate is known."""
     with torch.random.fork_rng():

@@ -63,9 +63,9 @@ def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> Meth
     """Certify one image as plain smoothing does."""
     net, axis = base.network(nets, "classifier"), options_of(Options, spec).axis
     voter, classes = MirrorVoter(net, AXES[axis]), class_count(net)
-    select = yield Ask("select", voter, spec.sigma, spec.n0, classes)
+    select = yield Ask("select", voter, spec.noise, spec.n0, classes)
     until = stopping.until(spec, select.top)
-    bound = yield Ask("bound", voter, spec.sigma, spec.n, classes, until=until)
+    bound = yield Ask("bound", voter, spec.noise, spec.n, classes, until=until)
     return read({"select": select, "bound": bound}, spec)
 
 

@@ -1,4 +1,5 @@
 import re
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from rsviz.checkpoints import catalog
 from rsviz.cli import checkpoints
 from rsviz.evaluation import curves, logs
+from rsviz.methods.base import Method
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -54,3 +56,12 @@ def test_the_set_up_lines_are_one_command_each():
 @pytest.mark.parametrize("link", re.findall(r"\]\(((?!http)[^)]+)\)", README))
 def test_links_lead_somewhere(link):
     assert (ROOT / link).exists()
+
+
+def test_add_a_method_names_every_field_and_the_example():
+    text = README.split("## Add a method")[1].split("## ")[0]
+    named = set(re.findall(r"`(\w+)`", text))
+    assert {field.name for field in fields(Method)} <= named
+    assert "`tests/mirror.py`" in text and (ROOT / "tests/mirror.py").exists()
+    required = [f.name for f in fields(Method) if f.default is f.default_factory is MISSING]
+    assert len(required) == 6

@@ -4,14 +4,24 @@ from pathlib import PurePath
 
 from rsviz.checkpoints.catalog import OWN
 from rsviz.core.spec import RunSpec
+from rsviz.smoothing.engine import REFERENCE, Engine
 
 
-def as_python(spec: RunSpec, device: str, file: str = "", crop: object = "centre") -> str:
+def as_python(
+    spec: RunSpec,
+    device: str,
+    file: str = "",
+    crop: object = "centre",
+    engine: Engine = REFERENCE,
+    two_class: bool = False,
+) -> str:
     """Return library calls that repeat a run on an image of a data set, or on a file.
 
     Parameters
     ----------
     file, crop : the name of an uploaded picture and how it was cut; empty for a data set's image.
+    engine : that counts the votes; the same one counts the same.
+    two_class : whether they are read in the two-class form.
     """
     if file:
         name = PurePath(file).name
@@ -38,8 +48,9 @@ def as_python(spec: RunSpec, device: str, file: str = "", crop: object = "centre
         "    x,",
         "    checkpoint,",
         f"    device={device!r},",
+        f"    engine=rsviz.Engine({engine.library!r}, {engine.precision!r}),",
         *([image] if image else []),
-        f"    sigma={spec.sigma!r},",
+        *([] if spec.sigma is None else [f"    sigma={spec.sigma!r},"]),
         f"    n0={spec.n0!r},",
         f"    n={spec.n!r},",
         f"    alpha={spec.alpha!r},",
@@ -47,7 +58,9 @@ def as_python(spec: RunSpec, device: str, file: str = "", crop: object = "centre
         f"    seed={spec.seed!r},",
         *([f"    settings={spec.settings!r},"] if spec.settings else []),
         *([f"    flags={spec.flags!r},"] if spec.flags else []),
+        *([f"    until_radius={spec.until_radius!r},"] if spec.until_radius is not None else []),
         ")",
+        *(["certificate = rsviz.two_sided(certificate)"] if two_class else []),
         "print(certificate.predicted, certificate.radius, certificate.counts)",
     ]
     return "\n".join(lines)

@@ -65,7 +65,7 @@ class AttackSpec:
         for name in ("steps", "draws"):
             if not 1 <= getattr(self, name) <= 1000:
                 raise UserError(f"{name} must be a whole number from 1 to 1,000.")
-        RunSpec("", "", 1.0, n=self.n, alpha=self.alpha, seed=self.seed)  # it checks all three
+        RunSpec("", "", None, n=self.n, alpha=self.alpha, seed=self.seed)  # it checks all three
 
 
 def length(delta_CHW: Tensor, norm: Norm) -> float:
@@ -178,7 +178,7 @@ def _aim(nets: Mapping[str, nn.Module], spec: RunSpec, c: Certificate, target: T
     method = METHODS[spec.method]
     if target == "classifier":
         return method.aim(nets, spec, c)
-    if method.levels is None:
+    if method.levels is None or method.levels.aim is None:
         raise UserError(f"{method.title} has no selector that can be attacked.")
     return method.levels.aim(nets, spec, c)
 

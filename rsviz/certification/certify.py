@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from rsviz.certification.engine_choice import load
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
+from rsviz.core.files import shown
 from rsviz.core.spec import Certificate, RunSpec, Votes
 from rsviz.data.catalog import INPUT_SIZE
 from rsviz.data.images import image_id
@@ -22,11 +23,35 @@ from rsviz.methods.registry import METHODS, check_stopping, reader
 from rsviz.networks.normalisation import of_card
 from rsviz.smoothing import engines
 from rsviz.smoothing.driver import default_chunks, drive, path
-from rsviz.smoothing.engines import Engine
+from rsviz.smoothing.engine import Engine
 from rsviz.smoothing.noise import SCHEME, Scheme
 from rsviz.smoothing.voters import Ask, MethodRun, Request
 
 Read = Callable[[dict[str, Votes], RunSpec], Certificate]
+
+
+def sigma_of(checkpoint: Checkpoint, sigma: float | None = None) -> float | None:
+    """Return the noise level of a run: the one asked for, or else the one trained at.
+
+    None stands for a method that chooses the noise of each image.
+
+    Raises
+    ------
+    UserError
+        No level is asked for and none was trained at, or one is asked of a method that chooses.
+    """
+    method = METHODS[checkpoint.card.method]
+    if method.chooses_sigma:
+        if sigma is not None:
+            raise UserError(f"{method.title} chooses the noise of each image; leave sigma out.")
+        return None
+    sigma = checkpoint.card.sigma if sigma is None else sigma
+    if sigma is None:
+        raise UserError(
+            f"{checkpoint.name} was trained for many noise levels, so say which: give sigma "
+            "(on the command line, --sigma)."
+        )
+    return sigma
 
 
 def make_spec(
@@ -36,17 +61,21 @@ def make_spec(
 
     Parameters
     ----------
-    sigma : noise level; None takes the one trained at, or .5 for a universal network.
+    sigma : noise level; None takes the one trained at. A method that chooses the noise has none.
     image : the image's name; empty takes the hash of its tensor.
     rest : n0, n, alpha, bound, seed, flags, until_radius, precision, settings of `RunSpec`;
         settings change those of the card.
+
+    Raises
+    ------
+    UserError
+        A setting is out of range, or sigma is missing, or given where the method chooses it.
     """
-    trained = checkpoint.card.sigma
     settings = dict(checkpoint.card.run) | dict(rest.pop("settings", ()))
     spec = RunSpec(
         image=image or image_id(x_CHW),
         checkpoint=checkpoint.name,
-        sigma=sigma if sigma is not None else (trained if trained is not None else 0.5),
+        sigma=sigma_of(checkpoint, sigma),
         method=checkpoint.card.method,
         checkpoint_sha256=checkpoint.sha256,
         normalisation="" if (how := of_card(checkpoint.card.normalisation)) is None else str(how),
@@ -143,6 +172,11 @@ def certify(
         A setting is out of range, the image has the wrong size, or the checkpoint is bad.
     """
     checkpoint.require_usable()
+    if checkpoint.card.dataset not in INPUT_SIZE:
+        raise UserError(
+            f"{checkpoint.name} is for the data set {shown(checkpoint.card.dataset)}, which is not "
+            "known here; of files of this machine, rsviz.data.local_folders.use makes it known."
+        )
     size = INPUT_SIZE[checkpoint.card.dataset]
     if tuple(x_CHW.shape) != (3, size, size):
         raise UserError(f"{checkpoint.name} takes images of 3x{size}x{size}; resize it first.")

@@ -14,7 +14,7 @@ from rsviz.checkpoints.catalog import Card, Checkpoint, Precision
 from rsviz.core.errors import UserError
 from rsviz.networks.ensembles import WeightedSum, WidestMargin
 from rsviz.smoothing import engines
-from rsviz.smoothing.engines import INT8, REFERENCE, Engine
+from rsviz.smoothing.engine import INT8, PRECISIONS, REFERENCE, Engine
 
 
 @dataclass(frozen=True)
@@ -137,5 +137,5 @@ def engine_of(path: str) -> Engine:
     """Return the engine that a certificate's path names; the reference where it names none."""
     words = path.replace(",", " ").replace(";", " ").split()
     library = "openvino" if "openvino" in words else "torch"
-    found = [p for p in engines.PRECISIONS if p in words and p != "float32"]
+    found = [p for p in PRECISIONS if p in words and p != "float32"]
     return Engine(library, found[0] if found else "float32")

@@ -47,7 +47,7 @@ class Row:
 
     ``certificate`` is None before the first votes; ``error`` is a sentence where the run failed.
     A row is ``measured`` where it is read from the log of a past evaluation. ``top`` is the largest
-    radius that its votes could certify, 0 where that is not known beforehand.
+    radius that its votes could certify, 0 where that is not known in advance.
     """
 
     name: str
@@ -84,7 +84,7 @@ class Panorama:
 
     @property
     def done(self) -> int:
-        """Votes counted; all of a row that failed, which has none to wait for."""
+        """Votes counted; a failed row counts as complete."""
         return sum(r.planned if r.state == "failed" else r.done for r in self.rows)
 
     @property
@@ -109,7 +109,7 @@ class Contender:
 
     def __post_init__(self) -> None:
         method = METHODS[self.spec.method]
-        sigma = None if method.chooses_sigma else self.spec.sigma
+        sigma = self.spec.sigma
         planned = method.planned(self.spec)
         row = Row(
             self.checkpoint.name,
@@ -152,14 +152,15 @@ def enter(
     checkpoint: Checkpoint,
     x_CHW: Tensor,
     image: str,
-    n: int,
-    seed: int,
     flags: tuple[str, ...] = (),
+    **counts: int,
 ) -> Contender:
     """Return a network's contest on an image of a plain data set, or on an upload (no name).
 
-    A network of canvases gets the image pasted on one: the very canvas of that name where the image
-    has one, else the first test canvas.
+    ``counts`` are n, n0 and seed of the run.
+
+    A network of canvases gets the image pasted on one: the test canvas of the same index, or the
+    first one for an upload.
     """
     base, _, size = checkpoint.card.dataset.partition("-k")
     if size:
@@ -169,16 +170,13 @@ def enter(
     expected = INPUT_SIZE[checkpoint.card.dataset]
     if tuple(x_CHW.shape) != (3, expected, expected):
         raise UserError(f"{checkpoint.name} takes images of 3x{expected}x{expected}; resize it.")
-    settings = tuple(sorted(dict(checkpoint.card.run).items()))
     spec = certify.make_spec(
         checkpoint,
         x_CHW,
         image=image,
-        n=n,
-        seed=seed,
         bound="split",
-        settings=settings,
         flags=flags,
+        **counts,
     )
     return Contender(checkpoint, x_CHW, spec)
 

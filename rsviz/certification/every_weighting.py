@@ -86,7 +86,7 @@ def watch(
     yield now
     x_JCHW, y_J = (t.to(device) for t in fit)
     generator = torch.Generator(device).manual_seed(spec.seed)
-    m = ensemble.measure(free, x_JCHW, y_J, spec.sigma, generator, DRAWS, COPIES)
+    m = ensemble.measure(free, x_JCHW, y_J, spec.noise, generator, DRAWS, COPIES)
     Q_LL = ensemble.quadratic(m)
     now = replace(now, Q_LL=Q_LL, weightings=ensemble.weightings(Q_LL))
     yield now

@@ -79,7 +79,7 @@ class NetworkFile(msgspec.Struct, frozen=True):
 
 
 class Precision(msgspec.Struct, frozen=True):
-    """What there is of a checkpoint in another precision: network files by part, and logs."""
+    """A checkpoint in another precision: network files by part, and logs."""
 
     files: dict[str, NetworkFile] = {}
     recipe: dict[str, Any] = {}
@@ -127,7 +127,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 class Checkpoint:
     """One folder: its card, the hash of its weights, and what is wrong with it, if anything.
 
-    ``stored`` is the card as it stands in its file, for who changes it.
+    ``stored`` is the card exactly as in its file, for code that changes it.
     """
 
     name: str
@@ -139,7 +139,7 @@ class Checkpoint:
 
     @property
     def verified(self) -> bool:
-        """Whether the weights are those the card speaks of."""
+        """Whether the weights are those of the card."""
         return self.problem is None
 
     def require_usable(self) -> None:
@@ -162,7 +162,7 @@ def list_checkpoints(folder: Path | None = None) -> list[Checkpoint]:
 
 
 def find(name: str, folder: Path | None = None) -> Checkpoint:
-    """Return one checkpoint by name; UserError names those there are, or what is wrong with it."""
+    """Return one checkpoint by name; UserError lists the names there are, or says what is wrong."""
     folder = folder or root()
     if Path(name).name != name or not os.path.isdir(folder / name):  # a name may be too long
         names = ", ".join(c.name for c in list_checkpoints(folder)) or "none"
@@ -181,7 +181,7 @@ def inspect(folder: Path) -> Checkpoint:
     """Read a folder's card and verify the hash of its weights, executing nothing.
 
     A kill between the renaming of weights and card (see `weights.save`) leaves the new card beside;
-    where it is the one that its weights fit, it is taken.
+    if that card fits the weights, it is used.
     """
     found = _inspect(folder, folder / CARD)
     if found.problem and part_of(folder / CARD).is_file():
@@ -222,12 +222,12 @@ def _check_known(card: Card) -> None:
 
 
 def read_card(folder: Path) -> Card:
-    """Return the card of a folder, whatever its weights are.
+    """Return the card of a folder, without checking its weights.
 
     Raises
     ------
     UserError
-        There is none, or it is no card.
+        There is none, or it is not a card.
     """
     try:
         stored = json.loads(read_bytes(folder / CARD, CARD_BYTES))

@@ -7,23 +7,25 @@ from typing import Any
 
 from rsviz.certification import certify, engine_choice
 from rsviz.certification.attack import AttackSpec, attack_subset, refuted, tally
-from rsviz.checkpoints import catalog
 from rsviz.cli.common import (
     add_device,
     add_engine,
     add_settings,
     device_of,
     engine_of,
+    full_name,
     load_image,
+    names_image,
     numbers,
     run_settings,
     say,
+    usable,
 )
 from rsviz.core.errors import UserError
 from rsviz.core.radius import down
 from rsviz.core.spec import Norm
 from rsviz.data import datasets
-from rsviz.data.catalog import CLASSES, INPUT_SIZE
+from rsviz.data.catalog import INPUT_SIZE
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -50,34 +52,39 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``attack``; return 1 if more attacks inside the radius succeed than chance allows."""
-    checkpoint, how = catalog.usable(args.checkpoint), _attack_spec(args)
+    checkpoint, how = usable(args.checkpoint), _attack_spec(args)
     if (args.image is None) == (args.every is None):
         raise UserError("Name one image, or give --split and --every, but not both.")
     dataset, device = checkpoint.card.dataset, device_of(args.device)
-    names = [args.image]
+    names = [args.image and full_name(args.image)]
     if args.every is not None:
         if args.every < 1:
             raise UserError("--every must be at least 1.")
         length = len(datasets.load(dataset, args.split))
         names = [f"{dataset}/{args.split}/{i}" for i in range(0, length, args.every)]
-    settings = run_settings(checkpoint, args.set)
+    settings, flags = run_settings(checkpoint, args.set), {}
+
+    def find(name: str) -> Any:
+        x_CHW, _, flags[name] = load_image(name, INPUT_SIZE[dataset], "centre")
+        return x_CHW
 
     def make_spec(name: str, x_CHW: Any) -> Any:
         return certify.make_spec(
             checkpoint,
             x_CHW,
             args.sigma,
-            name if name.split("/")[0] in CLASSES else "",
+            name if names_image(name) else "",
             n=args.n,
             alpha=args.alpha,
             seed=args.seed,
             settings=settings,
+            flags=flags[name],
         )
 
     done = []
     for row in attack_subset(
         names,
-        lambda name: load_image(name, INPUT_SIZE[dataset], "centre")[0],
+        find,
         engine_choice.load(checkpoint, device, engine_of(args, checkpoint)),
         make_spec,
         how,
@@ -86,7 +93,10 @@ def run(args: argparse.Namespace) -> int:
         done.append(row)
         told = ", ".join(f"{b:g}x {v}" for b, v in row.verdicts) or "abstains: not attacked"
         c = row.certificate
-        say(f"{row.image}: {c.norm} radius {down(c.radius, 3 if c.norm == 'L2' else 5)}: {told}")
+        say(
+            f"{row.image}: {c.norm} radius {down(c.radius, 3 if c.norm == 'L2' else 5)}: {told}"
+            + (f"; flags: {', '.join(c.flags)}" if c.flags else "")
+        )
     return _report(args, how, done)
 
 
@@ -118,6 +128,7 @@ def _report(args: argparse.Namespace, how: Any, done: list[Any]) -> int:
                     "image": row.image,
                     "radius": row.certificate.radius,
                     "norm": row.certificate.norm,
+                    "flags": row.certificate.flags,
                     "verdicts": [{"budget": b, "verdict": v} for b, v in row.verdicts],
                 }
                 for row in done

@@ -4,21 +4,23 @@ import argparse
 from typing import Any
 
 from rsviz.certification.certify import certify
-from rsviz.checkpoints import catalog
 from rsviz.cli.common import (
     add_device,
     add_settings,
     add_stopping,
+    add_two_sided,
     device_of,
     engine_of,
     load_image,
+    print_certificate,
     run_settings,
+    usable,
 )
 from rsviz.core.errors import UserError
-from rsviz.core.radius import down
+from rsviz.core.reading import two_sided
+from rsviz.core.spec import Bound
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
 from rsviz.methods.registry import METHODS
-from rsviz.networks.normalisation import in_words, parse
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -44,8 +46,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seed", type=int, default=0, help="of the noise (%(default)s)")
     command.add_argument(
         "--bound",
-        choices=["clopper-pearson", "anytime", "split"],
-        help="how votes are read (clopper-pearson; anytime where they end by a rule)",
+        choices=list(map(str, Bound)),
+        help="how votes are read (clopper-pearson; anytime where they end by a rule; looks: exact "
+        "at every hundred votes up to n, for a run that may be stopped)",
     )
     command.add_argument(
         "--crop",
@@ -53,6 +56,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         choices=["centre", "whole"],
         help="what of a file that is not square the network sees (%(default)s)",
     )
+    add_two_sided(command)
     add_settings(command)
     command.add_argument("--json", action="store_true", help="print the whole certificate")
     add_device(command)
@@ -61,8 +65,13 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run ``certify``."""
     device = device_of(args.device)
-    checkpoint = catalog.usable(args.checkpoint)
-    dataset = checkpoint.card.dataset
+    checkpoint = usable(args.checkpoint)
+    dataset, how_long = checkpoint.card.dataset, _how_long(args)
+    if args.two_sided and METHODS[checkpoint.card.method].chooses_sigma:
+        raise UserError(
+            f"{METHODS[checkpoint.card.method].title} reads its radius from several counts, not "
+            "from one; leave --two-sided out."
+        )
     x_CHW, name, flags = load_image(args.image, INPUT_SIZE[dataset], args.crop)
     certificate = certify(
         x_CHW,
@@ -76,46 +85,22 @@ def run(args: argparse.Namespace) -> None:
         seed=args.seed,
         flags=flags,
         settings=run_settings(checkpoint, args.set),
-        **_how_long(args),
+        **how_long,
     )
+    if args.two_sided:
+        certificate = two_sided(certificate)
     if args.json:
         print(certificate.to_json())
         return
-    classes = CLASSES.get(dataset, ())
-    c = certificate
-    if c.predicted is None:
-        print(f"Abstains: {c.detail.get('why', 'no class was chosen.')}")
-        print(_where(c))
-        return
-    label = classes[c.predicted] if classes else str(c.predicted)
-    if c.until_radius is not None:
-        print(f"{label.capitalize()}, chosen by {c.n0} votes before these.")
-    elif c.abstained and METHODS[c.method].chooses_sigma:
-        print(f"Abstains: {label} was chosen, but is not certified at any distance.")
-    elif c.abstained:
-        print(
-            f"Abstains: {label} had most of the first {c.n0} votes, but its probability is not "
-            f"shown to exceed 1/2 (lower bound {down(c.p_a_lower, 4)})."
-        )
-    else:
-        print(
-            f"{label}, certified within {c.norm} radius {_radius_in_words(c)} "
-            f"(p_A > {down(c.p_a_lower, 4)}, sigma {c.sigma}, n {sum(c.counts):,}, "
-            f"alpha {c.alpha})."
-        )
-    if "why" in c.detail:
-        print(c.detail["why"])
-    if c.until_radius is None or not c.abstained:
-        print(c.guarantee)
-    if c.normalisation:
-        print(f"In front of the network, {in_words(parse(c.normalisation))}, as was stated of it.")
-    print(_where(c))
+    print_certificate(certificate, CLASSES.get(dataset, ()))
 
 
 def _how_long(args: argparse.Namespace) -> dict[str, Any]:
-    """Return n, bound and the rule by which votes end; the defaults depend on the rule."""
+    """Return n, bound and the stopping rule; the defaults depend on the rule."""
     if args.until_radius is not None and args.bound not in (None, "anytime"):
         raise UserError("--until-radius has a bound of its own; leave --bound out.")
+    if args.two_sided and (args.until_radius is not None or args.precision is not None):
+        raise UserError("Votes that end by a rule are read by it; leave --two-sided out.")
     if args.until_radius is not None and args.precision is not None:
         raise UserError("Votes end by one rule: choose --until-radius or a share, not both.")
     by_rule = args.until_radius is not None or args.precision is not None
@@ -126,12 +111,3 @@ def _how_long(args: argparse.Namespace) -> dict[str, Any]:
         "until_radius": args.until_radius,
         "precision": args.precision,
     }
-
-
-def _radius_in_words(c: Any) -> str:
-    return down(c.radius, 4) if c.norm == "L2" else f"{down(255 * c.radius, 3)}/255"
-
-
-def _where(c: Any) -> str:
-    flags = f"; flags: {', '.join(c.flags)}" if c.flags else ""
-    return f"{c.seconds:.1f} s on {c.path}{flags}"

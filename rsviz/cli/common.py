@@ -5,20 +5,34 @@ import math
 import os
 import sys
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from rsviz.certification import engine_choice
+from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
 from rsviz.core.files import read_bytes, shown
 from rsviz.core.flags import RESAMPLED
+from rsviz.core.radius import down, rounded_up
 from rsviz.core.settings import fill, parse
-from rsviz.data import datasets, images
+from rsviz.core.spec import Certificate, Norm
+from rsviz.data import datasets, images, local_folders
 from rsviz.data.catalog import CLASSES
 from rsviz.methods.registry import METHODS
-from rsviz.smoothing.engines import LIBRARIES, PRECISIONS, Engine
+from rsviz.networks import normalisation
+from rsviz.smoothing.engine import LIBRARIES, PRECISIONS, Engine
+
+DATASET = f"{', '.join(CLASSES)}, or folder:PATH for pictures of your own"
+
+CERTIFICATE_BYTES = 4 << 20  # those of rsviz have a few kB
+TWO_CLASS = (
+    "Read in the two-class form: alpha/2 bounds p_A, alpha/2 p_B of the most-voted other class. "
+    "It is another protocol than the field's, which bounds p_A alone."
+)
 
 
 def length(text: str) -> float:
@@ -50,7 +64,7 @@ class _Precision(argparse.Action):
 
 
 def add_stopping(command: argparse.ArgumentParser) -> None:
-    """Add the rules by which votes may end before n; the engine's arguments bring --precision."""
+    """Add the rules that may end votes before n; the engine's arguments add --precision."""
     command.add_argument(
         "--until-radius",
         type=length,
@@ -61,6 +75,16 @@ def add_stopping(command: argparse.ArgumentParser) -> None:
         command,
         "or a SHARE: stop when the radius is within this share of what infinitely many votes would "
         "certify; n is the cap, by default 1,000,000",
+    )
+
+
+def add_two_sided(command: argparse.ArgumentParser) -> None:
+    """Add the two-class form as a way to read votes."""
+    command.add_argument(
+        "--two-sided",
+        action="store_true",
+        help="read the votes in the two-class form: alpha/2 bounds p_A, alpha/2 the most-voted "
+        "other class; another protocol than the field's, and marked as such",
     )
 
 
@@ -119,13 +143,59 @@ def add_settings(command: argparse.ArgumentParser) -> None:
     )
 
 
+def usable(name: str) -> Checkpoint:
+    """Return a checkpoint by name, its own pictures made known where they are of this machine."""
+    checkpoint = catalog.usable(name)
+    if local_folders.is_local(checkpoint.card.dataset):
+        local_folders.use(checkpoint.card.dataset)
+    return checkpoint
+
+
+def dataset_named(name: str) -> str:
+    """Return the data set of ``--dataset``: one by its name, or ``folder:PATH``."""
+    try:
+        if local_folders.is_local(name):
+            return local_folders.use(name)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if name not in CLASSES:
+        raise argparse.ArgumentTypeError(
+            f"invalid choice: there is no data set {shown(name)!r}; choose from {DATASET}"
+        )
+    return name
+
+
+def full_name(image: str) -> str:
+    """Return the full name of an image of ``folder:PATH``; any other name as it is."""
+    if not local_folders.is_local(image) or image.count("/") < 2:
+        return image
+    dataset, split, index = image.rsplit("/", 2)
+    return f"{local_folders.use(dataset)}/{split}/{index}"
+
+
+def names_image(name: str) -> bool:
+    """Whether a name is that of an image of a data set, and not of a file."""
+    return datasets.dataset_of(name) in CLASSES or name.split("/")[0] in CLASSES
+
+
 def load_image(name: str, size: int, crop: Any) -> tuple[Any, str, tuple[str, ...]]:
     """Return (x_CHW, name, flags) of a data set's image or of a file, which has no name."""
-    if name.split("/")[0] in CLASSES and not os.path.exists(name):
-        return datasets.find_image(name)[0], name, ()
+    if not os.path.exists(name):
+        name = full_name(name)
+        if names_image(name):
+            return datasets.find_image(name)[0], name, ()
     image = images.open_image(read_bytes(name, images.MAX_BYTES), name)
     flags = (RESAMPLED,) if images.resampled(image, size, crop) else ()
     return images.to_tensor(image, size, crop), "", flags
+
+
+def read_certificate(path: Path) -> Certificate:
+    """Return the certificate in a JSON file."""
+    try:
+        text = read_bytes(path, CERTIFICATE_BYTES).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError(f"{shown(path)} cannot be read as text.") from None
+    return Certificate.from_json(text)
 
 
 def run_settings(checkpoint: Any, words: list[str]) -> tuple[tuple[str, float | str], ...]:
@@ -144,11 +214,59 @@ def which_images(args: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(args, name) for name in names}
 
 
+def print_certificate(c: Certificate, classes: Sequence[str]) -> None:
+    """Print what a certificate says, its guarantee, and how its votes were counted."""
+    if c.predicted is None:
+        print(f"Abstains: {c.detail.get('why', 'no class was chosen.')}")
+        print(_where(c))
+        return
+    label = classes[c.predicted] if classes else str(c.predicted)
+    p_b_upper = c.detail.get("p_b_upper")
+    other = "" if p_b_upper is None else f", p_B < {rounded_up(p_b_upper, 4):.4f}"
+    if c.until_radius is not None:
+        print(f"{label.capitalize()}, chosen by {c.n0} votes before these.")
+    elif c.abstained and METHODS[c.method].chooses_sigma:
+        print(f"Abstains: {label} was chosen, but is not certified at any distance.")
+    elif c.abstained and p_b_upper is not None:
+        print(
+            f"Abstains: {label} had most of the first {c.n0} votes, but is not shown to be more "
+            f"probable than the most-voted other class (p_A > {down(c.p_a_lower, 4)}{other})."
+        )
+    elif c.abstained:
+        print(
+            f"Abstains: {label} had most of the first {c.n0} votes, but its probability is not "
+            f"shown to exceed 1/2 (lower bound {down(c.p_a_lower, 4)})."
+        )
+    else:
+        radius = down(c.radius, 4) if c.norm is Norm.L2 else f"{down(255 * c.radius, 3)}/255"
+        print(
+            f"{label}, certified within {c.norm} radius {radius} (p_A > {down(c.p_a_lower, 4)}"
+            f"{other}, sigma {c.sigma}, n {sum(c.counts):,}, alpha {c.alpha})."
+        )
+    if p_b_upper is not None:
+        print(TWO_CLASS)
+    if "why" in c.detail:
+        print(c.detail["why"])
+    if c.until_radius is None or not c.abstained:
+        print(c.guarantee)
+    if c.normalisation:
+        told = normalisation.in_words(normalisation.parse(c.normalisation))
+        print(f"In front of the network, {told}, as was stated of it.")
+    print(_where(c))
+
+
+def _where(c: Certificate) -> str:
+    flags = f"; flags: {', '.join(c.flags)}" if c.flags else ""
+    return f"{c.seconds:.1f} s on {c.path}{flags}"
+
+
 def print_curve(curve: Any, unknown: tuple[str, ...] = ()) -> None:
     """Print certified accuracy at each radius, with its interval."""
     digits = 5 if curve.norm == "Linf" else 3
     more = f" (not stated: {', '.join(unknown)})" if unknown else ""
     print(f"{curve.name}: {curve.images} images, ACR {curve.acr:.{digits}f}{more}")
+    if curve.two_class:
+        print(TWO_CLASS)
     rows = zip(curve.radius_R, curve.accuracy_R, curve.low_R, curve.high_R, strict=True)
     for r, accuracy, low, high in rows:
         at = f"{255 * r:4.1f}/255" if curve.norm == "Linf" else f"{r:5.2f}"

@@ -3,17 +3,19 @@
 import argparse
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rsviz.cli.common import print_curve, say
+from rsviz.cli.common import add_two_sided, print_curve, say
 from rsviz.core.errors import UserError
 from rsviz.core.files import shown
 from rsviz.core.settings import parse
 from rsviz.core.spec import Norm
 from rsviz.evaluation import curves, logs
+from rsviz.evaluation.answers import is_question, read_answers
 from rsviz.evaluation.contradictions import contradictions, doubts
 from rsviz.evaluation.curves import RADII, RADII_LINF, to_dict
 from rsviz.evaluation.logs import STATED, state, unstated
@@ -43,6 +45,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--n", type=int, help="read the counts as if only so many were drawn")
     command.add_argument("--seed", type=int, default=0, help="of that thinning")
+    add_two_sided(command)
     command.add_argument("--json", action="store_true")
 
 
@@ -53,8 +56,11 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"--n must be at least 1, but is {args.n}.")
     if args.seed < 0:
         raise UserError(f"--seed must be at least 0, but is {args.seed}.")
-    stated, out = _stated(args.state), []
+    stated, out, answered = _stated(args.state), [], []
     for file in args.files:
+        if file.is_file() and is_question(file):
+            answered.append(read_answers(file))
+            continue
         log = state(logs.read_log(file), **stated)
         if wrong := contradictions(log):
             raise UserError("\n".join(wrong))
@@ -62,13 +68,18 @@ def run(args: argparse.Namespace) -> None:
             say(note)
         if args.n is not None:
             log = logs.thin(log, args.n, np.random.default_rng(args.seed))
+        if args.two_sided:
+            log = logs.two_sided(log)
         usual = RADII_LINF if log.norm is Norm.LINF else RADII
         out.append((curves.curve(log, asked or usual), unstated(log)))
     if args.json:
-        print(json.dumps([to_dict(c) | {"not_stated": u} for c, u in out], indent=1))
+        rows = [to_dict(c) | {"not_stated": u} for c, u in out]
+        print(json.dumps(rows + [asdict(a) for a in answered], indent=1))
         return
     for curve, unknown in out:
         print_curve(curve, unknown)
+    for answers in answered:
+        print(answers.in_words())
 
 
 def _notes(log: logs.Log) -> list[str]:

@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-from rsviz.checkpoints import catalog
 from rsviz.cli.common import (
     add_device,
     add_images,
@@ -11,6 +10,7 @@ from rsviz.cli.common import (
     device_of,
     print_curve,
     say,
+    usable,
     which_images,
 )
 from rsviz.evaluation import measure
@@ -56,11 +56,13 @@ def _fit(args: argparse.Namespace) -> None:
     spec = ensemble.FitSpec(
         tuple(args.names), args.sigma, args.weighting, args.images, args.floor, args.seed
     )
+    for name in args.names:
+        usable(name)
     ensemble.fit(spec, args.out, device_of(args.device), command_line(), say)
 
 
 def _score(args: argparse.Namespace) -> None:
-    checkpoint = catalog.usable(args.name)
+    checkpoint = usable(args.name)
     spec = spec_for(checkpoint, args.sigma, **which_images(args))
     for curve in measure.score(
         checkpoint, spec, args.out, device_of(args.device), command_line(), say

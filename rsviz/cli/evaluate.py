@@ -2,8 +2,8 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
-from rsviz.checkpoints import catalog
 from rsviz.cli.common import (
     add_device,
     add_engine,
@@ -12,15 +12,19 @@ from rsviz.cli.common import (
     command_line,
     device_of,
     engine_of,
+    length,
     print_curve,
     run_settings,
     say,
+    usable,
     which_images,
 )
+from rsviz.core.errors import UserError
+from rsviz.core.spec import Bound
 from rsviz.evaluation.comparison import far_from_trained
 from rsviz.evaluation.evaluate import spec_for
 from rsviz.evaluation.level_votes import assemble
-from rsviz.evaluation.measure import measure, record
+from rsviz.evaluation.measure import ask, measure, record
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -38,6 +42,13 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="of Multiscale: take the votes of its levels from these logs of fixed levels, of the "
         "same networks, images and seed, instead of counting them again",
     )
+    command.add_argument(
+        "--until-radius",
+        type=length,
+        metavar="R",
+        help="ask of each image only whether this radius is certified: its votes end as soon as "
+        "that is settled, n is the most; another protocol than the field's table",
+    )
     command.add_argument("--out", type=Path, required=True, help="the log, a CSV file")
     add_device(command)
     add_engine(command)
@@ -45,15 +56,30 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run ``evaluate``."""
-    checkpoint = catalog.usable(args.checkpoint)
+    checkpoint = usable(args.checkpoint)
     settings = run_settings(checkpoint, args.set)
-    engine = str(engine_of(args, checkpoint))
-    spec = spec_for(checkpoint, args.sigma, settings=settings, engine=engine, **which_images(args))
+    if args.precision is not None:
+        raise UserError("--precision of evaluate is the engine's; a log has one n for all images.")
+    asked: dict[str, Any] = {}
+    if args.until_radius is not None:
+        asked = {"until_radius": args.until_radius, "bound": Bound.ANYTIME}
+    spec = spec_for(
+        checkpoint,
+        args.sigma,
+        settings=settings,
+        engine=str(engine_of(args, checkpoint)),
+        **which_images(args),
+        **asked,
+    )
     if far := far_from_trained(spec.sigma, checkpoint.card.sigma):
         say(f"{checkpoint.name} is {far}")
     if args.from_logs:
         assemble(checkpoint, spec, args.from_logs, args.out, command_line())
         print_curve(record(checkpoint, spec, args.out, command_line()))
+        return
+    if args.until_radius is not None:
+        found = ask(checkpoint, spec, args.out, device_of(args.device), command_line(), say)
+        print(found.in_words())
         return
     curve = measure(checkpoint, spec, args.out, device_of(args.device), command_line(), say)
     print_curve(curve)

@@ -3,8 +3,7 @@
 import argparse
 
 from rsviz.certification.certify import certify
-from rsviz.checkpoints import catalog
-from rsviz.cli.common import say
+from rsviz.cli.common import say, usable
 from rsviz.evaluation import measure
 
 
@@ -15,4 +14,4 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run ``examples``."""
-    measure.make(catalog.find(args.checkpoint), certify, say)
+    measure.make(usable(args.checkpoint), certify, say)

@@ -7,7 +7,7 @@ from rsviz.checkpoints import catalog
 from rsviz.checkpoints.foreign import MAX_BYTES, import_network
 from rsviz.checkpoints.guesses import IMAGES, accuracy_of_each, choices, doubt, guess
 from rsviz.checkpoints.sandbox import read_apart
-from rsviz.cli.common import command_line
+from rsviz.cli.common import DATASET, command_line, dataset_named
 from rsviz.core.errors import UserError
 from rsviz.core.files import read_bytes
 from rsviz.core.spec import SIGMA_MAX
@@ -18,7 +18,9 @@ from rsviz.networks.normalisation import in_words, parse
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of ``import``."""
     command.add_argument("file", type=Path, help="of torch.save or safetensors; nothing is run")
-    command.add_argument("--dataset", required=True, choices=list(CLASSES), help="its classes")
+    command.add_argument(
+        "--dataset", required=True, type=dataset_named, help=f"its classes: {DATASET}"
+    )
     command.add_argument("--sigma", required=True, type=float, help="the noise it was trained with")
     command.add_argument(
         "--normalisation",

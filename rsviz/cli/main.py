@@ -29,6 +29,7 @@ COMMANDS = {
     "import": "make a checkpoint of a file of weights in a layout of the field",
     "examples": "store certificates of telling images",
     "certify": "certify one image",
+    "reread": "read the votes of a certificate again: another alpha or bound, the two-class form",
     "verify": "check a certificate: count its votes again, with its seed and with a fresh one",
     "attack": "attack certified images at multiples of their radius, judged by PREDICT",
     "under-attack": "attack chosen and fixed noise levels alike: what stays right (no certificate)",
@@ -67,7 +68,7 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
 
 
 def _module(command: str) -> str:
-    """Return the module of a command; a word of Python's own gets a line behind it."""
+    """Return the module of a command; a Python keyword gets an underscore appended."""
     return command.replace("-", "_") + "_" * keyword.iskeyword(command)
 
 

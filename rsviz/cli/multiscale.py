@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from rsviz.cli.common import add_device, command_line, device_of, say
+from rsviz.cli.common import add_device, command_line, device_of, say, usable
 from rsviz.training.multiscale import LevelsSpec, fit
 
 
@@ -26,4 +26,6 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run ``multiscale``."""
     spec = LevelsSpec(tuple(args.names), args.levels, args.images, args.n, args.seed)
+    for name in args.names:
+        usable(name)
     fit(spec, args.out, device_of(args.device), command_line(), say)

@@ -2,8 +2,7 @@
 
 import argparse
 
-from rsviz.checkpoints import catalog
-from rsviz.cli.common import command_line, say
+from rsviz.cli.common import command_line, say, usable
 from rsviz.core.errors import UserError
 from rsviz.training.quantize import IMAGES, measure_beside, quantize
 
@@ -21,9 +20,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run ``quantize``."""
-    checkpoint = catalog.find(args.name)
-    if checkpoint.problem:
-        raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {checkpoint.problem}.")
+    checkpoint = usable(args.name)
     if args.images < 1:
         raise UserError("--images must be at least 1.")
     checkpoint = quantize(checkpoint, command_line(), say, args.images)

@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> None:
     """Run ``recipes``."""
     if not 0 <= args.minutes < math.inf:
         raise UserError(f"--minutes must be a number from 0 up, but is {args.minutes:g}.")
-    RunSpec("", "", 1.0, n=args.n)  # it checks n
+    RunSpec("", "", None, n=args.n)  # it checks n
     chosen = [r for r in RECIPES if args.only in r.name]
     if args.action == "run":
         run_recipes(chosen, args.minutes, args.n, device_of(args.device), say)

@@ -4,8 +4,8 @@ import argparse
 
 import torch
 
-from rsviz.checkpoints import catalog, weights
-from rsviz.cli.common import add_device, device_of
+from rsviz.checkpoints import weights
+from rsviz.cli.common import add_device, device_of, usable
 from rsviz.core.errors import UserError
 from rsviz.data.catalog import INPUT_SIZE
 from rsviz.smoothing import benchmark as timing
@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> None:
     device = device_of(args.device)
     if not 0 < args.seconds <= 600:
         raise UserError(f"--seconds must lie between 0 and 600, but is {args.seconds:g}.")
-    checkpoint = catalog.find(args.checkpoint)
+    checkpoint = usable(args.checkpoint)
     plain = weights.load(checkpoint, device, ready=False)
     plain.to(memory_format=torch.contiguous_format)  # as the field's scripts leave it
     s = timing.measure(

@@ -3,10 +3,9 @@
 import argparse
 from pathlib import Path
 
-from rsviz.cli.common import add_device, command_line, device_of, say
+from rsviz.cli.common import DATASET, add_device, command_line, dataset_named, device_of, say
 from rsviz.core.errors import UserError
 from rsviz.core.settings import parse
-from rsviz.data.catalog import CLASSES
 from rsviz.methods.registry import METHODS
 from rsviz.networks.classifiers import NETWORKS
 from rsviz.training.loop import TrainSpec
@@ -16,7 +15,7 @@ from rsviz.training.train import MAKERS, train_checkpoint
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add ``train``."""
     command.add_argument("method", choices=[m for m in METHODS if METHODS[m].loss or m in MAKERS])
-    command.add_argument("--dataset", required=True, choices=list(CLASSES))
+    command.add_argument("--dataset", required=True, type=dataset_named, help=DATASET)
     command.add_argument(
         "--split",
         default="train",

@@ -4,8 +4,8 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from rsviz.checkpoints import catalog, weights
-from rsviz.cli.common import add_device, command_line, device_of, numbers, say
+from rsviz.checkpoints import weights
+from rsviz.cli.common import add_device, command_line, device_of, numbers, say, usable
 from rsviz.core.errors import UserError
 from rsviz.data import datasets
 from rsviz.evaluation import attack_tables
@@ -32,7 +32,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run ``under-attack``."""
-    checkpoint = catalog.usable(args.checkpoint)
+    checkpoint = usable(args.checkpoint)
     if METHODS[checkpoint.card.method].options is not Options:
         raise UserError("under-attack needs a checkpoint of Variational RS.")
     if args.every < 1:

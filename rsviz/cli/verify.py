@@ -8,13 +8,10 @@ from pathlib import Path
 
 from rsviz.certification import verify as checking
 from rsviz.checkpoints import catalog
-from rsviz.cli.common import add_device, crop_of, device_of, load_image
+from rsviz.cli.common import add_device, crop_of, device_of, load_image, read_certificate, usable
 from rsviz.core.errors import UserError
-from rsviz.core.files import read_bytes, shown
-from rsviz.core.spec import N_MAX, Certificate
+from rsviz.core.spec import N_MAX
 from rsviz.data.catalog import INPUT_SIZE
-
-CERTIFICATE_BYTES = 4 << 20  # those of rsviz have a few kB
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -35,17 +32,13 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``verify``; return 0 if everything holds, else 1."""
-    try:
-        text = read_bytes(args.certificate, CERTIFICATE_BYTES).decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise UserError(f"{shown(args.certificate)} cannot be read as text.") from None
-    c = Certificate.from_json(text)
+    c = read_certificate(args.certificate)
     seed = checking.spec_of(c).seed
     if args.fresh_seed is not None and not 0 <= args.fresh_seed < 2**31:
         raise UserError(f"--fresh-seed must be from 0 to {2**31 - 1:,}.")
     if not 1 <= args.fresh_n <= N_MAX:
         raise UserError(f"--fresh-n must be from 1 to {N_MAX:,}, but is {args.fresh_n:,}.")
-    checkpoint = catalog.usable(args.checkpoint or c.checkpoint.removeprefix(catalog.OWN))
+    checkpoint = usable(args.checkpoint or c.checkpoint.removeprefix(catalog.OWN))
     crop = crop_of(args.crop)
     x_CHW, *_ = load_image(args.image, INPUT_SIZE[checkpoint.card.dataset], crop)
     fresh = args.fresh_seed

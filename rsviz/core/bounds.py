@@ -13,12 +13,25 @@ at p = p0; so E is a non-negative supermartingale that starts at 1 for every p <
 1/alpha at any time at all with probability at most alpha (Ville 1939). E decreases in p0, because
 Phi and 1 - Phi are log-concave, so the p0 that are refuted form an interval that starts at 0.
 
-Shape suffixes: T times or pairs (k, n), D grid of delta.
+What holds for ever pays for votes that never come, and Ville's inequality wastes half of alpha
+besides. `look_lower` holds at looks up to n votes only and wastes nothing: it refutes p <= p0 by
+the exact test of `core.decision`, alpha spent in proportion to the votes. At n = 10,000 and alpha
+.001 it loses 3.3 / 1.6 / .9 / .7 / .8 / 1.1 % of Clopper-Pearson's radius for p_A .6 / .7 / .8 / .9
+/ .99 / .999, the anytime bound 6.4 / 2.9 / 1.9 / 1.5 / 1.6 / 2.2 %; after a tenth of the votes both
+lose alike. But a reading takes a quarter of a second: it is for certificates, not for a page that
+moves. No other mixture could do as well: even one delta, the best for n, loses 3.6 % at p_A .6.
+
+Shape suffixes: T times or pairs (k, n), D grid of delta, L looks.
 """
+
+import math
+from bisect import bisect_left
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import bdtr, betainc, betaincinv, log_ndtr, ndtr, ndtri
 
+from rsviz.core import decision
 from rsviz.core.errors import UserError
 from rsviz.core.spec import Bound, Votes
 
@@ -27,6 +40,8 @@ ANYTIME_SHARE = 0.2  # of alpha, in Bound.SPLIT; Clopper-Pearson at the planned 
 # A grid is itself a mixture, hence exactly valid; 40 points lose under .3 % of the radius to 400.
 _DELTA_D = np.geomspace(0.02, 1.0, 40)
 _LOG_W = -np.log(len(_DELTA_D))
+LOOK_STEP, LOOK_GROWTH, LOOK_SPENDING = 100, 1.02, 1.0
+LOOK_GRID = 1_000  # steps of PhiInv(p0) in 1: the radius is within sigma / 1,000 of the exact one
 _Z_MIN, _Z_MAX = -37.0, 8.2  # Phi of these is about 1e-299, and the last double below 1
 
 
@@ -34,7 +49,7 @@ def clopper_pearson_lower(k: int, n: int, alpha: float) -> float:
     """Return the one-sided lower bound that k of n votes give p, at a planned n.
 
     It is the alpha quantile of Beta(k, n - k + 1); 0 for k = 0, alpha^(1/n) for k = n.
-    P(bound > p) <= alpha over the draw of n votes, n fixed beforehand (Clopper & Pearson 1934).
+    P(bound > p) <= alpha over the draw of n votes, n fixed in advance (Clopper & Pearson 1934).
 
     Raises
     ------
@@ -53,6 +68,24 @@ def clopper_pearson_lower(k: int, n: int, alpha: float) -> float:
 def clopper_pearson_upper(k: int, n: int, alpha: float) -> float:
     """Return the one-sided upper bound, 1 - lower(n - k, n): P(bound < p) <= alpha."""
     return 1.0 - clopper_pearson_lower(n - k, n, alpha)
+
+
+def fixed_n(share: float, p: float, alpha: float) -> int | None:
+    """Return the least n, fixed beforehand, at which Clopper-Pearson of this share reaches p.
+
+    The share k / n stays what it is; p in (0, 1). None where it is not above p, as no n would do.
+    """
+    if not 0 < p < share <= 1:
+        return None
+
+    def reaches(n: int) -> bool:
+        k = share * n
+        return (p**n if k >= n else betainc(k, n - k + 1, p)) <= alpha
+
+    high = 1
+    while not reaches(high):
+        high *= 2
+    return bisect_left(range(high), True, key=reaches)
 
 
 def anytime_lower(k: int, n: int, alpha: float) -> float:
@@ -103,12 +136,59 @@ def anytime_counts_T(p: float, n: int, alpha: float) -> np.ndarray:
     return high_T
 
 
+def look_lower(k: int, t: int, n: int, alpha: float) -> float:
+    """Return a lower bound on p that holds at all looks at once, up to n votes fixed beforehand.
+
+    P(there is a look at which the bound > p) <= alpha. It is a p0 of a fixed grid in PhiInv(p0):
+    the last of those, from the least up, that the exact sequential test refutes with k of t votes.
+    Were p above one of them wrongly, the least that is not below p would be refuted; the
+    test does that with probability at most alpha. Those below Clopper-Pearson at the alpha that
+    this look alone spends are refuted by every such test, so that the walk begins there. Between
+    two looks, and beyond n, the votes missing or too many count against the class.
+
+    Raises
+    ------
+    UserError
+        k is not a count out of t, or alpha not in (0, 1).
+    """
+    _check(k, t, alpha)
+    look_L = looks(n)
+    i = int(np.searchsorted(look_L, t))
+    if i == len(look_L):
+        i, k = i - 1, k - (t - n)
+    own = look_L[i] - (look_L[i - 1] if i else 0)
+    if k <= 0:
+        return 0.0
+    sure = clopper_pearson_lower(k, int(look_L[i]), float(alpha * own / n))
+    step = math.floor(float(ndtri(sure)) * LOOK_GRID) - 1  # one less: rounding
+    while k >= _look_counts(step + 1, n, alpha)[i]:
+        step += 1
+    return float(ndtr(step / LOOK_GRID))
+
+
+def looks(n: int) -> np.ndarray:
+    """Return the looks of `look_lower`: every hundred votes, later every fiftieth more, and n."""
+    found = [min(LOOK_STEP, n)]
+    while found[-1] < n:
+        further = int(found[-1] * LOOK_GROWTH) // LOOK_STEP * LOOK_STEP
+        found.append(min(n, max(found[-1] + LOOK_STEP, further)))
+    return np.array(found)
+
+
+@lru_cache(maxsize=4096)
+def _look_counts(step: int, n: int, alpha: float) -> np.ndarray:
+    """Return at each look the least count that refutes p <= Phi(step / LOOK_GRID)."""
+    z = step / LOOK_GRID
+    return decision.boundary(float(ndtr(z)), float(ndtr(-z)), looks(n), alpha, LOOK_SPENDING)
+
+
 def lower(votes: Votes, k: int, alpha: float, bound: Bound) -> float:
     """Return the lower bound on p that k of these votes may give, by how the count came to an end.
 
     The one place that decides what may be read: Clopper-Pearson at the planned n only; anytime
-    always; split is anytime at .2 alpha always and, at the planned n, the better of that and
-    Clopper-Pearson at .8 alpha, so that all of it together fails with probability at most alpha.
+    always; looks always, by the planned n; split is anytime at .2 alpha always and, at the planned
+    n, the better of that and Clopper-Pearson at .8 alpha, so that all of it together fails with
+    probability at most alpha.
 
     Raises
     ------
@@ -119,6 +199,8 @@ def lower(votes: Votes, k: int, alpha: float, bound: Bound) -> float:
     planned = votes.ended == "complete" and n == votes.planned
     if bound is Bound.ANYTIME:
         return anytime_lower(k, n, alpha)
+    if bound is Bound.LOOKS:
+        return look_lower(k, n, votes.planned, alpha)
     if bound is Bound.SPLIT:
         anytime = anytime_lower(k, n, ANYTIME_SHARE * alpha)
         if not planned:

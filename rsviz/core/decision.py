@@ -116,7 +116,9 @@ def looks(n: int) -> np.ndarray:
     return np.array(found)
 
 
-def boundary(p: float, rest: float, look_L: np.ndarray, alpha: float) -> np.ndarray:
+def boundary(
+    p: float, rest: float, look_L: np.ndarray, alpha: float, spending: float = SPENDING
+) -> np.ndarray:
     """Return at each look the least count that refutes 'at most p', t + 1 where none does.
 
     P(the count is ever at or above it) <= alpha at p, hence at all below.
@@ -124,13 +126,14 @@ def boundary(p: float, rest: float, look_L: np.ndarray, alpha: float) -> np.ndar
     Parameters
     ----------
     rest : 1 - p, given apart because p may be near 1.
+    spending : exponent of s; the larger, the more of alpha is left for the end.
     """
     found, spent, n = [], 0.0, look_L[-1]
     mass_H, first = np.ones(1), 0  # P(count = first, first + 1, .. and no boundary reached)
     for t, step in zip(look_L.tolist(), np.diff(look_L, prepend=0).tolist(), strict=True):
         mass_H, first = _after(mass_H, first, step, p, rest, _NOTHING * alpha)
         tail_H = np.cumsum(mass_H[::-1])[::-1]
-        allowed_H = spent + tail_H <= alpha * (t / n) ** SPENDING
+        allowed_H = spent + tail_H <= alpha * (t / n) ** spending
         reached = int(np.argmax(allowed_H)) if allowed_H.any() else len(mass_H)
         found.append(first + reached)
         spent += float(mass_H[reached:].sum())

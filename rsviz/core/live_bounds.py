@@ -3,7 +3,7 @@
 Shape suffix: T moments of one run.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,16 +12,30 @@ from rsviz.core.bounds import (
     ANYTIME_SHARE,
     anytime_lower,
     anytime_lower_T,
+    anytime_upper,
     clopper_pearson_lower,
+    clopper_pearson_upper,
+    fixed_n,
     lower,
+    upper,
 )
-from rsviz.core.radius import ceiling, radius_l2, radius_linf
-from rsviz.core.reading import is_of_one_count, reread
+from rsviz.core.radius import ceiling, radius_l2, radius_linf, radius_two_sided
+from rsviz.core.reading import is_of_one_count, reread, two_sided
 from rsviz.core.spec import Bound, Certificate, Norm, Votes
 
 # The share of alpha that each reading spends on the anytime bound, and on the planned n.
-ANYTIME = {Bound.SPLIT: ANYTIME_SHARE, Bound.ANYTIME: 1.0, Bound.CLOPPER_PEARSON: 0.0}
-PLANNED = {Bound.SPLIT: 1 - ANYTIME_SHARE, Bound.ANYTIME: 0.0, Bound.CLOPPER_PEARSON: 1.0}
+ANYTIME = {
+    Bound.SPLIT: ANYTIME_SHARE,
+    Bound.ANYTIME: 1.0,
+    Bound.CLOPPER_PEARSON: 0.0,
+    Bound.LOOKS: 0.0,
+}
+PLANNED = {
+    Bound.SPLIT: 1 - ANYTIME_SHARE,
+    Bound.ANYTIME: 0.0,
+    Bound.CLOPPER_PEARSON: 1.0,
+    Bound.LOOKS: 0.0,
+}
 
 
 @dataclass(frozen=True)
@@ -40,11 +54,15 @@ class Trace:
 
 @dataclass(frozen=True)
 class Reading:
-    """One bound on p_A, the alpha it spends, and the radius it gives, in the certificate's norm."""
+    """One bound, the alpha it spends, and the radius it gives, in the certificate's norm.
+
+    ``p_b_upper`` bounds the most-voted other class in the two-class form, None in the field's.
+    """
 
     alpha: float
     p_a_lower: float
     radius: float
+    p_b_upper: float | None = None
 
 
 def trace(
@@ -52,51 +70,52 @@ def trace(
 ) -> Trace:
     """Read what a run certified at up to ``points`` moments; empty where none may be read.
 
-    A radius that follows from one count is read at this alpha and bound: all readings together
-    spend the alpha that the bound gives them. One that a rule over several counts decides is that
-    of the certificate of that moment, which knows no other alpha.
+    A radius that follows from one count is read at this alpha and bound, in the form of the last
+    certificate: all readings together spend the alpha that the bound gives them. One that a rule
+    over several counts decides is that of the certificate of that moment, which knows no other
+    alpha. Moments lie evenly on a log axis of votes.
     """
     moments = {sum(c.counts): c for c in certificates if c.predicted is not None}
     moments.pop(0, None)
     share = ANYTIME[bound] * alpha
     if not moments or not share:
         return Trace()
-    at = sorted({round(i) for i in np.linspace(0, len(moments) - 1, points)})
-    n_T = [list(moments)[i] for i in at]
+    n_T = _evenly(list(moments), points)
     chosen = [moments[n] for n in n_T]
-    if not is_of_one_count(chosen[-1]):
+    last = certificates[-1]
+    if not is_of_one_count(last):
         return Trace(tuple(n_T), tuple(c.radius for c in chosen))
     k_T, total_T = np.array([_votes(c) for c in chosen]), np.array(n_T)
-    low_T = anytime_lower_T(k_T, total_T, share)
-    high_T = 1 - anytime_lower_T(total_T - k_T, total_T, share)
-    radius_T = [_radius(c, float(p)) for c, p in zip(chosen, low_T, strict=True)]
+    half = share / 2
+    pairs = [(anytime_lower_T(k_T, total_T, share), _anytime_upper_T(k_T, total_T, share))]
+    if _is_two_class(last):
+        other_T = np.array([_other(c) for c in chosen])
+        a_T = anytime_lower_T(k_T, total_T, half)
+        b_T = np.minimum(_anytime_upper_T(other_T, total_T, half), 1 - a_T)
+        pairs = [
+            (a_T, _anytime_upper_T(k_T, total_T, half)),
+            (b_T, anytime_lower_T(other_T, total_T, half)),
+        ]
+    low_T, high_T = (
+        [_radius(last, *p) for p in zip(*side, strict=True)] for side in zip(*pairs, strict=True)
+    )
     if chosen[-1].ended == "complete":  # only then is there more to read than the anytime bound
-        radius_T[-1] = reread(chosen[-1], alpha, bound).radius
-    highest_T = [
-        min(_at_best(c, alpha, bound), _radius(c, float(p)))
-        for c, p in zip(chosen, high_T, strict=True)
-    ]
-    return Trace(tuple(n_T), tuple(radius_T), tuple(highest_T))
+        again = reread(chosen[-1], alpha, bound)
+        low_T[-1] = (two_sided(again) if _is_two_class(last) else again).radius
+    best_T = [_at_best(c, alpha, bound, _is_two_class(last)) for c in chosen]
+    return Trace(tuple(n_T), tuple(low_T), tuple(map(min, best_T, high_T)))
 
 
 def most(c: Certificate) -> float | None:
     """Return the largest radius that the planned n votes can certify, in the certificate's norm.
 
-    None where several counts decide the radius: then it is not known beforehand.
+    None where several counts decide the radius: then it is not known in advance.
     """
     if not is_of_one_count(c):
         return None
-    radius = ceiling(c.sigma or 0.0, c.n, c.alpha * (PLANNED[c.bound] or 1.0))
+    alpha = c.alpha / (2 if _is_two_class(c) else 1)
+    radius = ceiling(c.sigma or 0.0, c.n, alpha * (PLANNED[c.bound] or 1.0))
     return radius_linf(radius, c.detail["d"]) if c.norm is Norm.LINF else radius
-
-
-def _at_best(c: Certificate, alpha: float, bound: Bound) -> float:
-    """Return the radius the run ends with if all votes still planned are for its class."""
-    total = sum(c.counts)
-    n = max(c.n, total)
-    k = n - (total - _votes(c))
-    votes = Votes("bound", (k, n - k), c.n, "complete" if n == c.n else "extended")
-    return _radius(c, lower(votes, k, alpha, bound))
 
 
 def anytime(c: Certificate, alpha: float, bound: Bound) -> Reading | None:
@@ -104,11 +123,10 @@ def anytime(c: Certificate, alpha: float, bound: Bound) -> Reading | None:
 
     None, too, where several counts decide the radius: one of them says nothing of it.
     """
-    k, n, share = _votes(c), sum(c.counts), ANYTIME[bound] * alpha
-    if not n or not share or not is_of_one_count(c):
+    share = ANYTIME[bound] * alpha
+    if not sum(c.counts) or not share or not is_of_one_count(c):
         return None
-    p_a_lower = anytime_lower(k, n, share)
-    return Reading(share, p_a_lower, _radius(c, p_a_lower))
+    return _reading(c, share, anytime_lower, anytime_upper)
 
 
 def planned(c: Certificate, alpha: float, bound: Bound) -> Reading | None:
@@ -116,11 +134,22 @@ def planned(c: Certificate, alpha: float, bound: Bound) -> Reading | None:
 
     None, too, where several counts decide the radius.
     """
-    k, n, share = _votes(c), sum(c.counts), PLANNED[bound] * alpha
-    if c.ended != "complete" or not n or not share or not is_of_one_count(c):
+    share = PLANNED[bound] * alpha
+    if c.ended != "complete" or not sum(c.counts) or not share or not is_of_one_count(c):
         return None
-    p_a_lower = clopper_pearson_lower(k, n, share)
-    return Reading(share, p_a_lower, _radius(c, p_a_lower))
+    return _reading(c, share, clopper_pearson_lower, clopper_pearson_upper)
+
+
+def planned_votes(c: Certificate) -> int | None:
+    """Return the votes a plan fixed beforehand would have needed for the radius of a certificate.
+
+    That is Clopper-Pearson at the certificate's alpha, had the share of votes been what it came out
+    as; None where nothing is certified, or not by one bound on p_A alone.
+    """
+    n, asked = sum(c.counts), c.until_radius is not None
+    if not n or c.abstained or _is_two_class(c) or not (asked or is_of_one_count(c)):
+        return None
+    return fixed_n(_votes(c) / n, c.p_a_lower, c.alpha)
 
 
 def refusal(c: Certificate) -> str:
@@ -133,11 +162,58 @@ def refusal(c: Certificate) -> str:
     return f"refused: it holds only at the planned {c.n:,} votes, and this run ended at {n:,}"
 
 
-def _radius(c: Certificate, p_a_lower: float) -> float:
-    """Return the radius that a bound on p_A gives, in the norm of a certificate of one count."""
-    radius = radius_l2(c.sigma or 0.0, p_a_lower)
+Bounding = Callable[[int, int, float], float]
+
+
+def _reading(c: Certificate, share: float, lower: Bounding, upper: Bounding) -> Reading:
+    """Return what a pair of bounds makes of a certificate's counts, in its form."""
+    k, n = _votes(c), sum(c.counts)
+    if not _is_two_class(c):
+        p_a_lower = lower(k, n, share)
+        return Reading(share, p_a_lower, _radius(c, p_a_lower))
+    p_a_lower = lower(k, n, share / 2)
+    p_b_upper = min(upper(_other(c), n, share / 2), 1 - p_a_lower)
+    return Reading(share, p_a_lower, _radius(c, p_a_lower, p_b_upper), p_b_upper)
+
+
+def _at_best(c: Certificate, alpha: float, bound: Bound, two_class: bool) -> float:
+    """Return the radius the run ends with if all votes still planned are for its class."""
+    total, other = sum(c.counts), _other(c)
+    n = max(c.n, total)
+    k = n - (total - _votes(c))
+    votes = Votes("bound", (k, n - k), c.n, "complete" if n == c.n else "extended")
+    if not two_class:
+        return _radius(c, lower(votes, k, alpha, bound))
+    p_a_lower = lower(votes, k, alpha / 2, bound)
+    return _radius(c, p_a_lower, min(upper(votes, other, alpha / 2, bound), 1 - p_a_lower))
+
+
+def _evenly(n_T: list[int], points: int) -> list[int]:
+    """Return up to so many of these rising numbers, spread evenly on a log axis, with both ends."""
+    wanted = np.geomspace(n_T[0], n_T[-1], points)
+    nearest = np.abs(np.log(np.array(n_T)[:, None] / wanted)).argmin(axis=0)
+    return [n_T[i] for i in sorted({0, *nearest.tolist(), len(n_T) - 1})][-points:]
+
+
+def _is_two_class(c: Certificate) -> bool:
+    return "p_b_upper" in c.detail
+
+
+def _radius(c: Certificate, p_a: float, p_b: float | None = None) -> float:
+    """Return the radius that bounds give, in the norm of a certificate of one count."""
+    sigma = c.sigma or 0.0
+    radius = radius_l2(sigma, p_a) if p_b is None else radius_two_sided(sigma, p_a, p_b)
     return radius_linf(radius, c.detail["d"]) if c.norm is Norm.LINF else radius
 
 
 def _votes(c: Certificate) -> int:
     return c.counts[c.predicted] if c.predicted is not None and c.counts else 0
+
+
+def _other(c: Certificate) -> int:
+    """Return the votes of the most-voted other class."""
+    return max((k for i, k in enumerate(c.counts) if i != c.predicted), default=0)
+
+
+def _anytime_upper_T(k_T: np.ndarray, n_T: np.ndarray, alpha: float) -> np.ndarray:
+    return 1 - anytime_lower_T(n_T - k_T, n_T, alpha)

@@ -1,8 +1,8 @@
 """Votes -> Certificate: CERTIFY at any moment, its readings, and PREDICT (no torch here).
 
 Everything is a pure function of stored counts, so that another alpha or bound is a re-reading.
-Of whom a certificate speaks: of the ideal smoothed classifier (infinitely many votes), not of a
-finite vote near the image. The ball is open: the class is kept at every distance < radius.
+A certificate is about the ideal smoothed classifier (infinitely many votes), not about a finite
+vote near the image. The ball is open: the class is kept at every distance < radius.
 
 Shape suffix: K classes.
 """
@@ -57,7 +57,7 @@ def read(
 
     Parameters
     ----------
-    select, bound : votes of the two stages, None where none came in yet.
+    select, bound : votes of the two stages, None where there are none yet.
     spec : the run; alpha and bound decide the reading.
     guarantee : the sentence that the radius stands for, or why it is heuristic.
     norm : of the radius; Linf divides by sqrt(d), d = 3HW.
@@ -189,7 +189,7 @@ def _one_sided(c: Certificate) -> Certificate:
     if _readable(c):
         assert c.predicted is not None
         p_a_lower = lower(_votes(c), c.counts[c.predicted], c.alpha, c.bound)
-    radius = radius_l2(c.sigma or 0.0, p_a_lower)
+    radius = 0.0 if c.sigma is None else radius_l2(c.sigma, p_a_lower)
     detail = {k: v for k, v in c.detail.items() if k != "p_b_upper"}
     c = replace(c, p_a_lower=p_a_lower, alpha_split=_alpha_split(c.alpha, c.bound), detail=detail)
     return stopping.precise(_finish(c, radius, p_a_lower > 0.5, c.alpha))
@@ -203,7 +203,7 @@ def _two_sided(c: Certificate) -> Certificate:
         others = max((k for i, k in enumerate(c.counts) if i != c.predicted), default=0)
         p_a_lower = lower(_votes(c), c.counts[c.predicted], c.alpha / 2, c.bound)
         p_b_upper = min(upper(_votes(c), others, c.alpha / 2, c.bound), 1 - p_a_lower)
-    radius = radius_two_sided(c.sigma or 0.0, p_a_lower, p_b_upper)
+    radius = 0.0 if c.sigma is None else radius_two_sided(c.sigma, p_a_lower, p_b_upper)
     split = {
         f"{side}, {event}": share
         for side in ("p_A", "p_B")
@@ -240,7 +240,8 @@ def _alpha_split(alpha: float, bound: Bound) -> dict[str, float]:
     """Name the events that alpha is shared among."""
     if bound is Bound.SPLIT:
         return {"anytime": ANYTIME_SHARE * alpha, "planned n": (1 - ANYTIME_SHARE) * alpha}
-    return {"anytime" if bound is Bound.ANYTIME else "planned n": alpha}
+    names = {Bound.ANYTIME: "anytime", Bound.LOOKS: "any look"}
+    return {names.get(bound, "planned n"): alpha}
 
 
 def _check_rereadable(c: Certificate) -> None:

@@ -1,4 +1,4 @@
-"""Records read from files: every field checked by its type, what is wrong told in a sentence."""
+"""Records read from files: every field is checked by its type, and an error is one sentence."""
 
 import hashlib
 import json

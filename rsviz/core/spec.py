@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import reprlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from rsviz.core.records import Count, Distance, Noise, Share, read_record, with_
 N_MAX = 10_000_000
 SIGMA_MAX = 10.0
 RADIUS_MAX = 100.0
-NAMELESS = "sha256:"  # how the name begins of a picture that is known by its hash alone
+NAMELESS = "sha256:"  # start of the name of a picture that is known by its hash alone
 
 
 class Norm(StrEnum):
@@ -28,27 +29,43 @@ class Bound(StrEnum):
     """How p_a_lower is read from the votes.
 
     CLOPPER_PEARSON holds at the planned n only; ANYTIME holds whenever one looks; SPLIT spends
-    .2 alpha on the anytime bound at any time and .8 alpha on Clopper-Pearson at the planned n.
+    .2 alpha on the anytime bound at any time and .8 alpha on Clopper-Pearson at the planned n;
+    LOOKS is exact at every hundred votes up to the planned n, and slow to compute.
     """
 
     CLOPPER_PEARSON = "clopper-pearson"
     ANYTIME = "anytime"
     SPLIT = "split"
+    LOOKS = "looks"
 
 
-QUERY: Mapping[str, Callable[[str], Any]] = {  # what an address says of a run, by field
+def _number(text: str) -> float:
+    """Read a number of a link: ASCII digits only, no infinity, no spaces."""
+    if not re.fullmatch(r"[0-9eE.+-]{1,40}", text):
+        raise ValueError(text)
+    return float(text)
+
+
+def _whole(text: str) -> int:
+    """Read a whole number of a link: ASCII digits only."""
+    if not re.fullmatch(r"[+-]?[0-9]{1,20}", text):
+        raise ValueError(text)
+    return int(text)
+
+
+QUERY: Mapping[str, Callable[[str], Any]] = {  # the fields of a run that an address can hold
     "image": str,
     "checkpoint": str,
-    "sigma": float,
-    "n0": int,
-    "n": int,
-    "alpha": float,
+    "sigma": _number,
+    "n0": _whole,
+    "n": _whole,
+    "alpha": _number,
     "bound": Bound,
-    "seed": int,
+    "seed": _whole,
 }
 KINDS: Mapping[Any, str] = {
-    float: "a number",
-    int: "a whole number",
+    _number: "a number",
+    _whole: "a whole number",
     Bound: f"one of {', '.join(Bound)}",
 }
 
@@ -82,7 +99,8 @@ class RunSpec:
     image : its name: ``shapes/test/3``, ``cifar10/test/17``, or ``sha256:...`` of an upload
         (`images.image_id`). The noise depends on the hash of the tensor, not on the name.
     checkpoint, checkpoint_sha256 : name and hash of the weights.
-    sigma : standard deviation of the noise, in [0, 1] pixel units.
+    sigma : standard deviation of the noise, in [0, 1] pixel units; None where the method chooses it
+        for each image.
     n0, n : votes that choose the class, and fresh votes that bound its probability.
     alpha : probability, over the noise, that the certificate is wrong.
     bound : how p_a_lower is read (`Bound`).
@@ -103,7 +121,7 @@ class RunSpec:
 
     image: str
     checkpoint: str
-    sigma: float
+    sigma: float | None
     method: str = "gaussian"
     checkpoint_sha256: str = ""
     n0: int = 100
@@ -118,7 +136,8 @@ class RunSpec:
     precision: float | None = None
 
     def __post_init__(self) -> None:
-        _check_number("sigma", self.sigma, 0.0, SIGMA_MAX)
+        if self.sigma is not None:
+            _check_number("sigma", self.sigma, 0.0, SIGMA_MAX)
         _check_number("alpha", self.alpha, 0.0, 0.5)
         _check_count("n0", self.n0, 1, N_MAX)
         _check_count("n", self.n, 1, N_MAX)
@@ -143,26 +162,34 @@ class RunSpec:
             object.__setattr__(self, "bound", Bound.ANYTIME)  # it holds whenever votes end
         if self.precision is not None:
             _check_number("precision", self.precision, 0.0, 1.0)
-            if self.bound is Bound.CLOPPER_PEARSON:
+            if self.bound not in (Bound.ANYTIME, Bound.SPLIT):
                 raise UserError(
-                    "Votes that end at a precision have no planned number, so Clopper-Pearson "
-                    "does not hold for them; choose the anytime or the split bound."
+                    "Votes that end at a precision have no planned number, so the "
+                    f"{self.bound} bound does not hold for them; choose anytime or split."
                 )
 
-    def to_query(self, names: Collection[str] = QUERY) -> dict[str, str]:
-        """Return what a page's address says of a run, in its words; `from_query` reads it.
+    @property
+    def noise(self) -> float:
+        """Sigma, of a run that has one; UserError where the method chooses it for each image."""
+        if self.sigma is None:
+            raise UserError("This run states no noise level; give it a sigma.")
+        return self.sigma
 
-        Of `QUERY` the names asked for. What follows from picture and checkpoint (method, hash,
-        settings of the card, flags) is left out, and so is a picture that has no name: a link does
-        not hold it.
+    def to_query(self, names: Collection[str] = QUERY) -> dict[str, str]:
+        """Return this run as the query of a page's address; `from_query` is its inverse.
+
+        It holds the requested names of `QUERY`. What follows from picture and checkpoint (method,
+        hash, settings of the card, flags) is left out. So are a sigma that the method chooses, and
+        a picture without a name, which no link can hold.
         """
-        said = {name: str(getattr(self, name)) for name in QUERY if name in names}
+        stated = {name: getattr(self, name) for name in QUERY if name in names}
+        said = {name: str(value) for name, value in stated.items() if value is not None}
         if "image" in said and self.image.startswith(NAMELESS):
             del said["image"]
         return said
 
     def from_query(self, query: Mapping[str, str]) -> "RunSpec":
-        """Return this run as an address changes it; names that are of no run are passed over.
+        """Return this run with what an address changes; names that are not of a run are ignored.
 
         Raises
         ------
@@ -181,6 +208,17 @@ class RunSpec:
         return dataclasses.replace(self, **given)
 
 
+def link_to(**stated: Any) -> dict[str, str]:
+    """Return the query of a link that states only these fields of a run; see `RunSpec.to_query`.
+
+    Raises
+    ------
+    UserError
+        A value is out of range.
+    """
+    return dataclasses.replace(RunSpec("", "", None), **stated).to_query(stated)
+
+
 Ending = Literal["running", "complete", "settled", "stopped", "extended"]
 
 
@@ -189,8 +227,8 @@ class Votes:
     """The votes of one stage, and how their count came to an end.
 
     ``complete`` is exactly the planned number; ``running`` and ``stopped`` are fewer, ``extended``
-    more, by someone looking, ``settled`` fewer by a rule stated beforehand: then only an anytime
-    bound may be read from them.
+    more, because someone looked, ``settled`` fewer by a rule stated in advance. For all but
+    ``complete``, only an anytime bound may be read.
     """
 
     stage: str
@@ -211,7 +249,7 @@ class Votes:
 
 @dataclass(frozen=True)
 class Certificate:
-    """What may be said of one image, with everything needed to defend it.
+    """What is certified of one image, with everything needed to check it.
 
     ``predicted`` is the class chosen on the n0 votes (None before there is one); when
     ``abstained`` is true nothing is certified for it and ``radius`` is 0.0. ``n`` is the planned

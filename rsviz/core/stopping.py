@@ -20,12 +20,12 @@ from rsviz.core.radius import down, radius_l2, radius_linf
 from rsviz.core.spec import Bound, Certificate, Norm, RunSpec
 
 # Given counts_K so far and class_N, the next votes in order: how many of these are still to be
-# counted before votes end by a rule stated beforehand, None if they go on.
+# counted before votes end by a rule stated in advance, None if they go on.
 Until = Callable[[np.ndarray, np.ndarray], int | None]
 
 
 def until(spec: RunSpec, predicted: int, d: int | None = None) -> Until | None:
-    """Return the rule by which the votes that bound a class end early, None for a run without one.
+    """Return the rule that ends the bounding votes of a class early, None for a run without one.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def until(spec: RunSpec, predicted: int, d: int | None = None) -> Until | None:
         n votes could not certify the radius asked for.
     """
     if spec.until_radius is not None:
-        plan = _plan(spec.until_radius, spec.sigma, spec.n, spec.alpha, d)
+        plan = _plan(spec.until_radius, spec.noise, spec.n, spec.alpha, d)
 
         def settled(counts_K: np.ndarray, class_N: np.ndarray) -> int | None:
             return plan.settles(int(counts_K[predicted]), int(counts_K.sum()), class_N == predicted)
@@ -60,11 +60,16 @@ def _plan(radius: float, sigma: float, n: int, alpha: float, d: int | None) -> d
     return decision.plan(radius * math.sqrt(d or 1) / sigma, n, alpha)
 
 
+def plan_of(c: Certificate) -> decision.Plan:
+    """Return the boundaries by which a certificate answers the radius asked for."""
+    assert c.until_radius is not None
+    return _plan(c.until_radius, c.sigma or 1.0, c.n, c.alpha, c.detail.get("d"))
+
+
 def answered(c: Certificate) -> Certificate:
     """Return the certificate with the answer that its counts give to the radius asked for."""
     assert c.until_radius is not None
-    asked, votes = c.until_radius, sum(c.counts)
-    plan = _plan(asked, c.sigma or 1.0, c.n, c.alpha, c.detail.get("d"))
+    asked, votes, plan = c.until_radius, sum(c.counts), plan_of(c)
     k = c.counts[c.predicted] if c.predicted is not None and votes else 0
     answer = plan.answer(k, votes) if votes else "undecided"
     yes = answer == "yes"

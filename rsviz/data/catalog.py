@@ -58,3 +58,11 @@ STATISTICS = {name: (info.mean, info.std) for name, info in DATASETS.items()}
 CLASS_COUNT = {name: info.class_count for name, info in DATASETS.items()}
 INPUT_SIZE = {name: info.size for name, info in DATASETS.items()}
 PIXELS = {name: DATASETS[name].entries for name in ("cifar10", "shapes", "imagenet")}
+
+
+def add(name: str, classes: tuple[str, ...], size: int) -> None:
+    """Add the facts of a data set that is this machine's own, for this process."""
+    info = _info(classes, *_GREY, size)
+    DATASETS[name], CLASSES[name] = info, classes
+    STATISTICS[name], CLASS_COUNT[name] = (info.mean, info.std), info.class_count
+    INPUT_SIZE[name] = size

@@ -1,11 +1,11 @@
 """Labelled images: CIFAR-10 through torchvision, and Shapes, which rsviz draws itself.
 
-Either also lies on distractor canvases: ``cifar10-k48`` is CIFAR-10, each image at a random place
+Both also come on distractor canvases: ``cifar10-k48`` is CIFAR-10, each image at a random place
 on a canvas of 48x48 (`rsviz.data.canvases`). ``shapes-attribute-k64`` is drawn for canvases alone
 (`rsviz.data.shape_attributes`).
 
 Settings are chosen on training images that training did not see, never on test images: ``train``
-is also there in two parts, ``fit`` and ``validation``, its last tenth.
+also comes in two parts: ``validation`` is its last tenth, ``fit`` the rest.
 
 Shape suffixes: N images, C channels, H height, W width.
 """
@@ -52,8 +52,14 @@ class Dataset:
         return f"{self.name}/{self.split}/{index}"
 
 
+# Loaders of this machine's own data sets, by name: only `rsviz.data.local_folders.use` adds one.
+LOCAL: dict[str, Callable[[str], Dataset]] = {}
+
+
 def available(name: str) -> bool:
     """Return whether a data set can be loaded now, without any download."""
+    if name in LOCAL or name not in CLASSES:
+        return name in LOCAL
     base, _, _ = name.partition("-k")
     drawn = base in ("shapes", shape_attributes.BASE)
     return drawn or (data_folder() / "cifar-10-batches-py" / "test_batch").is_file()
@@ -81,6 +87,8 @@ def load(name: str, split: str) -> Dataset:
         )
     if split in ("fit", "validation"):
         return _part(load(name, "train"), split)
+    if name in LOCAL:
+        return LOCAL[name](split)
     base, _, size = name.partition("-k")
     if base == shape_attributes.BASE:
         x, y = shape_attributes.split(split, int(size))
@@ -92,8 +100,6 @@ def load(name: str, split: str) -> Dataset:
     if name == "shapes":
         x, y = shapes.split(split)
         return Dataset(name, split, CLASSES[name], torch.from_numpy(x), torch.from_numpy(y))
-    # Imported here: torchvision takes a second to import.
-
     try:
         raw = CIFAR10(str(data_folder()), train=split == "train")
     except Exception:  # torchvision and its pickles raise whatever a damaged file makes of them
@@ -106,7 +112,7 @@ def load(name: str, split: str) -> Dataset:
 
 
 def _part(whole: Dataset, split: str) -> Dataset:
-    """Return the training images but for the last tenth, ``fit``, or that tenth, ``validation``."""
+    """Return ``fit``, the training images without the last tenth, or ``validation``, that tenth."""
     cut = _first_held_out(len(whole))
     part = slice(cut) if split == "fit" else slice(cut, None)
     return replace(whole, split=split, x_NCHW=whole.x_NCHW[part], y_N=whole.y_N[part])
@@ -121,9 +127,14 @@ def from_pixels(x_HWC: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(x_HWC.transpose(2, 0, 1), dtype=np.float32))
 
 
+def dataset_of(image: str) -> str:
+    """Return the data set that the name of an image begins with, whether there is one or not."""
+    return image.rsplit("/", 2)[0]
+
+
 def find_image(name: str) -> tuple[Tensor, int]:
     """Return (x_CHW, label) of an image named like ``cifar10/test/17``, refused in words if not."""
-    parts = name.split("/")
+    parts = name.rsplit("/", 2)
     if len(parts) != 3 or not (parts[2].isascii() and parts[2].isdecimal() and len(parts[2]) < 13):
         raise UserError(
             f"{shown(name)!r} is not an image of a data set; write, say, shapes/test/3."

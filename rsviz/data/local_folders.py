@@ -1,29 +1,118 @@
 """Data sets that cannot be shipped: CelebA by one attribute, and folders laid out like ImageNet.
 
-Both through torchvision, from files the user has. Shape suffixes: N images, C channels, H height,
+Both through torchvision, from files the user has. On the command line they are named
+``celeba:PATH`` and ``folder:PATH``; append ``:SIZE`` for a side of SIZE pixels instead of 32. Only
+`use` accepts such a name, and only the command line calls it, so nothing that a visitor of the
+pages types or uploads reaches the file system.
+
+Shape suffixes: N images, C channels, H height,
 W width.
 """
 
+import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torchvision.datasets import CelebA, ImageFolder
 
 from rsviz.core.errors import UserError
+from rsviz.core.files import shown
+from rsviz.data import catalog, datasets
 from rsviz.data.datasets import Dataset
 from rsviz.data.images import crop
 
 CELEBA_SIZE, IMAGENET_SIZE = 160, 224
+SIZE, SIZES = 32, range(8, 513)  # of what the command line names
+ATTRIBUTE = "Mouth_Slightly_Open"
+KINDS = ("folder", "celeba")
+
+
+def is_local(name: str) -> bool:
+    """Whether a data set is named as files of this machine."""
+    return name.partition(":")[0] in KINDS and ":" in name
+
+
+def use(name: str) -> str:
+    """Let the data set ``folder:PATH`` or ``celeba:PATH`` be loaded by name; return its full name.
+
+    The full name holds the absolute path and the size, so a card that states it is understood from
+    any folder. The classes are those of the training images, or of the test images if there are
+    no others.
+
+    Raises
+    ------
+    UserError
+        There are no such pictures; the sentence says how to lay them out.
+    """
+    kind, _, where = name.partition(":")
+    path, _, digits = where.rpartition(":")
+    if not (path and digits.isascii() and digits.isdecimal()):
+        path, digits = where, str(SIZE)
+    if kind not in KINDS or not path:
+        raise UserError(f"{shown(name)!r} names no folder; write folder:PATH or folder:PATH:SIZE.")
+    if len(digits) > 3 or int(digits) not in SIZES:
+        raise UserError(f"Pictures may be {SIZES[0]} to {SIZES[-1]} pixels a side, not {digits}.")
+    folder, size = Path(os.path.abspath(os.path.expanduser(path))), int(digits)
+    full = f"{kind}:{folder}:{size}"
+    if full not in datasets.LOCAL:
+        classes = _classes(kind, folder)
+        catalog.add(full, classes, size)
+        datasets.LOCAL[full] = partial(_load, full, kind, folder, size, classes)
+    return full
+
+
+def _classes(kind: str, folder: Path) -> tuple[str, ...]:
+    """Return the names of the classes, from the names of folders alone."""
+    if not folder.is_dir():
+        raise UserError(f"There is no folder {shown(folder)}.")
+    if kind == "celeba":
+        return _faces(ATTRIBUTE)
+    names = [n for split in ("train", "test") for n in _names(split) if (folder / n).is_dir()]
+    if not names:
+        raise UserError(
+            f"{shown(folder)} has no folder train, test or val; lay pictures out as "
+            "train/class/picture and test/class/picture."
+        )
+    classes = tuple(sorted(f.name for f in (folder / names[0]).iterdir() if f.is_dir()))
+    if len(classes) < 2:
+        raise UserError(
+            f"{shown(folder / names[0])} needs a folder for each of at least two classes, with "
+            "pictures in it."
+        )
+    return classes
+
+
+def _load(
+    full: str, kind: str, folder: Path, size: int, classes: tuple[str, ...], split: str
+) -> Dataset:
+    if kind == "celeba":
+        return replace(load_celeba(folder, split, size=size), name=full)
+    found = load_folder(folder, split, size)
+    if found.classes != classes:
+        raise UserError(
+            f"The folders of {split} in {shown(folder)} are {', '.join(found.classes)[:200]}, not "
+            "those of train; every split needs the same classes."
+        )
+    # Folders lie class by class; in a fixed other order every part of a split holds every class.
+    order = torch.from_numpy(np.random.default_rng(0).permutation(len(found)))
+    return replace(found, name=full, x_NCHW=found.x_NCHW[order], y_N=found.y_N[order])
+
+
+def _faces(attribute: str) -> tuple[str, ...]:
+    word = attribute.replace("_", " ").lower()
+    return f"not {word}", word
 
 
 def load_celeba(
     folder: Path,
     split: str,
-    attribute: str = "Mouth_Slightly_Open",
+    attribute: str = ATTRIBUTE,
     size: int = CELEBA_SIZE,
     images: int | None = None,
 ) -> Dataset:
@@ -53,9 +142,8 @@ def load_celeba(
     if attribute not in names:
         raise UserError(f"CelebA has no attribute {attribute!r}; it has {', '.join(names)}.")
     column = names.index(attribute)
-    word = attribute.replace("_", " ").lower()
     at = range(len(raw))[:images]
-    return _dataset("celeba", split, (f"not {word}", word), raw, at, size, lambda y: int(y[column]))
+    return _dataset("celeba", split, _faces(attribute), raw, at, size, lambda y: int(y[column]))
 
 
 def load_folder(
@@ -112,7 +200,10 @@ def _dataset(
     """Return some pictures as one tensor of bytes, cut to their middle squares, one at a time."""
     x_NHWC, y_N = np.empty((len(at), size, size, 3), np.uint8), np.empty(len(at), np.int64)
     for row, i in enumerate(at):
-        image, target = raw[i]
+        try:
+            image, target = raw[i]
+        except (UnidentifiedImageError, OSError) as error:
+            raise UserError(f"A picture of {name} cannot be read: {shown(str(error))}.") from None
         square = crop(image.convert("RGB"), "centre")
         how = Image.Resampling.BOX if square.width > size else Image.Resampling.BICUBIC
         x_NHWC[row], y_N[row] = np.asarray(square.resize((size, size), how)), label(target)

@@ -8,23 +8,45 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from rsviz.core.errors import UserError
+from rsviz.core.records import Count, Distance, Noise, read_record
 
 FILE = "under-attack.csv"
 ATTACKS = ("none", "f", "f and h")
 COLUMNS = ("setting", "attack", "index", "label", "predicted", "sigma")
 
 
+class AttackSettings(msgspec.Struct, frozen=True):
+    """How the images of a table were attacked and judged; see `under_attack.AttackedSpec`."""
+
+    sigmas: tuple[Noise, ...]
+    lams: tuple[float, ...]
+    eps: Distance
+    steps: int
+    draws: int
+    n: Count
+    seed: int
+
+
+class AttackHead(msgspec.Struct, frozen=True):
+    """What the first line of a table states; what else it holds is left out."""
+
+    spec: AttackSettings
+    images: tuple[int, ...]
+    checkpoint_sha256: str = ""
+    command: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class UnderAttack:
     """Which images each setting gets right under each attack, and the median level it chose."""
 
-    head: Mapping[str, Any]
+    head: AttackHead
     right: Mapping[tuple[str, str], NDArray[np.bool_]]
     sigma: Mapping[str, float]
 
@@ -58,8 +80,7 @@ def read(file: Path) -> UnderAttack:
     """
     try:
         first, *lines = file.read_text().splitlines()
-        head = json.loads(first.removeprefix("# "))
-        images, rows = head["images"], list(csv.DictReader(lines))
+        stated, rows = json.loads(first.removeprefix("# ")), list(csv.DictReader(lines))
         found: dict[tuple[str, str], dict[int, bool]] = {}
         levels: dict[str, list[float]] = {}
         for row in rows:
@@ -67,7 +88,8 @@ def read(file: Path) -> UnderAttack:
             found.setdefault(key, {})[int(row["index"])] = row["label"] == row["predicted"]
             if row["attack"] == "none":
                 levels.setdefault(row["setting"], []).append(float(row["sigma"]))
-        right = {key: np.array([of[i] for i in images]) for key, of in found.items()}
+        head = read_record(stated, AttackHead, f"{file} is no table of attacked images")
+        right = {key: np.array([of[i] for i in head.images]) for key, of in found.items()}
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"{file} is not a finished table of attacked images.") from None
     return UnderAttack(head, right, {s: float(np.median(v)) for s, v in levels.items()})

@@ -38,7 +38,7 @@ from rsviz.networks.classifiers import build, fold
 from rsviz.networks.inspection import multiply_adds
 from rsviz.smoothing import benchmark, engines
 from rsviz.smoothing.driver import default_chunks, drive
-from rsviz.smoothing.engines import INT8, Engine
+from rsviz.smoothing.engine import INT8, Engine, cores
 from rsviz.smoothing.noise import CHUNK, chunk
 from rsviz.smoothing.voters import Ask, MethodRun, Request
 
@@ -114,7 +114,7 @@ def _size(checkpoint: str) -> int:
 def _made(
     name: str, device: str
 ) -> tuple[dict[str, nn.Module], dict[Engine, dict[str, nn.Module]], float]:
-    """Return a network as the field has it, made ready by each engine, and its operations."""
+    """Return a network as the field runs it, ready in each engine, and its operations."""
     if NETWORKS[name]:
         checkpoint = catalog.usable(NETWORKS[name])
         if checkpoint.card.members:
@@ -220,7 +220,9 @@ def decide(
     data = datasets.load(checkpoint.card.dataset, "test")
     nets = engine_choice.load(checkpoint, device, engine)
     plain = _contiguous(weights.load_nets(checkpoint, device, ready=False))["classifier"]
-    sigma = float(checkpoint.card.sigma or 0.5)
+    sigma = checkpoint.card.sigma
+    if sigma is None:
+        raise UserError(f"{checkpoint.name} has no one noise level to ask about; take another.")
     seconds = field_seconds = 0.0
     contradictions = undecided = votes = 0
     for i in range(images):
@@ -318,7 +320,7 @@ def _machine(device: str) -> dict[str, Any]:
         named = [w for w in _cpuinfo() if w.startswith("model name")]
         name = named[0].partition(":")[2].strip() if named else platform.processor()
     arithmetic = torch.backends.cpu.get_cpu_capability()
-    return {"name": name, "cores": engines.cores(), "cpu": arithmetic, "torch": torch.__version__}
+    return {"name": name, "cores": cores(), "cpu": arithmetic, "torch": torch.__version__}
 
 
 def _cpuinfo() -> list[str]:

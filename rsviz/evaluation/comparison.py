@@ -1,4 +1,4 @@
-"""What stands beside what: curves of logs and papers, made alike where that can be done (no torch).
+"""Curves of logs and papers side by side, made comparable where possible (no torch).
 
 Shape suffixes: N images, R radii.
 """
@@ -19,17 +19,21 @@ from rsviz.core.spec import Norm
 from rsviz.data.catalog import PIXELS
 from rsviz.evaluation import curves
 from rsviz.evaluation.curves import Curve
-from rsviz.evaluation.logs import Log, images_of, subset, thin
+from rsviz.evaluation.logs import TWO_CLASS, Log, images_of, subset, thin, two_sided
 from rsviz.evaluation.published import Published
 
 FAR = 1.5
+TWO_CLASS_NOTE = (
+    "The two-class form: alpha/2 bounds p_A and alpha/2 the most-voted other class. It is another "
+    "protocol than the field's, which bounds p_A alone."
+)
 POINTS_MAX = 2_000  # of a curve drawn, whatever its largest radius
 Kind = Literal["measured here", "your log", "published"]
 PARTS = ("as measured", "first 500", "500-999", "every 20th")
 STEP, MARK = 0.025, 0.25  # curves are drawn every STEP of L2 radius, marked every MARK
 COLUMNS = (
     *("name", "kind", "method", "dataset", "network", "norm", "sigma", "subset", "images"),
-    *("n0", "n", "alpha", "acr", "ceiling", "radius", "accuracy", "low", "high"),
+    *("n0", "n", "alpha", "form", "acr", "ceiling", "radius", "accuracy", "low", "high"),
     *("source", "note"),
 )
 
@@ -38,7 +42,7 @@ COLUMNS = (
 class Entry:
     """One curve on the page, where it is from, and the log behind it where there is one.
 
-    ``flag`` is what must be said wherever its name stands.
+    ``flag`` is a warning shown wherever its name is.
     """
 
     curve: Curve
@@ -97,7 +101,7 @@ def cut(entries: Iterable[Entry], part: str) -> tuple[list[Entry], list[str]]:
 
 
 def equal_n(entries: Sequence[Entry], seed: int) -> tuple[list[Entry], list[str]]:
-    """Return entries with each log thinned to the smallest n of all, and what could not be."""
+    """Return entries with each log thinned to the smallest n, and why some could not be."""
     known = [e.curve.n for e in entries if e.curve.n]
     if not known:
         return list(entries), []
@@ -109,10 +113,31 @@ def equal_n(entries: Sequence[Entry], seed: int) -> tuple[list[Entry], list[str]
     return _attempt(entries, thinned)
 
 
-def marks(entries: Sequence[Entry]) -> dict[str, tuple[str, ...]]:
-    """Return for each entry by name in what it is unlike the first: norm, data set, images, ...
+def two_class(entries: Sequence[Entry]) -> tuple[list[Entry], list[str]]:
+    """Return the entries, each followed by its log in the two-class form, and what has no counts.
 
-    What is not known is unlike whatever it stands beside; see `unknown` for the first.
+    The one beside the other: its name says that it is another protocol than the field's.
+    """
+    made: list[Entry] = []
+    refused = []
+    for entry in entries:
+        made.append(entry)
+        if entry.log is None:
+            continue
+        try:
+            log = two_sided(entry.log)
+        except UserError as error:
+            refused.append(str(error))
+            continue
+        note = "; ".join(text for text in (entry.note, TWO_CLASS_NOTE) if text)
+        made.append(replace(entry, log=log, curve=curves.curve(log, radii(log)), note=note))
+    return made, refused
+
+
+def marks(entries: Sequence[Entry]) -> dict[str, tuple[str, ...]]:
+    """Return, by name, in what each entry differs from the first: norm, data set, images, ...
+
+    An unknown setting differs from every other; see `unknown` for the first entry.
     """
     questions: tuple[tuple[str, Callable[[Curve], object]], ...] = (
         ("norm", lambda c: c.norm),
@@ -121,6 +146,7 @@ def marks(entries: Sequence[Entry]) -> dict[str, tuple[str, ...]]:
         ("images", lambda c: c.subset),
         ("n", lambda c: c.n),
         ("alpha", lambda c: c.alpha),
+        ("form", lambda c: c.form),
     )
     marked = {}
     for entry in entries:
@@ -172,7 +198,8 @@ def envelopes(entries: Sequence[Entry]) -> list[Entry]:
         if e.kind != "published" and not (c.method and c.network and c.norm):
             continue
         paper = c.source if e.kind == "published" else (e.kind, family(e.checkpoint))
-        key = (paper, c.method, c.network, c.dataset, c.split, c.norm, c.subset, c.n, c.alpha)
+        radii_of = (c.norm, c.form)
+        key = (paper, c.method, c.network, c.dataset, c.split, radii_of, c.subset, c.n, c.alpha)
         groups.setdefault(key, []).append(e)
     return [
         _envelope(group)
@@ -254,6 +281,7 @@ def table(entries: Sequence[Entry], at_R: Sequence[float]) -> list[dict[str, obj
                 "count": c.images or None,
                 "n": c.n,
                 "alpha": c.alpha,
+                "form": c.form,
                 "sigma": c.sigma,
                 "method": c.method or None,
                 "network": c.network or None,
@@ -323,7 +351,7 @@ def _envelope(group: Sequence[Entry]) -> Entry:
     whose = first.source.split(",")[0] if group[0].kind == "published" else first.network
     curve = replace(
         first,
-        name=f"best over σ: {first.method} {whose}",
+        name=f"best over σ: {first.method} {whose}{TWO_CLASS if first.two_class else ''}",
         radius_R=tuple(radius_R),
         accuracy_R=tuple(best_R),
         low_R=unknown,

@@ -3,10 +3,10 @@
 Certified accuracy at r is the share of **all** images, abstentions included, that are correct with
 radius >= r; ACR is the mean of radius * correct over all images. `logs` reads them.
 
-Shape suffixes: N images, R radii, F flips of all signs, M tests judged together.
+Shape suffixes: N images, R radii, B resamples, F flips of all signs, M tests judged together.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,8 +18,9 @@ from rsviz.core.radius import ceiling
 from rsviz.core.spec import Norm
 from rsviz.evaluation.logs import Log, images_of
 
-# Where certified accuracy is told unless others are asked for.
+# Radii at which certified accuracy is given by default.
 RADII = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
+BATCH = 500_000  # images drawn at once by the bootstrap
 RADII_LINF = tuple(k / 255 for k in (0, 0.5, 1, 1.5, 2, 3, 4, 6, 8))
 
 
@@ -45,12 +46,13 @@ def acr_interval(
 
 @dataclass(frozen=True)
 class Curve:
-    """Certified accuracy against radius of one log, and all that decides what it compares to.
+    """Certified accuracy against radius of one log, and what decides if it can be compared.
 
     ``radius_R`` and ``accuracy_R`` are equally long, accuracy in [0, 1] over **all** images,
     abstentions included; ``low_R`` and ``high_R`` bound it with 95 % binomial confidence.
     ``ceiling`` is the largest radius that n votes can certify, None when it is not known. A setting
-    that is not known is None, or an empty text.
+    that is not known is None, or an empty text. ``two_class``: radii are in the two-class form,
+    another protocol than the field's.
     """
 
     name: str
@@ -72,15 +74,21 @@ class Curve:
     alpha: float | None = None
     ceiling: float | None = None
     source: str = ""
+    two_class: bool = False
+
+    @property
+    def form(self) -> str:
+        """The form of the theorem that radii are read in."""
+        return "two-class" if self.two_class else "one-sided"
 
 
 def curve(log: Log, radii: Sequence[float]) -> Curve:
     """Return certified accuracy at each radius, with 95 % binomial intervals, and the ACR."""
     correct_R = [int(np.sum(log.correct_N & (log.radius_N >= r))) for r in radii]
     interval_R = [binomial_interval(k, len(log)) for k in correct_R]
-    top = None
-    if log.norm is Norm.L2 and log.sigma and log.n and log.alpha:
-        top = ceiling(log.sigma, log.n, log.alpha)
+    top, alpha = None, (log.alpha or 0) / (2 if log.two_class else 1)
+    if log.norm is Norm.L2 and log.sigma and log.n and alpha:
+        top = ceiling(log.sigma, log.n, alpha)
     elif log.norm is Norm.L2 and log.sigma_N is not None and log.n and log.alpha:
         top = ceiling(float(log.sigma_N.max()), log.n, log.alpha)
     return Curve(
@@ -103,6 +111,7 @@ def curve(log: Log, radii: Sequence[float]) -> Curve:
         alpha=log.alpha,
         ceiling=top,
         source=log.source,
+        two_class=log.two_class,
     )
 
 
@@ -120,8 +129,8 @@ def to_dict(curve: Curve) -> dict[str, Any]:
 def comparable(curves: Sequence[Curve]) -> list[str]:
     """Return in words every reason why these curves must not be compared; none is an empty list.
 
-    Norm, data set, split, images, n and alpha must agree and be known; sigma, method and network
-    are what is compared.
+    Norm, data set, split, images, n, alpha and the form that radii are read in must agree and be
+    known; sigma, method and network are what is compared.
     """
     questions: tuple[tuple[str, Callable[[Curve], Any], str], ...] = (
         ("norm", lambda c: c.norm and str(c.norm), "compare one norm at a time"),
@@ -130,6 +139,7 @@ def comparable(curves: Sequence[Curve]) -> list[str]:
         ("images", lambda c: c.subset, "cut them to the same images"),
         ("n", lambda c: c.n and f"{c.n:,}", "re-read the counts of the larger at the smaller n"),
         ("alpha", lambda c: c.alpha and f"{c.alpha:g}", "re-read the counts at one alpha"),
+        ("form", lambda c: c.form, "read all counts in one form"),
     )
     reasons = []
     for what, value, remedy in questions if len(curves) > 1 else ():
@@ -178,13 +188,19 @@ def bootstrap(
     values_N: np.ndarray, generator: np.random.Generator, resamples: int = 2_000
 ) -> tuple[float, float, float]:
     """Return the mean of values and its 95 % percentile bootstrap interval (low, high)."""
-    size = len(values_N)
-    means = [values_N[generator.integers(size, size=size)].mean() for _ in range(resamples)]
-    low, high = np.quantile(means, (0.025, 0.975))
+    means = [values_N[i_BN].mean(1) for i_BN in _drawn(len(values_N), generator, resamples)]
+    low, high = np.quantile(np.concatenate(means), (0.025, 0.975))
     return float(values_N.mean()), float(low), float(high)
 
 
-def exchange_p(values_N: np.ndarray, generator: np.random.Generator, flips: int = 50_000) -> float:
+def _drawn(size: int, generator: np.random.Generator, resamples: int) -> Iterator[np.ndarray]:
+    """Yield indices of images drawn with replacement, a batch of resamples at a time."""
+    batch = max(1, BATCH // size)
+    for start in range(0, resamples, batch):
+        yield generator.integers(size, size=(min(batch, resamples - start), size))
+
+
+def exchange_p(values_N: np.ndarray, generator: np.random.Generator, flips: int = 20_000) -> float:
     """Return the two-sided p-value of 'a and b may be exchanged image by image', from a - b.
 
     Under it every difference is as likely with the other sign, so that |sum| is compared with that
@@ -222,3 +238,33 @@ def won(log: Log, radius: float | None) -> np.ndarray:
     if radius is None:
         return log.radius_N * log.correct_N
     return (log.correct_N & (log.radius_N >= radius)).astype(float)
+
+
+def won_by_envelope(logs: Sequence[Log]) -> np.ndarray:
+    """Return what each image adds to the area under the best, at each radius, of several curves.
+
+    At every radius the log with the highest certified accuracy there answers for all images; its
+    mean over images is the integral of max_l accuracy_l(r) dr, at least the largest ACR of one.
+    """
+    ends_R = np.unique(np.concatenate([log.radius_N[log.correct_N] for log in logs]))
+    ends_R = ends_R[ends_R > 0]
+    reach = [np.sort(np.where(log.correct_N, log.radius_N, -1.0)) for log in logs]
+    above_LR = np.array([len(r) - np.searchsorted(r, ends_R, side="left") for r in reach])
+    best_R, step_R = above_LR.argmax(0), np.diff(ends_R, prepend=0.0)
+    won_N = np.zeros(len(logs[0]))
+    for which, log in enumerate(logs):
+        until_R = np.concatenate([[0.0], np.cumsum(step_R * (best_R == which))])
+        until_N = until_R[np.searchsorted(ends_R, log.radius_N, side="right")]
+        won_N += np.where(log.correct_N, until_N, 0.0)
+    return won_N
+
+
+def ratio_interval(
+    a_N: np.ndarray, b_N: np.ndarray, generator: np.random.Generator, resamples: int = 2_000
+) -> tuple[float, float, float]:
+    """Return mean(a) / mean(b) - 1 and its 95 % bootstrap interval (low, high), pairs resampled."""
+    drawn = _drawn(len(a_N), generator, resamples)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = [a_N[i_BN].mean(1) / b_N[i_BN].mean(1) - 1 for i_BN in drawn]
+        low, high = np.quantile(np.concatenate(found), (0.025, 0.975))
+        return float(a_N.mean() / b_N.mean() - 1), float(low), float(high)

@@ -2,7 +2,8 @@
 
 Line 1 of a log is ``# `` and a JSON object with every setting and hash; then a CSV table with one
 row an image, in the order they finished. Methods that decide more than a class keep it as JSON in a
-column, ``detail``. Each row ends in a check, see `row_checks`.
+column ``detail``; where one radius is asked for, a column ``answer`` says what the votes settle
+(`evaluation.answers`). Each row ends in a check, see `row_checks`.
 
 Shape suffixes: C channels, H height, W width, K classes.
 """
@@ -10,6 +11,7 @@ Shape suffixes: C channels, H height, W width, K classes.
 import csv
 import hashlib
 import json
+import math
 import os
 import shlex
 import threading
@@ -23,12 +25,15 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from rsviz.certification.certify import sigma_of
 from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.core import decision
 from rsviz.core.errors import UserError
 from rsviz.core.files import check_out_file, read_bytes, shown, sole_writer, write_whole
 from rsviz.core.progress import ProgressLine
 from rsviz.core.radius import down
 from rsviz.core.spec import Bound, Certificate, Norm, RunSpec
+from rsviz.data.catalog import INPUT_SIZE
 from rsviz.data.datasets import Dataset
 from rsviz.data.images import image_id
 from rsviz.evaluation import row_checks
@@ -36,7 +41,7 @@ from rsviz.evaluation.logs import COLUMNS, FORMAT, LOG_BYTES
 from rsviz.methods.registry import METHODS
 from rsviz.smoothing import engines
 from rsviz.smoothing.driver import default_chunks, drive, path
-from rsviz.smoothing.engines import REFERENCE
+from rsviz.smoothing.engine import REFERENCE
 from rsviz.smoothing.voters import MethodRun, Request
 
 
@@ -45,7 +50,8 @@ class EvaluationSpec:
     """Which images are certified and how; the head of the log.
 
     ``sigma`` is None where the method chooses it for each image. ``every`` k takes images 0, k, 2k,
-    ...; ``first`` m takes images 0 to m-1; exactly one is set.
+    ...; ``first`` m takes images 0 to m-1; exactly one is set. With ``until_radius`` the votes of
+    an image end as soon as it is settled whether this radius is certified, and n is the most.
     """
 
     name: str
@@ -65,6 +71,7 @@ class EvaluationSpec:
     bound: str = Bound.CLOPPER_PEARSON
     settings: tuple[tuple[str, float | str], ...] = ()
     engine: str = str(REFERENCE)
+    until_radius: float | None = None
 
     def __post_init__(self) -> None:
         if (self.every is None) == (self.first is None):
@@ -72,8 +79,8 @@ class EvaluationSpec:
         if (self.every or self.first or 0) < 1:
             raise UserError("every and first must be at least 1.")
         # Refused now and not at the first image.
-        sigma = 1.0 if self.sigma is None else self.sigma
-        RunSpec("", "", sigma, n0=self.n0, n=self.n, alpha=self.alpha, seed=self.seed)
+        given = {name: getattr(self, name) for name in ("n0", "n", "alpha", "seed", "until_radius")}
+        RunSpec("", "", self.sigma, **given)
 
     def indices(self, size: int) -> range:
         """Return the indices of the images, out of ``size``."""
@@ -86,7 +93,7 @@ class EvaluationSpec:
         return RunSpec(
             image=data.image_name(index),
             checkpoint=self.name,
-            sigma=self.sigma or 1.0,  # not used where the method chooses it
+            sigma=self.sigma,
             method=self.method,
             checkpoint_sha256=self.checkpoint_sha256,
             n0=self.n0,
@@ -95,6 +102,7 @@ class EvaluationSpec:
             bound=Bound(self.bound),
             seed=self.seed,
             settings=self.settings,
+            until_radius=self.until_radius,
         )
 
 
@@ -107,16 +115,19 @@ def spec_for(checkpoint: Checkpoint, sigma: float | None, **settings: Any) -> Ev
     card = checkpoint.card
     method = METHODS[card.method]
     given = dict(card.run) | dict(settings.pop("settings", ()))
-    if method.chooses_sigma and sigma is not None:
-        raise UserError(f"{method.title} chooses the noise of each image; leave --sigma out.")
     if settings.get("split") == "validation" and card.split != "fit":
         raise UserError(
             f"{checkpoint.name} has seen the validation images; train one with --split fit."
         )
-    if sigma is None:
-        sigma = card.sigma
-    if sigma is None and not method.chooses_sigma:
-        raise UserError(f"{checkpoint.name} was trained for many noise levels; give --sigma.")
+    sigma = sigma_of(checkpoint, sigma)
+    if (radius := settings.get("until_radius")) is not None:
+        if sigma is None:
+            raise UserError(
+                f"{method.title} reads its radius from several counts, so no one of them can end "
+                "early by a radius; leave --until-radius out."
+            )
+        d = 3 * INPUT_SIZE[card.dataset] ** 2 if method.norm is Norm.LINF else 1
+        decision.plan(radius * math.sqrt(d) / sigma, settings["n"], settings["alpha"])
     return EvaluationSpec(
         name=checkpoint.name,
         dataset=card.dataset,
@@ -150,11 +161,6 @@ class Standing:
     def rate(self) -> float:
         """Images a second, of those certified here."""
         return self.here / max(self.seconds, 1e-9)
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Seconds to go at this rate; None before there is one."""
-        return (self.planned - self.done) / self.rate if self.here else None
 
 
 def evaluate(
@@ -238,7 +244,7 @@ def requests(
 def row(
     index: int, label: int, certificate: Certificate, seconds: float, logged: Sequence[str] = ()
 ) -> Sequence[object]:
-    """Return one line of a log, in the order of `COLUMNS`, and what is ``logged`` of its detail."""
+    """Return one line of a log, in the order of `columns_of`: ``logged`` is kept of its detail."""
     decided = certificate.predicted is not None and not certificate.abstained
     predicted = certificate.predicted if decided else -1
     detail = {name: certificate.detail[name] for name in logged if name in certificate.detail}
@@ -253,6 +259,7 @@ def row(
         certificate.n,
         f"{seconds:.3f}",
         *([json.dumps(detail)] if logged else []),
+        *([certificate.detail["answer"]] if certificate.until_radius is not None else []),
     )
 
 
@@ -313,7 +320,7 @@ def open_log(
         raise UserError(
             f"{shown(out)} is not a log of rsviz, or is damaged; choose another --out."
         ) from None
-    new = json.loads(json.dumps(asdict(spec))) | {"path": where}  # as a log holds it
+    new = json.loads(json.dumps(_head(spec))) | {"path": where}  # as a log holds it
     old = {"settings": [], "engine": str(REFERENCE)} | old  # of early logs
     if unlike := [key for key, value in new.items() if old.get(key) != value]:
         raise UserError(
@@ -326,8 +333,12 @@ def open_log(
 
 
 def columns_of(spec: EvaluationSpec) -> tuple[str, ...]:
-    """Return the columns of a log: those of all, and ``detail`` where its method decides more."""
-    return COLUMNS + (("detail",) if METHODS[spec.method].logged else ())
+    """Return the columns of a log: those of all, and ``detail`` where its method decides more.
+
+    The log of a question has its ``answer`` too.
+    """
+    more = ("detail",) * bool(METHODS[spec.method].logged)
+    return COLUMNS + more + ("answer",) * (spec.until_radius is not None)
 
 
 def head_of(spec: EvaluationSpec, place: Mapping[str, str], command: str) -> str:
@@ -335,15 +346,23 @@ def head_of(spec: EvaluationSpec, place: Mapping[str, str], command: str) -> str
 
     Its rows are to be written with checks (`row_checks`).
     """
-    settings = asdict(spec) | dict(place) | {"command": command}
+    settings = _head(spec) | dict(place) | {"command": command}
     head = {"format": FORMAT, row_checks.CHECK: row_checks.KIND, "spec": settings}
     return f"# {json.dumps(head)}\n{','.join((*columns_of(spec), row_checks.CHECK))}\n"
+
+
+def _head(spec: EvaluationSpec) -> dict[str, Any]:
+    """Return the settings as a head holds them: a log of the field's protocol asks no question."""
+    settings = asdict(spec)
+    if spec.until_radius is None:
+        del settings["until_radius"]
+    return settings
 
 
 def log_path(spec: EvaluationSpec, device: str) -> Path:
     """Return the log of a run: the same settings on the same arithmetic go on in it."""
     where = path(device, default_chunks(device))
-    text = json.dumps(asdict(spec) | {"path": where}, sort_keys=True)
+    text = json.dumps(_head(spec) | {"path": where}, sort_keys=True)
     return log_folder() / f"{spec.name}-{hashlib.sha256(text.encode()).hexdigest()[:10]}.csv"
 
 

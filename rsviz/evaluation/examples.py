@@ -58,7 +58,8 @@ class Judged:
     @property
     def sigma(self) -> float:
         """The noise the certificate was made with."""
-        return float(self.certificate.sigma or 0)
+        assert self.certificate.sigma is not None  # `same_image` refuses others
+        return self.certificate.sigma
 
     @property
     def correct(self) -> bool:
@@ -88,6 +89,8 @@ def _same_image(folder: Path) -> tuple[Judged, Judged]:
         text = (folder / FILE).read_text()
         rows = {row["preset"]: row["certificate"] for row in json.loads(text)}
         found = [Certificate.from_json(json.dumps(rows[name])) for name in ("certain", "noisy")]
+        if any(c.sigma is None for c in found):
+            raise ValueError("made at no one noise level")
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise UserError(
             f"The examples stored with {NETWORK} cannot be read; restore checkpoints/{NETWORK}."

@@ -10,7 +10,6 @@ Shape suffixes: N images, K classes.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +17,10 @@ from numpy.typing import NDArray
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
 from rsviz.core.files import check_out_file, shown, write_whole
-from rsviz.core.spec import Bound, Certificate, Norm, RunSpec, Votes
+from rsviz.core.spec import Certificate, RunSpec, Votes
 from rsviz.evaluation import row_checks
 from rsviz.evaluation.evaluate import EvaluationSpec, head_of, row
-from rsviz.evaluation.logs import Log, own_rows
+from rsviz.evaluation.logs import LogHead, LogRow, own_rows
 from rsviz.methods import multiscale
 from rsviz.methods.registry import METHODS
 
@@ -35,7 +34,7 @@ class LevelVotes:
     ``head`` is that of the log, or of the first of several; ``seconds_N`` are of all levels.
     """
 
-    head: Mapping[str, Any]
+    head: LogHead
     index_N: NDArray[np.int64]
     label_N: NDArray[np.int64]
     seconds_N: NDArray[np.float64]
@@ -52,10 +51,10 @@ def of_log(file: Path) -> LevelVotes:
         It is no such log, or was not asked for every level.
     """
     head, rows = own_rows(file)
-    method = METHODS.get(head["method"])
+    method = METHODS.get(head.method)
     how = None
     if method is not None and method.options is multiscale.Options:
-        how = multiscale.Options(**dict(head.get("settings", ())))
+        how = multiscale.Options(**dict(head.settings))  # type: ignore[arg-type]  # they check it
     if how is None or not how.asks_all:
         raise UserError(
             f"{shown(file.name)} holds no votes of every level; measure with --set ask=every."
@@ -63,11 +62,11 @@ def of_log(file: Path) -> LevelVotes:
     votes = []
     for r in rows:
         found: dict[str, Votes] = {}
-        for name, stage, n in (("counts0", "select", head["n0"]), ("counts", "bound", head["n"])):
-            for level, counts in r["detail"][name].items():
+        for name, stage, n in (("counts0", "select", head.n0), ("counts", "bound", head.n)):
+            for level, counts in r.detail[name].items():
                 found |= _votes(f"{stage}-{level}", counts, n)
         votes.append(found)
-    return _table(head, rows, votes, how.s_L[::-1], [float(r["seconds"]) for r in rows])
+    return _table(head, rows, votes, how.s_L[::-1], [r.seconds for r in rows])
 
 
 def of_fixed(files: Sequence[Path]) -> LevelVotes:
@@ -82,26 +81,26 @@ def of_fixed(files: Sequence[Path]) -> LevelVotes:
     heads = [head for head, _ in read]
     first = heads[0]
     for file, head in zip(files, heads, strict=True):
-        if head["method"] in METHODS and METHODS[head["method"]].chooses_sigma:
+        if head.method in METHODS and METHODS[head.method].chooses_sigma:
             raise UserError(f"{shown(file)} is not a log of plain smoothing at one level.")
-        if unlike := [key for key in SAME if head.get(key) != first.get(key)]:
+        if unlike := [key for key in SAME if getattr(head, key) != getattr(first, key)]:
             raise UserError(f"{shown(files[0])} and {shown(file)} differ in {', '.join(unlike)}.")
-    level_L = tuple(sorted({float(head["sigma"]) for head in heads}))
+    level_L = tuple(sorted({head.sigma for head in heads if head.sigma is not None}))
     if len(level_L) < len(files):
         raise UserError("Two of these logs are of the same level; give one for each.")
-    by_index = [{int(r["index"]): r for r in rows} for _, rows in read]
+    by_index = [{r.index: r for r in rows} for _, rows in read]
     if len({frozenset(table) for table in by_index}) > 1:
         raise UserError("These logs do not hold the same images.")
     votes, seconds = [], []
     for index in by_index[0]:
         found: dict[str, Votes] = {}
         for head, table in zip(heads, by_index, strict=True):
-            level = f"{head['sigma']:g}"
+            level = f"{head.sigma:g}"
             for name, stage, n in (("counts0", "select", "n0"), ("counts", "bound", "n")):
-                counts = [int(k) for k in table[index][name].split()]
-                found |= _votes(f"{stage}-{level}", counts, head[n])
+                counts = getattr(table[index], name)
+                found |= _votes(f"{stage}-{level}", counts, getattr(head, n))
         votes.append(found)
-        seconds.append(sum(float(table[index]["seconds"]) for table in by_index))
+        seconds.append(sum(table[index].seconds for table in by_index))
     return _table(first, list(by_index[0].values()), votes, level_L, seconds)
 
 
@@ -110,16 +109,16 @@ def _votes(stage: str, counts: Sequence[int], n: int) -> dict[str, Votes]:
 
 
 def _table(
-    head: Mapping[str, Any],
-    rows: Sequence[Mapping[str, Any]],
+    head: LogHead,
+    rows: Sequence[LogRow],
     votes: Sequence[Mapping[str, Votes]],
     level_L: tuple[float, ...],
     seconds: Sequence[float],
 ) -> LevelVotes:
     """Return the votes in the order of the images."""
-    index_N = np.array([int(r["index"]) for r in rows])
+    index_N = np.array([r.index for r in rows])
     order_N = np.argsort(index_N)
-    label_N = np.array([int(r["label"]) for r in rows])
+    label_N = np.array([r.label for r in rows])
     return LevelVotes(
         head,
         index_N[order_N],
@@ -142,40 +141,17 @@ def certificates(
     levels = {"levels": ",".join(f"{s:g}" for s in votes.level_L)}
     spec = RunSpec(
         image="",
-        checkpoint=head["name"],
-        sigma=1.0,  # not used
+        checkpoint=head.name or "",
+        sigma=None,
         method="multiscale",
-        n0=head["n0"],
-        n=head["n"],
-        alpha=head["alpha"] if alpha is None else alpha,
-        bound=Bound(head.get("bound", Bound.CLOPPER_PEARSON)),
-        seed=head["seed"],
+        n0=head.n0,
+        n=head.n,
+        alpha=head.alpha if alpha is None else alpha,
+        bound=head.bound,
+        seed=head.seed,
         settings=tuple(sorted((levels | dict(settings or {})).items())),
     )
     return [multiscale.read(found, spec) for found in votes.votes_N]
-
-
-def as_log(votes: LevelVotes, read: Sequence[Certificate], name: str) -> Log:
-    """Return certificates of these images as a log, for curves and comparisons."""
-    head = votes.head
-    predicted_N = np.array([-1 if c.abstained else c.predicted for c in read])
-    return Log(
-        name=name,
-        index_N=votes.index_N,
-        label_N=votes.label_N,
-        predicted_N=predicted_N,
-        radius_N=np.array([c.radius for c in read]),
-        correct_N=predicted_N == votes.label_N,
-        norm=Norm.L2,
-        dataset=head["dataset"],
-        split=head.get("split", "test"),
-        method="multiscale",
-        network=head["network"],
-        n0=head["n0"],
-        n=head["n"],
-        alpha=read[0].alpha,
-        bound=Bound(head.get("bound", Bound.CLOPPER_PEARSON)),
-    )
 
 
 def assemble(
@@ -183,7 +159,7 @@ def assemble(
 ) -> None:
     """Write the log of Multiscale that evaluating it would write, from logs of its fixed levels.
 
-    The votes are theirs, and so is the arithmetic the new log names.
+    Votes and arithmetic are those of the given logs.
 
     Raises
     ------
@@ -191,7 +167,7 @@ def assemble(
         A log is of another network, level, image or noise, or there is one already.
     """
     votes = of_fixed(files)
-    sha256 = {head["sigma"]: head["checkpoint_sha256"] for head, _ in map(own_rows, files)}
+    sha256 = {head.sigma: head.checkpoint_sha256 for head, _ in map(own_rows, files)}
     parts = checkpoint.card.parts
     how = multiscale.Options(**dict(spec.settings))  # type: ignore[arg-type]
     if votes.level_L != how.s_L[::-1]:
@@ -201,12 +177,12 @@ def assemble(
         if part.get("sha256") != sha256[level]:
             raise UserError(f"The log of level {level:g} is of another network.")
     asked = {key: value for key, value in vars(spec).items() if key in SAME}
-    if unlike := [key for key, value in asked.items() if votes.head.get(key) != value]:
+    if unlike := [key for key, value in asked.items() if getattr(votes.head, key) != value]:
         raise UserError(f"The logs are of another {', '.join(unlike)} than asked for.")
     check_out_file(out)
     if out.exists():
         raise UserError(f"{shown(out)} is there already; choose another --out.")
-    place = {key: votes.head[key] for key in ("device", "dtype", "path", "torch")}
+    place = {key: getattr(votes.head, key) for key in ("device", "dtype", "path", "torch")}
     logged = METHODS[spec.method].logged
     read = certificates(votes, dict(spec.settings), spec.alpha)  # type: ignore[arg-type]
     known = zip(*(v.tolist() for v in (votes.index_N, votes.label_N, votes.seconds_N)), strict=True)

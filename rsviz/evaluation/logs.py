@@ -19,11 +19,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from rsviz.core.bounds import lower
+from rsviz.core.bounds import lower, upper
 from rsviz.core.errors import UserError
 from rsviz.core.files import read_bytes, shown
-from rsviz.core.radius import radius_l2
-from rsviz.core.records import Noise, read_record
+from rsviz.core.radius import radius_l2, radius_two_sided
+from rsviz.core.records import Count, Distance, Noise, read_record
 from rsviz.core.spec import SIGMA_MAX, Bound, Norm, RunSpec, Votes
 from rsviz.data.catalog import SPLITS
 from rsviz.evaluation import row_checks
@@ -34,6 +34,7 @@ LOG_BYTES = 256 << 20  # of a file; a row of ImageNet has 4 kB
 ABSTAIN = -1
 TORN = "a last line that is torn left out"
 _COUNT = re.compile(r"\d{1,9}", re.ASCII)
+TWO_CLASS = ", two-class"  # ends the name of whatever is read so
 _WHOLE = re.compile(r"[+-]?\d{1,12}(\.0*)?", re.ASCII)
 # Own logs print radii to six digits; those that agree so far are a reading of the counts.
 _PRINTED = 2e-6
@@ -48,8 +49,9 @@ class Log:
     ``chosen_N`` and ``counts_NK`` are the class of the n0 votes and the counts of the n fresh ones,
     None where the log does not have them or its radii are not a reading of them alone. ``sigma_N``
     is the noise of each image where a log has a column of it. An unknown setting is None, or an
-    empty text. ``checked`` says of a log of rsviz whether its rows have checks, which fit; of a
-    table of the field it is None. ``notes`` say what was left out or read in another way than it
+    empty text. ``two_class``: radii are read in the two-class form (`two_sided`), another protocol
+    than the field's. ``checked`` says of a log of rsviz whether its rows have checks, which fit; of
+    a table of the field it is None. ``notes`` say what was left out or read in another way than it
     stands there.
     """
 
@@ -75,6 +77,7 @@ class Log:
     source: str = ""
     checkpoint_sha256: str = ""
     checked: bool | None = None
+    two_class: bool = False
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -93,8 +96,24 @@ def read_log(path: Path | str, **settings: Any) -> Log:
     return parse_log(read_bytes(path, LOG_BYTES), shown(path.stem), shown(path.name), **settings)
 
 
-def own_rows(path: Path | str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return the settings of a log of rsviz and its rows, ``detail`` decoded where it has any.
+class LogRow(msgspec.Struct, frozen=True):
+    """One row of a log of rsviz, with the counts that its certificate was read from.
+
+    ``predicted`` is -1 where it abstained; ``detail`` is what the method keeps beside the class.
+    """
+
+    index: int
+    label: int
+    predicted: int
+    radius: Distance
+    counts0: tuple[Count, ...]
+    counts: tuple[Count, ...]
+    seconds: float
+    detail: dict[str, Any] = {}
+
+
+def own_rows(path: Path | str) -> tuple["LogHead", list[LogRow]]:
+    """Return the head of a log of rsviz and its rows.
 
     Raises
     ------
@@ -102,15 +121,27 @@ def own_rows(path: Path | str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         The file cannot be read, or is no log of rsviz.
     """
     path = Path(path)
-    held = len(read_log(path))  # refuses in words what is not one
+    held = len(read_log(path))  # refuses a file that is not one, in words
     lines, _ = split_lines(decode(read_bytes(path, LOG_BYTES), shown(path.name)))
     if not lines[0].startswith("# {"):
         raise UserError(f"{shown(path.name)} is no log of rsviz: it states no settings.")
-    rows: list[dict[str, Any]] = list(csv.DictReader(lines[1:]))[:held]  # without a torn last one
-    for row in rows:
-        if "detail" in row:
-            row["detail"] = json.loads(row["detail"])
-    return json.loads(lines[0].removeprefix("# "))["spec"], rows
+    what = f"{shown(path.name)} is not a complete log of rsviz"
+    table = list(csv.DictReader(lines[1:]))[:held]  # without a torn last one
+    return read_head(lines[0], path.name), [_own_row(cells, what) for cells in table]
+
+
+def _own_row(cells: Mapping[str, str], what: str) -> LogRow:
+    """Read one row, as `evaluate.row` writes it."""
+    try:
+        plain = {
+            **{name: int(cells[name]) for name in ("index", "label", "predicted")},
+            **{name: float(cells[name]) for name in ("radius", "seconds")},
+            **{name: [int(k) for k in cells[name].split()] for name in ("counts0", "counts")},
+            "detail": json.loads(cells.get("detail") or "{}"),
+        }
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(f"{what}: {_short(error)}.") from None
+    return read_record(plain, LogRow, what)
 
 
 def parse_log(data: bytes | str, name: str, source: str = "", **settings: Any) -> Log:
@@ -139,7 +170,7 @@ def state(log: Log, **settings: Any) -> Log:
     if log.sigma_N is not None:
         given.pop("sigma", None)
     known = {k: v for k, v in given.items() if k in ("n0", "n", "alpha")}
-    RunSpec("", "", given.get("sigma", 1.0), **known)
+    RunSpec("", "", given.get("sigma"), **known)
     if given.get("split", "test") not in SPLITS:
         raise UserError(f"split must be one of {', '.join(SPLITS)}, but is {given['split']!r}.")
     if "norm" in given:
@@ -166,7 +197,7 @@ def unstated(log: Log) -> tuple[str, ...]:
 
 
 def unprotected(log: Log) -> str:
-    """Say of a log of rsviz whose rows have no checks that a change of it would not be seen."""
+    """Warn about a log of rsviz whose rows have no checks: a change of it would not be seen."""
     if log.checked is not False:
         return ""
     return "made before rows had checks, so that a change of them would not be seen"
@@ -194,6 +225,28 @@ def thin(log: Log, n: int, generator: np.random.Generator) -> Log:
     counts_NK = np.array([draw(counts_K, n, method="marginals") for counts_K in log.counts_NK])
     source = f"{log.source}, thinned from n = {log.n:,}"
     return _reread(replace(log, counts_NK=counts_NK, n=n, source=source))
+
+
+def two_sided(log: Log) -> Log:
+    """Return the log read in the two-class form of `core.reading.two_sided`; its name says so.
+
+    Of each image alpha/2 bounds p_A from below and alpha/2 the probability of the most-voted other
+    class from above, from the votes that are there already. It is another protocol than the
+    field's, which bounds p_A alone.
+
+    Raises
+    ------
+    UserError
+        The log has no counts to read.
+    """
+    if log.two_class:
+        return log
+    if log.counts_NK is None:
+        raise UserError(
+            f"{log.name} cannot be read in the two-class form: its log has no vote counts from "
+            "which its radii follow."
+        )
+    return _reread(replace(log, name=f"{log.name}{TWO_CLASS}", two_class=True))
 
 
 def subset(log: Log, images: str) -> Log:
@@ -237,6 +290,11 @@ def images_of(log: Log) -> str:
 def _own(lines: list[str], ended: bool, name: str, source: str) -> Log:
     """Read a log of rsviz, leaving out a last line that a kill tore."""
     spec = read_head(lines[0], name)
+    if spec.until_radius is not None:
+        raise UserError(
+            f"{name} answers one question of each image, whether radius {spec.until_radius:g} is "
+            "certified, so it has no curve; 'python -m rsviz curves' says what came of it."
+        )
     notes: tuple[str, ...] = ()
     checked = row_checks.has_checks(_json(lines[0]), (*lines, "")[1], name)
     if checked:
@@ -266,7 +324,8 @@ def _own(lines: list[str], ended: bool, name: str, source: str) -> Log:
 class LogHead(msgspec.Struct, frozen=True):
     """The run that the head of a log of rsviz states; what else it holds is left out.
 
-    ``sigma`` is None where a method chooses it. Early logs lack what has a default here.
+    ``sigma`` is None where a method chooses it. ``device``, ``dtype``, ``path`` and ``torch`` say
+    where votes were counted. Early logs lack what has a default here.
     """
 
     dataset: str
@@ -285,10 +344,15 @@ class LogHead(msgspec.Struct, frozen=True):
     bound: Bound = Bound.CLOPPER_PEARSON
     checkpoint_sha256: str = ""
     settings: tuple[tuple[str, float | int | str], ...] = ()
+    until_radius: Distance | None = None
+    device: str = ""
+    dtype: str = ""
+    path: str = ""
+    torch: str = ""
+    command: str = ""
 
     def __post_init__(self) -> None:
-        sigma = 1.0 if self.sigma is None else self.sigma
-        RunSpec("", "", sigma, n0=self.n0, n=self.n, alpha=self.alpha)  # it checks the ranges
+        RunSpec("", "", self.sigma, n0=self.n0, n=self.n, alpha=self.alpha)  # it checks the ranges
 
 
 def _json(line: str) -> Any:
@@ -517,17 +581,27 @@ def _reread(log: Log) -> Log:
     """Return the log with predictions and radii read from its counts at its n, alpha and bound."""
     assert log.counts_NK is not None and log.chosen_N is not None
     assert log.n is not None and log.alpha is not None and log.sigma is not None
-    k_N = np.take_along_axis(log.counts_NK, log.chosen_N[:, None], axis=1)[:, 0]
-    p_a_lower = {}
-    for k in set(k_N.tolist()):
-        votes = Votes("bound", (k, log.n - k), log.n, "complete")
-        p_a_lower[k] = lower(votes, k, log.alpha, log.bound)
-    predicted_N = np.array(
-        [c if p_a_lower[k] > 0.5 else ABSTAIN for c, k in zip(log.chosen_N, k_N, strict=True)]
-    )
-    radius_N = np.array([radius_l2(log.sigma, p_a_lower[k]) for k in k_N])
+    chosen_N1 = log.chosen_N[:, None]
+    k_N = np.take_along_axis(log.counts_NK, chosen_N1, axis=1)[:, 0]
+    others_NK = log.counts_NK.copy()
+    np.put_along_axis(others_NK, chosen_N1, 0, axis=1)
+    pairs = list(zip(k_N.tolist(), others_NK.max(axis=1).tolist(), strict=True))
+    radius = {pair: _radius(log, *pair) for pair in set(pairs)}
+    radius_N = np.array([radius[pair] for pair in pairs])
+    predicted_N = np.where(radius_N > 0, log.chosen_N, ABSTAIN)
     correct_N = predicted_N == log.label_N
     return replace(log, predicted_N=predicted_N, radius_N=radius_N, correct_N=correct_N)
+
+
+def _radius(log: Log, k: int, other: int) -> float:
+    """Return the radius of k votes for the class and ``other`` for the most-voted other one."""
+    assert log.n is not None and log.alpha is not None and log.sigma is not None
+    votes = Votes("bound", (k, log.n - k), log.n, "complete")
+    if not log.two_class:
+        return radius_l2(log.sigma, lower(votes, k, log.alpha, log.bound))
+    p_a_lower = lower(votes, k, log.alpha / 2, log.bound)
+    p_b_upper = min(upper(votes, other, log.alpha / 2, log.bound), 1 - p_a_lower)
+    return radius_two_sided(log.sigma, p_a_lower, p_b_upper)
 
 
 def _part(log: Log, inside_N: np.ndarray, wanted: int, images: str) -> Log:

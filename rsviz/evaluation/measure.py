@@ -21,6 +21,7 @@ from rsviz.core.radius import down
 from rsviz.core.spec import Bound, Certificate, Norm
 from rsviz.data import datasets
 from rsviz.evaluation import curves, evaluate, logs, row_checks
+from rsviz.evaluation.answers import Answers, read_answers
 from rsviz.evaluation.curves import RADII, RADII_LINF, Curve
 from rsviz.evaluation.evaluate import EvaluationSpec
 from rsviz.evaluation.examples import FILE
@@ -28,7 +29,7 @@ from rsviz.evaluation.logs import read_log
 from rsviz.methods import ensemble
 from rsviz.networks.inspection import class_count
 from rsviz.smoothing.driver import drive
-from rsviz.smoothing.engines import Engine
+from rsviz.smoothing.engine import Engine
 
 
 def score(
@@ -143,6 +144,22 @@ def measure(
     nets = engine_choice.load(checkpoint, device, Engine(*spec.engine.split()))
     evaluate.evaluate(spec, nets, data, out, device, command, report)
     return record(checkpoint, spec, out, command)
+
+
+def ask(
+    checkpoint: Checkpoint,
+    spec: evaluate.EvaluationSpec,
+    out: Path,
+    device: str,
+    command: str,
+    report: Report = print,
+) -> Answers:
+    """Ask of every image whether one radius is certified; see `measure`. Cards keep no answers."""
+    check_out_file(out)
+    data = datasets.load(spec.dataset, spec.split)
+    nets = engine_choice.load(checkpoint, device, Engine(*spec.engine.split()))
+    evaluate.evaluate(spec, nets, data, out, device, command, report)
+    return read_answers(out)
 
 
 def record(checkpoint: Checkpoint, spec: evaluate.EvaluationSpec, out: Path, command: str) -> Curve:

@@ -1,27 +1,51 @@
-"""What papers claim, as data; `verdicts` sets the logs here against it (no torch here)."""
+"""What papers claim, as data; `verdicts` sets the logs here against it (no torch here).
 
+A row is written before the images it names are certified, or says that it was not: `seen`. The
+rival of a row is the strongest there is, not the weakest: of several logs, the one that does best
+at that very measure on those very images.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 ARS = "Adaptive RS"
+Rival = Literal["log", "best", "envelope"]
+About = Literal["training", "method"]
+SEEDS = 3  # trainings of each side that a statement about training takes
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement that ``a`` is above ``b``.
+    """A statement that ``a`` is above its rival, by ``size`` where its source says by how much.
 
-    ``a`` and ``b`` name a checkpoint, or a log in its folder as ``NAME/FILE.csv``. ``radius`` None
-    compares ACR, else certified accuracy there. ``paper_a`` and ``paper_b`` are the paper's own
-    numbers for the two, None where it prints none. ``what`` names a measure other than these two.
+    Parameters
+    ----------
+    a, b : a checkpoint, or a log in its folder as ``NAME/FILE.csv``; ``b`` may be several.
+    rival : of several ``b``, ``best`` is the one best at this measure, ``envelope`` takes the best
+        at each radius, so that its ACR is the area under the best of their curves.
+    radius : None compares ACR, else certified accuracy there.
+    paper_a, paper_b : the paper's own numbers for the two, None where it prints none.
+    size : the difference the paper states in words, in the units of `relative`; None takes that of
+        its two numbers.
+    about : ``training`` compares ways to train, which takes several trainings of each; ``method``
+        compares what is done with networks as they are.
+    seen : whether this row was written after its logs had been read.
+    what : names a measure other than ACR or accuracy at a radius.
     """
 
     system: str
     text: str
     source: str
     a: str
-    b: str
+    b: tuple[str, ...]
+    rival: Rival = "log"
     radius: float | None = None
     paper_a: float | None = None
     paper_b: float | None = None
+    size: float | None = None
+    about: About = "method"
+    seen: bool = True
     what: str = ""
 
     @property
@@ -34,6 +58,27 @@ class Claim:
         if self.system == ARS:
             return f"certified accuracy at {255 * self.radius:g}/255 in Linf"
         return f"certified accuracy at {self.radius:g}"
+
+    @property
+    def relative(self) -> bool:
+        """Whether its size is a share of the rival's value, as papers tell ACR."""
+        return self.radius is None and not self.what
+
+    @property
+    def claimed(self) -> float | None:
+        """By how much the paper says that a is above b, None where it does not say."""
+        if self.size is not None or self.paper_a is None or self.paper_b is None:
+            return self.size
+        gap = self.paper_a - self.paper_b
+        return gap / self.paper_b if self.relative else gap
+
+    @property
+    def against(self) -> str:
+        """The rival in words."""
+        if self.rival == "log":
+            return self.b[0]
+        kind = "the best" if self.rival == "best" else "at each radius the best"
+        return f"{kind} of {', '.join(self.b)}"
 
 
 _ICDM = "arXiv 2310.07780, ICDM 2023, first 500 test images, n 100,000"
@@ -52,10 +97,10 @@ def _advmacer() -> tuple[Claim, ...]:
             f"AdvMacer's ACR is above {_TITLES[other]}'s at σ {sigma:g}.",
             _ICDM,
             f"cifar10-advmacer-{sigma}",
-            f"cifar10-{other}-{sigma}",
-            None,
-            _ACR["advmacer"][sigma],
-            _ACR[other][sigma],
+            (f"cifar10-{other}-{sigma}",),
+            paper_a=_ACR["advmacer"][sigma],
+            paper_b=_ACR[other][sigma],
+            about="training",
         )
         for sigma in (0.5, 0.25, 1.0)
         for other in ("macer", "smoothadv")
@@ -64,63 +109,95 @@ def _advmacer() -> tuple[Claim, ...]:
 
 _NAMES = ("advmacer-2", "mixed-2", "mixed-3")
 _PAIR, _MIXED, _THREE = (f"cifar10-ensemble-{n}-0.5/weightings/optimal.csv" for n in _NAMES)
-_ESBRS = (
-    Claim(
-        "EsbRS",
-        "Three networks together are above one SmoothAdv (σ 0.5; the paper: by about 8 %).",
-        _ICDM,
-        _THREE,
-        "cifar10-smoothadv-0.5",
-        paper_a=0.783,
-        paper_b=0.735,
-    ),
-    Claim(
-        "EsbRS",
-        "Three networks together are above one MACER (σ 0.5; the paper: by about 15 %).",
-        _ICDM,
-        _THREE,
-        "cifar10-macer-0.5",
-        paper_a=0.783,
-        paper_b=0.682,
-    ),
-    Claim(
-        "EsbRS",
-        "Two AdvMacer networks together are above one (σ 0.5; the paper's pair is at σ 0.25).",
-        _ICDM,
-        _PAIR,
-        "cifar10-advmacer-0.5",
-        paper_a=0.576,
-        paper_b=0.554,
-    ),
-    Claim(
-        "EsbRS",
-        "Optimal weights are above the average (two networks; the paper's are at σ 0.25).",
-        _ICDM,
-        _PAIR,
-        _PAIR.replace("optimal", "average"),
-        paper_a=0.576,
-        paper_b=0.572,
-    ),
-    Claim(
-        "EsbRS",
-        "Optimal weights are above max-margin (two networks; the paper's are at σ 0.25).",
-        _ICDM,
-        _PAIR,
-        _PAIR.replace("optimal", "max-margin"),
-        paper_a=0.576,
-        paper_b=0.567,
-    ),
-    Claim(
+_MEMBERS = ("cifar10-advmacer-0.5", "cifar10-advmacer-0.5-seed1", "cifar10-smoothadv-0.5")
+
+
+def _weighting(ensemble: str, name: str) -> str:
+    return ensemble.replace("optimal", name)
+
+
+def _esbrs() -> tuple[Claim, ...]:
+    alone = (
+        Claim(
+            "EsbRS",
+            "Three networks together are above one SmoothAdv, by about 8 % (σ 0.5).",
+            _ICDM,
+            _THREE,
+            ("cifar10-smoothadv-0.5",),
+            paper_a=0.783,
+            paper_b=0.735,
+            size=0.08,
+        ),
+        Claim(
+            "EsbRS",
+            "Three networks together are above one MACER, by about 15 % (σ 0.5).",
+            _ICDM,
+            _THREE,
+            ("cifar10-macer-0.5",),
+            paper_a=0.783,
+            paper_b=0.682,
+            size=0.15,
+        ),
+    )
+    members = tuple(
+        Claim(
+            "EsbRS",
+            f"{what} together are above the best of them alone{note}.",
+            _ICDM,
+            ensemble,
+            of,
+            "best",
+            paper_a=paper_a,
+            paper_b=paper_b,
+        )
+        for what, ensemble, of, note, paper_a, paper_b in (
+            (
+                "Two AdvMacer networks",
+                _PAIR,
+                _MEMBERS[:2],
+                " (the paper's pair is at σ 0.25)",
+                0.576,
+                0.554,
+            ),
+            ("AdvMacer and SmoothAdv", _MIXED, _MEMBERS[::2], "", None, None),
+            ("Two AdvMacer networks and a SmoothAdv", _THREE, _MEMBERS, "", None, None),
+        )
+    )
+    weights = tuple(
+        Claim(
+            "EsbRS",
+            f"Optimal weights are above {words} ({of}).",
+            _ICDM,
+            ensemble,
+            (_weighting(ensemble, other),),
+            paper_a=paper[0] if ensemble == _PAIR else None,
+            paper_b=paper[1] if ensemble == _PAIR else None,
+        )
+        for ensemble, of in (
+            (_PAIR, "two AdvMacer; the paper's numbers are at σ 0.25"),
+            (_MIXED, "AdvMacer and SmoothAdv"),
+            (_THREE, "three networks"),
+        )
+        for other, words, paper in (
+            ("average", "the average", (0.576, 0.572)),
+            ("max-margin", "max-margin", (0.576, 0.567)),
+            ("printed", "those of the formula as printed", (None, None)),
+        )
+        if not (other == "printed" and ensemble == _THREE)  # it is for two networks
+    )
+    unlike = Claim(
         "EsbRS",
         "Networks of unlike methods make a better ensemble than those of one (σ 0.5; the paper's "
         "own table, with three networks, goes both ways).",
         _ICDM,
         _MIXED,
-        _PAIR,
+        (_PAIR,),
         paper_a=0.783,
         paper_b=0.772,
-    ),
-)
+        about="training",
+    )
+    return *alone, *members, *weights, unlike
+
 
 _COHEN = "arXiv 1902.02918, ICML 2019, every 20th test image, n 100,000"
 _NOISE = (
@@ -129,98 +206,119 @@ _NOISE = (
         "Less noise in training and test keeps more images right: σ 0.25 above σ 1 at radius 0.",
         _COHEN,
         "cifar10-gaussian-0.25",
-        "cifar10-gaussian-1.0",
-        0.0,
+        ("cifar10-gaussian-1.0",),
+        radius=0.0,
+        about="training",
     ),
     Claim(
         "Gaussian",
         "More noise certifies more images far away: σ 1 above σ 0.5 at radius 1.",
         _COHEN,
         "cifar10-gaussian-1.0",
-        "cifar10-gaussian-0.5",
-        1.0,
+        ("cifar10-gaussian-0.5",),
+        radius=1.0,
+        about="training",
     ),
 )
 
 _DUAL = "arXiv 2512.01782, ICLR 2026, CIFAR-10 with a diffusion denoiser, n 10,000"
 VRS = "arXiv 2407.11844, CIFAR-10"
+MULTISCALE = "arXiv 2310.16779, NeurIPS 2023, CIFAR-10; the certificate is rsviz's own"
+RADII = (0.0, 0.25, 0.5, 0.75, 1.0)
+_UNIVERSAL = tuple(
+    f"cifar10-gaussian-universal{f}" for f in ("/certified-0.25.csv", "", "/certified-1.0.csv")
+)
+_EXPERTS = tuple(f"cifar10-gaussian-{sigma}" for sigma in ("0.25", "0.5", "1.0"))
+_CHOOSERS = (
+    ("Dual RS", "Dual RS", _DUAL, "cifar10-dual", _UNIVERSAL),
+    ("Dual RS", "Routing", _DUAL, "cifar10-routing", _EXPERTS),
+    ("Variational RS", "Variational RS", VRS, "cifar10-variational", _UNIVERSAL),
+    ("Multiscale", "The cascade", MULTISCALE, "cifar10-multiscale-gaussian", _EXPERTS),
+)
 
 
-def _levels() -> tuple[Claim, ...]:
-    """Return what is claimed of a noise level chosen for each image; the sides are Gaussian."""
-    fixed = ("0.25", "0.5", "1.0")
-    near = Claim(
-        "Dual RS",
-        "Dual RS keeps more images right than the network of much noise: above σ 1 at radius 0.",
-        _DUAL,
-        "cifar10-dual",
-        "cifar10-gaussian-1.0",
-        0.0,
-    )
-    far = Claim(
-        "Dual RS",
-        "Dual RS certifies far, where the network of little noise cannot: above σ 0.25 at 1.",
-        _DUAL,
-        "cifar10-dual",
-        "cifar10-gaussian-0.25",
-        1.0,
-    )
-    routed = tuple(
-        Claim(
-            "Dual RS",
-            f"Routing is above any one of its experts, here that of σ {sigma}.",
-            _DUAL,
-            "cifar10-routing",
-            f"cifar10-gaussian-{sigma}",
+def _levels() -> Iterable[Claim]:
+    """Yield what is claimed of a noise level for each image, against the best of one for all."""
+    for system, who, source, name, fixed in _CHOOSERS:
+        one = "expert" if fixed is _EXPERTS else "level of the same kind of network"
+        for r in RADII:
+            yield Claim(
+                system,
+                f"{who} certifies more images at radius {r:g} than the best single {one}.",
+                source,
+                name,
+                fixed,
+                "best",
+                r,
+            )
+        yield Claim(
+            system,
+            f"{who} has a larger ACR than the best single {one}.",
+            source,
+            name,
+            fixed,
+            "best",
         )
-        for sigma in fixed
+        yield Claim(
+            system,
+            f"{who} has a larger ACR than the envelope, which takes the best single {one} anew at "
+            "each radius.",
+            source,
+            name,
+            fixed,
+            "envelope",
+        )
+    for system, who, source, name, rival in (
+        ("Dual RS", "Routing", _DUAL, "cifar10-routing", "cifar10-multiscale-gaussian"),
+        ("Dual RS", "Dual RS", _DUAL, "cifar10-dual", "cifar10-multiscale"),
+        ("Variational RS", "Variational RS", VRS, "cifar10-variational", "cifar10-multiscale"),
+    ):
+        yield Claim(
+            system,
+            f"{who} has a larger ACR than Multiscale, which needs no training, on the same kind of "
+            "network.",
+            source,
+            name,
+            (rival,),
+        )
+    yield Claim(
+        "Dual RS",
+        "A second round of training, labels from the tuned classifier, raises ACR (Shapes).",
+        _DUAL,
+        "shapes-dual-rounds2",
+        ("shapes-dual",),
+        about="training",
     )
-    chosen = Claim(
-        "Variational RS",
-        "A level for each image keeps more images right than one for all (σ 0.5; the bound is "
-        "rsviz's sound one, not the paper's).",
-        VRS,
-        "cifar10-variational",
-        "cifar10-gaussian-universal",
-        0.0,
-    )
-    trained = Claim(
+    yield Claim(
         "Variational RS",
         "Training with every noise level (universal) keeps more images right than with one, "
         "both smoothed at σ 0.5. (The paper's numbers, known from a summary, are of its selector.)",
         VRS,
         "cifar10-gaussian-universal",
-        "cifar10-gaussian-0.5",
-        0.0,
-        0.802,
-        0.781,
+        ("cifar10-gaussian-0.5",),
+        radius=0.0,
+        paper_a=0.802,
+        paper_b=0.781,
+        about="training",
     )
-    elsewhere = tuple(
-        Claim(
+    for sigma in (0.25, 1.0):
+        yield Claim(
             "Variational RS",
             f"Smoothed at σ {sigma:g}, universal training has a larger ACR than training at σ 0.5.",
             VRS,
             f"cifar10-gaussian-universal/certified-{sigma}.csv",
-            f"cifar10-gaussian-0.5/certified-{sigma}.csv",
+            (f"cifar10-gaussian-0.5/certified-{sigma}.csv",),
+            about="training",
         )
-        for sigma in (0.25, 1.0)
-    )
-    conditional = Claim(
+    yield Claim(
         "Variational RS",
         "One selector with λ as its input does as well as one trained at λ 0.2 alone (Shapes; "
         "'holds' would say that it does better).",
         VRS,
         "shapes-variational",
-        "shapes-variational-lam0.2",
+        ("shapes-variational-lam0.2",),
+        about="training",
     )
-    again = Claim(
-        "Dual RS",
-        "A second round of training, labels from the tuned classifier, raises ACR (Shapes).",
-        _DUAL,
-        "shapes-dual-rounds2",
-        "shapes-dual",
-    )
-    return near, far, *routed, again, chosen, trained, *elsewhere, conditional
 
 
 LYU = "arXiv 2406.10427, NeurIPS 2024, CIFAR-10 on photographs, CelebA"
@@ -229,27 +327,39 @@ RADIUS_LINF = 4 / 255  # where shares are compared; at sigma .5 votes end before
 
 def _masks() -> tuple[Claim, ...]:
     """Return what is claimed of a mask for each vote, beside no mask and one for all."""
-    plain = tuple(
+    shapes = tuple(
         Claim(
             ARS,
-            f"The mask pays where the object is small: above plain smoothing at k = {k} (Shapes"
+            f"The mask pays where the object is small: above {words} at k = {k} (Shapes"
             f"{'; at k = 32 the paper has little' if k == 32 else ''}).",
             LYU,
             f"shapes-k{k}-adaptive-1.0",
-            f"shapes-k{k}-plain-1.0",
-            RADIUS_LINF,
+            (f"shapes-k{k}-{rival}-1.0",),
+            radius=RADIUS_LINF,
+            about="training",
         )
         for k in (32, 48, 64)
+        for rival, words in (("plain", "plain smoothing"), ("static", "one mask for all"))
     )
     cifar = tuple(
-        Claim(ARS, text, LYU, "cifar10-k48-adaptive-0.5", f"cifar10-k48-{rival}-0.5", 2 / 255)
-        for rival, text in (
+        Claim(
+            ARS,
+            text,
+            LYU,
+            "cifar10-k48-adaptive-0.5",
+            (f"cifar10-k48-{rival}-0.5",),
+            radius=2 / 255,
+            size=size,
+            about="training",
+        )
+        for rival, text, size in (
             (
                 "plain",
                 "Adaptive RS is above plain smoothing (CIFAR-10, k = 48; the paper: by up to 15 "
                 "points, over sizes and levels).",
+                0.15,
             ),
-            ("static", "A mask for each vote is above one mask for all (CIFAR-10, k = 48)."),
+            ("static", "A mask for each vote is above one mask for all (CIFAR-10, k = 48).", None),
         )
     )
     attribute = Claim(
@@ -258,10 +368,12 @@ def _masks() -> tuple[Claim, ...]:
         "for CelebA's mouth; there by up to 30 points).",
         LYU,
         "shapes-attribute-k64-adaptive-1.0",
-        "shapes-attribute-k64-plain-1.0",
-        RADIUS_LINF,
+        ("shapes-attribute-k64-plain-1.0",),
+        radius=RADIUS_LINF,
+        size=0.3,
+        about="training",
     )
-    return *cifar, *plain, attribute
+    return *cifar, *shapes, attribute
 
 
-CLAIMS: tuple[Claim, ...] = (*_advmacer(), *_ESBRS, *_NOISE, *_levels(), *_masks())
+CLAIMS: tuple[Claim, ...] = (*_advmacer(), *_esbrs(), *_NOISE, *_levels(), *_masks())

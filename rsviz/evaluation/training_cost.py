@@ -3,6 +3,7 @@
 Shape suffixes: N images.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from rsviz.checkpoints.catalog import Checkpoint, Measured, read_card
+from rsviz.checkpoints.catalog import Card, Checkpoint, Measured, read_card
 from rsviz.core.errors import UserError
 from rsviz.evaluation import curves
 from rsviz.evaluation.logs import Log, read_log
 
 SEED = 0
+BATCH = 256  # what every recipe trains with
+# Images of a split; of a card from before there were others it is not stated.
+IMAGES = {("cifar10", s): size for s, size in (("", 50_000), ("train", 50_000), ("fit", 45_000))}
+# Multiply-adds of one forward pass, as `rsviz.networks.inspection` counts them.
+FORWARD = {
+    "compact": 16_909_568,
+    "compact-48": 37_750_656,
+    "resnet20": 40_813_184,
+    "resnet110": 253_149_824,
+}
 
 
 @dataclass(frozen=True)
@@ -116,7 +127,49 @@ def training_minutes(root: Path, name: str) -> float | None:
 
     None where a card lacks them.
     """
-    todo, seen, total = [name], set[str](), 0.0
+    cards = _lineage(root, name)
+    if cards is None or any(card.seconds is None for card in cards):
+        return None
+    return sum((card.seconds or 0.0) / 60 for card in cards)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What training took, whatever the machine: updates, and multiply-adds of all its passes."""
+
+    updates: int
+    multiply_adds: float
+
+    def __str__(self) -> str:
+        return f"{self.updates:,} updates and {self.multiply_adds:.2g} multiply-adds"
+
+
+def training_work(root: Path, name: str) -> Work | None:
+    """Return the work of training a checkpoint and all it starts from or is made of, once.
+
+    An image takes draws (steps + 1) passes forward and back in an epoch, of which ``steps`` are the
+    attack's; one back counts as two forward. None where a network or a way to train is not counted:
+    those of several networks.
+    """
+    cards = _lineage(root, name)
+    if cards is None:
+        return None
+    updates, total = 0, 0.0
+    for card in cards:
+        if card.members:
+            continue
+        images, forward = IMAGES.get((card.dataset, card.split)), FORWARD.get(card.network)
+        if card.parts or images is None or forward is None:
+            return None
+        passes = card.settings.get("draws", 1) * (card.settings.get("steps", 0) + 1)
+        updates += card.epochs * math.ceil(images / BATCH)
+        total += 3.0 * forward * passes * card.epochs * images
+    return Work(updates, total)
+
+
+def _lineage(root: Path, name: str) -> list[Card] | None:
+    """Return the cards of a checkpoint and of all it starts from or is made of, each once."""
+    todo, seen, cards = [name], set[str](), list[Card]()
     while todo:
         here = todo.pop()
         if here in seen:
@@ -126,9 +179,7 @@ def training_minutes(root: Path, name: str) -> float | None:
             card = read_card(root / here)
         except UserError:
             return None
-        if card.seconds is None:
-            return None
-        total += card.seconds / 60
+        cards.append(card)
         others = [p["checkpoint"] for p in card.parts.values() if "checkpoint" in p]
         todo += [*filter(None, [card.start]), *(m.name for m in card.members), *others]
-    return total
+    return cards

@@ -67,7 +67,7 @@ class AttackedSpec:
         for name in ("steps", "draws"):
             if not 1 <= getattr(self, name) <= 1000:
                 raise UserError(f"{name} must be a whole number from 1 to 1,000.")
-        RunSpec("", "", 1.0, n=self.n, seed=self.seed)  # it checks both
+        RunSpec("", "", None, n=self.n, seed=self.seed)  # it checks both
 
 
 @dataclass(frozen=True)

@@ -1,30 +1,36 @@
 """What papers claim, as data, and what the logs here say of it (no torch here).
 
-Each claim is that one network's curve is above another's, in ACR or in certified accuracy at a
-radius. The logs decide: a paired bootstrap interval of the difference over the same images. An
-interval of 95 % is of one claim alone; of many claims some are decided by chance, so each also has
-a p-value, and those that survive Holm's correction over all claims judged are told apart.
+Each claim is that one network's curve is above its rival's, in ACR or in certified accuracy at a
+radius; a paper that says by how much is judged on that too, apart. The logs decide: a paired
+bootstrap interval of the difference over the same images. An interval of 95 % is of one claim
+alone; of many claims some are decided by chance, so each also has a p-value, and those that survive
+Holm's correction over all that is judged are told apart.
 
 Shape suffixes: N images.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from scipy.special import ndtr
 
 from rsviz.core.errors import UserError
 from rsviz.evaluation import attack_tables, curves
 from rsviz.evaluation.logs import Log, images_of, read_log
-from rsviz.evaluation.paper_claims import ARS, CLAIMS, LYU, RADIUS_LINF, VRS, Claim
-from rsviz.evaluation.training_cost import training_minutes
+from rsviz.evaluation.paper_claims import ARS, CLAIMS, LYU, RADIUS_LINF, SEEDS, VRS, Claim
+from rsviz.evaluation.training_cost import Work, training_minutes, training_work
 
 Verdict = Literal["holds", "contradicted", "undecided", "not comparable", "not measured yet"]
+SizeVerdict = Literal["less", "more", "fits", ""]
 RESAMPLES, SEED = 10_000, 0
 LEVEL = 0.05  # of all claims judged together
-EQUAL = 1.1  # training times within a tenth of each other count as equal
+DECIDED = ("holds", "contradicted")
+EQUAL = 1.1  # training that differs by at most a tenth counts as equal
 
 
 def verdict(low: float, high: float) -> Verdict:
@@ -33,12 +39,40 @@ def verdict(low: float, high: float) -> Verdict:
 
 
 @dataclass(frozen=True)
+class Size:
+    """By how much a is above b beside what the paper says, in the units of the claim.
+
+    ``ours`` has its 95 % interval; ``p`` is that of 'it is just as large as claimed'.
+    """
+
+    claimed: float
+    ours: float
+    low: float
+    high: float
+    p: float
+    p_holm: float | None = None
+
+    @property
+    def verdict(self) -> SizeVerdict:
+        """Less or more than claimed, or neither is shown: it fits."""
+        if self.high < self.claimed:
+            return "less"
+        return "more" if self.low > self.claimed else "fits"
+
+    @property
+    def survives(self) -> bool:
+        """Whether the verdict stands with all claims judged together."""
+        return self.verdict != "fits" and self.p_holm is not None and self.p_holm <= LEVEL
+
+
+@dataclass(frozen=True)
 class Finding:
     """What the logs say of a claim: the difference a - b with its 95 % interval, and the verdict.
 
-    ``minutes_a`` and ``minutes_b`` are training minutes, those of the networks they start from
-    included. ``p`` is of this claim alone (`curves.exchange_p`), ``p_holm`` adjusted for all claims
-    judged with it, None before that.
+    ``rival`` is the log it was judged against, the best of several. ``minutes_a`` and ``minutes_b``
+    are training minutes, ``work_a`` and ``work_b`` updates and multiply-adds, those of the networks
+    they start from included. ``seeds`` counts the trainings of the side that has fewest. ``p`` is
+    of this claim alone (`curves.exchange_p`), ``p_holm`` adjusted for all judged with it.
     """
 
     claim: Claim
@@ -56,23 +90,48 @@ class Finding:
     commands: tuple[str, ...] = ()
     p: float | None = None
     p_holm: float | None = None
+    rival: str = ""
+    size: Size | None = None
+    seeds: int | None = None
+    work_a: Work | None = None
+    work_b: Work | None = None
 
     @property
     def survives(self) -> bool:
         """Whether the verdict is a decision that stands with all claims judged together."""
-        decided = self.verdict in ("holds", "contradicted")
+        decided = self.verdict in DECIDED
         return decided and self.p_holm is not None and self.p_holm <= LEVEL
 
     @property
     def label(self) -> str:
         """The verdict, marked where it stands only for this claim alone."""
-        fell = self.verdict in ("holds", "contradicted") and not self.survives
+        fell = self.verdict in DECIDED and not self.survives
         return f"{self.verdict}, alone" if fell else self.verdict
 
     @property
     def gain(self) -> float | None:
         """The difference relative to b, None where b is nothing."""
         return None if self.gap is None or not self.ours_b else self.gap / self.ours_b
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """What a referee would say of it, in sentences."""
+        if self.gap is None:
+            return ()
+        told = []
+        if self.claim.about == "training" and self.seeds is not None and self.seeds < SEEDS:
+            once = "was trained once" if self.seeds == 1 else f"has {self.seeds} trainings"
+            told.append(
+                f"A side {once}, where a statement about training takes {SEEDS} seeds: this is of "
+                "these networks, not of the method."
+            )
+        if self.claim.rival != "log":
+            told.append("The rival is the best of several on these very images, which favours it.")
+        if self.claim.seen:
+            told.append("This row was written after its logs had been read.")
+        if self.work_a and self.work_b and not _near(self.work_a, self.work_b):
+            told.append(f"The two did not train equally: {self.work_a}, against {self.work_b}.")
+        return tuple(told)
 
 
 Commands = Callable[[str], Sequence[str]]
@@ -96,59 +155,108 @@ def judge(
     commands : gives the commands that make and measure a side.
     read : reads a log, say from a cache.
     """
-    how = tuple(dict.fromkeys(c for side in (claim.a, claim.b) for c in commands(side)))
-    files = [log_file(root, side) for side in (claim.a, claim.b)]
+    sides = (claim.a, *claim.b)
+    how = tuple(dict.fromkeys(c for side in sides for c in commands(side)))
+    files = [log_file(root, side) for side in sides]
     if missing := [str(f.relative_to(root)) for f in files if not f.is_file()]:
         note = f"There is no log {' and no log '.join(missing)}."
         return Finding(claim, "not measured yet", note=note, commands=how)
     try:
-        a, b = map(read, files)
+        a, *rivals = map(read, files)
     except UserError as error:
         return Finding(claim, "not measured yet", note=str(error), commands=how)
-    minutes = [training_minutes(root, side.split("/")[0]) for side in (claim.a, claim.b)]
-    if reasons := _unlike(a, b):
+    if reasons := [reason for b in rivals for reason in _unlike(a, b)]:
         return Finding(claim, "not comparable", note=" ".join(reasons), commands=how)
-    gap, low, high = curves.paired_bootstrap(
-        a, b, np.random.default_rng(SEED), RESAMPLES, claim.radius
-    )
+    a_N = curves.won(a, claim.radius)
+    if claim.rival == "envelope":
+        name, b_N = claim.against, curves.won_by_envelope(rivals)
+    else:
+        best = max(range(len(rivals)), key=lambda i: curves.won(rivals[i], claim.radius).mean())
+        name, b_N = claim.b[best], curves.won(rivals[best], claim.radius)
+    gap, low, high = curves.bootstrap(a_N - b_N, np.random.default_rng(SEED), RESAMPLES)
+    own, other = claim.a.split("/")[0], name.split("/")[0]
+    one = claim.rival != "envelope"
     return Finding(
         claim,
         verdict(low, high),
-        _value(a, claim.radius),
-        _value(b, claim.radius),
+        float(a_N.mean()),
+        float(b_N.mean()),
         gap,
         low,
         high,
         images_of(a),
         a.n,
-        minutes[0],
-        minutes[1],
-        _minutes_note(minutes),
-        how,
-        _p(curves.won(a, claim.radius) - curves.won(b, claim.radius)),
+        training_minutes(root, own),
+        training_minutes(root, other) if one else None,
+        commands=how,
+        p=_p(a_N - b_N),
+        rival=name,
+        size=None if claim.claimed is None else _size(claim, a_N, b_N),
+        seeds=min(_seeds(root, own), _seeds(root, other)) if one else _seeds(root, own),
+        work_a=training_work(root, own),
+        work_b=training_work(root, other) if one else None,
     )
+
+
+def _size(claim: Claim, a_N: np.ndarray, b_N: np.ndarray) -> Size:
+    """Return by how much a is above b beside the size claimed; p by the central limit theorem."""
+    assert claim.claimed is not None
+    generator = np.random.default_rng(SEED)
+    if claim.relative:
+        ours, low, high = curves.ratio_interval(a_N, b_N, generator, RESAMPLES)
+        off_N = a_N - (1 + claim.claimed) * b_N
+    else:
+        ours, low, high = curves.bootstrap(a_N - b_N, generator, RESAMPLES)
+        off_N = a_N - b_N - claim.claimed
+    deviation = off_N.std(ddof=1) / np.sqrt(len(off_N))
+    p = 2 * float(ndtr(-abs(off_N.mean()) / deviation)) if deviation else float(not off_N.any())
+    return Size(claim.claimed, ours, low, high, p)
+
+
+def _seeds(root: Path, name: str) -> int:
+    """Return how many trainings of a checkpoint, that differ in their seed alone, are here."""
+    alike = re.compile(re.escape(re.sub(r"-seed\d+$", "", name)) + r"(-seed\d+)?$")
+    return sum(bool(alike.match(f.name)) for f in root.iterdir())
+
+
+def _near(a: Work, b: Work) -> bool:
+    low, high = sorted((a.multiply_adds, b.multiply_adds))
+    return high <= EQUAL * low
 
 
 def judge_all(root: Path, commands: Commands = lambda name: ()) -> list[Finding]:
     """Return what the logs and the tables of attacked images say of every claim, all together."""
-    found = [judge(claim, root, commands) for claim in CLAIMS]
-    return together([*found, judge_growth(root, commands), *judge_attacked(root)])
+    read = cache(read_log)  # a log is a side of several claims
+    found = [judge(claim, root, commands, read) for claim in CLAIMS]
+    return together([*found, judge_growth(root, commands, read), *judge_attacked(root)])
 
 
 def together(findings: Sequence[Finding]) -> list[Finding]:
-    """Return the findings with Holm's correction over all of them that were judged."""
-    adjusted = iter(curves.holm([f.p for f in findings if f.p is not None]))
-    return [f if f.p is None else replace(f, p_holm=next(adjusted)) for f in findings]
+    """Return the findings with Holm's correction over all that was judged, sizes included."""
+    sizes = [f.size.p if f.size else None for f in findings]
+    both = zip((f.p for f in findings), sizes, strict=True)
+    p_M = [p for pair in both for p in pair if p is not None]
+    adjusted = iter(curves.holm(p_M))
+    found = []
+    for f in findings:
+        if f.p is not None:
+            f = replace(f, p_holm=next(adjusted))
+        if f.size is not None:
+            f = replace(f, size=replace(f.size, p_holm=next(adjusted)))
+        found.append(f)
+    return found
+
+
+def tallied(f: Finding) -> str:
+    """Return under which verdict a claim is counted; a decision that falls to Holm is apart."""
+    return f.verdict if f.label == f.verdict else "decided alone, not together"
 
 
 def tally(findings: Sequence[Finding]) -> dict[str, int]:
-    """Return how many claims came out how; decisions that fall to Holm are counted apart."""
-    counts: dict[str, int] = {}
-    for f in findings:
-        name = f.verdict if f.label == f.verdict else "decided alone, not together"
-        counts[name] = counts.get(name, 0) + 1
+    """Return how many claims came out how."""
+    names = [tallied(f) for f in findings]
     order = ("holds", "contradicted", "decided alone, not together", "undecided")
-    return {name: counts.pop(name) for name in order if name in counts} | counts
+    return {name: names.count(name) for name in dict.fromkeys((*order, *names)) if name in names}
 
 
 def headline(findings: Sequence[Finding]) -> str:
@@ -174,15 +282,16 @@ def judge_growth(
     sides = [f"shapes-k{k}-{method}-1.0" for k in (64, 32) for method in ("adaptive", "plain")]
     how = tuple(dict.fromkeys(c for side in sides for c in commands(side)))
     pairs = zip(sides[::2], sides[1::2], strict=True)
-    large, small = (Claim(ARS, "", LYU, a, b, RADIUS_LINF) for a, b in pairs)
+    large, small = (Claim(ARS, "", LYU, a, (b,), radius=RADIUS_LINF) for a, b in pairs)
     parts = [judge(claim, root, read=read) for claim in (large, small)]
     claim = Claim(
         ARS,
         "What the mask gains over plain smoothing grows with the canvas: k = 64 above 32 (Shapes).",
         LYU,
         "the gain at k = 64",
-        "the gain at k = 32",
-        RADIUS_LINF,
+        ("the gain at k = 32",),
+        radius=RADIUS_LINF,
+        about="training",
         what=f"{large.measure}, less that of plain smoothing",
     )
     for part in parts:
@@ -209,6 +318,8 @@ def judge_growth(
         n,
         commands=how,
         p=_p(gaps_N),
+        rival="the gain at k = 32",
+        seeds=1,
     )
 
 
@@ -235,17 +346,16 @@ def judge_attacked(root: Path, name: str = ATTACKED) -> list[Finding]:
     for attack, (where, what) in _UNDER.items():
         text = f"A level for each image is right more often than any fixed one {where} (λ 0.2)."
         if found is None:
-            claim = Claim("Variational RS", text, VRS, name, "the best fixed level", what=what)
+            claim = Claim("Variational RS", text, VRS, name, ("the best fixed level",), what=what)
             findings.append(Finding(claim, "not measured yet", note=missing))
             continue
         best = found.best_fixed(attack)
         a_N, b_N = found.of(LAMBDA, attack), found.of(best, attack)
-        claim = Claim(
-            "Variational RS", text, VRS, f"{name}, {LAMBDA}", f"{best} for all", what=what
-        )
+        side, rival = f"{name}, {LAMBDA}", f"{best} for all"
+        claim = Claim("Variational RS", text, VRS, side, (rival,), what=what)
         gaps_N = a_N.astype(float) - b_N
         gap, low, high = curves.bootstrap(gaps_N, np.random.default_rng(SEED), RESAMPLES)
-        eps, n = found.head["spec"]["eps"], found.head["spec"]["n"]
+        eps, n = found.head.spec.eps, found.head.spec.n
         findings.append(
             Finding(
                 claim,
@@ -257,10 +367,11 @@ def judge_attacked(root: Path, name: str = ATTACKED) -> list[Finding]:
                 high,
                 f"{len(a_N)} test images",
                 n,
-                note=f"Not certified: attacks of L2 length {eps:g}, {found.head['spec']['steps']} "
+                note=f"Not certified: attacks of L2 length {eps:g}, {found.head.spec.steps} "
                 "steps, through noise.",
-                commands=(found.head["command"],),
+                commands=(found.head.command,),
                 p=_p(gaps_N),
+                rival=rival,
             )
         )
     return findings
@@ -268,8 +379,14 @@ def judge_attacked(root: Path, name: str = ATTACKED) -> list[Finding]:
 
 def to_dict(finding: Finding) -> dict[str, Any]:
     """Return a finding as JSON can hold it."""
-    told = {"measure": finding.claim.measure, "gain": finding.gain, "survives": finding.survives}
-    return asdict(finding) | told
+    told = {
+        "measure": finding.claim.measure,
+        "gain": finding.gain,
+        "survives": finding.survives,
+        "caveats": finding.caveats,
+    }
+    size = finding.size
+    return asdict(finding) | told | ({"size_verdict": size.verdict} if size else {})
 
 
 def p_in_words(f: Finding) -> str:
@@ -283,8 +400,23 @@ def p_in_words(f: Finding) -> str:
     return f"{p}, alone; {stands} Holm's correction over all claims judged ({f.p_holm:.2g})"
 
 
+def size_in_words(f: Finding) -> str:
+    """Return by how much it is above beside what the paper says, empty where it says nothing."""
+    if (s := f.size) is None:
+        return ""
+    number = "{:+.1%}" if f.claim.relative else "{:+.3f}"
+    told = {
+        "less": "less than claimed",
+        "more": "more than claimed",
+        "fits": "which the claimed size fits",
+    }[s.verdict]
+    alone = "" if s.verdict == "fits" or s.survives else ", alone"
+    claimed, ours, low, high = map(number.format, (s.claimed, s.ours, s.low, s.high))
+    return f"claimed {claimed}; here {ours}, 95 % interval {low} to {high}: {told}{alone}"
+
+
 def in_lines(findings: Iterable[Finding]) -> list[str]:
-    """Return findings as text, a claim a paragraph of two or three lines."""
+    """Return findings as text, a claim a paragraph of a few lines."""
     findings = list(findings)
     lines = [headline(findings)]
     for f in findings:
@@ -292,23 +424,20 @@ def in_lines(findings: Iterable[Finding]) -> list[str]:
         if f.gap is not None:
             gain = "" if f.gain is None else f" ({f.gain:+.1%})"
             lines.append(
-                f"  {f.claim.measure}: {f.claim.a} {f.ours_a:.4f}, {f.claim.b} {f.ours_b:.4f}; "
+                f"  {f.claim.measure}: {f.claim.a} {f.ours_a:.4f}, {f.rival} {f.ours_b:.4f}; "
                 f"difference {f.gap:+.4f}{gain}, 95 % interval {f.low:+.4f} to {f.high:+.4f} "
                 f"({f.images}, n {f.n:,})"
             )
         if told := p_in_words(f):
             lines.append(f"  {told}")
-        if f.note:
-            lines.append(f"  {f.note}")
+        if told := size_in_words(f):
+            lines.append(f"  size: {told}")
+        lines += [f"  {told}" for told in (f.note, *f.caveats) if told]
     return lines
 
 
 def _p(gaps_N: np.ndarray) -> float:
     return curves.exchange_p(gaps_N, np.random.default_rng(SEED))
-
-
-def _value(log: Log, radius: float | None) -> float:
-    return curves.acr(log) if radius is None else curves.accuracy_at(log, radius)
 
 
 def _unlike(a: Log, b: Log) -> list[str]:
@@ -317,10 +446,3 @@ def _unlike(a: Log, b: Log) -> list[str]:
     if not reasons and not np.array_equal(a.index_N, b.index_N):
         reasons = [f"{a.name} and {b.name} are not of the same images."]
     return reasons
-
-
-def _minutes_note(minutes: Sequence[float | None]) -> str:
-    known = sorted(m for m in minutes if m is not None)
-    if len(known) < 2 or known[1] <= EQUAL * known[0]:
-        return ""
-    return "The two did not train equally long; the figure of ACR against minutes shows all."

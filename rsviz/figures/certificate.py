@@ -3,11 +3,14 @@
 Shape suffixes: K classes, T moments of a run.
 """
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
-from rsviz.core import live_bounds
+from rsviz.core import live_bounds, stopping
 from rsviz.core.live_bounds import Trace
 from rsviz.core.radius import down
 from rsviz.core.spec import Certificate, Norm
@@ -52,11 +55,15 @@ def vote_bars(counts_K: Sequence[int], classes: Sequence[str], top: int | None) 
 def radius_of_run(c: Certificate, readings: Sequence[Certificate]) -> tuple[go.Figure, str]:
     """Return `radius_trace` of one run, and its words: every radius in it is its certificate's.
 
+    A run that asks whether one radius is certified has the picture of that question instead.
+
     Parameters
     ----------
     c : the certificate as it is shown, whose alpha and bound all readings are read at.
     readings : the certificates of the run's moments, the last one c's own.
     """
+    if c.until_radius is not None:
+        return question_trace(c, readings)
     line, most = live_bounds.trace(readings, c.alpha, c.bound), live_bounds.most(c)
     planned = c.ended == "complete" and c.predicted is not None and live_bounds.PLANNED[c.bound]
     ended = c.radius if planned else None
@@ -79,7 +86,7 @@ def radius_trace(
     norm : of all of them.
     """
     top = 1.12 * max(ceiling or 0.0, at_planned_n or 0.0, *line.low_T, 1e-4)
-    digits = DIGITS[norm]
+    digits, first = DIGITS[norm], min([*line.votes_T, max(planned // 100, 1)])
     figure = empty_figure(330)
     if len(line.high_T) > 1:
         figure.add_scatter(
@@ -111,22 +118,81 @@ def radius_trace(
         )
     if ceiling is not None:
         figure.add_scatter(
-            x=[0, planned],
+            x=[first, planned],
             y=[ceiling, ceiling],
             mode="lines",
             line={"color": GREY, "width": 1.5, "dash": "dash"},
             name=f"most that {planned:,} votes can certify",
             hovertemplate=f"ceiling: {down(ceiling, digits)}<extra></extra>",
         )
-    figure.update_xaxes(title="votes", range=[0, planned * 1.03])
+    figure.update_xaxes(_log_votes(first, planned))
     figure.update_yaxes(title=f"{norm} radius (pixels in [0, 1])", range=[0, top])
     return figure
+
+
+def _log_votes(first: int, last: int) -> dict[str, Any]:
+    """Return an axis of votes whose steps are equal factors: a bound closes in with their root."""
+    low, high = math.log10(first), math.log10(max(last, first + 1))
+    room = 0.03 * (high - low)
+    return {"title": "votes", "type": "log", "dtick": 1, "range": [low - room, high + room]}
+
+
+def question_trace(c: Certificate, readings: Sequence[Certificate]) -> tuple[go.Figure, str]:
+    """Draw the share of votes between the two boundaries that settle a radius, and its words.
+
+    Both close in on the share p* = Phi(R / sigma) that the radius needs. Where the share meets the
+    upper one, the answer is yes; at the lower one no number of votes would certify the radius.
+    """
+    plan = stopping.plan_of(c)
+    moments = {sum(r.counts): r for r in (*readings, c) if r.predicted is not None and r.counts}
+    moments.pop(0, None)
+    votes_T = list(moments)
+    share_T = [r.counts[r.predicted or 0] / n for n, r in moments.items()]
+    first = int(plan.look_L[np.argmax((plan.yes_L <= plan.look_L) | (plan.no_L >= 0))])
+    figure = empty_figure(330)
+    for name, count_L, dash in (
+        ("yes from here up", plan.yes_L, "solid"),
+        ("no certificate from here down", plan.no_L, "dot"),
+    ):
+        inside_L = (count_L >= 0) & (count_L <= plan.look_L)
+        figure.add_scatter(
+            x=plan.look_L[inside_L],
+            y=count_L[inside_L] / plan.look_L[inside_L],
+            mode="lines",
+            line={"color": ORANGE, "width": 2, "dash": dash},
+            name=name,
+            hovertemplate="%{x:,} votes: %{y:.4f}<extra></extra>",
+        )
+    figure.add_scatter(
+        x=[first, plan.n],
+        y=[plan.p, plan.p],
+        mode="lines",
+        line={"color": GREY, "width": 1.5, "dash": "dash"},
+        name=f"p_A that radius {c.until_radius:g} needs",
+        hovertemplate=f"{plan.p:.4f}<extra></extra>",
+    )
+    figure.add_scatter(
+        x=votes_T,
+        y=share_T,
+        mode="lines+markers",
+        line={"color": BLUE, "width": 3},
+        marker={"size": 4},
+        name="share of the votes",
+        hovertemplate="%{x:,} votes: %{y:.4f}<extra></extra>",
+    )
+    figure.update_xaxes(_log_votes(min([first, *votes_T]), plan.n))
+    low = min([0.9 * plan.p, *share_T])
+    figure.update_yaxes(title="share of the votes for the class", range=[max(low - 0.05, 0), 1.02])
+    if not votes_T:
+        return figure, "No votes have come in yet."
+    told = f"After {votes_T[-1]:,} votes the share is {share_T[-1]:.3f}; the radius needs more than"
+    return figure, f"{told} {plan.p:.4f}. {c.detail['why']}"
 
 
 def trace_in_words(
     line: Trace, ceiling: float | None, at_planned_n: float | None = None, norm: Norm = Norm.L2
 ) -> str:
-    """Describe `radius_trace` for who cannot see it."""
+    """Describe `radius_trace` for readers who cannot see it."""
     digits, told = DIGITS[norm], []
     if line.votes_T:
         said = f"After {line.votes_T[-1]:,} votes the certified radius is "
@@ -145,7 +211,7 @@ def trace_in_words(
 
 
 def votes_in_words(counts_K: Sequence[int], classes: Sequence[str]) -> str:
-    """Describe `vote_bars` for who cannot see it."""
+    """Describe `vote_bars` for readers who cannot see it."""
     ranked = sorted(zip(counts_K, classes, strict=False), reverse=True)
     told = ", ".join(f"{name} {k:,}" for k, name in ranked[:3] if k)
     return f"Votes by class: {told}." if told else "No votes have come in yet."

@@ -26,7 +26,6 @@ from rsviz.core.spec import Certificate, Norm, RunSpec, Votes
 from rsviz.data.images import image_id
 from rsviz.methods.base import Aim, network
 from rsviz.networks.inspection import class_count
-from rsviz.networks.masks import OnesMask
 from rsviz.smoothing.noise import CHUNK, chunk, chunk_name
 from rsviz.smoothing.queries import HALVES, Answer, ask, combine, noise_level
 from rsviz.smoothing.voters import Ask, MethodRun, NoisyClassifier, Voter, check_votes, vote
@@ -36,7 +35,6 @@ GUARANTEE = (
     "(infinitely many votes at this sigma, each with noise and mask of its own) predicts this "
     "class for every image whose every entry differs by less than the radius."
 )
-_ONES = OnesMask()  # one object, so that the votes of several images may share a batch
 
 
 @dataclass(frozen=True)
@@ -126,7 +124,7 @@ def first_votes(
         names = [chunk_name(spec.seed, hashed, "bound", query, 0) for query in range(2)]
         noise = [chunk((C, H, W), name, device) for name in names]
         x_NCHW = x_CHW.to(device).expand(CHUNK, C, H, W)
-        sigma_N111 = torch.full((CHUNK, 1, 1, 1), spec.sigma, device=device)
+        sigma_N111 = torch.full((CHUNK, 1, 1, 1), spec.noise, device=device)
         answers = ask(x_NCHW, sigma_N111, noise, voter.masks, voter.shares_K, voter.kappa_max)
         estimate_NCHW, variance_N1HW = combine(answers)
         class_N = check_votes(vote(voter.classifier(estimate_NCHW)))
@@ -148,11 +146,6 @@ def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> Meth
     return _certify(voter_of(nets, spec), 2, x_CHW, nets["classifier"], spec)
 
 
-def certify_ones(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> MethodRun:
-    """Certify with ARS and its mask forced to 1: the votes have plain smoothing's distribution."""
-    return certify(x_CHW, {**nets, "mask": _ONES}, spec)
-
-
 def certify_static(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> MethodRun:
     """Certify with one query through one fixed mask, ``nets["mask"]``."""
     voter = StaticVoter(nets["classifier"], nets["mask"])
@@ -168,9 +161,9 @@ def _certify(
     voter: Voter, queries: int, x_CHW: Tensor, classifier: nn.Module, spec: RunSpec
 ) -> MethodRun:
     classes = class_count(classifier)
-    select = yield Ask("select", voter, spec.sigma, spec.n0, classes, queries)
+    select = yield Ask("select", voter, spec.noise, spec.n0, classes, queries)
     until = stopping.until(spec, select.top, x_CHW.numel())
-    bound = yield Ask("bound", voter, spec.sigma, spec.n, classes, queries, until=until)
+    bound = yield Ask("bound", voter, spec.noise, spec.n, classes, queries, until=until)
     return read({"select": select, "bound": bound}, spec, x_CHW.numel())
 
 
@@ -189,7 +182,7 @@ def aim(nets: Mapping[str, nn.Module], spec: RunSpec, c: Certificate) -> Aim:
     def logits_of(x_NCHW: Tensor, noise_RCHW: Tensor) -> Tensor:
         other_RCHW = noise_RCHW.roll(1, 0).flip(3)  # of the second query: other entries and rows
         x_RCHW = x_NCHW.repeat(len(noise_RCHW) // len(x_NCHW), 1, 1, 1)
-        sigma_R111 = torch.full((len(x_RCHW), 1, 1, 1), spec.sigma, device=x_NCHW.device)
+        sigma_R111 = torch.full((len(x_RCHW), 1, 1, 1), spec.noise, device=x_NCHW.device)
         noise = (noise_RCHW, other_RCHW)
         answers = ask(x_RCHW, sigma_R111, noise, voter.masks, voter.shares_K, voter.kappa_max)
         return voter.classifier(combine(answers)[0]).unflatten(0, (-1, len(x_NCHW)))
@@ -204,7 +197,7 @@ def aim_static(nets: Mapping[str, nn.Module], spec: RunSpec, c: Certificate) -> 
 
     def logits_of(x_NCHW: Tensor, noise_RCHW: Tensor) -> Tensor:
         x_RCHW = x_NCHW.repeat(len(noise_RCHW) // len(x_NCHW), 1, 1, 1)
-        sigma_R111 = torch.full((len(x_RCHW), 1, 1, 1), spec.sigma, device=x_NCHW.device)
+        sigma_R111 = torch.full((len(x_RCHW), 1, 1, 1), spec.noise, device=x_NCHW.device)
         seen_RCHW = static_query(x_RCHW, sigma_R111, noise_RCHW, mask)
         return net(seen_RCHW).unflatten(0, (-1, len(x_NCHW)))
 

@@ -243,16 +243,16 @@ def certify_each(
 ) -> MethodRun:
     """Vote under every weighting in one pass; return the first one's certificate.
 
-    `read_each` reads the votes of all of them, at any time; each holds at alpha on its own. They
-    are the very votes that a run of that weighting alone would count.
+    `read_each` reads the votes of all of them, at any time; each holds at alpha on its own. A run
+    of one weighting alone would count the same votes.
     """
     fixed = tuple(None if w is None else tuple(w) for w in weightings.values())
     voter, classes = Voter(tuple(members), fixed), class_count(members[0])
     joint = classes ** len(fixed)
     if joint > 10**6:
         raise UserError("There are too many classes to score so many weightings in one pass.")
-    select = yield Ask("select", voter, spec.sigma, spec.n0, joint)
-    bound = yield Ask("bound", voter, spec.sigma, spec.n, joint)
+    select = yield Ask("select", voter, spec.noise, spec.n0, joint)
+    bound = yield Ask("bound", voter, spec.noise, spec.n, joint)
     votes = {"select": select, "bound": bound}
     return next(iter(read_each(votes, weightings, classes, spec).values()))
 
@@ -314,9 +314,9 @@ def certify_per_query(x_CHW: Tensor, members: Sequence[nn.Module], spec: RunSpec
     """
     device = next(members[0].parameters()).device
     generator = torch.Generator(device).manual_seed(spec.seed)
-    w_L = query_weights(members, x_CHW.to(device), spec.sigma, generator)
+    w_L = query_weights(members, x_CHW.to(device), spec.noise, generator)
     voter, classes = Voter(tuple(members), (tuple(w_L.tolist()),)), class_count(members[0])
-    select = yield Ask("select", voter, spec.sigma, spec.n0, classes)
-    bound = yield Ask("bound", voter, spec.sigma, spec.n, classes)
+    select = yield Ask("select", voter, spec.noise, spec.n0, classes)
+    bound = yield Ask("bound", voter, spec.noise, spec.n, classes)
     detail = asdict(Detail(w_L.tolist()))
     return reading.read(select, bound, spec, NO_GUARANTEE, flags=(HEURISTIC,), detail=detail)

@@ -11,7 +11,7 @@ from rsviz.checkpoints.catalog import Card, check_cards_by
 from rsviz.core.errors import UserError
 from rsviz.core.files import shown
 from rsviz.core.settings import options_of
-from rsviz.core.spec import Certificate, Norm, RunSpec, Votes
+from rsviz.core.spec import Bound, Certificate, Norm, RunSpec, Votes
 from rsviz.methods import (
     adaptive,
     advmacer,
@@ -144,14 +144,16 @@ METHODS: dict[str, Method] = {
         loss=None,
         guarantee=multiscale.GUARANTEE,
         options=multiscale.Options,
+        controls=multiscale.CONTROLS,
         logged=("level", "answers", "decides", "counts0", "counts"),
         predict=multiscale.predict,
         claims=multiscale.claims,
         aim=multiscale.aim,
         chooses_sigma=True,
+        levels=multiscale.LEVELS,
         page="levels",
-        about="Levels from the most noise down: the first at which a class exceeds its threshold "
-        "answers.",
+        about="Nobody chooses: the levels are asked **from the most noise down**, and the first at "
+        "which a class exceeds its threshold answers. No training is needed.",
     ),
     "adaptive": _linf(
         "Adaptive RS",
@@ -196,7 +198,7 @@ def is_plain(name: str) -> bool:
 
 
 def check_stopping(method: Method, spec: RunSpec) -> RunSpec:
-    """Return the run, or refuse a rule to end its votes by that its method does not follow.
+    """Return the run, or refuse a rule or bound that is for one count, where a method has several.
 
     Raises
     ------
@@ -208,6 +210,11 @@ def check_stopping(method: Method, spec: RunSpec) -> RunSpec:
         raise UserError(
             f"{method.title} reads its radius from several counts, so no one of them can end early "
             "by a radius or a precision; leave that out, or take one noise level for all images."
+        )
+    if spec.bound is Bound.LOOKS and method.chooses_sigma:
+        raise UserError(
+            f"{method.title} reads its radius from several counts, for which the bound at looks is "
+            "too slow; choose another --bound."
         )
     return spec
 

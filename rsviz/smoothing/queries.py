@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from scipy.special import ndtr, ndtri
 from torch import Tensor, nn
 
 from rsviz.core.errors import UserError
@@ -131,19 +130,11 @@ def shifts(radius: float, answers: Sequence[Answer]) -> Tensor:
 
 
 def compose(mu_KN: Tensor) -> Tensor:
-    """Return mu_N = sqrt(sum_j mu_j^2), by which Gaussian queries together tell two images apart.
+    """Return mu_N = sqrt(sum_j mu_j^2), how well Gaussian queries together distinguish two images.
 
     It is r sqrt(d)/sigma for every mask whose noise is `noise_level` (without its two floors).
     """
     return mu_KN.square().sum(0).sqrt()
-
-
-def trade_off(false_alarm: float, mu: float) -> float:
-    """Return the least missed share of a test at this false alarm: Phi(PhiInv(1 - alpha) - mu).
-
-    The trade-off curve of telling N(0, 1) from N(mu, 1) (Dong, Roth & Su 2019, arXiv 1905.02383).
-    """
-    return float(ndtr(-ndtri(false_alarm) - mu))
 
 
 def kept(w_N1HW: Tensor, object_HW: Tensor) -> Tensor:

@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from rsviz.core.spec import link_to
+
 
 @dataclass(frozen=True)
 class Stop:
@@ -28,13 +30,13 @@ STOPS = (
     ),
     Stop(
         "certify",
-        {"image": "shapes/test/3", "checkpoint": "shapes-gaussian-0.5", "n": "10000"},
+        link_to(image="shapes/test/3", checkpoint="shapes-gaussian-0.5", n=10_000),
         "**A certificate forms.** Press Certify: while votes come in, the proved share and with it "
         "the radius rise; each number shown holds at that moment.",
     ),
     Stop(
         "attack",
-        {"image": "shapes/test/3", "checkpoint": "shapes-gaussian-0.5"},
+        link_to(image="shapes/test/3", checkpoint="shapes-gaussian-0.5"),
         "**The radius put to the test.** Press Attack: inside the radius no change alters the "
         "answer; beyond it, some do.",
     ),

@@ -91,7 +91,7 @@ def fresh_nets(spec: TrainSpec, chosen: Settings) -> nn.ModuleDict:
 
 
 def _continue_from(net: nn.Module, start: Checkpoint, dataset: str) -> None:
-    """Copy the weights of a checkpoint into net, but for a last layer of other classes."""
+    """Copy the weights of a checkpoint into net, except a last layer of other classes."""
     state = weights.load(start, ready=False).state_dict()
     if CLASS_COUNT[dataset] != CLASS_COUNT[start.card.dataset]:
         own = net.state_dict()

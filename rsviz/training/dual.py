@@ -33,7 +33,6 @@ from rsviz.data import datasets
 from rsviz.data.datasets import Dataset
 from rsviz.methods import dual, gaussian, noise_levels
 from rsviz.methods.dual import Targets
-from rsviz.methods.noise_levels import classifier_at
 from rsviz.networks.from_card import build_part
 from rsviz.smoothing import estimates
 from rsviz.smoothing.estimates import count_votes
@@ -218,7 +217,7 @@ def _radii(
     device: str,
     report: Report,
 ) -> Tensor:
-    """Vote on every image at one level, block by block, and return `noise_levels.label_radii`."""
+    """Vote on every image at one level, block by block, and return `label_radii`."""
     generator = torch.Generator(device).manual_seed(spec.seed)
     kind, dtype = torch.device(device).type, DTYPES[spec.dtype]
     right_N, begun, said = [], time.perf_counter(), time.perf_counter()
@@ -275,7 +274,7 @@ def _estimator(
 
 
 def _copy_all_but_the_end(trained: nn.Module, net: nn.Module) -> None:
-    """Copy the weights of a network to another, but for a last layer of another size."""
+    """Copy the weights of a network to another, except a last layer of another size."""
     own, found = net.state_dict(), trained.state_dict()
     net.load_state_dict({k: found[k] if found[k].shape == v.shape else v for k, v in own.items()})
 
@@ -329,27 +328,6 @@ def label_radii(correct_N: Tensor, votes: int, level: float, alpha: float = 0.05
     return torch.tensor(table)[correct_N]
 
 
-def label_table(
-    nets: Mapping[str, nn.Module],
-    x_NCHW: Tensor,
-    y_N: Tensor,
-    level_L: tuple[float, ...],
-    votes: int,
-    generator: torch.Generator,
-) -> Tensor:
-    """Return radius_NL of training images: `label_radii` of each level's own classifier.
-
-    Parameters
-    ----------
-    nets : ``classifier``, or one ``classifier-<level>`` for each level, in eval mode.
-    """
-    columns = []
-    for level in level_L:
-        counts_NK = count_votes(classifier_at(nets, level), x_NCHW, level, votes, generator)
-        columns.append(label_radii(counts_NK.gather(1, y_N.cpu()[:, None])[:, 0], votes, level))
-    return torch.stack(columns, 1)
-
-
 def choose_levels(
     estimator: nn.Module,
     x_NCHW: Tensor,
@@ -382,7 +360,7 @@ def share_weights(radius_NL: Tensor) -> Tensor:
 
 
 def risk_weights(radius_NL: Tensor, risk: Risk) -> Tensor:
-    """Return risk_N >= 0 of mean 1, by which the consistency term of each image is weighed.
+    """Return risk_N >= 0 of mean 1, the weight of the consistency term of each image.
 
     ``strong`` is the radius at the largest level over its mean, ``weak`` that at the smallest,
     ``none`` is 1. The paper ties its weight to these radii; its exact form is not known here, so

@@ -1,6 +1,6 @@
 """Int8 files of a checkpoint's networks, calibrated on what its own runs ask them, and measured.
 
-A file is a classifier of its own: what float32 measured does not speak of it.
+A file is another classifier: measurements in float32 say nothing about it.
 
 Shape suffixes: N rows, C channels, H height, W width, K classes.
 """
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rsviz.certification.certify import sigma_of
 from rsviz.checkpoints import catalog, weights
 from rsviz.checkpoints.catalog import Checkpoint, Measured
 from rsviz.core.errors import UserError
@@ -28,7 +29,7 @@ from rsviz.evaluation.measure import measure
 from rsviz.methods.base import Certify
 from rsviz.methods.registry import METHODS
 from rsviz.networks import int8_files
-from rsviz.smoothing.engines import INT8
+from rsviz.smoothing.engine import INT8
 from rsviz.smoothing.noise import CHUNK, chunk, chunk_name
 from rsviz.smoothing.voters import Ask, MethodRun, check_votes
 
@@ -43,7 +44,7 @@ def quantize(
     Raises
     ------
     UserError
-        The packages that quantise are not installed, or a network answers what is no number.
+        The packages that quantise are not installed, or a network's answers are not numbers.
     """
     versions = int8_files.versions()
     nets = weights.load_nets(checkpoint)
@@ -118,12 +119,12 @@ def _rows(checkpoint: Checkpoint) -> list[Measured]:
     return [m for m in checkpoint.card.measured if sigma in (None, m.sigma)]
 
 
-def _sigmas(checkpoint: Checkpoint) -> tuple[float, ...]:
-    """Return the noise levels its runs are calibrated at; one stands for a method that chooses."""
+def _sigmas(checkpoint: Checkpoint) -> tuple[float | None, ...]:
+    """Return the noise levels its runs are calibrated at; None where the method chooses them."""
     if METHODS[checkpoint.card.method].chooses_sigma:
-        return (1.0,)
+        return (None,)
     levels = dict.fromkeys(row.sigma for row in _rows(checkpoint) if row.sigma is not None)
-    return tuple(levels) or (0.5,)
+    return tuple(levels) or (sigma_of(checkpoint),)
 
 
 def inputs_seen(
@@ -151,7 +152,9 @@ def inputs_seen(
                     method=checkpoint.card.method,
                     settings=tuple(sorted(dict(checkpoint.card.run).items())),
                 )
-                _run(METHODS[spec.method].certify, x_NCHW, nets, spec, f"{start}|{sigma}")
+                # The name of the noise that the shipped files were calibrated on.
+                name = f"{start}|{1.0 if sigma is None else sigma}"
+                _run(METHODS[spec.method].certify, x_NCHW, nets, spec, name)
     for hook in hooks:
         hook.remove()
     return seen

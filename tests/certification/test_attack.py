@@ -14,6 +14,7 @@ from rsviz.cli.main import main
 from rsviz.core.errors import UserError
 from rsviz.core.spec import Norm, RunSpec
 from rsviz.data import datasets, images
+from rsviz.networks import masks
 from tests.conftest import HalfSpace
 from tests.helpers import ALWAYS, constant_network
 
@@ -114,6 +115,27 @@ def test_where_no_level_is_certain_no_class_is_counted(half_space):
     assert attack.judge(at_it, nets, spec, how) == (None, ())
     answer, counts_K = attack.judge(x_CHW, nets, spec, how)
     assert (answer, sum(counts_K)) == (1, 500)
+
+
+def test_an_attack_on_a_static_mask_moves_what_the_mask_shows(half_space):
+    net, x_CHW, distance = half_space
+    x_CHW = 0.25 + 0.5 * x_CHW
+    mask = masks.StaticMask(x_CHW.shape[-1]).eval()
+    with torch.no_grad():
+        mask.w_1HW.fill_(1.0)
+        mask.w_1HW[:, :, 2:] = 0.0  # all but two columns are hidden
+        net.fc.weight[1].abs_()
+        seen_CHW = x_CHW * mask.w_1HW
+        reach = distance / 4  # how far, in L2, the plane is from what is seen
+        net.fc.bias[1] = reach * net.fc.weight[1].norm() - net.fc.weight[1] @ seen_CHW.flatten()
+    nets = {"classifier": net, "mask": mask}
+    spec, c = certified(nets, x_CHW, "static")
+    assert (c.predicted, c.norm) == (1, Norm.LINF) and c.radius > 0
+    how = AttackSpec((0.99, 20.0), Norm.LINF, draws=4, n=500)
+    inside, outside = attack.attack(x_CHW, nets, spec, c, how)
+    assert (inside.verdict != "broken", outside.verdict) == (True, "broken")
+    moved_CHW = (outside.x_CHW - x_CHW).abs()
+    assert moved_CHW[..., :2].min() > 0 and moved_CHW[..., 2:].max() == 0
 
 
 def test_what_abstains_or_is_cancelled_is_not_attacked(half_space):

@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 import pytest
 import torch
+from torch import nn
 
 from rsviz.certification import certify
 from rsviz.checkpoints import catalog, weights
@@ -7,7 +10,7 @@ from rsviz.core.errors import UserError
 from rsviz.core.spec import Bound
 from rsviz.data import datasets
 from rsviz.data.images import image_id
-from rsviz.evaluation import examples
+from rsviz.evaluation import evaluate, examples
 from rsviz.networks import classifiers
 
 
@@ -35,8 +38,30 @@ def test_an_image_of_another_size_is_refused_in_words(checkpoint):
         certify.certify(torch.rand(3, 16, 16), checkpoint)
 
 
-def test_a_universal_network_has_a_default_noise_level(checkpoint):
-    assert certify.make_spec(checkpoint, torch.rand(3, 32, 32)).sigma == 0.5
+def test_a_universal_network_asks_for_its_noise_level(checkpoint):
+    with pytest.raises(UserError, match="many noise levels, so say which: give sigma"):
+        certify.make_spec(checkpoint, torch.rand(3, 32, 32))
+    with pytest.raises(UserError, match="give sigma"):
+        evaluate.spec_for(checkpoint, None, n0=10, n=10, alpha=0.1, seed=0, first=1)
+
+
+def test_a_method_that_chooses_the_noise_has_no_sigma():
+    checkpoint = catalog.find("shapes-dual")
+    x_CHW = torch.rand(3, 32, 32)
+    assert certify.make_spec(checkpoint, x_CHW).sigma is None
+    with pytest.raises(UserError, match="Dual RS chooses the noise of each image"):
+        certify.make_spec(checkpoint, x_CHW, 0.5)
+    spec = evaluate.spec_for(checkpoint, None, n0=10, n=10, alpha=0.1, seed=0, first=1)
+    assert spec.sigma is None and spec.run(datasets.load("shapes", "test"), 0).sigma is None
+    link = certify.make_spec(checkpoint, x_CHW, image="shapes/test/3").to_query()
+    assert "sigma" not in link and link["checkpoint"] == "shapes-dual"
+
+
+def test_plain_smoothing_without_a_noise_level_is_refused(checkpoint):
+    x_CHW = torch.rand(3, 32, 32)
+    spec = certify.make_spec(checkpoint, x_CHW, 0.5)
+    with pytest.raises(UserError, match="states no noise level"):
+        list(certify.watch(x_CHW, {"classifier": nn.Linear(1, 2)}, replace(spec, sigma=None)))
 
 
 def test_stored_examples_are_what_a_run_gives():

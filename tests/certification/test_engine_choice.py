@@ -19,7 +19,7 @@ from rsviz.evaluation import evaluate
 from rsviz.methods.registry import METHODS
 from rsviz.networks.ensembles import WeightedSum
 from rsviz.smoothing import engines
-from rsviz.smoothing.engines import INT8, REFERENCE, Engine
+from rsviz.smoothing.engine import INT8, REFERENCE, Engine
 
 ROOT = Path(__file__).parents[2]
 NAME = "shapes-gaussian-0.5"

@@ -27,7 +27,7 @@ def nets(tmp_path, monkeypatch):
 
 def entered(nets, n=200):
     x_CHW = datasets.load("shapes", "test").image(5)
-    return [every_network.enter(c, x_CHW, "shapes/test/5", n, 0) for c in nets]
+    return [every_network.enter(c, x_CHW, "shapes/test/5", n=n) for c in nets]
 
 
 def load(checkpoint):

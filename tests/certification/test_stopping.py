@@ -185,7 +185,8 @@ def test_precision_ends_too_where_nothing_can_be_certified():
         ({"until_radius": 0.5, "precision": 0.1}, "not for both"),
         ({"until_radius": -1.0}, "radius asked for"),
         ({"until_radius": float("nan")}, "radius asked for"),
-        ({"precision": 0.1}, "Clopper-Pearson"),
+        ({"precision": 0.1}, "clopper-pearson bound does not hold"),
+        ({"precision": 0.1, "bound": Bound.LOOKS}, "looks bound does not hold"),
         ({"precision": 1.5, "bound": Bound.ANYTIME}, "precision"),
     ],
 )

@@ -284,6 +284,10 @@ def test_a_resized_file_is_flagged(home, capsys, tmp_path):
         words = ["certify", str(tmp_path / name), "--checkpoint", "net", "--n", "100", "--json"]
         assert main(words) == 0
         assert ("image resampled" in json.loads(capsys.readouterr().out)["flags"]) == flagged
+        few = "--n 100 --n-predict 50 --steps 1 --draws 1 --budgets 0.9 --json".split()
+        assert main(["attack", *words[1:4], *few]) == 0
+        (each,) = json.loads(capsys.readouterr().out)["each"]
+        assert ("image resampled" in each["flags"]) == flagged
 
 
 @pytest.mark.slow

@@ -275,3 +275,64 @@ def test_every_command_says_what_it_takes(command, capsys):
     with pytest.raises(SystemExit) as end:
         main([command, "--help"])
     assert end.value.code == 0 and "--help" in capsys.readouterr().out
+
+
+def test_the_two_class_form_of_an_image_a_certificate_and_a_log(home, capsys):
+    words = ("certify", "shapes/test/3", "--checkpoint", "net", "--n", 300, "--alpha", 0.01)
+    _, out, _ = run(capsys, *words, "--two-sided", "--json")
+    two = json.loads(out)
+    assert two["detail"]["p_b_upper"] < 1 and sum(two["alpha_split"].values()) == 0.01
+    file = home / "one.json"
+    _, out, _ = run(capsys, *words, "--json")
+    file.write_text(out)
+    _, out, _ = run(capsys, "reread", file, "--two-sided", "--json")
+    assert json.loads(out) | {"seconds": 0} == two | {"seconds": 0}
+    for told in (run(capsys, *words, "--two-sided"), run(capsys, "reread", file, "--two-sided")):
+        assert told[0] == 0 and "another protocol than the field's" in told[1]
+        assert "p_B <" in told[1]
+    file.write_text(json.dumps(two))
+    code, out, _ = run(capsys, "verify", file, "shapes/test/3", "--fresh-n", 500)
+    assert code == 0 and "1 - p_b_upper" in out
+    log = home / "log.csv"
+    run(capsys, "evaluate", "--checkpoint", "net", "--first", 3, "--n", 200, "--out", log)
+    code, out, _ = run(capsys, "curves", log, "--two-sided")
+    assert code == 0 and "net, two-class: 3 images" in out and "another protocol" in out
+    _, out, _ = run(capsys, "curves", log, "--two-sided", "--json")
+    assert json.loads(out)[0]["two_class"] and json.loads(out)[0]["name"] == "net, two-class"
+
+
+def test_a_certificate_is_read_again_at_another_alpha_and_bound(home, capsys):
+    words = ("certify", "shapes/test/3", "--checkpoint", "net", "--n", 300, "--json")
+    file = home / "one.json"
+    file.write_text(run(capsys, *words)[1])
+    _, out, _ = run(capsys, "reread", file, "--alpha", 0.05, "--bound", "anytime", "--json")
+    _, direct, _ = run(capsys, *words, "--alpha", 0.05, "--bound", "anytime")
+    assert json.loads(out) | {"seconds": 0} == json.loads(direct) | {"seconds": 0}
+    assert run(capsys, "reread", file)[0] == 0
+    code, _, err = run(capsys, "reread", file, "--alpha", 0.9)
+    assert code == 2 and "alpha must lie" in err
+
+
+@pytest.mark.parametrize("rule", ["--until-radius", "--precision"])
+def test_votes_that_end_by_a_rule_have_no_two_class_form(home, capsys, rule):
+    words = ("certify", "shapes/test/3", "--checkpoint", "net", "--two-sided", rule, 0.1)
+    code, _, err = run(capsys, *words)
+    assert code == 2 and "leave --two-sided out" in err
+
+
+def test_a_data_set_is_asked_one_question(home, capsys):
+    log = home / "asked.csv"
+    words = ("evaluate", "--checkpoint", "net", "--first", 3, "--until-radius", 0.1, "--out", log)
+    code, out, _ = run(capsys, *words, "--n", 400)
+    assert code == 0 and "net: 3 images" in out and "the fixed-n protocol takes 400" in out
+    assert run(capsys, "curves", log)[1] == out
+    (row,) = json.loads(run(capsys, "curves", log, "--json")[1])
+    assert (
+        row["radius"] == 0.1
+        and row["yes"] + row["no"] + row["undecided"] == 3
+        and row["votes"] <= 1_200
+    )
+    code, _, err = run(capsys, *words[:-1], home / "far.csv", "--until-radius", 4)
+    assert code == 2 and "raise n" in err and not (home / "far.csv").exists()
+    code, _, err = run(capsys, *words, "--precision", 0.02)
+    assert code == 2 and "one n for all images" in err

@@ -210,9 +210,97 @@ def test_order_statistics_refuse_what_makes_no_sense(n, shift, alpha):
         bounds.order_statistics(n, shift, alpha)
 
 
+@pytest.mark.parametrize("p", [0.55, 0.9, 0.999])
+def test_the_least_fixed_n_is_the_first_that_reaches(p):
+    n = bounds.fixed_n(1.0, p, ALPHA)
+    assert p**n <= ALPHA < p ** (n - 1)
+    assert bounds.fixed_n(p, p, ALPHA) is None and bounds.fixed_n(0.3, p, ALPHA) is None
+    share = (1 + p) / 2
+    n = bounds.fixed_n(share, p, ALPHA)
+    assert stats.beta.ppf(ALPHA, share * n, n - share * n + 1) >= p
+    assert stats.beta.ppf(ALPHA, share * (n - 1), (n - 1) * (1 - share) + 1) < p
+
+
 @pytest.mark.parametrize("alpha", [1e-20, 1e-100, 1e-300, 5e-324])
 def test_bounds_are_numbers_whatever_alpha(alpha):
     for k in range(11):
         low = bounds.clopper_pearson_lower(k, 10, alpha)
         high = bounds.clopper_pearson_upper(k, 10, alpha)
         assert 0 <= low <= k / 10 <= high <= 1
+
+
+def look_counts(p, n, alpha):
+    """Least count at each look whose bound exceeds p, found by asking the bound itself."""
+    found = []
+    for t in bounds.looks(n).tolist():
+        low, high = 0, t + 1
+        while low < high:
+            k = (low + high) // 2
+            if k <= t and bounds.look_lower(k, t, n, alpha) <= p:
+                low = k + 1
+            else:
+                high = k
+        found.append(low)
+    return found
+
+
+def ever_at_looks(p, n, counts):
+    least_T = np.arange(n + 1) + 1
+    least_T[bounds.looks(n)] = counts
+    return ever(p, least_T)
+
+
+@pytest.mark.parametrize("p", [0.03, 0.5, 0.5002, 0.6123, 0.77, 0.9, 0.98, 0.995])
+@pytest.mark.parametrize(("n", "alpha"), [(500, ALPHA), (1_000, 0.001)])
+def test_the_bound_at_looks_is_ever_wrong_at_most_alpha(p, n, alpha):
+    """By a recursion of its own, one vote at a time; p lies on the grid of the bound or between."""
+    counts = look_counts(p, n, alpha)
+    wrong = ever_at_looks(p, n, counts)
+    assert wrong <= alpha
+    if min(p, 1 - p) * n < 12:  # where even all votes agreeing say little
+        return
+    assert 0.4 * alpha < wrong
+    fixed = [int(stats.binom.isf(alpha, t, p)) + 1 for t in bounds.looks(n).tolist()]
+    assert ever_at_looks(p, n, fixed) > 1.3 * alpha, "which such a check must reject"
+
+
+@pytest.mark.parametrize(("p", "n"), [(0.501, 700), (0.9, 700), (0.985, 300)])
+def test_the_bound_at_looks_is_refuted_by_every_test_below_it(p, n):
+    """The walk starts where each test refutes: no p0 of the grid below the bound is left out."""
+    for t in bounds.looks(n).tolist():
+        k = round(p * t)
+        lower = bounds.look_lower(k, t, n, ALPHA)
+        i = int(np.searchsorted(bounds.looks(n), t))
+        top = round(float(ndtri(lower)) * bounds.LOOK_GRID)
+        assert all(
+            k >= bounds._look_counts(step, n, ALPHA)[i] for step in range(top - 400, top + 1, 7)
+        )
+        assert k < bounds._look_counts(top + 1, n, ALPHA)[i]
+
+
+@pytest.mark.parametrize(
+    ("p", "loses"), [(0.6, 3.3), (0.7, 1.6), (0.8, 0.9), (0.9, 0.7), (0.99, 0.8), (0.999, 1.1)]
+)
+def test_the_bound_at_looks_loses_half_as_much_as_the_anytime_one(p, loses):
+    n, k = 10_000, round(p * 10_000)
+    fixed = ndtri(bounds.clopper_pearson_lower(k, n, 0.001))
+    lost = 100 * (1 - ndtri(bounds.look_lower(k, n, n, 0.001)) / fixed)
+    anytime = 100 * (1 - ndtri(bounds.anytime_lower(k, n, 0.001)) / fixed)
+    assert lost == pytest.approx(loses, abs=0.06) and lost < 0.55 * anytime
+
+
+def test_between_two_looks_and_beyond_n_the_bound_at_looks_takes_the_worst():
+    n = 600
+    assert bounds.look_lower(140, 150, n, ALPHA) == bounds.look_lower(140, 200, n, ALPHA)
+    assert bounds.look_lower(590, 640, n, ALPHA) == bounds.look_lower(550, n, n, ALPHA)
+    assert bounds.look_lower(0, 100, n, ALPHA) == bounds.look_lower(30, 900, n, ALPHA) == 0.0
+    assert bounds.look_lower(0, 0, n, ALPHA) == 0.0
+    votes = Votes("bound", (290, 10), n, "stopped")
+    assert bounds.lower(votes, 290, ALPHA, Bound.LOOKS) == bounds.look_lower(290, 300, n, ALPHA)
+
+
+@pytest.mark.parametrize("n", [1, 99, 100, 250, 10_000, 123_456])
+def test_looks_at_hundreds_rise_to_n(n):
+    look_L = bounds.looks(n)
+    assert look_L[-1] == n and np.all(np.diff(look_L) > 0)
+    assert np.all(look_L[:-1] % 100 == 0) and np.all(np.diff(look_L) <= 100 + look_L[:-1] / 50)

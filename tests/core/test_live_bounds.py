@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from rsviz.core import bounds, flags, live_bounds, radius, reading
@@ -75,8 +77,10 @@ def test_more_votes_than_planned_leave_no_band():
 def test_a_long_run_is_thinned_but_keeps_both_ends():
     moments = [certificate(n, n, 10_000, "running") for n in range(1, 500)]
     line = live_bounds.trace(moments, ALPHA, Bound.SPLIT, points=20)
-    assert len(line.votes_T) == 20
+    assert 15 < len(line.votes_T) <= 20
     assert (line.votes_T[0], line.votes_T[-1]) == (1, 499)
+    steps = [b / a for a, b in pairwise(line.votes_T)]
+    assert max(steps[5:]) < 1.7, "evenly on a log axis"
 
 
 def test_nothing_is_traced_without_votes_or_under_clopper_pearson():
@@ -94,3 +98,45 @@ def test_down_never_shows_more_than_there_is():
 def test_flags_are_added_once():
     c = flags.flagged(certificate(9, 10), "heuristic", "heuristic")
     assert c.flags.count("heuristic") == 1
+
+
+def in_three(k, second, n, planned=None, ended="complete"):
+    """A certificate of class 1 with k votes; class 2 has ``second``, class 0 the rest."""
+    spec = RunSpec("i", "c", 0.5, n0=10, n=planned or n, alpha=ALPHA, bound=Bound.SPLIT)
+    votes = Votes("bound", (n - k - second, k, second), planned or n, ended)
+    return reading.read(Votes("select", (0, 10, 0), 10, "complete"), votes, spec, "g")
+
+
+def test_in_the_two_class_form_every_moment_is_its_certificates():
+    moments = [in_three(5 * n // 10, 3 * n // 10, n, 1000, "running") for n in range(100, 1000, 50)]
+    moments = [reading.two_sided(c) for c in moments]
+    line = live_bounds.trace(moments, ALPHA, Bound.SPLIT)
+    assert line.low_T == pytest.approx([c.radius for c in moments])
+    assert line.low_T[-1] > 0.04 and max(c.p_a_lower for c in moments) < 0.5
+    assert all(low < high for low, high in zip(line.low_T, line.high_T, strict=True))
+
+
+def test_in_the_two_class_form_both_bounds_share_alpha_between_the_classes():
+    c = reading.two_sided(in_three(500, 300, 1000))
+    anytime = live_bounds.anytime(c, ALPHA, Bound.SPLIT)
+    planned = live_bounds.planned(c, ALPHA, Bound.SPLIT)
+    assert anytime.p_a_lower == bounds.anytime_lower(500, 1000, 0.1 * ALPHA)
+    assert anytime.p_b_upper == bounds.anytime_upper(300, 1000, 0.1 * ALPHA)
+    assert planned.p_b_upper == bounds.clopper_pearson_upper(300, 1000, 0.4 * ALPHA)
+    assert c.radius == max(anytime.radius, planned.radius) == planned.radius > 0
+    line = live_bounds.trace([c], ALPHA, Bound.SPLIT)
+    assert line.high_T == line.low_T == (c.radius,)
+    assert live_bounds.most(c) == radius.ceiling(0.5, 1000, 0.8 * ALPHA / 2)
+
+
+@pytest.mark.parametrize("n", [100, 1_000, 10_000])
+def test_a_plan_fixed_beforehand_would_have_needed_fewer_votes(n):
+    stopped = certificate(9 * n // 10, n, 20_000, "stopped")
+    needed = live_bounds.planned_votes(stopped)
+    assert n / 3 < needed < n
+    at, before = (
+        bounds.clopper_pearson_lower(9 * tens, 10 * tens, ALPHA)
+        for tens in (-(-needed // 9), needed // 11)
+    )
+    assert before < stopped.p_a_lower < at
+    assert live_bounds.planned_votes(certificate(5, 10)) is None, "it abstains"

@@ -47,6 +47,11 @@ def test_a_part_of_an_address_changes_that_part_alone(spec, name):
     assert OTHER.from_query(part) == replace(OTHER, **{name: getattr(spec, name)})
 
 
+def test_a_sigma_that_the_method_chooses_is_in_no_link():
+    spec = replace(OTHER, sigma=None)
+    assert "sigma" not in spec.to_query() and spec.from_query(spec.to_query()) == spec
+
+
 def test_a_picture_without_a_name_is_in_no_link():
     spec = replace(OTHER, image="sha256:" + "0" * 64)
     assert "image" not in spec.to_query()

@@ -6,15 +6,13 @@ from rsviz.checkpoints import catalog, weights
 from rsviz.evaluation import chosen_levels, logs
 
 COLUMNS = "index,label,predicted,radius,correct,counts0,counts,n,seconds,detail"
+Q = '"'
 
 
 def log(tmp_path, method, *rows):
     file = tmp_path / "log.csv"
     quoted = [
-        f"{index},0,-1,0,0,{counts0},{counts},100,{seconds},"
-        + '"'
-        + json.dumps(d).replace('"', '""')
-        + '"'
+        f'{index},0,-1,0.0,0,{counts0},{counts},100,{seconds},"{json.dumps(d).replace(Q, 2 * Q)}"'
         for index, counts0, counts, seconds, d in rows
     ]
     spec = {"name": "net", "dataset": "shapes", "method": method, "network": "compact"}

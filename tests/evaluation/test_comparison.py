@@ -218,3 +218,28 @@ def test_the_share_at_the_top_counts_right_images_alone():
     log = logs.parse_log(FIELD, "x")  # right: 0.5 and 0.25; wrong: 0.9; one abstained
     assert per_image.share_at_the_top(log, 0.5) == pytest.approx((0.25, 0.5 / 0.75))
     assert per_image.share_at_the_top(log, 2.0) == (0.0, 0.0)
+
+
+def test_the_two_class_form_stands_beside_the_fields_and_is_marked():
+    made, refused = comparison.two_class([entry(), paper(), entry("b")])
+    names = [e.name for e in made]
+    assert names == ["net", "net, two-class", paper().name, "b", "b, two-class"] and not refused
+    assert comparison.marks(made)["net, two-class"] == ("form",)
+    assert "another protocol" in made[1].note
+    rows = list(csv.DictReader(io.StringIO(comparison.to_csv(made))))
+    assert {row["form"] for row in rows if row["name"] == "net, two-class"} == {"two-class"}
+    assert {row["form"] for row in rows if row["name"] == "net"} == {"one-sided"}
+    label = next(t.name for t in curves.accuracy_curves(made, comparison.marks(made)).data[2:3])
+    assert "two-class" in label and "≠ form" in label
+    field = comparison.from_log(logs.parse_log(FIELD, "x"), "your log")
+    alone, told = comparison.two_class([field])
+    assert alone == [field] and "no vote counts" in told[0]
+
+
+def test_the_best_over_sigma_never_mixes_the_two_forms():
+    at = [entry("a", sigma=0.5), entry("b", sigma=0.25)]
+    at = [replace(e, curve=replace(e.curve, sigma=s)) for e, s in zip(at, (0.5, 0.25), strict=True)]
+    made, _ = comparison.two_class(at)
+    best = comparison.envelopes(made)
+    assert [e.curve.two_class for e in best] == [False, True]
+    assert best[1].name.endswith(", two-class") and best[0].name + ", two-class" == best[1].name

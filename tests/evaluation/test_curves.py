@@ -310,3 +310,38 @@ def test_a_bootstrap_of_paired_gaps_is_that_of_the_images():
     a_N, b_N = np.array([1, 1, 1, 0] * 50), np.array([1, 0, 1, 0] * 50)
     gap, low, high = curves.bootstrap(a_N - b_N, np.random.default_rng(0), 10_000)
     assert gap == pytest.approx(0.25) and 0.18 < low < gap < high < 0.32
+
+
+def test_the_two_class_form_reads_the_same_votes_and_says_so():
+    log = logs.parse_log(own(), "x")
+    two = logs.two_sided(log)
+    p_a, p_b = stats.beta.ppf(0.0005, 950, 51), stats.beta.ppf(0.9995, 41, 960)
+    p_b = min(p_b, 1 - p_a)
+    expected = 0.25 * (stats.norm.ppf(p_a) - stats.norm.ppf(p_b))
+    assert two.radius_N[0] == pytest.approx(expected, rel=1e-9)
+    # Below one half, but shown to lead the most-voted other class: it certifies all the same.
+    three = [(0, "9 1 0", "450 280 270")]
+    low = logs.parse_log(own(three, (0,)), "x")
+    assert (low.radius_N[0], logs.two_sided(low).radius_N[0] > 0.04) == (0.0, True)
+    assert logs.two_sided(low).predicted_N[0] == 0
+    assert two.two_class and two.name == "net, two-class" and logs.two_sided(two) is two
+    assert np.array_equal(two.counts_NK, log.counts_NK) and two.n == log.n
+    curve = curves.curve(two, [0.0])
+    assert (curve.form, curves.curve(log, [0.0]).form) == ("two-class", "one-sided")
+    assert curve.ceiling == pytest.approx(0.5 * stats.norm.ppf(0.0005 ** (1 / 1_000)), rel=1e-9)
+    assert curves.to_dict(curve)["two_class"]
+
+
+def test_two_class_logs_stay_so_when_thinned_and_are_no_match_for_one_sided_ones():
+    log = many()
+    thinned = logs.thin(logs.two_sided(log), 300, np.random.default_rng(0))
+    again = logs.two_sided(logs.thin(log, 300, np.random.default_rng(0)))
+    assert np.array_equal(thinned.radius_N, again.radius_N)
+    both = [curves.curve(log, [0.0]), curves.curve(logs.two_sided(log), [0.0])]
+    (reason,) = curves.comparable(both)
+    assert "differ in form (net: one-sided, net, two-class: two-class)" in reason
+
+
+def test_a_log_without_votes_has_no_two_class_form():
+    with pytest.raises(UserError, match="no vote counts"):
+        logs.two_sided(logs.parse_log(FIELD, "x"))

@@ -1,15 +1,19 @@
 import json
 import math
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from rsviz.certification import certify
 from rsviz.core.errors import UserError
 from rsviz.data import datasets
 from rsviz.evaluation import evaluate
+from rsviz.evaluation.answers import is_question, read_answers
 from rsviz.evaluation.evaluate import EvaluationSpec
+from rsviz.evaluation.logs import read_log
 from rsviz.networks import classifiers
 
 SPEC = EvaluationSpec(
@@ -165,3 +169,66 @@ def test_a_place_for_no_log_is_refused_at_once(nets, data, tmp_path, out):
 def test_settings_that_no_run_has_are_refused_before_anything_is_written(change):
     with pytest.raises(UserError, match="must"):
         replace(SPEC, **change)
+
+
+ASK = replace(SPEC, n=2_000, until_radius=0.1, bound="anytime", first=8)
+
+
+def test_images_of_a_question_settle_early_and_the_log_says_so(nets, data, tmp_path):
+    """Each image's votes and answer are those it has alone, wherever the others end."""
+    out = tmp_path / "asked.csv"
+    run(ASK, nets, data, out)
+    lines = out.read_text().splitlines()
+    head = json.loads(lines[0].removeprefix("# "))
+    assert (head["spec"]["until_radius"], head["spec"]["bound"]) == (0.1, "anytime")
+    assert lines[1].endswith(",seconds,answer,check")
+    totals, found = {}, Counter()
+    for line in lines[2:]:
+        index, _, predicted, radius, _, _, counts, n, _, answer, _ = line.split(",")
+        x_CHW, spec = data.image(int(index)), ASK.run(data, int(index))
+        *_, alone = certify.watch(x_CHW, nets, spec)
+        c = alone.certificate
+        assert (list(map(int, counts.split())), answer) == (list(c.counts), c.detail["answer"])
+        assert (float(radius), int(predicted) >= 0) == (
+            (0.1, True) if answer == "yes" else (0, False)
+        )
+        assert n == "2000"
+        totals[int(index)] = sum(c.counts)
+        found[answer] += 1
+    assert len(totals) == 8 and min(totals.values()) < 500 < 2_000
+    told = read_answers(out)
+    assert (told.yes, told.no, told.undecided) == tuple(
+        found[a] for a in ("yes", "no certificate", "undecided")
+    )
+    assert told.votes == sum(totals.values()) and told.images == 8
+    assert f"{told.votes / 8:,.0f} votes an image on average" in told.in_words()
+
+
+def test_a_killed_question_resumes_and_is_no_other_run(nets, data, tmp_path):
+    whole, cut = tmp_path / "whole.csv", tmp_path / "cut.csv"
+    run(ASK, nets, data, whole)
+    text = whole.read_text()
+    cut.write_text(text[: text.index("\n3,") + 12])
+    assert read_answers(cut).images == 3
+    run(ASK, nets, data, cut)
+
+    def kept(file):
+        lines = [line.split(",") for line in file.read_text().splitlines()[1:]]
+        return [cells[:8] + cells[9:-1] for cells in lines]  # but for the seconds and its check
+
+    assert kept(cut) == kept(whole)
+    for other in (replace(ASK, until_radius=0.2), replace(ASK, until_radius=None)):
+        with pytest.raises(UserError, match=r"another|damaged"):
+            run(other, nets, data, cut)
+
+
+def test_the_log_of_a_question_has_no_curve(nets, data, tmp_path):
+    out = tmp_path / "asked.csv"
+    run(replace(ASK, first=2), nets, data, out)
+    with pytest.raises(UserError, match=r"answers one question of each image, whether radius 0\.1"):
+        read_log(out)
+    run(SPEC, nets, data, tmp_path / "table.csv")
+    assert "until_radius" not in (tmp_path / "table.csv").read_text()
+    assert is_question(out) and not is_question(tmp_path / "table.csv")
+    with pytest.raises(UserError, match="asks no question"):
+        read_answers(tmp_path / "table.csv")

@@ -1,15 +1,21 @@
 import json
 import re
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import msgspec
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from rsviz.checkpoints.catalog import Card
 from rsviz.evaluation import curves, training_cost
 from rsviz.evaluation.logs import parse_log
 from rsviz.figures import claims
+from rsviz.methods.registry import METHODS
+from rsviz.networks.classifiers import build
+from rsviz.networks.inspection import multiply_adds
 from tests.evaluation.test_verdicts import STATED, radii, table
 
 MEASURED = {"norm": "L2", "subset": "test, every 20th", "n": 1000, "alpha": 0.001}
@@ -104,3 +110,53 @@ def test_an_interval_of_acr_counts_wrong_answers_as_nothing():
     log = parse_log(won, "half", **STATED)
     low, high = curves.acr_interval(log, np.random.default_rng(0))
     assert low < curves.acr(log) < high and high < radii(0).mean()
+
+
+def test_forward_passes_cost_what_the_networks_say():
+    for name, cost in training_cost.FORWARD.items():
+        assert multiply_adds(build(name, "cifar10"), 32) == cost
+
+
+@pytest.mark.parametrize("name", ["gaussian", "smoothadv", "macer", "advmacer", "consistency"])
+def test_the_work_of_an_image_is_what_its_loss_asks_the_network(name):
+    rows = 0
+
+    class Counted(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(12, 4)
+
+        def forward(self, x_NCHW):
+            nonlocal rows
+            rows += len(x_NCHW)
+            return self.linear(x_NCHW.flatten(1))
+
+    method = METHODS[name]
+    settings = method.presets[0.5] if method.presets else None
+    given = {} if settings is None else {"settings": settings}
+    x_NCHW, y_N = torch.rand(3, 3, 2, 2), torch.tensor([0, 1, 2])
+    generator = torch.Generator().manual_seed(0)
+    method.loss(Counted(), x_NCHW, y_N, torch.full((3, 1, 1, 1), 0.5), generator, 9999, **given)
+    asked = {} if settings is None else asdict(settings)
+    assert rows == 3 * asked.get("draws", 1) * (asked.get("steps", 0) + 1)
+
+
+def test_work_counts_parents_once_and_nothing_it_does_not_know(tmp_path):
+    start = {"dataset": "cifar10", "network": "compact", "epochs": 40}
+    cards = {
+        "start": start,
+        "x": start | {"epochs": 2, "start": "start", "settings": {"draws": 2, "steps": 2}},
+        "both": {"members": [{"name": "start"}, {"name": "x"}]},
+        "several": start | {"parts": {"estimator": {}}},
+        "other": start | {"network": "vit"},
+    }
+    for name, card in cards.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "card.json").write_text(json.dumps(card))
+    work = {name: training_cost.training_work(tmp_path, name) for name in cards}
+    assert work["several"] is None and work["other"] is None
+    assert work["start"].updates == 40 * 196
+    assert work["x"].updates == 42 * 196 and work["both"] == work["x"]
+    each = 3 * training_cost.FORWARD["compact"] * 50_000
+    assert work["x"].multiply_adds == each * (40 + 2 * 6)
+    assert str(work["x"]).startswith("8,232 updates and 1.3e+14")

@@ -1,5 +1,7 @@
 """Fixed and chosen levels under attack: the attack itself, its table, and what is read of it."""
 
+import json
+
 import pytest
 import torch
 from torch import nn
@@ -104,9 +106,10 @@ def make_table(folder, right):
     for (setting, attack), share in right.items():
         for i in range(200):
             lines.append(f"{setting},{attack},{i},0,{int(i >= share)},0.25")
-    head = '# {"images": %s, "spec": {"eps": 0.5, "n": 9, "steps": 3}, "command": "c"}'
+    spec = {"sigmas": [0.25, 1.0], "lams": [0.2], "eps": 0.5, "steps": 3, "draws": 1, "n": 9}
+    head = {"images": list(range(200)), "spec": spec | {"seed": 0}, "command": "c"}
     folder.mkdir()
-    text = "\n".join([head % list(range(200)), *lines]) + "\n"
+    text = "\n".join([f"# {json.dumps(head)}", *lines]) + "\n"
     (folder / attack_tables.FILE).write_text(text)
 
 
@@ -116,8 +119,8 @@ def test_the_verdict_is_against_the_fixed_level_that_is_best_there(tmp_path):
     right |= dict.fromkeys([("lambda 0.2", a) for a in attack_tables.ATTACKS], 100)
     make_table(tmp_path / "net", right)
     clean, f, both = verdicts.judge_attacked(tmp_path, "net")
-    assert (clean.verdict, clean.claim.b) == ("contradicted", "sigma 0.25 for all")
-    assert (f.verdict, f.claim.b) == ("holds", "sigma 1 for all")
+    assert (clean.verdict, clean.rival) == ("contradicted", "sigma 0.25 for all")
+    assert (f.verdict, f.rival) == ("holds", "sigma 1 for all")
     assert both.gap == pytest.approx(0.2) and both.claim.measure.endswith("f and h")
     assert verdicts.judge_attacked(tmp_path, "none")[0].verdict == "not measured yet"
 
@@ -127,8 +130,8 @@ def test_shipped_tables_are_whole_and_of_the_weights_shipped():
     assert shipped
     for c in shipped:
         found = attack_tables.read(c.folder / attack_tables.FILE)
-        assert found.head["checkpoint_sha256"] == c.sha256
-        assert f"--checkpoint {c.name} " in found.head["command"]
+        assert found.head.checkpoint_sha256 == c.sha256
+        assert f"--checkpoint {c.name} " in found.head.command
         for setting in (*found.fixed, *found.chosen):
             # An attack may turn single images right, but not many.
             assert found.of(setting, "f").mean() < found.of(setting, "none").mean()

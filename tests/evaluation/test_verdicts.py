@@ -17,7 +17,7 @@ from rsviz.training.recipes import commands_of
 HEAD = "idx\tlabel\tpredict\tradius\tcorrect\n"
 STATED = {"dataset": "cifar10", "split": "test", "norm": "L2"}
 STATED |= {"n": 1000, "alpha": 0.001, "sigma": 0.5}
-CLAIM = Claim("Test", "a is above b.", "nobody", "a", "b")
+CLAIM = Claim("Test", "a is above b.", "nobody", "a", ("b",))
 
 
 def table(radii, first=0):
@@ -104,7 +104,7 @@ def test_training_minutes_count_each_parent_once(tmp_path):
 
 def test_every_side_of_a_claim_can_be_made_by_commands():
     for claim in CLAIMS:
-        for side in (claim.a, claim.b):
+        for side in (claim.a, *claim.b):
             train, measure = commands_of(side)
             assert side.split("/")[0] in train and side.split("/")[0] in measure
     assert commands_of("nobody") == ()
@@ -214,3 +214,93 @@ def test_one_decision_among_many_does_not_survive_and_is_counted_apart(tmp_path)
     row = verdicts.to_dict(found[1])
     assert (row["survives"], row["p"], row["p_holm"]) == (False, weak.p, found[1].p_holm)
     assert verdicts.together([weak])[0].survives
+
+
+def several(tmp_path, claim, **tables):
+    """Judge a claim whose sides are tables by name."""
+    for name, text in tables.items():
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / name / "certified.csv").write_text(text)
+    return verdicts.judge(
+        claim, tmp_path, read=lambda f: parse_log(f.read_text(), f.parent.name, **STATED)
+    )
+
+
+def test_the_rival_is_the_best_at_that_very_radius(tmp_path):
+    near = table([0.5] * 80 + [0.0] * 20)
+    far = table([1.5] * 40 + [0.0] * 60)
+    between = table([0.7] * 60 + [0.0] * 40)
+    claim = replace(CLAIM, b=("near", "far"), rival="best")
+    logs = {"a": between, "near": near, "far": far}
+    for radius, best, b in ((0.25, "near", 0.8), (1.0, "far", 0.4), (None, "far", 0.6)):
+        found = several(tmp_path, replace(claim, radius=radius), **logs)
+        assert (found.rival, found.ours_b) == (best, pytest.approx(b))
+    weakest = several(tmp_path, replace(CLAIM, b=("far",), radius=0.25), **logs)
+    assert weakest.verdict == "holds"
+    assert several(tmp_path, replace(claim, radius=0.25), **logs).verdict == "contradicted"
+    envelope = several(tmp_path, replace(claim, rival="envelope"), **logs)
+    assert envelope.ours_b == pytest.approx(0.5 * 0.8 + 1.0 * 0.4)
+    assert any("favours it" in told for told in envelope.caveats)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_envelope_is_the_area_under_the_best_curve(seed):
+    rng = np.random.default_rng(seed)
+    logs = [
+        parse_log(
+            HEAD
+            + "".join(
+                f"{i}\t1\t{1 if right else 2}\t{r:.3f}\t{int(right)}\n"
+                for i, (r, right) in enumerate(
+                    zip(scale * rng.exponential(size=40), rng.random(40) < share, strict=True)
+                )
+            ),
+            str(scale),
+            **(STATED | {"sigma": 5.0}),
+        )
+        for scale, share in ((0.3, 0.9), (0.6, 0.7), (1.2, 0.4))
+    ]
+    grid_R = np.arange(0.0005, 12, 0.001)
+    best_R = [max(curves.accuracy_at(log, r) for log in logs) for r in grid_R]
+    won_N = curves.won_by_envelope(logs)
+    assert won_N.mean() == pytest.approx(0.001 * sum(best_R), abs=1e-6)
+    assert won_N.mean() >= max(curves.acr(log) for log in logs)
+    assert curves.won_by_envelope(logs[:1]) == pytest.approx(curves.won(logs[0], None))
+
+
+def test_the_size_is_judged_apart_from_the_direction(tmp_path):
+    a, b = radii(0, shift=0.05), radii(0)
+    sized = {name: replace(CLAIM, size=size) for name, size in
+             (("less", 0.5), ("more", 0.01), ("fits", 0.1))}  # fmt: skip
+    for name, claim in sized.items():
+        found = judged(tmp_path, table(a), table(b), claim)
+        assert found.verdict == "holds" and found.size.verdict == name
+        assert found.size.low < found.size.ours < found.size.high
+        assert found.size.ours == pytest.approx(found.gain)
+        assert (found.size.p < 0.05) == (name != "fits")
+    points = replace(CLAIM, radius=0.5, size=0.4)
+    found = judged(tmp_path, table(a), table(b), points)
+    assert found.size.ours == pytest.approx(found.gap) and found.size.verdict == "less"
+    assert judged(tmp_path, table(a), table(b)).size is None
+    paper = replace(CLAIM, paper_a=0.783, paper_b=0.735)
+    assert paper.claimed == pytest.approx(0.0653, abs=1e-4)
+    assert replace(paper, radius=0.0).claimed == pytest.approx(0.048)
+
+
+def test_sizes_are_among_what_holm_corrects(tmp_path):
+    found = judged(tmp_path, table(radii(1)), table(radii(2)), replace(CLAIM, size=0.3))
+    alone, both = replace(found, size=None), verdicts.together([found, found])
+    assert verdicts.together([alone])[0].p_holm == found.p
+    assert both[0].size.p_holm == pytest.approx(min(1.0, 4 * found.size.p))
+    assert "less than claimed" in "\n".join(verdicts.in_lines(both))
+
+
+def test_one_training_is_not_a_statement_about_training(tmp_path):
+    claim = replace(CLAIM, about="training")
+    found = judged(tmp_path, table(radii(0)), table(radii(1)), claim)
+    assert found.seeds == 1 and "was trained once" in " ".join(found.caveats)
+    for side in "ab":
+        for seed in (1, 2):
+            (tmp_path / f"{side}-seed{seed}").mkdir()
+    found = judged(tmp_path, table(radii(0)), table(radii(1)), claim)
+    assert found.seeds == 3 and "trained once" not in " ".join(found.caveats)

@@ -1,4 +1,6 @@
+from rsviz.core import reading, stopping
 from rsviz.core.live_bounds import Trace
+from rsviz.core.spec import RunSpec, Votes
 from rsviz.figures import certificate
 
 CLASSES = ("disc", "ring", "star")
@@ -70,3 +72,29 @@ def test_words_say_what_the_trace_shows_and_round_down():
 def test_words_name_the_leading_classes():
     assert certificate.votes_in_words((5, 0, 15), CLASSES) == "Votes by class: star 15, disc 5."
     assert "No votes" in certificate.votes_in_words((), CLASSES)
+
+
+def test_votes_lie_on_a_log_axis_that_holds_all_of_them():
+    line = Trace((100, 200, 800), (0.1, 0.2, 0.3), (0.5, 1.1, 1.0))
+    figure = certificate.radius_trace(line, 10_000, 1.2, 0.7)
+    axis = figure.layout.xaxis
+    assert axis.type == "log" and 10 ** axis.range[0] < 100 and 10 ** axis.range[1] > 10_000
+    assert all(x > 0 for trace in figure.data for x in trace.x)
+
+
+def test_a_question_is_drawn_with_the_boundaries_that_settle_it():
+    spec = RunSpec("i", "c", 0.5, n0=10, n=2_000, until_radius=0.25)
+    select = Votes("select", (0, 10), 10, "complete")
+    moments = [
+        reading.read(select, Votes("bound", (n // 5, n - n // 5), 2_000, ended), spec, "g")
+        for n, ended in ((50, "running"), (100, "running"), (150, "settled"))
+    ]
+    figure, told = certificate.radius_of_run(moments[-1], moments)
+    plan = stopping.plan_of(moments[-1])
+    yes, no, needed, share = figure.data
+    assert "yes" in yes.name and "no certificate" in no.name and set(needed.y) == {plan.p}
+    assert list(share.x) == [50, 100, 150] and list(share.y) == [0.8, 0.8, 0.8]
+    at = dict(zip(yes.x, yes.y, strict=True))
+    assert min(at.values()) > plan.p > max(no.y) and at[2_000] == min(at.values())
+    assert figure.layout.xaxis.type == "log"
+    assert "After 150 votes the share is 0.800" in told and moments[-1].detail["why"] in told

@@ -17,6 +17,14 @@ from rsviz.data.images import image_id
 from rsviz.methods import adaptive, gaussian
 from rsviz.networks import masks
 from rsviz.smoothing import queries, voters
+from tests.helpers import OnesMask
+
+ONES = OnesMask()  # one object, so that the votes of several images may share a batch
+
+
+def certify_ones(x_CHW, nets, spec):
+    """ARS with its mask forced to 1: its votes have plain smoothing's distribution."""
+    return adaptive.certify(x_CHW, {**nets, "mask": ONES}, spec)
 
 
 def spec(**changes):
@@ -73,7 +81,7 @@ def test_a_mask_forced_to_one_votes_like_plain_smoothing(case, f):
             lambda x, s: certify_one(x, {"classifier": net}, s), x_CHW, spec(n=8000, **changes)
         ).counts
 
-    ones = counts(adaptive.certify_ones, settings=split)
+    ones = counts(certify_ones, settings=split)
     plain = counts(adaptive.certify_plain, seed=1)
     assert p_value(ones, plain) > 0.01
     # The test can fail: at another noise level the votes are others.
@@ -83,7 +91,7 @@ def test_a_mask_forced_to_one_votes_like_plain_smoothing(case, f):
 def test_a_static_mask_of_ones_is_plain_smoothing_vote_for_vote(case):
     x_CHW, net = case
     ones = final(
-        lambda x, s: adaptive.certify_static(x, {"classifier": net, "mask": masks.OnesMask()}, s),
+        lambda x, s: adaptive.certify_static(x, {"classifier": net, "mask": ONES}, s),
         x_CHW,
         spec(),
     )
@@ -199,9 +207,7 @@ def corner_case():
 
 def test_with_a_mask_of_one_a_half_space_is_certified_to_its_exact_linf_distance():
     net, x_CHW, _, distance = corner_case()
-    got = final(
-        lambda x, s: adaptive.certify_ones(x, {"classifier": net}, s), x_CHW, spec(n=20_000)
-    )
+    got = final(lambda x, s: certify_ones(x, {"classifier": net}, s), x_CHW, spec(n=20_000))
     assert got.predicted == 1
     assert 0.9 * distance < got.radius < distance
 
@@ -279,7 +285,7 @@ def test_cut_short_it_says_what_holds(case):
 def test_settings_out_of_range_are_refused_in_words(case, setting):
     x_CHW, net = case
     with pytest.raises(UserError, match=setting[0]):
-        adaptive.certify_ones(x_CHW, {"classifier": net}, spec(settings=(setting,)))
+        certify_ones(x_CHW, {"classifier": net}, spec(settings=(setting,)))
 
 
 def test_the_loss_is_that_of_the_voters_own_input(case):

@@ -306,23 +306,23 @@ SHIPPED = ("shapes-dual", "shapes-routing", "shapes-variational", "cifar10-dual"
 def test_old_logs_still_read_to_the_radii_they_hold(name):
     """Settings that name no rule are read by the rule of their time."""
     head, rows = logs.own_rows(catalog.find(name).folder / "certified.csv")
-    method = {"variational": variational}.get(head["method"], dual)
-    settings = tuple((key, value) for key, value in head.get("settings", ()))
+    method = {"variational": variational}.get(head.method, dual)
+    settings = head.settings
     run = RunSpec(
-        "", "", 1.0, method=head["method"], n0=head["n0"], n=head["n"], alpha=head["alpha"],
+        "", "", 1.0, method=head.method, n0=head.n0, n=head.n, alpha=head.alpha,
         settings=settings,
     )  # fmt: skip
     for row in rows[:60]:
         votes = votes_of_row(row, run)
         c = method.read(votes, run)
-        assert c.radius == pytest.approx(float(row["radius"]), abs=1e-6)
-        assert (-1 if c.abstained else c.predicted) == int(row["predicted"])
+        assert c.radius == pytest.approx(row.radius, abs=1e-6)
+        assert (-1 if c.abstained else c.predicted) == row.predicted
         assert c.ended == "complete"
 
 
 def votes_of_row(row, run):
-    detail, found = row["detail"], {}
-    numbers = {key: [int(k) for k in row[key].split()] for key in ("counts0", "counts")}
+    detail, found = row.detail, {}
+    numbers = {"counts0": row.counts0, "counts": row.counts}
     if "selector" in detail:
         stages = {"selector": detail["selector"], "select": numbers["counts0"]} | detail["counts"]
     else:

@@ -43,6 +43,7 @@ SET = {
         "canvas": "9",
         "sigma": "0.5",
         "f": "0.3",
+        "n0": "50",
         "n": "500",
         "seed": "4",
     },
@@ -52,13 +53,16 @@ SET = {
         "lam": "0.4",
         "within": "0.1",
         "draws": "300",
+        "n0": "50",
         "n": "500",
         "seed": "4",
     },
     "attack": {
         "image": "shapes/test/9",
         "sigma": "0.25",
+        "n0": "50",
         "n": "500",
+        "alpha": "0.01",
         "seed": "4",
         "attack_norm": "Linf",
         "budget": "1.5",
@@ -168,6 +172,14 @@ def test_the_old_names_of_a_network_are_known(opened):
     assert app.select_slider(key="n").value == 500
     app = opened("masks", mask_network="shapes-k48-adaptive")
     assert app.selectbox(key="checkpoint").value == "shapes-k48-adaptive"
+
+
+@pytest.mark.parametrize("view", ["One image", "Evaluate"])
+def test_every_view_that_sets_up_a_run_asks_for_the_votes_that_choose(opened, view):
+    app = opened("compare", view=view, n0="50", n="500", seed="4")
+    found = controls(app)
+    assert [found[key].value for key in ("n0", "n", "seed")] == [50, 500, 4]
+    assert not app.warning
 
 
 def test_an_answer_goes_from_page_to_page_and_a_default_does_not(opened):

@@ -53,6 +53,32 @@ def test_the_address_sets_the_attack(open_page, monkeypatch):
     assert "Linf" in figure["layout"]["xaxis"]["title"]["text"]
 
 
+def test_the_run_that_is_attacked_is_the_one_asked_for(open_page, monkeypatch, line):
+    app = open_quick(open_page, monkeypatch, n0="20", alpha="0.01", seed="3")
+    assert not app.warning
+    line.executor = Never()
+    app.button(key="attack").click().run()
+    spec, how = line.jobs[0].key.spec, line.jobs[0].key.how
+    assert (spec.n0, spec.n, spec.alpha, spec.seed) == (20, 100, 0.01, 3)
+    assert (how.alpha, how.seed) == (0.01, 3)
+    assert "alpha = 0.01" in words(app)
+
+
+def test_the_controls_of_a_method_that_chooses_its_noise_are_shown_and_used(
+    open_page, monkeypatch, tmp_path, line
+):
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(make_selectors(tmp_path)))
+    asked = {"lam": "0.4", "within": "0.1", "draws": "300"}
+    app = open_quick(open_page, monkeypatch, checkpoint="shapes-variational", **asked)
+    assert not app.exception and not app.warning
+    assert app.slider(key="lam").value == 0.4
+    line.executor = Never()
+    app.button(key="attack").click().run()
+    spec = line.jobs[0].key.spec
+    assert (dict(spec.settings)["lam"], dict(spec.settings)["draws"]) == (0.4, 300)
+    assert spec.sigma is None and "sigma" not in {s.key for s in app.select_slider}
+
+
 def test_a_waiting_attack_can_be_stopped(open_page, monkeypatch, line):
     app = open_quick(open_page, monkeypatch)
     line.executor = Never()

@@ -70,15 +70,28 @@ def test_an_evaluation_forms_a_curve_and_is_not_made_twice(opened, made):
     press(at, "evaluate")
 
     def rows(text):
-        return [line.rsplit(",", 1)[0] for line in text.splitlines()[2:]]
+        return [line.rsplit(",", 2)[0] for line in text.splitlines()[2:]]
 
     assert rows(log.read_text()) == rows(whole)
 
 
 def test_claims_without_logs_are_not_measured(opened):
     at = opened("Claims")
-    assert any("not measured yet" in m.value for m in at.markdown)
-    assert not any("Here:" in m.value for m in at.markdown)
+    rows = at.dataframe[0].value
+    assert len(rows) > 50 and all("not measured yet" in v for v in rows["verdict"])
+    assert rows["difference"].isna().all()
+
+
+def test_claims_are_filtered_by_system_and_verdict_also_from_the_address(opened):
+    every = len(opened("Claims").dataframe[0].value)
+    at = opened("Claims", system="EsbRS")
+    few = at.dataframe[0].value
+    assert 5 < len(few) < every and all(
+        "ogether" in s or "eights" in s or "nsemble" in s for s in few["statement"]
+    )
+    at.pills(key="system").set_value([]).run()
+    assert len(at.dataframe[0].value) == every
+    assert "verdict=surely" in told(opened("Claims", verdict="surely"))[0]
 
 
 def test_two_networks_are_weighed_and_the_heuristic_is_named(opened, tmp_path, monkeypatch):
@@ -154,10 +167,10 @@ def test_a_wrong_pin_is_told_in_one_sentence_until_a_row_is_chosen(opened, four)
 @pytest.mark.parametrize("names", [("sigma", "n"), ("level", "ballots")], ids=["now", "old"])
 def test_the_address_chooses_the_members_of_an_ensemble(opened, four, names):
     said = dict(zip(names, ("0.25", "500"), strict=True))
-    at = opened("Ensembles", **said, **{"members-shapes": ["b", "d"]})
+    at = opened("Ensembles", **said, n0="50", **{"members-shapes": ["b", "d"]})
     assert at.multiselect(key="members-shapes").value == ["b", "d"] and not told(at)
     assert at.select_slider(key="sigma").value == 0.25
-    assert at.select_slider(key="n").value == 500
+    assert [at.select_slider(key=key).value for key in ("n0", "n")] == [50, 500]
 
 
 def test_members_that_are_not_there_are_left_out_and_told(opened, four):

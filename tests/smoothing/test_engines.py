@@ -1,5 +1,7 @@
 """Engines against the reference, and what happens where one cannot serve."""
 
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,8 +14,8 @@ from rsviz.checkpoints import catalog, weights
 from rsviz.core.errors import UserError
 from rsviz.data import datasets
 from rsviz.data.images import image_id
-from rsviz.smoothing import driver, engines
-from rsviz.smoothing.engines import INT8, REFERENCE, Engine
+from rsviz.smoothing import driver, engines, openvino_engine
+from rsviz.smoothing.engine import INT8, REFERENCE, Engine
 from rsviz.smoothing.noise import CHUNK, chunk
 from rsviz.smoothing.voters import Ask, NoisyClassifier, Request
 
@@ -158,11 +160,11 @@ def processor(monkeypatch):
     def know(capabilities):
         class Core:
             def get_property(self, *_):
-                if capabilities is None:
-                    raise ImportError
                 return capabilities
 
-        monkeypatch.setattr(engines, "_core", Core)
+        monkeypatch.setattr(openvino_engine, "_core", Core)
+        if capabilities is None:
+            monkeypatch.setattr(openvino_engine, "openvino", None)
         engines.absent.cache_clear()
 
     yield know
@@ -219,3 +221,24 @@ def test_a_gpu_answers_near_the_reference(net, noisy_NCHW, precision):
             assert (answer.argmax(1) == exact.argmax(1)).float().mean() > 0.95
         other = on_gpu(noisy_NCHW.flip(0).cuda()).cpu()
     assert (other.flip(0) - answer).abs().max() < 0.05
+
+
+WITHOUT_OPENVINO = """
+import sys
+sys.modules["openvino"] = None
+from rsviz.cli.main import main
+from rsviz.smoothing import engines
+from rsviz.smoothing.engine import INT8
+print(engines.absent(INT8, "cpu"))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_torch_counts_where_openvino_is_not_installed():
+    words = ["certify", "shapes/test/3", "--checkpoint", SHIPPED.name, "--n", "200", "--json"]
+    command = [sys.executable, "-c", WITHOUT_OPENVINO, *words]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=SHIPPED.parents[1])
+    assert done.returncode == 0, done.stderr
+    why, _, certificate = done.stdout.partition("\n")
+    assert why == "the package openvino is not installed"
+    assert "float32, eager, torch" in certificate

@@ -23,13 +23,13 @@ from rsviz.methods.adaptive import AdaptiveVoter, StaticVoter
 from rsviz.methods.registry import METHODS
 from rsviz.methods.variational import SelectorVoter
 from rsviz.networks import classifiers
-from rsviz.networks.masks import OnesMask
 from rsviz.smoothing import voters
 from rsviz.smoothing.driver import noisy_votes
 from rsviz.smoothing.estimates import count_votes
 from rsviz.smoothing.voters import NO_VOTE, NoisyClassifier
 from rsviz.training import loop, quantize
 from rsviz.training.loop import TrainSpec
+from tests.helpers import OnesMask
 
 NAN, INF = math.nan, math.inf
 CARD = {"method": "gaussian", "dataset": "shapes", "network": "compact", "sigma": 0.5}

@@ -1,5 +1,6 @@
 """Chapter 1: many noisy copies instead of one."""
 
+from rsviz.core.spec import link_to
 from rsviz.teaching.experiments import two_pixels
 from rsviz.teaching.scene import Control, Link, Question, Scene
 
@@ -31,6 +32,6 @@ VOTES = Scene(
     link=Link(
         "certify",
         "The same on a real picture",
-        {"image": "shapes/test/3", "sigma": "0.5"},
+        link_to(image="shapes/test/3", sigma=0.5),
     ),
 )

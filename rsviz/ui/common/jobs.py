@@ -22,7 +22,7 @@ _order = itertools.count()
 
 
 class Reading(Protocol):
-    """Where work stands: so many of so many votes, images or attacks."""
+    """Progress of work: how many of how many votes, images or attacks."""
 
     @property
     def done(self) -> int:
@@ -52,7 +52,7 @@ Steps = Callable[[threading.Event], Iterator[Any]]  # of some kind of Reading
 class Job:
     """One run in the background.
 
-    ``key`` says what is computed, so that a page can tell whether it is still what it shows.
+    ``key`` says what is computed, so that a page knows whether it still shows that.
     ``readings`` holds readings so far, the newest last, at most `READINGS_MAX`; each is valid at
     its time. Only the worker writes state and readings, only ``stop`` is called from elsewhere.
     ``lane`` names a queue of its own on the device, for long work that no live page may wait for.
@@ -77,7 +77,7 @@ class Job:
 
     @property
     def rate(self) -> float:
-        """How many of its unit are done a second, since its first reading; 0 before there is one.
+        """Units done per second since its first reading; 0 before there is one.
 
         What a log held before this run does not count.
         """
@@ -141,7 +141,7 @@ class Executor(Protocol):
 class Worker:
     """One thread that calls functions in the order they came.
 
-    It is a daemon, so that a server that is told to end does not wait for a long run.
+    It is a daemon, so that a server can stop without waiting for a long run.
     """
 
     def __init__(self, name: str) -> None:

@@ -37,8 +37,8 @@ def pick(dataset: str) -> Checkpoint | None:
             key="own",
             max_upload_size=MEGABYTES,
             help="A .pth.tar, .pt or .safetensors file: the state_dict, alone or under a name. "
-            "Nothing in it is executed. It is kept for this browser tab only and shown to nobody "
-            "else.",
+            "Nothing in it is executed. It is kept in this browser tab only, and nobody else sees "
+            "it.",
         )
         if file is None:
             state.OWN.set(None)
@@ -99,8 +99,8 @@ def _pick_normalisation(foreign: Foreign, dataset: str, of: str) -> tuple[Normal
         names.index(likeliest),
         format_func=titles.__getitem__,
         key=f"own_normalisation_{of}_{dataset}",
-        help="What is done to pixels before the first layer. Weights files seldom say. With "
-        "another one than it was trained with, a network answers otherwise.",
+        help="What is done to pixels before the first layer. Files of weights seldom say. A "
+        "network answers differently with another normalisation than it was trained with.",
     )
     if chosen == STATED:
         text = st.text_input(

@@ -1,7 +1,7 @@
 """Choose how a picture is certified: checkpoint, noise, votes, seed, device; and the presets.
 
 One question has one function and one key, which is its name in every page's address. So an answer
-goes with one from page to page; what was left at a page's default, starts at the next one's.
+is kept from page to page. A control left at its default starts at the default of the next page.
 """
 
 from collections.abc import Sequence
@@ -9,22 +9,36 @@ from typing import Any, Literal
 
 import streamlit as st
 
+from rsviz.certification import engine_choice
 from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
-from rsviz.core.spec import Bound, RunSpec
+from rsviz.core.spec import RADIUS_MAX, Bound, RunSpec
 from rsviz.data.catalog import CLASSES
 from rsviz.evaluation import examples
 from rsviz.methods.registry import METHODS
+from rsviz.smoothing import engines
+from rsviz.smoothing.engine import REFERENCE, Engine
 from rsviz.ui.common import address, method_controls, state
-from rsviz.ui.common.address import complaints, means, plain
+from rsviz.ui.common.address import complaints, plain
 from rsviz.ui.common.sessions import devices
 
 SIGMAS = (0.12, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
 VOTES = (100, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000)
 ALPHAS = (0.1, 0.05, 0.01, 0.001, 0.0001)
-N, ALPHA, SEED = 10000, 0.001, 0
+FIRST_VOTES = (10, 20, 50, 100, 200, 500, 1000)
+BOUNDS = (Bound.CLOPPER_PEARSON, Bound.ANYTIME, Bound.SPLIT)  # quick enough for a page that moves
+N, N0, ALPHA, SEED = 10000, 100, 0.001, 0
+FIRST_LOOK = 1000  # votes that are counted unasked; the button counts the rest
 SEED_MAX = 2**31 - 1
+OFFERED: dict[str, address.Takes] = {  # what the controls of a run can be, by key
+    "sigma": SIGMAS,
+    "n0": FIRST_VOTES,
+    "n": VOTES,
+    "alpha": ALPHAS,
+    "bound": BOUNDS,
+    "seed": address.Between(0, SEED_MAX),
+}
 Width = int | Literal["stretch"]
 
 
@@ -39,55 +53,41 @@ def usable(dataset: str, pages: Sequence[str] = ("certify",)) -> list[Checkpoint
     known = [c for c in found if c.card.dataset in CLASSES and METHODS[c.card.method].page in pages]
     fitting = [c for c in known if not dataset or c.card.dataset == dataset]
 
-    def rank(c: Checkpoint) -> tuple[bool, bool, bool, str]:
+    def rank(c: Checkpoint) -> tuple[bool, bool, float, bool, str]:
         middle = c.card.sigma == 0.5
         chooses = METHODS[c.card.method].chooses_sigma
-        return (not dataset and c.card.dataset != "cifar10", chooses, not middle, c.name)
+        photographs = c.card.dataset == "cifar10"
+        right = _right(c) if photographs else 0.0
+        return (not dataset and not photographs, chooses, -right, not middle, c.name)
 
     return sorted(fitting, key=rank)
 
 
-def adopt_address() -> None:
-    """Let the address win over what the controls held, whenever the page is opened anew.
+def _right(c: Checkpoint) -> float:
+    """Return the share of test images that a network gets right at its own noise, if measured."""
+    own = (m for m in c.card.measured if c.card.sigma in (None, m.sigma))
+    return max((m.accuracy.get("0", 0.0) for m in own), default=0.0)
 
-    Streamlit does so itself, but for values that are a control's default.
+
+def adopt_address() -> None:
+    """When the page is opened, let the address override what the controls held.
+
+    Streamlit does so itself, except for values that are a control's default.
     """
     if not state.ENTERED.get():
         return
     names = [c.name for c in catalog.list_checkpoints()]
     asked = st.query_params.to_dict()
-    for key, options in _offered(names).items():
-        if found := [o for o in options if means(o, asked.get(key))]:
+    for key, takes in {"checkpoint": names, **OFFERED}.items():
+        if key in asked and (found := address.read(key, asked[key], takes)):
             st.session_state[key] = found[0]
-    if _is_seed(asked.get("seed", "")):
-        st.session_state["seed"] = int(asked["seed"])
     if "image" in asked:
         st.session_state["image"] = asked["image"]
 
 
-def _offered(names: list[str]) -> dict[str, Sequence[Any]]:
-    """Return what each control of the address offers."""
-    return {
-        "checkpoint": names,
-        "sigma": SIGMAS,
-        "n": VOTES,
-        "alpha": ALPHAS,
-        "bound": list(Bound),
-    }
-
-
-def _is_seed(given: str) -> bool:
-    return given.isascii() and given.isdecimal() and len(given) < 11 and int(given) <= SEED_MAX
-
-
 def check_address(names: list[str]) -> None:
-    """Tell, until the address is right, which of its values are not used."""
-    told = complaints(_offered(names))
-    seed = st.query_params.get("seed", "0")
-    if not _is_seed(seed):
-        told.append(
-            f"The address asks for seed={plain(seed)}, but a seed is a whole number below 2^31."
-        )
+    """Say which values of the address are not used, until Certify is pressed."""
+    told = complaints({"checkpoint": names, **OFFERED})
     if told:
         state.COMPLAINTS.set(tuple(told))
     for sentence in state.COMPLAINTS.get():
@@ -164,11 +164,11 @@ def _begin(key: str, default: Any, offered: address.Takes) -> None:
     """
     defaults, held = state.DEFAULTS.get(), st.session_state
     given = address.asked(key) if state.ENTERED.get() else None
-    if given is not None and (found := address.read(given, offered)):
+    if given is not None and (found := address.read(key, given, offered)):
         held[key] = found[0]
     elif key in held:
         left = key in defaults and held[key] == defaults[key] and held[key] != default
-        if left or not address.read(str(held[key]), offered):
+        if left or not address.offers(offered, held[key]):
             held[key] = default
     state.DEFAULTS.set({**defaults, key: default})
 
@@ -220,6 +220,23 @@ def pick_votes(
     return int(n)
 
 
+def pick_first_votes(width: Width = "stretch") -> int:
+    """Ask for the number of votes that choose the class before others bound it."""
+    _begin("n0", N0, FIRST_VOTES)
+    n0 = st.select_slider(
+        "Votes that choose the class, n0",
+        FIRST_VOTES,
+        N0,
+        key="n0",
+        bind="query-params",
+        on_change=address.forget,
+        args=("n0",),
+        help="These votes only choose the class. Fresh votes then bound its probability.",
+        width=width,
+    )
+    return int(n0)
+
+
 def pick_seed(about: str | None = None, width: Width = "stretch") -> int:
     """Ask for the seed of all noise."""
     _begin("seed", SEED, address.Between(0, SEED_MAX))
@@ -249,6 +266,12 @@ def pick_device() -> str:
     return chosen or devices()[0]
 
 
+def pick_rest(about_seed: str | None = None) -> tuple[dict[str, int], str]:
+    """Ask for what is rarely changed: n0 and seed of a run, and the device."""
+    n0, seed = pick_first_votes(), pick_seed(about_seed)
+    return {"n0": n0, "seed": seed}, pick_device()
+
+
 def trained_sigma(checkpoint: Checkpoint) -> float:
     """Return the offered noise level nearest to what the checkpoint was trained at."""
     sigma = checkpoint.card.sigma
@@ -256,7 +279,7 @@ def trained_sigma(checkpoint: Checkpoint) -> float:
 
 
 def pick_settings(checkpoint: Checkpoint) -> tuple[dict[str, Any], str]:
-    """Show sigma, n, seed and device; return the settings of a run, and the device."""
+    """Show sigma or the method's own settings, n, n0, seed and device; return run and device."""
     sigma, method = None, METHODS[checkpoint.card.method]
     if method.chooses_sigma:
         st.caption("This network chooses the noise of each picture itself.")
@@ -267,45 +290,98 @@ def pick_settings(checkpoint: Checkpoint) -> tuple[dict[str, Any], str]:
             "white 1. More noise can certify larger distances, but hides the picture.",
         )
     own: dict[str, Any] = {}
-    if method.controls and method.page == "certify":
+    if method.controls:
         own = {"settings": method_controls.pick(checkpoint)}
     with st.expander("Votes, seed, device", icon=":material/tune:"):
         n = pick_votes(
             about="How many noisy copies vote. More votes prove more and take longer; before them, "
-            "100 others choose the class."
+            "n0 others choose the class."
         )
-        seed = pick_seed(
-            "Fixes the noise. Another seed is another experiment, kept beside the first."
+        rest, device = pick_rest(
+            "Fixes the noise. Another seed is another experiment; both results stay."
         )
-        device = pick_device()
-    return {"sigma": sigma, "n": n, "seed": seed, **own}, device
+    return {"sigma": sigma, "n": n, **rest, **own}, device
 
 
-def press_certify(device: str) -> bool:
-    """Show the buttons that start a run; return whether one was pressed."""
-    st.caption(f"Votes are counted on **{device}**.")
-    with st.container(horizontal=True, gap="small"):
-        pressed = st.button(
-            "Certify",
-            key="certify",
-            type="primary",
-            icon=":material/play_arrow:",
-            shortcut="Ctrl+Enter",
-            width="stretch",
-            on_click=_forget_complaints,
-        )
-        again = st.button(
-            "New seed",
-            key="again",
-            icon=":material/casino:",
-            help="Repeat the experiment with other noise; the result is added to the list below.",
-            on_click=_next_seed,
-        )
-    return pressed or again
+def pick_question(checkpoint: Checkpoint) -> float | None:
+    """Ask whether one radius is wanted, with the votes that this needs; None for none.
+
+    A method that reads its radius from several counts is not asked.
+    """
+    if METHODS[checkpoint.card.method].chooses_sigma:
+        return None
+    address.adopt({"until_radius": address.Between(0.0, RADIUS_MAX)})
+    return st.number_input(
+        "Is it robust to this L2 radius?",
+        0.0,
+        RADIUS_MAX,
+        None,
+        step=0.25,
+        placeholder="no radius: how far is it robust?",
+        key="until_radius",
+        bind="query-params",
+        help="With a radius, votes end as soon as they settle whether it is certified, or that no "
+        "number of votes would certify it; n is the most. With none, all n votes are counted.",
+    )
 
 
-def _forget_complaints() -> None:
-    state.COMPLAINTS.clear()
+def pick_engine(checkpoint: Checkpoint, device: str) -> Engine:
+    """Ask what counts the votes; the fastest that keeps the certified radius is the default."""
+    if checkpoint.name in state.OWN_CLASSES.get():
+        st.caption(f"Votes of a network of your own are counted by {REFERENCE} on {device}.")
+        return REFERENCE
+    choice = engine_choice.default(checkpoint, device)
+    offered = [
+        engine
+        for engine in engines.usable(device)
+        if engine.precision != "int8" or engine_choice.has_files(checkpoint)
+    ]
+    names = [str(engine) for engine in offered]
+    _begin("engine", str(choice.engine), names)
+    address.check(engine=names)
+    name = st.selectbox(
+        "Votes counted by",
+        names,
+        names.index(str(choice.engine)),
+        key="engine",
+        bind="query-params",
+        on_change=address.forget,
+        args=("engine",),
+        help="Which library computes the network, and how precisely. A network in another "
+        "precision is another classifier: its votes are its own, and so is its certificate.",
+    )
+    if choice.why:
+        st.caption(choice.why)
+    return dict(zip(names, offered, strict=True)).get(name or "", choice.engine)
+
+
+def press_certify(label: str, all_counted: bool = False) -> None:
+    """Show the button that starts a whole run; `wants_all` says that it was pressed."""
+    st.button(
+        label,
+        key="certify",
+        type="secondary" if all_counted else "primary",
+        icon=":material/replay:" if all_counted else ":material/play_arrow:",
+        shortcut="Ctrl+Enter",
+        width="stretch",
+        on_click=state.COMPLAINTS.clear,
+    )
+
+
+def wants_all() -> bool:
+    """Whether the button of `press_certify`, drawn further down the page, was pressed just now."""
+    return bool(st.session_state.get("certify", False))
+
+
+def press_new_seed() -> bool:
+    """Show the button that repeats a run with other noise; return whether it was pressed."""
+    return st.button(
+        "New seed",
+        key="again",
+        icon=":material/casino:",
+        help="Repeat the experiment with other noise; the result is added to the list below.",
+        on_click=_next_seed,
+    )
 
 
 def _next_seed() -> None:
@@ -314,12 +390,11 @@ def _next_seed() -> None:
 
 def pick_reading() -> tuple[float, Bound]:
     """Show alpha and the bound, which only read the votes again."""
-    st.markdown("**Read the same votes otherwise**")
-    with st.container(horizontal=True, gap="large"):
-        alpha = pick_alpha(250)
+    with st.expander("Read the same votes otherwise", icon=":material/menu_book:"):
+        alpha = pick_alpha()
         bound = st.segmented_control(
             "Bound",
-            list(Bound),
+            BOUNDS,
             default=Bound.SPLIT,
             format_func=str,
             key="bound",
@@ -332,20 +407,29 @@ def pick_reading() -> tuple[float, Bound]:
     return alpha, Bound(bound or Bound.SPLIT)
 
 
+def pick_two_class(about: str) -> bool:
+    """Ask whether votes are read in the two-class form, another protocol than the field's."""
+    return st.toggle(
+        "Two-class form",
+        key="two_class",
+        bind="query-params",
+        help=about,
+    )
+
+
 def show_presets(checkpoint: Checkpoint) -> None:
     """Show the presets stored with a checkpoint; one sets picture, noise, votes and seed."""
     stored = examples.load(checkpoint)
     if not stored:
         return
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.caption("Try one:", width="content")
-        for example in stored:
-            st.button(
-                example.title,
-                key=f"preset-{example.preset}",
-                on_click=_set_example,
-                args=(example,),
-            )
+    st.caption("Try one:", width="content")
+    for example in stored:
+        st.button(
+            example.title,
+            key=f"preset-{example.preset}",
+            on_click=_set_example,
+            args=(example,),
+        )
 
 
 def _set_example(example: examples.Example) -> None:
@@ -356,6 +440,7 @@ def _set_example(example: examples.Example) -> None:
         image=c.image,
         checkpoint=c.checkpoint,
         sigma=c.sigma,
+        n0=c.n0,
         n=c.n,
         seed=c.seed,
     )
@@ -363,11 +448,9 @@ def _set_example(example: examples.Example) -> None:
 
 def link_of(spec: RunSpec) -> dict[str, str]:
     """Return the query of a link that opens a page with this picture, network and settings."""
-    names = ["image", "n", "seed"]
+    names = ["image", "sigma", "n0", "n", "alpha", "seed"]
     if spec.checkpoint not in state.OWN_CLASSES.get():  # which no link holds
         names += ["checkpoint"]
-    if not METHODS[spec.method].chooses_sigma:
-        names += ["sigma"]
     return spec.to_query(names)
 
 

@@ -5,7 +5,7 @@ Shape suffixes: C channels, H height, W width.
 
 import gc
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import streamlit as st
@@ -26,7 +26,7 @@ from rsviz.data.catalog import CLASSES
 from rsviz.evaluation import examples
 from rsviz.methods.registry import METHODS
 from rsviz.smoothing import driver
-from rsviz.smoothing.engines import Engine
+from rsviz.smoothing.engine import REFERENCE, Engine
 from rsviz.ui.common import state
 from rsviz.ui.common.jobs import Job, Session
 
@@ -42,6 +42,7 @@ class Key:
     image: str
     spec: RunSpec
     device: str
+    engine: Engine = REFERENCE
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,15 +61,21 @@ def _networks(name: str, sha256: str, device: str, engine: Engine) -> dict[str, 
     return nets
 
 
-def networks(checkpoint: Checkpoint, device: str) -> dict[str, nn.Module]:
+def networks(
+    checkpoint: Checkpoint, device: str, engine: Engine | None = None
+) -> dict[str, nn.Module]:
     """Return a checkpoint's networks by name, loaded once for all sessions and never changed.
 
-    A visitor's own network stays in the session it was brought to.
+    A visitor's own network stays in the session it was brought to, and torch computes it.
+
+    Parameters
+    ----------
+    engine : that counts the votes; None takes the fastest that keeps the certified radius.
     """
     own = state.OWN.get()
     if own is not None and own.checkpoint is checkpoint:
         return {name: net.to(device) for name, net in own.nets.items()}
-    engine = engine_choice.default(checkpoint, device).engine
+    engine = engine or engine_choice.default(checkpoint, device).engine
     return _networks(checkpoint.name, checkpoint.sha256, device, engine)
 
 
@@ -162,21 +169,43 @@ def noisy(
     return _noisy(key, first, x_CHW, nets)
 
 
-def key_of(x_CHW: Tensor, spec: RunSpec, device: str) -> Key:
-    """Return what decides the votes of a run, equal for equal votes."""
-    return Key(images.image_id(x_CHW), replace(spec, alpha=0.001, bound=Bound.SPLIT), device)
+def key_of(x_CHW: Tensor, spec: RunSpec, device: str, engine: Engine = REFERENCE) -> Key:
+    """Return what decides the votes of a run, equal for equal votes.
+
+    alpha only matters for reading votes, unless it decides when they end.
+    """
+    alpha = 0.001 if spec.until_radius is None else spec.alpha
+    key_spec = replace(spec, alpha=alpha, bound=Bound.SPLIT)
+    return Key(images.image_id(x_CHW), key_spec, device, engine)
 
 
-def start(key: Key, x_CHW: Tensor, spec: RunSpec, nets: Mapping[str, nn.Module]) -> Job:
-    """Queue a run for this session in place of what runs for it, unless that is the very run."""
+def start(
+    key: Key,
+    x_CHW: Tensor,
+    spec: RunSpec,
+    nets: Mapping[str, nn.Module],
+    pause: int | None = None,
+) -> Job:
+    """Queue a run for this session in place of what runs for it, unless that is the very run.
+
+    Parameters
+    ----------
+    pause : stop it after about so many votes, as Stop would: what holds at any time holds then.
+    """
     split = replace(spec, bound=Bound.SPLIT)
-    return desk(IMAGE).start_once(
-        Job(
-            key,
-            key.device,
-            lambda cancel: running.watch(x_CHW, nets, split, key.device, cancel, READ_SECONDS),
-        )
-    )
+
+    def steps(cancel: threading.Event) -> Iterator[running.Progress]:
+        for progress in running.watch(x_CHW, nets, split, key.device, cancel, READ_SECONDS):
+            if pause is not None and progress.done >= pause:
+                cancel.set()
+            yield progress
+
+    return desk(IMAGE).start_once(Job(key, key.device, steps))
+
+
+def was_started(key: Key) -> bool:
+    """Whether this session began a run of these votes before, however it ended."""
+    return any(job.key == key for job in desk(IMAGE).history)
 
 
 def shown_of(job: Job) -> Shown | None:
@@ -192,8 +221,13 @@ def find_shown(key: Key, checkpoint: Checkpoint) -> Shown | None:
     for job in reversed(desk(IMAGE).history):
         if job.key == key and (shown := shown_of(job)) is not None:
             return shown
+    fastest = engine_choice.default(checkpoint, key.device).engine
     for example in examples.load(checkpoint):
         c = example.certificate
+        if key.spec.until_radius is not None:  # stored certificates ask for no radius
+            break
+        if key.engine not in (fastest, engine_choice.engine_of(c.path)):
+            continue  # these votes are another classifier's
         same = (c.image_sha256, c.sigma, c.n0, c.n, c.seed) == (
             key.image,
             key.spec.sigma,

@@ -17,7 +17,16 @@ ICONS = {
     "contradicted": ":material/cancel:",
     "undecided": ":material/balance:",
 }
-
+MARKS = {"holds": "✔", "contradicted": "✖", "undecided": "≈"}
+JUDGED = (
+    "What papers claim, beside what the logs of the networks here say. The interval is a **paired "
+    "bootstrap over the same images** (10,000 resamples, 95 %); a claim holds or is contradicted "
+    "only where it excludes zero. Of so many claims some would by chance, so only those whose "
+    "p-value **survives Holm's correction** over all of them count; the others are marked "
+    "*alone*. By how much one is better is judged apart from whether it is. A rival is the best "
+    "there is: of several fixed noise levels, the one best at that radius. These networks are "
+    "small and trained for minutes: a verdict is about them, not about the paper's own."
+)
 
 State = tuple[tuple[str, int, int], ...]
 
@@ -34,45 +43,119 @@ def _points(state: State) -> dict[str, list[Point]]:
 
 
 def _state() -> State:
-    """Return what tells that a log or a card changed."""
+    """Return a value that changes when a log or a card does."""
     root = catalog.root()
     files = sorted([*root.glob("*/*.csv"), *root.glob("*/*/*.csv"), *root.glob("*/card.json")])
     return tuple((str(f), f.stat().st_mtime_ns, f.stat().st_size) for f in files)
 
 
 def findings() -> list[Finding]:
-    """Return the verdict on every claim, computed anew when a log or a card changes."""
+    """Return the verdict on every claim, computed again when a log or a card changes."""
     return _judged(_state())
 
 
 def show() -> None:
-    """Show every claim with its verdict, whatever it is."""
+    """Show every claim with its verdict as a table to sort and filter, and one of them in full."""
     found = findings()
-    decided = [f for f in found if f.gap is not None]
-    st.markdown(
-        "What papers claim, beside what the logs of the networks here say. The interval is a "
-        "**paired bootstrap over the same images** (10,000 resamples, 95 %); a claim holds or is "
-        "contradicted only where it excludes zero. Of so many claims some would by chance, so the "
-        "count below keeps those whose p-value **survives Holm's correction** over all of them. "
-        "These networks are small and trained for minutes: a verdict is about them, not about the "
-        "paper's own."
-    )
     st.markdown(f"**{verdicts.headline(found)}**")
-    counts = verdicts.tally(found)
-    with st.container(horizontal=True, gap="small"):
-        for name, count in counts.items():
-            st.badge(f"{count} {name}", color=COLOURS.get(name, "gray"))  # type: ignore[arg-type]
-    if decided:
-        charts.show_figure(figures.forest(decided), "forest", " ".join(verdicts.in_lines(decided)))
+    with st.popover("How it is judged", icon=":material/gavel:"):
+        st.markdown(JUDGED)
+    shown = _filtered(found)
+    if not shown:
+        st.info("No claim is left by these filters.")
+        return
+    picked = _table(shown)
+    if picked is None:
+        st.caption("Choose a row to read all of it: interval, rival, caveats, commands.")
+    else:
+        _show_one(picked)
+    if decided := [f for f in shown if f.gap is not None]:
+        with st.expander(
+            "Their intervals in one figure", icon=":material/align_horizontal_center:"
+        ):
+            told = " ".join(verdicts.in_lines(decided))
+            charts.show_figure(figures.forest(decided), "forest", told)
     _show_minutes()
-    for system in dict.fromkeys(f.claim.system for f in found):
-        st.subheader(system)
-        for finding in found:
-            if finding.claim.system == system:
-                _show_one(finding)
+
+
+def _filtered(found: list[Finding]) -> list[Finding]:
+    """Show the filters and return the claims they leave, those decided first."""
+    systems = list(dict.fromkeys(f.claim.system for f in found))
+    counts = verdicts.tally(found)
+    address.check(system=systems, verdict=list(counts))
+    with st.container(horizontal=True, gap="medium"):
+        of = _pills("Of", systems, "system", {})
+        out = _pills(
+            "Verdict", list(counts), "verdict", {k: f"{k} ({v})" for k, v in counts.items()}
+        )
+    order = list(counts)
+    kept = [
+        f
+        for f in found
+        if (not of or f.claim.system in of) and (not out or verdicts.tallied(f) in out)
+    ]
+    return sorted(kept, key=lambda f: order.index(verdicts.tallied(f)))
+
+
+def _pills(label: str, options: list[str], key: str, words: dict[str, str]) -> list[str]:
+    chosen = st.pills(
+        label,
+        options,
+        selection_mode="multi",
+        key=key,
+        format_func=lambda o: words.get(o, o),
+        bind="query-params",
+        on_change=address.forget,
+        args=(key,),
+    )
+    return list(chosen)
+
+
+def _table(shown: list[Finding]) -> Finding | None:
+    """Show claims as a table and return the one whose row is chosen."""
+    rows = [_row(f) for f in shown]
+    event = st.dataframe(
+        {name: [row[name] for row in rows] for name in rows[0]},
+        key=f"claims-{len(shown)}-{shown[0].claim.text}",
+        height=min(430, 38 + 35 * len(rows)),
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        column_config={
+            "verdict": st.column_config.TextColumn(width=130),
+            "statement": st.column_config.TextColumn(width=520),
+            "difference": st.column_config.NumberColumn(format="%+.3f", width=80),
+            "95 % interval": st.column_config.TextColumn(width=130),
+            "size": st.column_config.TextColumn(
+                width=60, help="Beside how much the paper says: less, more, or it fits."
+            ),
+            "seeds": st.column_config.TextColumn(
+                width=50, help="Trainings of each side; a statement about training takes 3."
+            ),
+        },
+    )
+    chosen = event.selection.rows
+    return shown[chosen[0]] if chosen else None
+
+
+def _row(f: Finding) -> dict[str, str | float | None]:
+    """Return a claim as a row of the table."""
+    interval = "" if f.low is None or f.high is None else f"{f.low:+.3f} to {f.high:+.3f}"
+    size = "" if f.size is None else f.size.verdict
+    training = f.claim.about == "training"
+    return {
+        "verdict": f"{MARKS.get(f.verdict, '…')} {f.label}",
+        "statement": f.claim.text,
+        "difference": f.gap,
+        "95 % interval": interval,
+        "measure": f.claim.measure,
+        "size": size,
+        "seeds": str(f.seeds or "") if training else "",
+    }
 
 
 def _show_one(f: Finding) -> None:
+    """Show all that is known of one claim."""
     with st.container(border=True, gap="xsmall"):
         st.badge(
             f.label,
@@ -85,17 +168,19 @@ def _show_one(f: Finding) -> None:
         if f.gap is not None:
             gain = "" if f.gain is None else f" ({f.gain:+.1%})"
             st.markdown(
-                f"Here: {_pair(f.ours_a, f.ours_b)} in {f.claim.measure}, difference "
-                f"**{f.gap:+.3f}**{gain}, 95 % interval {f.low:+.3f} to {f.high:+.3f} "
-                f"({f.images}, n {f.n:,}); {verdicts.p_in_words(f)}."
+                f"Here, {f.claim.measure}: `{f.claim.a}` {f.ours_a:.3f}, against {f.rival} "
+                f"{f.ours_b:.3f}; difference **{f.gap:+.3f}**{gain}, 95 % interval {f.low:+.3f} to "
+                f"{f.high:+.3f} ({f.images}, n {f.n:,}); {verdicts.p_in_words(f)}."
             )
+        if told := verdicts.size_in_words(f):
+            st.markdown(f"By how much: {told}.")
+        for told in (f.note, *f.caveats):
+            if told:
+                st.caption(told)
         if f.minutes_a is not None and f.minutes_b is not None:
             st.caption(f"Training minutes, all in all: {f.minutes_a:.0f} and {f.minutes_b:.0f}.")
-        if f.note:
-            st.caption(f.note)
         if f.commands:
-            with st.expander("Commands", icon=":material/terminal:"):
-                st.code("\n".join(f.commands), language="bash", wrap_lines=True)
+            st.code("\n".join(f.commands), language="bash", wrap_lines=True)
 
 
 def _pair(a: float | None, b: float | None) -> str:

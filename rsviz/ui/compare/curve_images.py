@@ -11,7 +11,7 @@ import streamlit as st
 
 from rsviz.core.errors import UserError
 from rsviz.core.radius import down
-from rsviz.core.spec import RunSpec
+from rsviz.core.spec import link_to
 from rsviz.data import catalog, datasets
 from rsviz.data.images import to_pil
 from rsviz.evaluation import curves, per_image
@@ -167,15 +167,12 @@ def _show_one(entry: Entry, i: int, present: bool) -> None:
             page_path("certify"),
             label="Certify",
             icon=":material/verified:",
-            query_params=_query(entry.checkpoint, f"{log.dataset}/{log.split}/{index}", log.sigma),
+            query_params=link_to(
+                image=f"{log.dataset}/{log.split}/{index}",
+                checkpoint=entry.checkpoint,
+                sigma=log.sigma,
+            ),
         )
-
-
-def _query(checkpoint: str, image: str, sigma: float | None) -> dict[str, str]:
-    """Return the query of a link to a run of a log; no sigma where each image has its own."""
-    if sigma is None:
-        return {"image": image, "checkpoint": checkpoint}
-    return RunSpec(image, checkpoint, sigma).to_query(("image", "checkpoint", "sigma"))
 
 
 def _class(number: int, classes: Sequence[str] | None) -> str:

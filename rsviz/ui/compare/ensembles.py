@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -13,7 +14,7 @@ from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.checkpoints.weights import load
 from rsviz.core.radius import down
-from rsviz.core.spec import RunSpec
+from rsviz.core.spec import Bound, RunSpec
 from rsviz.data import datasets
 from rsviz.data.catalog import CLASSES
 from rsviz.data.images import image_id
@@ -21,8 +22,7 @@ from rsviz.figures import weightings as figures
 from rsviz.ui.certify.result import show_flags
 from rsviz.ui.common import address, charts, job_panel, picture_picker, sessions
 from rsviz.ui.common.jobs import Job
-from rsviz.ui.common.run_controls import SIGMAS, VOTES, default_image, pick_sigma, pick_votes
-from rsviz.ui.common.sessions import devices
+from rsviz.ui.common.run_controls import OFFERED, default_image, pick_rest, pick_sigma, pick_votes
 
 POLL_SECONDS = 0.7
 MOST = 4
@@ -34,9 +34,9 @@ def show() -> None:
     dataset = _dataset(found)
     fitting = [c for c in found if c.card.dataset == dataset]
     if len(fitting) < 2:
-        st.info("An ensemble needs two networks of one data set whose images are here.")
+        st.info("An ensemble needs two networks of one data set, with its images on this machine.")
         return
-    chosen, sigma, n = _pick(fitting)
+    chosen, run, device = _pick(fitting)
     with st.expander("Picture", icon=":material/image:"):
         picture = picture_picker.cut(picture_picker.pick(_default(dataset)), 32)
     if len(chosen) < 2:
@@ -45,14 +45,12 @@ def show() -> None:
     spec = RunSpec(
         picture.name or image_id(picture.x_CHW),
         " + ".join(c.name for c in chosen),
-        sigma,
-        "ensemble",
-        "+".join(c.sha256[:12] for c in chosen),
-        n=n,
-        bound="split",  # type: ignore[arg-type]
+        method="ensemble",
+        checkpoint_sha256="+".join(c.sha256[:12] for c in chosen),
+        **run,
+        bound=Bound.SPLIT,
         flags=picture.flags,
     )
-    device = devices()[0]
     key = (image_id(picture.x_CHW), spec, device)
     job = sessions.desk("weightings").job
     if job is not None and job.active and job.key != key:
@@ -119,12 +117,12 @@ def _default(dataset: str) -> str:
     return default_image() if dataset == "shapes" else f"{dataset}/test/20"
 
 
-def _pick(fitting: Sequence[Checkpoint]) -> tuple[list[Checkpoint], float, int]:
+def _pick(fitting: Sequence[Checkpoint]) -> tuple[list[Checkpoint], dict[str, Any], str]:
     names = [c.name for c in fitting]
     trained = [c.name for c in fitting if c.card.sigma in (0.5, None)]
     first = (trained if len(trained) > 1 else names)[:2]
     key = f"members-{fitting[0].card.dataset}"
-    address.check(**{key: names}, sigma=SIGMAS, n=VOTES)
+    address.check(**{key: names}, **{name: OFFERED[name] for name in ("sigma", "n0", "n")})
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         chosen = st.multiselect(
             "Networks",
@@ -138,7 +136,9 @@ def _pick(fitting: Sequence[Checkpoint]) -> tuple[list[Checkpoint], float, int]:
             width=640,
         )
         sigma, n = pick_sigma(0.5, width=150), pick_votes(1000, width=180)
-    return [c for c in fitting if c.name in chosen], sigma, n
+    with st.expander("Votes that choose, seed, device", icon=":material/tune:"):
+        rest, device = pick_rest()
+    return [c for c in fitting if c.name in chosen], {"sigma": sigma, "n": n, **rest}, device
 
 
 def _start(chosen, dataset, x_CHW, spec, device, key) -> None:  # type: ignore[no-untyped-def]
@@ -186,9 +186,7 @@ def _show_weights(now: Weighing, names: Sequence[str]) -> None:
     elif len(names) == 3:
         figure = figures.triangle(now.Q_LL, now.weightings)
     else:
-        st.caption(
-            "Four networks have too many weightings to draw; the table has those that count."
-        )
+        st.caption("Four networks have too many weightings to draw; the table shows the main ones.")
         return
     charts.show_figure(
         figure,
@@ -241,7 +239,7 @@ def _show_radii(now: Weighing, classes: Sequence[str]) -> None:
         },
     )
     st.caption(
-        "Weights fixed beforehand make one classifier, to which the theorem applies. Weights found "
+        "Weights fixed in advance make one classifier, to which the theorem applies. Weights found "
         "at the picture itself make another classifier at each point: **outside the theorem**, so "
         "that radius certifies nothing."
     )

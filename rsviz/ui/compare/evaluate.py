@@ -19,15 +19,14 @@ from rsviz.methods.registry import METHODS
 from rsviz.ui.common import address, charts, job_panel, sessions
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.run_controls import (
-    SIGMAS,
-    VOTES,
-    pick_device,
+    OFFERED,
+    pick_alpha,
     pick_network,
+    pick_rest,
     pick_sigma,
     pick_votes,
     trained_sigma,
 )
-from rsviz.ui.common.sessions import devices
 from rsviz.ui.compare.measured_logs import measured
 
 POLL_SECONDS = 2.0  # its curve is drawn anew at each look
@@ -45,7 +44,7 @@ def show() -> None:
         and datasets.available(c.card.dataset)
     ]
     if not found:
-        st.info("There is no network here whose data set is on this machine.")
+        st.info("No network here has its data set on this machine.")
         return
     checkpoint, spec, device = _pick(found)
     out, job = log_path(spec, device), sessions.desk("evaluate").job
@@ -63,7 +62,8 @@ def show() -> None:
 
 def _pick(found: list[Checkpoint]) -> tuple[Checkpoint, EvaluationSpec, str]:
     """Show which network, noise, images and votes; return them."""
-    address.check(checkpoint=[c.name for c in found], sigma=SIGMAS, n=VOTES)
+    run = {name: OFFERED[name] for name in ("sigma", "n0", "n", "alpha")}
+    address.check(checkpoint=[c.name for c in found], **run)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         checkpoint = pick_network(found, "Network", "Whose test images are certified.", width=280)
         sigma: float | None = None
@@ -78,12 +78,12 @@ def _pick(found: list[Checkpoint]) -> tuple[Checkpoint, EvaluationSpec, str]:
             label, 1, len(size), 50 if how != "first" else 100, key=f"number-{how}", width=170
         )
         n = pick_votes(1000, width=180)
-        device = devices()[0]
-        if len(devices()) > 1:
-            device = pick_device()
+    with st.expander("Votes that choose, alpha, seed, device", icon=":material/tune:"):
+        alpha = pick_alpha()
+        rest, device = pick_rest()
     which = {"first": int(number)} if how == "first" else {"every": int(number)}
-    settings = {"n0": 100, "n": n, "alpha": 0.001, "seed": 0}
-    return checkpoint, evaluate.spec_for(checkpoint, sigma, **settings, **which), device
+    spec = evaluate.spec_for(checkpoint, sigma, n=n, alpha=alpha, **rest, **which)
+    return checkpoint, spec, device
 
 
 def _press(
@@ -116,7 +116,7 @@ def _press(
 
 
 def start(checkpoint: Checkpoint, spec: EvaluationSpec, device: str, out: Path) -> None:
-    """Queue a run for this tab in place of what it evaluates now."""
+    """Queue a run for this tab; it replaces the current one."""
 
     def steps(cancel):
         nets = weights.load_nets(checkpoint, device)
@@ -152,8 +152,8 @@ def _show_curve(spec: EvaluationSpec, out: Path) -> None:
     if len(entries) > len(same):
         c = forming.curve
         st.caption(
-            f"So far {c.images:,} images: ACR {c.acr:.3f}. The bands are what so few images leave "
-            "open. The curve is also among those to choose in Curves."
+            f"So far {c.images:,} images: ACR {c.acr:.3f}. The bands show how uncertain so few "
+            f"images are. The curve is also among those to choose in Curves."
         )
 
 

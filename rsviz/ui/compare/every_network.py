@@ -18,10 +18,9 @@ from rsviz.evaluation import per_image
 from rsviz.ui.common import address, job_panel, picture_picker, sessions
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.run_controls import (
-    VOTES,
+    OFFERED,
     default_image,
-    pick_device,
-    pick_seed,
+    pick_rest,
     pick_votes,
 )
 from rsviz.ui.compare import network_board
@@ -40,10 +39,10 @@ def show() -> None:
     found = every_network.contestants(dataset)
     if not found:
         raise UserError(f"There is no trained network for {dataset} in {catalog.root()}.")
-    chosen, n, seed, device = _settings(found)
+    chosen, counts, device = _settings(found)
     name = picture.name if "-k" not in picture.name.split("/")[0] else ""
     contenders = [
-        every_network.enter(c, picture.x_CHW, name, n, seed, picture.flags) for c in chosen
+        every_network.enter(c, picture.x_CHW, name, picture.flags, **counts) for c in chosen
     ]
     left, right = st.columns([1, 3], gap="medium")
     with left:
@@ -74,11 +73,11 @@ def _dataset(own: str) -> str:
     return chosen or names[0]
 
 
-def _settings(found: Sequence[Checkpoint]) -> tuple[list[Checkpoint], int, int, str]:
+def _settings(found: Sequence[Checkpoint]) -> tuple[list[Checkpoint], dict[str, int], str]:
     with st.expander("Networks, votes, seed", icon=":material/tune:"):
         names = [c.name for c in found]
         key = f"nets-{found[0].card.dataset}"
-        address.check(**{key: names}, n=VOTES)
+        address.check(**{key: names}, n0=OFFERED["n0"], n=OFFERED["n"])
         chosen = st.multiselect(
             "Networks",
             names,
@@ -88,8 +87,9 @@ def _settings(found: Sequence[Checkpoint]) -> tuple[list[Checkpoint], int, int, 
             on_change=address.forget,
             args=(key,),
         )
-        n, seed, device = pick_votes(1000), pick_seed(), pick_device()
-    return [c for c in found if c.name in chosen] or list(found), n, seed, device
+        n = pick_votes(1000)
+        rest, device = pick_rest()
+    return [c for c in found if c.name in chosen] or list(found), {"n": n, **rest}, device
 
 
 def _show_board(
@@ -110,7 +110,7 @@ def _show_board(
         bind="query-params",
         on_change=address.forget,
         args=("pin",),
-        help="Pins a row: its radius is marked in every bar, and the others' difference told.",
+        help="Pins a row: every bar marks its radius and shows the difference to it.",
     )
     if job is not None and job.active and job.key == key:
         job_panel.show_job(
@@ -222,8 +222,8 @@ def _show_details(rows: Sequence[Row], classes: Sequence[str]) -> None:
             about.setdefault(r.certificate.guarantee, []).append(r.title)
         st.markdown("\n".join(f"- **{', '.join(names)}**: {g}" for g, names in about.items()))
         st.caption(
-            "Each statement is of one network alone, at its own alpha; the farthest of several is "
-            "chosen after looking, and wrong more often than one alone."
+            "Each statement is of one network alone, at its own alpha; the largest of several "
+            "radii is chosen after looking, so it is wrong more often than any one."
         )
     text = ",\n".join(r.certificate.to_json() for r in told if r.certificate is not None)
     st.download_button(

@@ -8,11 +8,8 @@ from rsviz.core.errors import UserError
 from rsviz.methods.registry import METHODS
 from rsviz.ui.common import address, run_controls, state
 from rsviz.ui.common.run_controls import (
-    SEED_MAX,
-    SIGMAS,
-    VOTES,
-    pick_device,
-    pick_seed,
+    OFFERED,
+    pick_rest,
     pick_sigma,
     pick_votes,
     trained_sigma,
@@ -31,10 +28,8 @@ def adopt_address() -> None:
     adopted = address.adopt(
         {
             "checkpoint": sorted(_networks()),
-            "sigma": SIGMAS,
+            **{name: OFFERED[name] for name in ("sigma", "n0", "n", "seed")},
             "f": address.Between(0.1, 0.9),
-            "n": VOTES,
-            "seed": address.Between(0, SEED_MAX),
             **canvas_picker.CONTROLS,
         }
     )
@@ -48,7 +43,7 @@ def pick_network() -> Checkpoint:
     if not found:
         raise UserError(
             f"There is no network with a mask in {catalog.root()}; 'python -m rsviz recipes "
-            "run --only adaptive' makes those there are recipes for."
+            "run --only adaptive' trains the ones that have recipes."
         )
     checkpoint = run_controls.pick_network(
         sorted(found.values(), key=lambda c: (c.card.dataset != "shapes-k48", c.name)),
@@ -66,13 +61,13 @@ def trained_split(checkpoint: Checkpoint) -> float:
     return min(max(round(float(checkpoint.card.run.get("f", 0.5)), 2), 0.05), 0.95)
 
 
-def pick_settings(checkpoint: Checkpoint) -> tuple[float, float, int, int, str]:
-    """Show sigma, budget split f, votes, seed and device, and return them."""
+def pick_settings(checkpoint: Checkpoint) -> tuple[float, float, dict[str, int], str]:
+    """Show sigma, budget split f, votes, seed and device; return them, n, n0 and seed by name."""
     sigma = pick_sigma(
         trained_sigma(checkpoint),
         label="Noise budget, sigma",
         about="The noise plain smoothing would add for the same certificate. The networks were "
-        f"trained at {checkpoint.card.sigma:g}; at another level they see what they never saw.",
+        f"trained at {checkpoint.card.sigma:g}; another level is new to them.",
     )
     f = st.slider(
         "Budget of the first look, f",
@@ -87,5 +82,6 @@ def pick_settings(checkpoint: Checkpoint) -> tuple[float, float, int, int, str]:
         f"network was trained at {trained_split(checkpoint):g}.",
     )
     with st.expander("Votes, seed, device", icon=":material/tune:"):
-        n, seed, device = pick_votes(1000), pick_seed(), pick_device()
-    return sigma, float(f), n, seed, device
+        n = pick_votes(1000)
+        rest, device = pick_rest()
+    return sigma, float(f), {"n": n, **rest}, device

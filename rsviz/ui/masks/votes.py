@@ -95,13 +95,13 @@ def show_one_vote(sight: Sight) -> None:
     )
     show_pictures(_steps(sight, draw - 1, opacity))
     vote = sight.classes[int(sight.seen.class_N[draw - 1])]
-    level, first = sight.levels_N[draw - 1], sight.spec.sigma / sight.f**0.5
+    level, first = sight.levels_N[draw - 1], sight.spec.noise / sight.f**0.5
     sd_HW = sight.seen.variance_N1HW[draw - 1, 0].sqrt()
     left_over = float(sd_HW[sight.chosen.object_HW].mean())
     st.markdown(
         f"This vote: **{vote}**. Noise of the first look {first:.2f}, of the second {level:.2f}. "
         f"Of both combined, **{left_over:.2f}** is left on the object; plain smoothing leaves "
-        f"{sight.spec.sigma:.2f} everywhere. (To the eye the last two pictures look much alike.)"
+        f"{sight.spec.noise:.2f} everywhere. (The last two pictures look much alike.)"
     )
 
 
@@ -111,7 +111,7 @@ def _steps(sight: Sight, i: int, opacity: float) -> list[tuple[Image.Image, str,
     scale = max(1, 2 * WIDTH // x_CHW.shape[-1])
     w_HW = sight.masks_N1HW[i, 0].numpy()
     sd_HW = seen.variance_N1HW[i, 0].sqrt().numpy()
-    first = sight.spec.sigma / sight.f**0.5
+    first = sight.spec.noise / sight.f**0.5
     plain_CHW = x_CHW + sight.f**0.5 * (seen.answers[0].m_NCHW[i] - x_CHW)  # the first noise
     over = masks.overlay(x_CHW.numpy(), w_HW, 0, 1, opacity, scale)
     return [
@@ -160,14 +160,14 @@ def show_many(sight: Sight, nets: Mapping[str, nn.Module], sizes: Sequence[int])
             ]
         )
         st.caption(
-            "The mean is shown to you only. A vote may use nothing but its own first look: a mask "
+            "The mean is shown to you only. A vote may use only its own first look: a mask "
             "averaged over votes would know more of the image than the certificate allows."
         )
     with right:
         st.markdown("**Noise of the second look**, vote by vote")
-        first = sight.spec.sigma / sight.f**0.5
+        first = sight.spec.noise / sight.f**0.5
         charts.show_figure(
-            masks.noise_histogram(sight.levels_N, first, sight.spec.sigma),
+            masks.noise_histogram(sight.levels_N, first, sight.spec.noise),
             "levels",
             f"Histogram of {DRAWS} noise levels, on average {np.mean(sight.levels_N):.2f}.",
         )

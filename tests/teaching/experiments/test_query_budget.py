@@ -21,6 +21,8 @@ def test_two_looks_together_tell_as_much_as_one(share):
 def test_the_trade_off_of_equal_images_is_guessing_and_falls_with_distance():
     alarm_P = np.linspace(0.01, 0.99, 25)
     assert query_budget.missed(alarm_P, 0.0) == pytest.approx(1 - alarm_P)
+    by_hand = query_budget.missed(np.array([0.5, 0.0]), 1.0)
+    assert by_hand == pytest.approx([1 - 0.841344746, 1.0])
     assert np.all(query_budget.missed(alarm_P, 1.0) < query_budget.missed(alarm_P, 0.5))
 
 

@@ -1,0 +1,58 @@
+"""The engine of torch in precisions other than float32, on the CPU and on a GPU."""
+
+import copy
+import threading
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rsviz.smoothing.engine import Engine, Ready
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class Cast(Ready):
+    """A network of torch in another precision; on a GPU its kernels are recorded and replayed."""
+
+    def __init__(self, reference: nn.Module, engine: Engine) -> None:
+        super().__init__(reference, engine)
+        self._net = copy.deepcopy(reference).to(DTYPES[engine.precision])
+        self._graphs: dict[tuple[int, ...], tuple[Any, Tensor, Tensor] | None] = {}
+        self._lock = threading.Lock()
+
+    def answer(self, *inputs: Tensor) -> Tensor:
+        """Return the network's answer, float32."""
+        x = tuple(i.to(DTYPES[self.engine.precision]) for i in inputs)
+        if x[0].is_cuda and len(x) == 1:
+            with self._lock:
+                return self._replay(x[0]).float()
+        return self._net(*x).float()
+
+    def _replay(self, x: Tensor) -> Tensor:
+        """Answer by the recorded kernels, or, where they cannot be recorded, by launching each."""
+        shape = tuple(x.shape)
+        if shape not in self._graphs:
+            self._graphs[shape] = self._record(x)
+        recorded = self._graphs[shape]
+        if recorded is None:
+            return self._net(x)
+        graph, given, answer = recorded
+        given.copy_(x)
+        graph.replay()
+        return answer.clone()
+
+    def _record(self, x: Tensor) -> tuple[Any, Tensor, Tensor] | None:
+        given, beside = x.clone(), torch.cuda.Stream()
+        try:
+            beside.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(beside):  # cuDNN chooses its kernels before they are recorded
+                for _ in range(3):
+                    self._net(given)
+            torch.cuda.current_stream().wait_stream(beside)
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+                answer = self._net(given)
+        except RuntimeError:
+            return None
+        return graph, given, answer
