@@ -127,7 +127,9 @@ def test_every_number_shown_is_the_certificates(name, shares, cut, n, alpha, bou
         elif curve.startswith("most that"):
             assert float(y) >= c.radius - 1e-12
         else:
-            assert curve == "where it may still end"
+            top = live_bounds.most(c)
+            assert curve == "where it may still end" and top is not None
+            assert float(y) <= top + 1e-9
     if c.ended == "complete" and c.predicted is not None:
         assert close(max([last, *_diamond(figure)]), c.radius)
     for t in figure.data:

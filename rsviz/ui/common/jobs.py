@@ -7,13 +7,17 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Literal, Protocol
 
 from rsviz.core.errors import UserError
+from rsviz.core.files import reason, shown
 
 State = Literal["queued", "running", "done", "cancelled", "failed"]
 READINGS_MAX = 400
+WAITING_MAX = 64  # jobs of all sessions in one queue
+NO_MEMORY = "There is not enough memory for this run here; try it with fewer votes, or later."
 _order = itertools.count()
 
 
@@ -111,7 +115,16 @@ class Job:
             self.state = "done" if latest is not None and latest.complete else "cancelled"
         except UserError as error:
             self.error, self.state = str(error), "failed"
-        except Exception:
+        except OSError as error:
+            where = f"{shown(Path(error.filename).name)}: " if error.filename else ""
+            self.error = f"This run cannot go on: {where}{reason(error)}. What it wrote is whole."
+            self.state = "failed"
+        except MemoryError:
+            self.error, self.state = NO_MEMORY, "failed"
+        except Exception as error:
+            if type(error).__name__ == "OutOfMemoryError":  # torch's, which is not imported here
+                self.error, self.state = NO_MEMORY, "failed"
+                return
             logging.getLogger("rsviz").exception("a job failed")
             self.error = "This run failed unexpectedly; the log of the server says why."
             self.state = "failed"
@@ -153,9 +166,14 @@ class Queue:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def submit(self, job: Job) -> Job:
-        """Append a job; it starts when those before it are done."""
+        """Append a job; it starts when those before it are done. A full queue refuses it."""
         with self.lock:
-            self.jobs = [j for j in self.jobs if j.active] + [job]
+            self.jobs = [j for j in self.jobs if j.active]
+            if len(self.jobs) >= WAITING_MAX:
+                job.state = "failed"
+                job.error = f"{WAITING_MAX} runs of others wait already; try again later."
+                return job
+            self.jobs.append(job)
         self.executor.submit(job.work)
         return job
 

@@ -1,9 +1,12 @@
 import threading
 import time
 
+import pytest
+
 from rsviz.certification.certify import Progress
 from rsviz.core.errors import UserError
 from rsviz.core.spec import Certificate, Norm
+from rsviz.ui.common import jobs
 from rsviz.ui.common.jobs import READINGS_MAX, Job, Queue, Session, Worker, queue
 
 
@@ -139,3 +142,47 @@ def test_a_tab_that_is_gone_for_good_leaves_nothing_running():
     job = tab.start(Job("a", "test-device", endless))
     del tab
     wait(lambda: not job.active)
+
+
+class OutOfMemoryError(RuntimeError):
+    """By the name of torch's."""
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (
+            OSError(28, "No space left on device", "/data/log.csv"),
+            "log.csv: no space left on device",
+        ),
+        (OSError(30, "Read-only file system"), "cannot go on: read-only file system"),
+        (MemoryError(), "not enough memory"),
+        (OutOfMemoryError("CUDA out of memory"), "not enough memory"),
+    ],
+)
+def test_what_the_machine_refuses_is_a_sentence_and_not_unexpected(caplog, error, says):
+    def steps(cancel):
+        yield progress("running")
+        raise error
+
+    job = Job("a", "cpu", steps)
+    job.work()
+    assert job.state == "failed" and says in job.error and "/data" not in job.error
+    assert not caplog.text
+
+
+def test_a_full_queue_refuses_a_run_in_a_sentence(monkeypatch):
+    monkeypatch.setattr(jobs, "WAITING_MAX", 3)
+    line = jobs.Queue(Never())
+    held = [line.submit(Job(i, "cpu", short)) for i in range(4)]
+    assert [job.state for job in held] == ["queued"] * 3 + ["failed"]
+    assert "3 runs of others wait already" in held[3].error
+    held[0].state = "done"
+    assert line.submit(Job("a", "cpu", short)).state == "queued"
+
+
+class Never:
+    """An executor that leaves every job waiting."""
+
+    def submit(self, work):
+        pass
