@@ -231,7 +231,7 @@ def test_a_radius_may_be_written_as_a_fraction(capsys):
 def test_a_question_cancelled_and_asked_again_ends_at_the_same_vote(half_space):
     """The votes before a cancel are the first ones of the whole run, whatever else is certified."""
     net, x_CHW, _ = half_space
-    spec = RunSpec("i", "net", SIGMA, n0=20, n=5_000, seed=3, until_radius=0.27)
+    spec = RunSpec("i", "net", SIGMA, n0=20, n=5_000, seed=3, until_radius=0.24)
     cancel, cut = threading.Event(), []
     for progress in certify.watch(x_CHW, {"classifier": net}, spec, cancel=cancel):
         cut.append(progress.certificate)
@@ -249,7 +249,7 @@ def test_a_question_cancelled_and_asked_again_ends_at_the_same_vote(half_space):
         return driver.Request(key, x_CHW, images.image_id(x_CHW), own.seed, start)
 
     for chunks in (1, 4):
-        asked = [request(0, 0.05), request(1, 0.27), request(2, None)]
+        asked = [request(0, 0.05), request(1, 0.24), request(2, None)]
         ended = {t.request.key: t for t in driver.drive(asked, chunks=chunks) if t.finished}
         assert ended[1].certificate.counts == whole[-1].counts
         assert sum(ended[0].certificate.counts) < sum(ended[2].certificate.counts) == spec.n
