@@ -15,8 +15,8 @@ run_controls.adopt_address()
 
 st.title("Attack")
 st.markdown(
-    "A certificate says: **no change shorter than the radius alters the answer**. Here an attacker "
-    "who knows the network tries, inside the radius and beyond it."
+    "A certificate says: **no change shorter than the radius alters the answer**. Here an "
+    "attacker who knows the network tries to change it, inside the radius and beyond."
 )
 attack.adopt_address()
 left, right = st.columns([2, 3], gap="large")

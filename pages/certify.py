@@ -3,46 +3,40 @@
 import streamlit as st
 
 from rsviz.certification import certify
-from rsviz.data import images
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
 from rsviz.ui import frame
-from rsviz.ui.certify import meaning
-from rsviz.ui.certify.result import View, read, show_result, show_running, show_waiting
+from rsviz.ui.certify import meaning, result
+from rsviz.ui.certify.result import View
 from rsviz.ui.common import own_network, picture_picker, run_controls, sessions
-from rsviz.ui.common.address import plain
 
 frame.require()
 run_controls.adopt_address()
 
-st.title("Certify")
-st.markdown(
-    "Noisy copies of a picture vote on what it shows. From the votes follows a **distance within "
-    "which no change of the picture, however clever, alters the answer**."
-)
-presets = st.container()
-left, right = st.columns([2, 3], gap="large")
-
 # What is certified: the picture, the network, the noise.
-with left:
+with st.sidebar:
     source = picture_picker.pick(run_controls.default_image())
-    pictures = st.container()
+    cropped = st.container()
     checkpoint = own_network.pick(source.dataset) or run_controls.pick_checkpoint(source.dataset)
     chosen, device = run_controls.pick_settings(checkpoint)
     asked = run_controls.pick_question(checkpoint)
     engine = run_controls.pick_engine(checkpoint, device)
-    pressed = run_controls.press_certify(device, engine)
-with presets:
-    run_controls.show_presets(checkpoint)
-dataset = checkpoint.card.dataset
-with pictures:
-    picture = picture_picker.cut(source, INPUT_SIZE[dataset])
-with right:
-    result = st.container()
     alpha, bound = run_controls.pick_reading()
     two_class = run_controls.pick_two_class(
         "alpha/2 bounds p_A and alpha/2 the most-voted other class, from the same votes. Another "
         "protocol than the field's, which bounds p_A alone: never compare the two unmarked."
     )
+dataset = checkpoint.card.dataset
+with cropped:
+    picture = picture_picker.cut(source, INPUT_SIZE[dataset])
+
+st.title(
+    "Certify",
+    help="Noisy copies of a picture vote on what it shows. From the votes follows a distance "
+    "within which no change of the picture, however clever, alters the answer.",
+)
+with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+    run_controls.show_presets(checkpoint)
+    again = run_controls.press_new_seed()
 
 # The run: other votes asked for stop what runs; alpha and bound only read votes again.
 spec = certify.make_spec(
@@ -56,33 +50,32 @@ spec = certify.make_spec(
 )
 key = sessions.key_of(picture.x_CHW, spec, device, engine)
 nets = sessions.networks(checkpoint, device, engine)
-copies, votes = sessions.noisy(key, picture.x_CHW, nets)
 session = sessions.desk(sessions.IMAGE)
 if session.job is not None and session.job.key != key:
     session.stop()
-if pressed:
+if run_controls.wants_all() or again:
     sessions.start(key, picture.x_CHW, spec, nets)
+elif sessions.find_shown(key, checkpoint) is None and not sessions.was_started(key):
+    sessions.start(key, picture.x_CHW, spec, nets, pause=run_controls.FIRST_LOOK)
 
-# What came of it.
-view = View(alpha, bound, CLASSES[dataset], picture.source.label, picture.x_CHW.numel(), two_class)
-shown = sessions.find_shown(key, checkpoint)
+# What comes of it, vote by vote.
+view = View(
+    picture,
+    *sessions.noisy(key, picture.x_CHW, nets),
+    CLASSES[dataset],
+    alpha,
+    bound,
+    two_class,
+)
 job = session.job if session.job is not None and session.job.key == key else None
-with pictures:
-    picture_picker.show(picture, view.classes, images.to_pil(copies[0], 8))
-with result:
-    if job is not None and job.active:
-        show_running(job, view)
-    elif job is not None and job.error:
-        st.error(plain(job.error, 400))
-    elif shown is not None:
-        show_result(view, shown)
-    else:
-        show_waiting(spec, device)
-with right:
-    meaning.show_classes(view, picture.crop is not None)
+if job is not None and job.active:
+    result.show_running(job, view)
+else:
+    result.show_ended(job, sessions.find_shown(key, checkpoint), spec, device, view)
+shown = sessions.find_shown(key, checkpoint)
 if shown is not None and not (job is not None and job.active):
-    meaning.show_distance(picture.x_CHW, read(view, shown))
+    meaning.show_distance(picture.x_CHW, result.read(view, shown))
     meaning.show_onward(spec)
-meaning.show_copies(copies, votes, view, shown)
+meaning.show_classes(view)
 meaning.show_history(session.history)
-meaning.show_exports(shown, spec, view, picture, device, engine)
+meaning.show_exports(shown, spec, view, device, engine)

@@ -10,8 +10,8 @@ frame.require()
 
 VIEWS = {
     "Curves": (
-        "How many test images keep a **certified, correct** answer at each distance. Curves are "
-        "alike only at the same norm, images, n and alpha: what differs from the first curve is "
+        "How many test images keep a **certified, correct** answer at each distance. Compare "
+        "curves only at the same norm, images, n and alpha: what differs from the first curve is "
         "marked **≠**.",
         curves.show,
     ),

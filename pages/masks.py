@@ -55,7 +55,7 @@ sight = votes.Sight(chosen, key, votes.first_votes(key, chosen.x_CHW, nets), cla
 with left:
     if chosen.label is None:
         st.caption(
-            f"The network knows only {', '.join(classes)}; of another picture it makes what it can."
+            f"The network knows only {', '.join(classes)}; it calls any other picture one of these."
         )
     else:
         st.caption(f"True label: **{classes[chosen.label]}**")

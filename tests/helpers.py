@@ -1,6 +1,7 @@
 """A network whose votes are known, and stored examples, for the tests of pages."""
 
 import json
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -69,7 +70,7 @@ def make_checkpoints(root):
             spec,
             GUARANTEE,
         )
-        row = json.loads(c.to_json()) | {"image_sha256": image_id(x_CHW)}
+        row = json.loads(replace(c, image_sha256=image_id(x_CHW)).to_json())
         rows.append({"preset": preset, "certificate": row})
     (checkpoint.folder / examples.FILE).write_text(json.dumps(rows))
     return root

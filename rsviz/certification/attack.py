@@ -178,7 +178,7 @@ def _aim(nets: Mapping[str, nn.Module], spec: RunSpec, c: Certificate, target: T
     method = METHODS[spec.method]
     if target == "classifier":
         return method.aim(nets, spec, c)
-    if method.levels is None:
+    if method.levels is None or method.levels.aim is None:
         raise UserError(f"{method.title} has no selector that can be attacked.")
     return method.levels.aim(nets, spec, c)
 

@@ -1,11 +1,10 @@
-"""What a method that chooses the noise of each image chose, beside what other levels would give.
+"""What methods that choose the noise of each image choose for one, side by side.
 
 Shape suffixes: N images, R rows, C channels, H height, W width, L noise levels.
 """
 
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +20,9 @@ from rsviz.core.spec import Certificate, RunSpec
 from rsviz.methods.base import Choice
 from rsviz.methods.noise_levels import classifier_at
 from rsviz.methods.registry import METHODS
+from rsviz.smoothing.estimates import count_votes
 from rsviz.smoothing.voters import check_votes
 
-OWN = "own"  # the name of the method's own certificate among those of fixed levels
 Floats = NDArray[np.float64]
 
 
@@ -33,11 +32,11 @@ def choice(nets: Mapping[str, nn.Module], spec: RunSpec) -> Choice:
     Raises
     ------
     UserError
-        The method does not choose levels, or lacks a network.
+        Nobody votes for its levels, or a network is missing.
     """
     levels = METHODS[spec.method].levels
-    if levels is None:
-        raise UserError(f"{spec.method} does not choose the noise of each image.")
+    if levels is None or levels.choice is None:
+        raise UserError(f"{spec.method} has no votes for the noise of each image.")
     return levels.choice(nets, spec)
 
 
@@ -54,6 +53,29 @@ def glance(how: Choice, x_NCHW: Tensor, copies: int, seed: int = 0) -> NDArray[n
     return np.stack(counts)
 
 
+def level_at_a_glance(
+    nets: Mapping[str, nn.Module], spec: RunSpec, x_CHW: Tensor, copies: int
+) -> tuple[float, float]:
+    """Return the level that a few noisy copies choose, and the mean level they vote for.
+
+    Where nobody votes for a level, the mean is the level itself. Nothing is certified.
+    """
+    levels = METHODS[spec.method].levels
+    if levels is not None and levels.settle is not None:
+        generator = torch.Generator().manual_seed(spec.seed)
+        level_L = levels.levels(spec)
+        counts_LK = [
+            count_votes(classifier_at(nets, s), x_CHW[None], s, copies, generator)[0].tolist()
+            for s in level_L
+        ]
+        level = level_L[levels.settle(counts_LK, spec)]
+        return level, level
+    how = choice(nets, spec)
+    counts_L = glance(how, x_CHW[None], copies, spec.seed)[0]
+    mean = float(np.average(how.level_L, weights=counts_L))
+    return how.level_L[how.index(counts_L.tolist())], mean
+
+
 def selectors(dataset: str, folder: Path | None = None) -> dict[str, Checkpoint]:
     """Return the usable checkpoint of each of these methods for a data set, by method."""
     found = [c for c in list_checkpoints(folder) if c.verified and c.card.dataset == dataset]
@@ -61,41 +83,36 @@ def selectors(dataset: str, folder: Path | None = None) -> dict[str, Checkpoint]
     return {m: by_method[m] for m in METHODS if m in by_method and METHODS[m].levels}
 
 
-def what_if(nets: Mapping[str, nn.Module], spec: RunSpec) -> dict[str, tuple[float, nn.Module]]:
-    """Return (level, its classifier) of every level there is, by name: what a fixed one would do.
-
-    The best of them, picked afterwards, is not a certificate.
-    """
-    level_L = choice(nets, spec).level_L
-    return {f"{level:g}": (level, classifier_at(nets, level)) for level in level_L}
-
-
 def watch_all(
     x_CHW: Tensor,
-    nets: Mapping[str, nn.Module],
-    spec: RunSpec,
+    runs: Mapping[str, tuple[Mapping[str, nn.Module], RunSpec]],
     device: str = "cpu",
     cancel: threading.Event | None = None,
+    every: float = 0.0,
 ) -> Iterator[Together]:
-    """Certify one image as the method does, then at every level held fixed; yield each reading.
+    """Certify one image by every method in turn, as each chooses its level; yield each reading.
 
-    ``by_name`` holds `OWN` and the levels. Cancelled, all end as they stand.
+    Cancelled, all that began end as they stand.
+
+    Parameters
+    ----------
+    runs : the networks and the run of each method, by name.
+    every : seconds between readings of a run, at least.
     """
-    runs: list[tuple[str, Mapping[str, nn.Module], RunSpec]] = [(OWN, nets, spec)]
-    for name, (level, net) in what_if(nets, spec).items():
-        fixed = replace(spec, method="gaussian", sigma=level, settings=())
-        runs.append((name, {"classifier": net}, fixed))
+    planned = {name: METHODS[spec.method].planned(spec) for name, (_, spec) in runs.items()}
     found: dict[str, Certificate] = {}
     done, seconds = 0, 0.0
-    for i, (name, these, asked) in enumerate(runs):
-        planned = (len(runs) - i - 1) * (spec.n0 + spec.n)
+    for name, (nets, spec) in runs.items():
+        if cancel is not None and cancel.is_set():
+            return
+        del planned[name]
         last = None
-        for last in certify.watch(x_CHW, these, asked, device, cancel):
+        for last in certify.watch(x_CHW, nets, spec, device, cancel, every):
             found[name] = last.certificate
             yield Together(
                 last.certificate,
                 done + last.done,
-                done + last.planned + planned,
+                done + last.planned + sum(planned.values()),
                 seconds + last.seconds,
                 dict(found),
             )

@@ -47,7 +47,7 @@ class Row:
 
     ``certificate`` is None before the first votes; ``error`` is a sentence where the run failed.
     A row is ``measured`` where it is read from the log of a past evaluation. ``top`` is the largest
-    radius that its votes could certify, 0 where that is not known beforehand.
+    radius that its votes could certify, 0 where that is not known in advance.
     """
 
     name: str
@@ -84,7 +84,7 @@ class Panorama:
 
     @property
     def done(self) -> int:
-        """Votes counted; all of a row that failed, which has none to wait for."""
+        """Votes counted; a failed row counts as complete."""
         return sum(r.planned if r.state == "failed" else r.done for r in self.rows)
 
     @property
@@ -159,8 +159,8 @@ def enter(
 
     ``counts`` are n, n0 and seed of the run.
 
-    A network of canvases gets the image pasted on one: the very canvas of that name where the image
-    has one, else the first test canvas.
+    A network of canvases gets the image pasted on one: the test canvas of the same index, or the
+    first one for an upload.
     """
     base, _, size = checkpoint.card.dataset.partition("-k")
     if size:

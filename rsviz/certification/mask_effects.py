@@ -1,4 +1,4 @@
-"""What a mask does, as numbers and maps to be shown: no part of any certificate.
+"""What a mask does, as numbers and maps for display; certificates do not use them.
 
 Shape suffixes: N draws, C channels, H height, W width, K queries; d = CHW entries.
 """
@@ -56,8 +56,8 @@ def pull(
 
     zhat is the mean softmax over ``draws`` votes with noise of their own, as an attacker would
     estimate it; the gradient goes through both queries and the mask. To first order a change of
-    size r in Linf moves log zhat by at most r times the sum of this map. A picture of one
-    attacker's view: neither an attack nor a bound.
+    size r in Linf moves log zhat by at most r times the sum of this map. It shows one attacker's
+    view; it is not an attack and not a bound.
     """
     voter = adaptive.voter_of(nets, spec)
     leaf_CHW = x_CHW.to(device).detach().requires_grad_(True)
@@ -93,7 +93,7 @@ def _noise(x_CHW: Tensor, spec: RunSpec, draws: int) -> list[Tensor]:
 def _asked(
     x_CHW: Tensor, voter: adaptive.AdaptiveVoter, spec: RunSpec, noise: Sequence[Tensor]
 ) -> list[Answer]:
-    """Return what a few votes are answered."""
+    """Return the answers to a few votes."""
     x_NCHW = x_CHW.expand(len(noise[0]), *x_CHW.shape)
     sigma_N111 = torch.full((len(x_NCHW), 1, 1, 1), spec.noise, device=x_CHW.device)
     return ask(x_NCHW, sigma_N111, noise, voter.masks, voter.shares_K, voter.kappa_max)

@@ -1,7 +1,7 @@
-"""Votes a certificate states, held against votes counted again: with its own seed, and afresh.
+"""The votes of a certificate, compared with votes counted again, by its own and by a fresh seed.
 
 Votes of its own seed must come out the same. Fresh votes are held against what the certificate says
-of each probability it rests on: a seed that was hunted for lucky votes claims more than there is.
+of each probability it rests on: a certificate of a hunted lucky seed claims too much.
 
 Shape suffixes: K classes (or noise levels), L noise levels.
 """
@@ -103,7 +103,7 @@ def _hold(r: Recount, claim: Claim, seed: int) -> Check:
 
 
 def differ(a_K: Sequence[int], b_K: Sequence[int]) -> float:
-    """Return a p-value that two counts come from the same probabilities; exact, hence valid.
+    """Return a p-value that two counts come from the same probabilities; exact, so valid.
 
     K times the least of Fisher's exact tests of each class against all others, at most 1.
     """

@@ -1,7 +1,7 @@
-"""Does a certificate hold? Everything that can be done again is done again, by whoever received it.
+"""Check a certificate: whoever received it repeats everything that can be repeated.
 
-The certificate's own votes are played back to its method, which so asks for the same votes again:
-they are counted with the certificate's seed, and with a fresh one, and read once more.
+The stated votes are replayed to the method, so that it asks for the same votes again. They are
+counted with the certificate's seed and with a fresh one, and read again.
 
 Shape suffixes: C channels, H height, W width, K classes.
 """
@@ -32,7 +32,7 @@ from rsviz.smoothing.engine import REFERENCE
 from rsviz.smoothing.noise import scheme_of
 from rsviz.smoothing.voters import Ask
 
-FRESH = 10_000  # votes of the fresh seed at least: few votes could not tell a hunted seed
+FRESH = 10_000  # votes of the fresh seed at least: few votes could not reveal a hunted seed
 READ = (
     "predicted abstained norm radius p_a_lower sigma counts counts0 n0 n alpha bound ended "
     "alpha_split guarantee detail until_radius precision"
@@ -82,8 +82,8 @@ def verify(
 def _nets(c: Certificate, checkpoint: Checkpoint, device: str) -> dict[str, nn.Module]:
     """Load the networks that cast a certificate's votes, by the engine that did where it serves.
 
-    Float32 counts for other floating point: the votes then agree but for rounding. An int8 file is
-    another network, for which nothing can stand in.
+    Float32 stands in for other floating point; votes then agree up to rounding. An int8 file is
+    another network, which nothing can replace.
     """
     engine = engine_choice.engine_of(c.path)
     why = engines.absent(engine, device)
@@ -105,7 +105,7 @@ def recheck(
     device: str = "cpu",
     fresh: int = FRESH,
 ) -> list[Check]:
-    """Count the votes again with networks at hand; see `verify`."""
+    """Count the votes again with loaded networks; see `verify`."""
     spec, method = spec_of(c), METHODS[c.method]
     try:
         read, recounts = _replay(c, x_CHW, nets, spec, method, (fresh_seed, fresh), device)
@@ -222,7 +222,7 @@ def _replay(
 
 
 def _ended(c: Certificate, ask: Ask) -> Ending:
-    """Return how votes that are not all there ended; only an ask with a rule for it can settle."""
+    """Return how an incomplete count ended; only an ask with a stopping rule can settle."""
     if c.ended == "settled" and ask.until is not None:
         return "settled"
     return c.ended if c.ended in ("running", "stopped", "extended") else "stopped"

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 
 from rsviz.core.errors import UserError
-from rsviz.core.files import part_of, shown, write_whole
-from rsviz.core.records import Count, Noise, Share, read_record
+from rsviz.core.files import part_of, read_bytes, shown, write_whole
+from rsviz.core.records import Count, Noise, Share, read_record, with_check, without_check
 from rsviz.core.spec import Norm
+from rsviz.data.catalog import DATASETS
 
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
 CARD = "card.json"
@@ -22,6 +23,18 @@ OWN = "yours: "  # in front of the name of a visitor's network, which no folder 
 REQUIRED = ("name", "method", "dataset", "network", "sigma", "sha256")
 
 WEIGHTS = "weights.safetensors"
+CARD_BYTES = 4 << 20
+_checks: "list[Callable[[Card], str]]" = []  # of rooms above
+
+
+def check_cards_by(check: "Callable[[Card], str]") -> None:
+    """Have every card that is read checked by a room above, too; `methods.registry` calls it.
+
+    Parameters
+    ----------
+    check : says what of a card cannot be used, empty if nothing.
+    """
+    _checks[:] = [check]
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -66,7 +79,7 @@ class NetworkFile(msgspec.Struct, frozen=True):
 
 
 class Precision(msgspec.Struct, frozen=True):
-    """What there is of a checkpoint in another precision: network files by part, and logs."""
+    """A checkpoint in another precision: network files by part, and logs."""
 
     files: dict[str, NetworkFile] = {}
     recipe: dict[str, Any] = {}
@@ -114,7 +127,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 class Checkpoint:
     """One folder: its card, the hash of its weights, and what is wrong with it, if anything.
 
-    ``stored`` is the card as it stands in its file, for who changes it.
+    ``stored`` is the card exactly as in its file, for code that changes it.
     """
 
     name: str
@@ -126,7 +139,7 @@ class Checkpoint:
 
     @property
     def verified(self) -> bool:
-        """Whether the weights are those the card speaks of."""
+        """Whether the weights are those of the card."""
         return self.problem is None
 
     def require_usable(self) -> None:
@@ -149,7 +162,7 @@ def list_checkpoints(folder: Path | None = None) -> list[Checkpoint]:
 
 
 def find(name: str, folder: Path | None = None) -> Checkpoint:
-    """Return one checkpoint by name; UserError names those there are, or what is wrong with it."""
+    """Return one checkpoint by name; UserError lists the names there are, or says what is wrong."""
     folder = folder or root()
     if Path(name).name != name or not os.path.isdir(folder / name):  # a name may be too long
         names = ", ".join(c.name for c in list_checkpoints(folder)) or "none"
@@ -168,7 +181,7 @@ def inspect(folder: Path) -> Checkpoint:
     """Read a folder's card and verify the hash of its weights, executing nothing.
 
     A kill between the renaming of weights and card (see `weights.save`) leaves the new card beside;
-    where it is the one that its weights fit, it is taken.
+    if that card fits the weights, it is used.
     """
     found = _inspect(folder, folder / CARD)
     if found.problem and part_of(folder / CARD).is_file():
@@ -179,11 +192,14 @@ def inspect(folder: Path) -> Checkpoint:
 
 def _inspect(folder: Path, file: Path) -> Checkpoint:
     try:
-        stored = json.loads(file.read_text())
+        if not file.exists():
+            raise FileNotFoundError
+        stored = without_check(json.loads(read_bytes(file, CARD_BYTES)), "its card is wrong")
         missing = [key for key in REQUIRED if key not in stored]
         if missing:
             raise UserError(f"its card lacks {', '.join(missing)}")
         card = read_record(stored, Card, "its card is wrong")
+        _check_known(card)
         sha256 = card_hash(folder, card)
         wrong = sha256 != card.sha256
         problem = "its weights are not those its card names (sha256 differs)" if wrong else None
@@ -197,18 +213,31 @@ def _inspect(folder: Path, file: Path) -> Checkpoint:
     return Checkpoint(folder.name, folder, Card(), "", problem)
 
 
+def _check_known(card: Card) -> None:
+    """Refuse a data set that this version does not have, and what the rooms above refuse."""
+    if card.dataset not in DATASETS:
+        raise UserError(f"its data set, {shown(card.dataset)!r}, is not known here")
+    for amiss in filter(None, (check(card) for check in _checks)):
+        raise UserError(amiss)
+
+
 def read_card(folder: Path) -> Card:
-    """Return the card of a folder, whatever its weights are.
+    """Return the card of a folder, without checking its weights.
 
     Raises
     ------
     UserError
-        There is none, or it is no card.
+        There is none, or it is not a card.
     """
     try:
-        stored = json.loads((folder / CARD).read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"The card of {folder.name} cannot be read: {error}.") from None
+        stored = json.loads(read_bytes(folder / CARD, CARD_BYTES))
+    except UserError:
+        raise
+    except (ValueError, RecursionError):
+        raise UserError(
+            f"The card of {shown(folder.name)} cannot be read: it is no JSON."
+        ) from None
+    stored = without_check(stored, f"The card of {shown(folder.name)} is wrong")
     return read_record(stored, Card, f"The card of {folder.name} is wrong")
 
 
@@ -236,13 +265,16 @@ def write_card(folder: Path, card: Mapping[str, Any]) -> None:
 
 def card_text(card: Mapping[str, Any]) -> str:
     """Return a card as it is written."""
-    return json.dumps(card, indent=1) + "\n"
+    return json.dumps(with_check(card), indent=1) + "\n"
 
 
 def card_hash(folder: Path, card: Card) -> str:
     """Return the hash of all weights that a card stands for; UserError says what is amiss."""
     if card.members:
         _check_others(folder, {m.name: m.sha256 for m in card.members})
+        for name in {m.name for m in card.members}:
+            if _stated(folder.parent / Path(name).name, "members"):  # it may be this very folder
+                raise UserError(f"its member {shown(name)} is made of several networks itself")
         return ensemble_sha256([m.sha256 for m in card.members], card.weights)
     if card.parts:
         _check_others(folder, _others(card.parts))
@@ -286,19 +318,19 @@ def _check_others(folder: Path, wanted: Mapping[str, str]) -> None:
     for name, sha256 in wanted.items():
         try:
             other = folder.parent / Path(name).name
-            found = with_normalisation(weights_hash(other), _stated_normalisation(other))
+            found = with_normalisation(weights_hash(other), _stated(other, "normalisation"))
         except UserError:
             raise UserError(f"its member {name} is missing") from None
         if found != sha256:
             raise UserError(f"its member {name} is another network now (sha256 differs)")
 
 
-def _stated_normalisation(folder: Path) -> Mapping[str, Any] | None:
+def _stated(folder: Path, name: str) -> Any:
+    """Return one entry of a folder's card, None where there is none."""
     try:
-        stated: Mapping[str, Any] | None = json.loads((folder / CARD).read_text())["normalisation"]
-    except (OSError, ValueError, TypeError, KeyError):
+        return json.loads(read_bytes(folder / CARD, CARD_BYTES))[name]
+    except (UserError, ValueError, TypeError, KeyError, RecursionError):
         return None
-    return stated
 
 
 def ensemble_sha256(members: Sequence[str], weights: Sequence[float] | None) -> str:

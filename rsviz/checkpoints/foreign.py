@@ -11,10 +11,13 @@ import hashlib
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePath
+from pickletools import genops
 from typing import Any
 
 import torch
@@ -40,6 +43,8 @@ from rsviz.networks.normalisation import Normalisation, to_card
 MEGABYTES = 60  # as an uploader counts them
 MAX_BYTES = MEGABYTES * 10**6
 UNPACKED = 256 * 2**20  # bytes: a small zip can hold a large file
+PICKLE_BYTES = 16 * 2**20  # of what a file holds beside its numbers
+OPCODES = 300_000  # of the pickle in a file: 110 layers with an optimiser's state take 30,000
 NETWORKS = ("resnet110", "resnet20", "compact", "compact-48")
 USUAL = ("state_dict", "model_state_dict", "net", "model")  # names that weights lie under
 DEPTH = 3  # of dicts in dicts
@@ -50,6 +55,15 @@ COUNTER = (
 MEANS = ("mean", "means", "new_mean", "mu", "_mean")
 STDS = ("std", "stds", "sd", "sds", "new_std", "sigma", "_std")
 LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # torch.save before 1.6
+LEGACY_PICKLES = 5
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+    zlib.error,
+    EOFError,
+)
 _PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"7z\xbc\xaf": "7z"}
 _NOT = {
     b"version https://git-lfs": "is a pointer to a file in Git LFS; fetch the file itself",
@@ -209,8 +223,10 @@ def _content(data: bytes, name: str) -> Any:
         except (SafetensorError, ValueError, KeyError, TypeError):
             raise UserError(f"{name} is a damaged safetensors file; save it again.") from None
     if zipfile.is_zipfile(io.BytesIO(data)):
-        _check_zip(data, name)
-    elif not data.startswith(LEGACY):
+        _check_pickles(_check_zip(data, name), name, 1)
+    elif data.startswith(LEGACY):
+        _check_pickles(data, name, LEGACY_PICKLES)
+    else:
         raise UserError(f"{name} {_what_else(data)}.")
     try:
         # A Namespace is what a script's arguments are kept in: names with values, no code.
@@ -229,14 +245,38 @@ def _is_safetensors(data: bytes) -> bool:
     return data[8:9] == b"{" and int.from_bytes(data[:8], "little") <= 10**8  # the format's limit
 
 
-def _check_zip(data: bytes, name: str) -> None:
-    """Refuse a zip that torch.save did not write, or that unpacks to too much."""
+def _check_pickles(data: bytes, name: str, count: int) -> None:
+    """Refuse more than `OPCODES` in the first pickles of some data; damage is for torch to tell."""
+    stream, seen = io.BytesIO(data), 0
+    with suppress(ValueError, IndexError, EOFError):
+        for _ in range(count):
+            for _ in genops(stream):
+                seen += 1
+                if seen > OPCODES:
+                    break
+    if seen > OPCODES:
+        raise UserError(
+            f"{name} holds more than {OPCODES:,} entries beside its numbers; save the network's "
+            "state_dict alone."
+        )
+
+
+def _check_zip(data: bytes, name: str) -> bytes:
+    """Return the pickle in a zip; refuse one not of torch.save, or that unpacks to too much."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
             size = sum(entry.file_size for entry in packed.infolist())
             names = packed.namelist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+            inner = [n for n in names if n.partition("/")[2] == "data.pkl"]
+            small = inner and packed.getinfo(inner[0]).file_size <= PICKLE_BYTES
+            pickled = packed.read(inner[0]) if inner and size <= UNPACKED and small else b""
+    except _ZIP_ERRORS:
         raise UserError(f"{name} is damaged; save it again.") from None
+    if inner and not small:
+        raise UserError(
+            f"{name} holds more than {PICKLE_BYTES >> 20} MB beside its numbers; save the "
+            "network's state_dict alone."
+        )
     if size > UNPACKED:
         raise UserError(f"{name} unpacks to more than {UNPACKED >> 20} MB; it is not read.")
     parts = {n.partition("/")[2] for n in names}
@@ -249,6 +289,7 @@ def _check_zip(data: bytes, name: str) -> None:
         raise UserError(
             f"{name} is {kind}, not written by torch.save; save the state_dict with it."
         )
+    return pickled
 
 
 def _what_else(data: bytes) -> str:

@@ -139,7 +139,7 @@ def load_state(net: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 
 def check_numbers(state: Mapping[str, Tensor]) -> None:
-    """Refuse weights that are NaN or infinite, since the network's answers are then no numbers."""
+    """Refuse weights that are NaN or infinite: the network could not answer with numbers."""
     for key, value in state.items():
         if value.is_floating_point() and not bool(value.float().isfinite().all()):
             raise UserError(
@@ -204,7 +204,7 @@ def save_parts(nets: Mapping[str, nn.Module], folder: Path, card: Mapping[str, A
 
     Parameters
     ----------
-    nets : by name, at least those parts that are no checkpoint of their own.
+    nets : by name, at least the parts that are not checkpoints of their own.
     """
     parts = card["parts"]
     own = nn.ModuleDict({n: nets[n] for n, p in parts.items() if "checkpoint" not in p})

@@ -62,7 +62,11 @@ def run(args: argparse.Namespace) -> int:
             raise UserError("--every must be at least 1.")
         length = len(datasets.load(dataset, args.split))
         names = [f"{dataset}/{args.split}/{i}" for i in range(0, length, args.every)]
-    settings = run_settings(checkpoint, args.set)
+    settings, flags = run_settings(checkpoint, args.set), {}
+
+    def find(name: str) -> Any:
+        x_CHW, _, flags[name] = load_image(name, INPUT_SIZE[dataset], "centre")
+        return x_CHW
 
     def make_spec(name: str, x_CHW: Any) -> Any:
         return certify.make_spec(
@@ -74,12 +78,13 @@ def run(args: argparse.Namespace) -> int:
             alpha=args.alpha,
             seed=args.seed,
             settings=settings,
+            flags=flags[name],
         )
 
     done = []
     for row in attack_subset(
         names,
-        lambda name: load_image(name, INPUT_SIZE[dataset], "centre")[0],
+        find,
         engine_choice.load(checkpoint, device, engine_of(args, checkpoint)),
         make_spec,
         how,
@@ -88,7 +93,10 @@ def run(args: argparse.Namespace) -> int:
         done.append(row)
         told = ", ".join(f"{b:g}x {v}" for b, v in row.verdicts) or "abstains: not attacked"
         c = row.certificate
-        say(f"{row.image}: {c.norm} radius {down(c.radius, 3 if c.norm == 'L2' else 5)}: {told}")
+        say(
+            f"{row.image}: {c.norm} radius {down(c.radius, 3 if c.norm == 'L2' else 5)}: {told}"
+            + (f"; flags: {', '.join(c.flags)}" if c.flags else "")
+        )
     return _report(args, how, done)
 
 
@@ -120,6 +128,7 @@ def _report(args: argparse.Namespace, how: Any, done: list[Any]) -> int:
                     "image": row.image,
                     "radius": row.certificate.radius,
                     "norm": row.certificate.norm,
+                    "flags": row.certificate.flags,
                     "verdicts": [{"budget": b, "verdict": v} for b, v in row.verdicts],
                 }
                 for row in done

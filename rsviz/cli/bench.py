@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _lines(told: dict[str, Any]) -> list[str]:
-    """Return the README's table, and what stands beside it."""
+    """Return the lines of the README's table and the figures below it."""
     lines = ["| network | engine | votes/s | times the field's loop | share of matmul |"]
     lines += ["| --- | --- | --- | --- | --- |"]
     for name, found in told["networks"].items():

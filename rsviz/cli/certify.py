@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _how_long(args: argparse.Namespace) -> dict[str, Any]:
-    """Return n, bound and the rule by which votes end; the defaults depend on the rule."""
+    """Return n, bound and the stopping rule; the defaults depend on the rule."""
     if args.until_radius is not None and args.bound not in (None, "anytime"):
         raise UserError("--until-radius has a bound of its own; leave --bound out.")
     if args.two_sided and (args.until_radius is not None or args.precision is not None):

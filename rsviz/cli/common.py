@@ -52,7 +52,7 @@ class _Precision(argparse.Action):
 
 
 def add_stopping(command: argparse.ArgumentParser) -> None:
-    """Add the rules by which votes may end before n; the engine's arguments bring --precision."""
+    """Add the rules that may end votes before n; the engine's arguments add --precision."""
     command.add_argument(
         "--until-radius",
         type=length,

@@ -20,6 +20,8 @@ from rsviz.evaluation.contradictions import contradictions, doubts
 from rsviz.evaluation.curves import RADII, RADII_LINF, to_dict
 from rsviz.evaluation.logs import STATED, state, unstated
 
+RADIUS_MAX = 1_000  # asked for; no two pictures in [0, 1] of 3x224x224 are 388 apart
+
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of ``curves``."""
@@ -91,8 +93,10 @@ def _radii(text: str) -> list[float]:
         radii = [float(r) for r in text.split(",")]
     except ValueError:
         radii = [math.nan]
-    if not all(math.isfinite(r) and r >= 0 for r in radii):
-        raise UserError(f"--radii must be numbers from 0 up with commas, not {shown(text)!r}.")
+    if not all(0 <= r <= RADIUS_MAX for r in radii):
+        raise UserError(
+            f"--radii must be numbers from 0 up to {RADIUS_MAX:,} with commas, not {shown(text)!r}."
+        )
     return radii
 
 

@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 
 from rsviz.checkpoints import catalog
-from rsviz.checkpoints.foreign import MAX_BYTES, import_network, read_foreign
+from rsviz.checkpoints.foreign import MAX_BYTES, import_network
 from rsviz.checkpoints.guesses import IMAGES, accuracy_of_each, choices, doubt, guess
+from rsviz.checkpoints.sandbox import read_apart
 from rsviz.cli.common import DATASET, command_line, dataset_named
 from rsviz.core.errors import UserError
 from rsviz.core.files import read_bytes
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
     """Run ``import``."""
     if not 0 < args.sigma < SIGMA_MAX:
         raise UserError(f"--sigma must lie between 0 and {SIGMA_MAX:g}, but is {args.sigma!r}.")
-    foreign = read_foreign(read_bytes(args.file, MAX_BYTES), args.file.name, args.dataset)
+    foreign = read_apart(read_bytes(args.file, MAX_BYTES), args.file.name, args.dataset)
     name = args.name or foreign.name
     if Path(name).name != name:
         raise UserError(f"--name must be the name of a folder, not {name[:60]!r}.")

@@ -68,7 +68,7 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
 
 
 def _module(command: str) -> str:
-    """Return the module of a command; a word of Python's own gets a line behind it."""
+    """Return the module of a command; a Python keyword gets an underscore appended."""
     return command.replace("-", "_") + "_" * keyword.iskeyword(command)
 
 

@@ -49,7 +49,7 @@ def clopper_pearson_lower(k: int, n: int, alpha: float) -> float:
     """Return the one-sided lower bound that k of n votes give p, at a planned n.
 
     It is the alpha quantile of Beta(k, n - k + 1); 0 for k = 0, alpha^(1/n) for k = n.
-    P(bound > p) <= alpha over the draw of n votes, n fixed beforehand (Clopper & Pearson 1934).
+    P(bound > p) <= alpha over the draw of n votes, n fixed in advance (Clopper & Pearson 1934).
 
     Raises
     ------
@@ -61,7 +61,8 @@ def clopper_pearson_lower(k: int, n: int, alpha: float) -> float:
         return 0.0
     if k == n:
         return float(alpha ** (1 / n))
-    return float(betaincinv(k, n - k + 1, alpha))
+    found = float(betaincinv(k, n - k + 1, alpha))
+    return found if found > 0 else 0.0  # not a number where alpha is below 1e-100 or so
 
 
 def clopper_pearson_upper(k: int, n: int, alpha: float) -> float:

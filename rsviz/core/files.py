@@ -92,7 +92,7 @@ def write_whole(file: Path, data: bytes | str) -> None:
 
 
 def write_beside(file: Path, data: bytes | str) -> Path:
-    """Write what shall become ``file`` into a file beside it, flushed to the disk; return that."""
+    """Write the text of ``file`` into a file beside it, flush it to disk, and return that file."""
     part = part_of(file)
     try:
         with part.open("wb") as out:
@@ -139,7 +139,7 @@ def sole_writer(file: Path, wait: float = 2.0) -> Iterator[None]:
     beside.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(beside, thread_local=False)
     try:
-        beside.touch()  # so that a folder that takes no files is told apart from another writer
+        beside.touch()  # so that a read-only folder is not mistaken for another writer
         lock.acquire(timeout=wait)
     except Timeout:
         raise UserError(

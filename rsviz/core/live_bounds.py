@@ -109,7 +109,7 @@ def trace(
 def most(c: Certificate) -> float | None:
     """Return the largest radius that the planned n votes can certify, in the certificate's norm.
 
-    None where several counts decide the radius: then it is not known beforehand.
+    None where several counts decide the radius: then it is not known in advance.
     """
     if not is_of_one_count(c):
         return None

@@ -1,8 +1,8 @@
 """Votes -> Certificate: CERTIFY at any moment, its readings, and PREDICT (no torch here).
 
 Everything is a pure function of stored counts, so that another alpha or bound is a re-reading.
-Of whom a certificate speaks: of the ideal smoothed classifier (infinitely many votes), not of a
-finite vote near the image. The ball is open: the class is kept at every distance < radius.
+A certificate is about the ideal smoothed classifier (infinitely many votes), not about a finite
+vote near the image. The ball is open: the class is kept at every distance < radius.
 
 Shape suffix: K classes.
 """
@@ -57,7 +57,7 @@ def read(
 
     Parameters
     ----------
-    select, bound : votes of the two stages, None where none came in yet.
+    select, bound : votes of the two stages, None where there are none yet.
     spec : the run; alpha and bound decide the reading.
     guarantee : the sentence that the radius stands for, or why it is heuristic.
     norm : of the radius; Linf divides by sqrt(d), d = 3HW.

@@ -1,5 +1,7 @@
-"""Records read from files: every field checked by its type, what is wrong told in a sentence."""
+"""Records read from files: every field is checked by its type, and an error is one sentence."""
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -15,6 +17,39 @@ Count = Annotated[int, Meta(ge=0, le=10_000_000)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Distance = Annotated[float, Meta(ge=0, le=1e6)]
 Noise = Annotated[float, Meta(ge=0, le=10)]
+
+CHECK = "check"  # the entry of a record that tells whether the others were changed
+
+
+def with_check(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record with a check of all else it holds: SHA-256 of its JSON, cut to 64 bits.
+
+    It finds accidents and hasty edits; whoever wants to can compute it anew.
+    """
+    plain = {key: value for key, value in data.items() if key != CHECK}
+    return plain | {CHECK: _check(plain)}
+
+
+def without_check(data: Any, what: str) -> Any:
+    """Return a record without its check, which may be absent: records made before have none.
+
+    Raises
+    ------
+    UserError
+        The rest is not what the check was made of.
+    """
+    if not isinstance(data, Mapping) or CHECK not in data:
+        return data
+    plain = {key: value for key, value in data.items() if key != CHECK}
+    if data[CHECK] != _check(plain):
+        raise UserError(f"{what}: it was changed since, for its check differs.")
+    return plain
+
+
+def _check(plain: Mapping[str, Any]) -> str:
+    as_read = json.loads(json.dumps(plain))  # whose names are all text
+    return hashlib.sha256(json.dumps(as_read, sort_keys=True).encode()).hexdigest()[:16]
+
 
 _KINDS = {
     "float": "a number",

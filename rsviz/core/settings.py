@@ -50,7 +50,7 @@ def choose(
 
 
 def parse(words: Iterable[str]) -> tuple[tuple[str, float | str], ...]:
-    """Return sorted (name, value) pairs of words like ``draws=2``; values but numbers stay words.
+    """Return sorted (name, value) pairs of words like ``draws=2``; other values stay words.
 
     Raises
     ------

@@ -10,12 +10,12 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from rsviz.core.errors import UserError
-from rsviz.core.records import Count, Distance, Noise, Share, read_record
+from rsviz.core.records import Count, Distance, Noise, Share, read_record, with_check, without_check
 
 N_MAX = 10_000_000
 SIGMA_MAX = 10.0
 RADIUS_MAX = 100.0
-NAMELESS = "sha256:"  # how the name begins of a picture that is known by its hash alone
+NAMELESS = "sha256:"  # start of the name of a picture that is known by its hash alone
 
 
 class Norm(StrEnum):
@@ -40,20 +40,20 @@ class Bound(StrEnum):
 
 
 def _number(text: str) -> float:
-    """Read a number in the digits of a link: no other script's, no infinity, no spaces."""
+    """Read a number of a link: ASCII digits only, no infinity, no spaces."""
     if not re.fullmatch(r"[0-9eE.+-]{1,40}", text):
         raise ValueError(text)
     return float(text)
 
 
 def _whole(text: str) -> int:
-    """Read a whole number in the digits of a link."""
+    """Read a whole number of a link: ASCII digits only."""
     if not re.fullmatch(r"[+-]?[0-9]{1,20}", text):
         raise ValueError(text)
     return int(text)
 
 
-QUERY: Mapping[str, Callable[[str], Any]] = {  # what an address says of a run, by field
+QUERY: Mapping[str, Callable[[str], Any]] = {  # the fields of a run that an address can hold
     "image": str,
     "checkpoint": str,
     "sigma": _number,
@@ -176,11 +176,11 @@ class RunSpec:
         return self.sigma
 
     def to_query(self, names: Collection[str] = QUERY) -> dict[str, str]:
-        """Return what a page's address says of a run, in its words; `from_query` reads it.
+        """Return this run as the query of a page's address; `from_query` is its inverse.
 
-        Of `QUERY` the names asked for. What follows from picture and checkpoint (method, hash,
-        settings of the card, flags) is left out, and so are a sigma that the method chooses and a
-        picture that has no name: a link does not hold it.
+        It holds the requested names of `QUERY`. What follows from picture and checkpoint (method,
+        hash, settings of the card, flags) is left out. So are a sigma that the method chooses, and
+        a picture without a name, which no link can hold.
         """
         stated = {name: getattr(self, name) for name in QUERY if name in names}
         said = {name: str(value) for name, value in stated.items() if value is not None}
@@ -189,7 +189,7 @@ class RunSpec:
         return said
 
     def from_query(self, query: Mapping[str, str]) -> "RunSpec":
-        """Return this run as an address changes it; names that are of no run are passed over.
+        """Return this run with what an address changes; names that are not of a run are ignored.
 
         Raises
         ------
@@ -209,7 +209,7 @@ class RunSpec:
 
 
 def link_to(**stated: Any) -> dict[str, str]:
-    """Return what a link says of a run of which only this is stated; see `RunSpec.to_query`.
+    """Return the query of a link that states only these fields of a run; see `RunSpec.to_query`.
 
     Raises
     ------
@@ -227,8 +227,8 @@ class Votes:
     """The votes of one stage, and how their count came to an end.
 
     ``complete`` is exactly the planned number; ``running`` and ``stopped`` are fewer, ``extended``
-    more, by someone looking, ``settled`` fewer by a rule stated beforehand: then only an anytime
-    bound may be read from them.
+    more, because someone looked, ``settled`` fewer by a rule stated in advance. For all but
+    ``complete``, only an anytime bound may be read.
     """
 
     stage: str
@@ -249,7 +249,7 @@ class Votes:
 
 @dataclass(frozen=True)
 class Certificate:
-    """What may be said of one image, with everything needed to defend it.
+    """What is certified of one image, with everything needed to check it.
 
     ``predicted`` is the class chosen on the n0 votes (None before there is one); when
     ``abstained`` is true nothing is certified for it and ``radius`` is 0.0. ``n`` is the planned
@@ -296,7 +296,7 @@ class Certificate:
 
     def to_json(self) -> str:
         """Serialise to JSON; `from_json` is its inverse."""
-        return json.dumps(dataclasses.asdict(self), indent=1)
+        return json.dumps(with_check(dataclasses.asdict(self)), indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> "Certificate":
@@ -307,4 +307,6 @@ class Certificate:
         except (ValueError, RecursionError) as error:
             said = " ".join(str(error).split())[:120]
             raise UserError(f"{what}: {said}.") from None
-        return read_record(data, cls, what)
+        return read_record(
+            without_check(data, "This certificate is not as rsviz wrote it"), cls, what
+        )

@@ -20,12 +20,12 @@ from rsviz.core.radius import down, radius_l2, radius_linf
 from rsviz.core.spec import Bound, Certificate, Norm, RunSpec
 
 # Given counts_K so far and class_N, the next votes in order: how many of these are still to be
-# counted before votes end by a rule stated beforehand, None if they go on.
+# counted before votes end by a rule stated in advance, None if they go on.
 Until = Callable[[np.ndarray, np.ndarray], int | None]
 
 
 def until(spec: RunSpec, predicted: int, d: int | None = None) -> Until | None:
-    """Return the rule by which the votes that bound a class end early, None for a run without one.
+    """Return the rule that ends the bounding votes of a class early, None for a run without one.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """A picture's own colour space -> sRGB, so that the network sees the colours its owner sees.
 
-A profile decides over a gamma, and sRGB, said or unsaid, leaves every pixel as it is. What is
-damaged in a profile or makes no sense is passed over, as browsers do.
+A profile decides over a gamma, and sRGB, said or unsaid, leaves every pixel as it is. Damaged or
+meaningless parts of a profile are ignored, as browsers ignore them.
 
 Shape suffixes: H height, W width, C channels.
 """
@@ -33,7 +33,7 @@ _FLAGS = {
     "RGB": ImageCms.Flags.HIGHRESPRECALC,
     "CMYK": ImageCms.Flags.HIGHRESPRECALC,
 }
-# Cone responses to XYZ, by which whites are matched (Bradford; Lindbloom's numbers).
+# XYZ to cone responses, used to match whites (Bradford; Lindbloom's numbers).
 _BRADFORD = np.array(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
 )

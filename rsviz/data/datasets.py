@@ -1,11 +1,11 @@
 """Labelled images: CIFAR-10 through torchvision, and Shapes, which rsviz draws itself.
 
-Either also lies on distractor canvases: ``cifar10-k48`` is CIFAR-10, each image at a random place
+Both also come on distractor canvases: ``cifar10-k48`` is CIFAR-10, each image at a random place
 on a canvas of 48x48 (`rsviz.data.canvases`). ``shapes-attribute-k64`` is drawn for canvases alone
 (`rsviz.data.shape_attributes`).
 
 Settings are chosen on training images that training did not see, never on test images: ``train``
-is also there in two parts, ``fit`` and ``validation``, its last tenth.
+also comes in two parts: ``validation`` is its last tenth, ``fit`` the rest.
 
 Shape suffixes: N images, C channels, H height, W width.
 """
@@ -112,7 +112,7 @@ def load(name: str, split: str) -> Dataset:
 
 
 def _part(whole: Dataset, split: str) -> Dataset:
-    """Return the training images but for the last tenth, ``fit``, or that tenth, ``validation``."""
+    """Return ``fit``, the training images without the last tenth, or ``validation``, that tenth."""
     cut = _first_held_out(len(whole))
     part = slice(cut) if split == "fit" else slice(cut, None)
     return replace(whole, split=split, x_NCHW=whole.x_NCHW[part], y_N=whole.y_N[part])
@@ -135,7 +135,7 @@ def dataset_of(image: str) -> str:
 def find_image(name: str) -> tuple[Tensor, int]:
     """Return (x_CHW, label) of an image named like ``cifar10/test/17``, refused in words if not."""
     parts = name.rsplit("/", 2)
-    if len(parts) != 3 or not (parts[2].isdecimal() and len(parts[2]) < 13):
+    if len(parts) != 3 or not (parts[2].isascii() and parts[2].isdecimal() and len(parts[2]) < 13):
         raise UserError(
             f"{shown(name)!r} is not an image of a data set; write, say, shapes/test/3."
         )

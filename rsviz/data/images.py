@@ -164,7 +164,7 @@ def _upright_rgb(image: Image.Image, picture: notes.Picture) -> Image.Image:
 def _orientation(image: Image.Image) -> int:
     try:
         return int(image.getexif().get(0x0112, 1))
-    except Exception:  # damaged notes about a picture are no reason to refuse the picture
+    except Exception:  # damaged metadata is not a reason to refuse a picture
         return 1
 
 

@@ -23,7 +23,7 @@ def data_folder() -> Path:
 
 
 def labels(dataset: str, split: str) -> NDArray[np.int64] | None:
-    """Return y_N of CIFAR-10 or Shapes, also on canvases; None where they are not at hand."""
+    """Return y_N of CIFAR-10 or Shapes, also on canvases; None if they are not here."""
     base = dataset.partition("-k")[0]
     if split not in BATCHES:
         return None

@@ -1,9 +1,9 @@
 """Data sets that cannot be shipped: CelebA by one attribute, and folders laid out like ImageNet.
 
 Both through torchvision, from files the user has. On the command line they are named
-``celeba:PATH`` and ``folder:PATH``, with ``:SIZE`` behind for other pixels a side than 32. Names
-are taken up by `use` alone, which only the command line calls: whatever a visitor of the pages
-types or uploads, no file is looked for by it.
+``celeba:PATH`` and ``folder:PATH``; append ``:SIZE`` for a side of SIZE pixels instead of 32. Only
+`use` accepts such a name, and only the command line calls it, so nothing that a visitor of the
+pages types or uploads reaches the file system.
 
 Shape suffixes: N images, C channels, H height,
 W width.
@@ -48,7 +48,7 @@ def use(name: str) -> str:
     Raises
     ------
     UserError
-        There are no such pictures; the sentence says how they must lie.
+        There are no such pictures; the sentence says how to lay them out.
     """
     kind, _, where = name.partition(":")
     path, _, digits = where.rpartition(":")

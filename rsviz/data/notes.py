@@ -80,7 +80,7 @@ def _critical(name: bytes) -> bool:
 
 
 def _belongs(name: bytes, content: bytes, chunks: Sequence[_Chunk]) -> bool:
-    """Whether a chunk is no note, and long enough to be read."""
+    """Whether a chunk is not a note, and is long enough to be read."""
     if name == b"tRNS":
         kind = chunks[0][1][9] if len(chunks[0][1]) > 9 else -1
         return kind in _TRANSPARENCY and len(content) >= _TRANSPARENCY[kind]
@@ -115,7 +115,7 @@ def _unpacked(content: bytes) -> bytes:
 
 
 def _jpeg_segments(data: bytes) -> Iterator[bytes]:
-    """Yield the start of a JPEG, each segment that is no note, and the image data as it is."""
+    """Yield the start of a JPEG, each segment that is not a note, and the image data unchanged."""
     yield data[:2]
     at = 2
     while data[at : at + 1] == b"\xff" and at + 4 <= len(data):

@@ -114,7 +114,7 @@ def _size(checkpoint: str) -> int:
 def _made(
     name: str, device: str
 ) -> tuple[dict[str, nn.Module], dict[Engine, dict[str, nn.Module]], float]:
-    """Return a network as the field has it, made ready by each engine, and its operations."""
+    """Return a network as the field runs it, ready in each engine, and its operations."""
     if NETWORKS[name]:
         checkpoint = catalog.usable(NETWORKS[name])
         if checkpoint.card.members:

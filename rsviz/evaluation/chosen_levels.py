@@ -11,8 +11,8 @@ from torch import nn
 
 from rsviz.certification.every_level import Floats
 from rsviz.core.errors import UserError
-from rsviz.evaluation.logs import Log, LogRow, own_rows
-from rsviz.methods.base import LevelChoice
+from rsviz.evaluation import stored_votes
+from rsviz.evaluation.logs import Log, own_rows
 from rsviz.methods.registry import METHODS
 from rsviz.networks.inspection import multiply_adds
 
@@ -59,7 +59,7 @@ def compare(own: Log, levels: Mapping[int, float], fixed: Mapping[float, Log]) -
     Raises
     ------
     UserError
-        There is no image that all hold.
+        No image is in all of them.
     """
     shared = set(own.index_N.tolist()) & set(levels)
     for log in fixed.values():
@@ -82,6 +82,54 @@ def compare(own: Log, levels: Mapping[int, float], fixed: Mapping[float, Log]) -
 def _gain(log: Log, index_N: NDArray[np.int64]) -> Floats:
     at_N = np.searchsorted(log.index_N, index_N)
     return (log.radius_N * log.correct_N)[at_N]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How far a chooser stays behind the envelope of fixed levels, on the images that all hold.
+
+    ``acr`` is its own, ``envelope`` the area under the best fixed level's accuracy at each radius,
+    ``oracle`` the mean over images of the best level of each, which needs the label; ``fixed`` is
+    the ACR of each level. ``points`` are envelope less own accuracy at some radii.
+    """
+
+    acr: float
+    envelope: float
+    oracle: float
+    fixed: Mapping[float, float]
+    points: Mapping[float, float]
+
+    @property
+    def gap(self) -> float:
+        """The area between the envelope and the chooser's own curve."""
+        return self.envelope - self.acr
+
+
+RADII = (0.0, 0.25, 0.5, 1.0)
+
+
+def gap(chosen: Chosen) -> Gap:
+    """Return the gap of what was chosen.
+
+    The area is exact: accuracies change only at certified radii. An image counts at radius 0 where
+    anything is certified for its class.
+    """
+
+    def accuracy_L(gain_N: Floats, r: float) -> Floats:
+        return np.asarray((gain_N >= r if r else gain_N > 0).mean(0))
+
+    edge_E = np.unique(np.concatenate([[0.0], chosen.gain_NL.ravel()]))
+    best_E = np.array([accuracy_L(chosen.gain_NL, r).max() for r in edge_E[1:]])
+    return Gap(
+        float(chosen.gain_N.mean()),
+        float(best_E @ np.diff(edge_E)),
+        float(chosen.gain_NL.max(1).mean()),
+        dict(zip(chosen.level_L, chosen.gain_NL.mean(0).tolist(), strict=True)),
+        {
+            r: float(accuracy_L(chosen.gain_NL, r).max() - accuracy_L(chosen.gain_N, r))
+            for r in RADII
+        },
+    )
 
 
 def correlation(chosen: Chosen) -> float:
@@ -119,7 +167,9 @@ def against_shuffled(
 
 
 def share(nets: Mapping[str, nn.Module], size: int) -> float:
-    """Return the chooser's multiply-adds a vote over those of one classifier."""
+    """Return the chooser's multiply-adds a vote over those of one classifier; 0 without one."""
+    if "estimator" not in nets and "selector" not in nets:
+        return 0.0
     chooser = nets["estimator"] if "estimator" in nets else nets["selector"].trunk
     classifier = next(net for name, net in nets.items() if name.startswith("classifier"))
     assert isinstance(chooser, nn.Module)
@@ -150,18 +200,18 @@ class Cost:
 def of_log(file: Path, share: float) -> Cost:
     """Return what the images of a finished log cost.
 
-    Votes of a stage that was never reached, as where no level is certain, are not counted.
+    Votes of a stage that was never reached, as where no level is certain, are not counted, nor are
+    those that a run would not have asked for.
     """
     head, rows = own_rows(file)
-    levels = METHODS[head.method].levels
+    levels, run = METHODS[head.method].levels, stored_votes.run_of(head)
     if levels is None:
         raise UserError(f"{file.name} is of a method that does not choose levels by votes.")
-    votes = np.array([_votes(levels, row) for row in rows], dtype=float)
-    chooser, classifier = votes.mean(0)
+    votes_N2 = []
+    for row in rows:
+        votes = levels.needed(stored_votes.of_row(head, row), run)
+        chooser = sum(v.total for stage, v in votes.items() if stage in levels.choosing)
+        votes_N2.append((chooser, sum(v.total for v in votes.values()) - chooser))
+    chooser, classifier = np.mean(votes_N2, axis=0)
     seconds = float(np.mean([row.seconds for row in rows]))
-    return Cost(float(chooser), float(classifier), share, head.n0 + head.n, seconds)
-
-
-def _votes(levels: LevelChoice, row: LogRow) -> tuple[int, int]:
-    """Return the votes of an image for its level, and for its class at every level asked."""
-    return levels.votes(row.detail, sum(row.counts0), sum(row.counts))
+    return Cost(float(chooser), float(classifier), share, run.n0 + run.n, seconds)

@@ -1,4 +1,4 @@
-"""What stands beside what: curves of logs and papers, made alike where that can be done (no torch).
+"""Curves of logs and papers side by side, made comparable where possible (no torch).
 
 Shape suffixes: N images, R radii.
 """
@@ -42,7 +42,7 @@ COLUMNS = (
 class Entry:
     """One curve on the page, where it is from, and the log behind it where there is one.
 
-    ``flag`` is what must be said wherever its name stands.
+    ``flag`` is a warning shown wherever its name is.
     """
 
     curve: Curve
@@ -101,7 +101,7 @@ def cut(entries: Iterable[Entry], part: str) -> tuple[list[Entry], list[str]]:
 
 
 def equal_n(entries: Sequence[Entry], seed: int) -> tuple[list[Entry], list[str]]:
-    """Return entries with each log thinned to the smallest n of all, and what could not be."""
+    """Return entries with each log thinned to the smallest n, and why some could not be."""
     known = [e.curve.n for e in entries if e.curve.n]
     if not known:
         return list(entries), []
@@ -135,9 +135,9 @@ def two_class(entries: Sequence[Entry]) -> tuple[list[Entry], list[str]]:
 
 
 def marks(entries: Sequence[Entry]) -> dict[str, tuple[str, ...]]:
-    """Return for each entry by name in what it is unlike the first: norm, data set, images, ...
+    """Return, by name, in what each entry differs from the first: norm, data set, images, ...
 
-    What is not known is unlike whatever it stands beside; see `unknown` for the first.
+    An unknown setting differs from every other; see `unknown` for the first entry.
     """
     questions: tuple[tuple[str, Callable[[Curve], object]], ...] = (
         ("norm", lambda c: c.norm),

@@ -1,4 +1,4 @@
-"""What in a log cannot be true, given what it states or its owner says of it (no torch here).
+"""Finds what cannot be true in a log, given its settings or what its owner states (no torch here).
 
 One checker for the command line and the pages; each contradiction is one sentence. What a log
 contradicts within itself (an image twice, `correct` against label and prediction) its reader

@@ -18,7 +18,7 @@ from rsviz.core.radius import ceiling
 from rsviz.core.spec import Norm
 from rsviz.evaluation.logs import Log, images_of
 
-# Where certified accuracy is told unless others are asked for.
+# Radii at which certified accuracy is given by default.
 RADII = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
 BATCH = 500_000  # images drawn at once by the bootstrap
 RADII_LINF = tuple(k / 255 for k in (0, 0.5, 1, 1.5, 2, 3, 4, 6, 8))
@@ -46,7 +46,7 @@ def acr_interval(
 
 @dataclass(frozen=True)
 class Curve:
-    """Certified accuracy against radius of one log, and all that decides what it compares to.
+    """Certified accuracy against radius of one log, and what decides if it can be compared.
 
     ``radius_R`` and ``accuracy_R`` are equally long, accuracy in [0, 1] over **all** images,
     abstentions included; ``low_R`` and ``high_R`` bound it with 95 % binomial confidence.

@@ -42,7 +42,7 @@ def load(checkpoint: Checkpoint) -> list[Example]:
         found = [
             Example(r["preset"], Certificate.from_json(json.dumps(r["certificate"]))) for r in rows
         ]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
     return [e for e in found if e.certificate.checkpoint_sha256 == checkpoint.sha256]
 
@@ -91,7 +91,7 @@ def _same_image(folder: Path) -> tuple[Judged, Judged]:
         found = [Certificate.from_json(json.dumps(rows[name])) for name in ("certain", "noisy")]
         if any(c.sigma is None for c in found):
             raise ValueError("made at no one noise level")
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise UserError(
             f"The examples stored with {NETWORK} cannot be read; restore checkpoints/{NETWORK}."
         ) from None

@@ -159,7 +159,7 @@ def assemble(
 ) -> None:
     """Write the log of Multiscale that evaluating it would write, from logs of its fixed levels.
 
-    The votes are theirs, and so is the arithmetic the new log names.
+    Votes and arithmetic are those of the given logs.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 The field's layout is ``idx label predict radius correct [time]``, but its files come in several
 encodings, with spaces around names, with prints before and after, and with columns of their own.
-What is no row is told; what may be a damaged row is refused.
+Lines that are not rows are reported; what may be a damaged row is refused.
 """
 
 import csv
@@ -103,7 +103,7 @@ def read_table(
 ) -> Table:
     """Read a table whose head names at least the columns `NEEDED`.
 
-    Lines that are no rows (prints, comments, repeated heads) are left out and told.
+    Lines that are not rows (prints, comments, repeated heads) are left out and reported.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def _places(columns: tuple[str, ...], name: str) -> dict[str, int]:
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
-    """Return the cells of a line without the spaces around them; a space means any white space."""
+    """Return the stripped cells of a line; a space as delimiter means any white space."""
     if delimiter == " ":
         return line.split()
     if '"' not in line:

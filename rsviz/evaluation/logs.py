@@ -121,7 +121,7 @@ def own_rows(path: Path | str) -> tuple["LogHead", list[LogRow]]:
         The file cannot be read, or is no log of rsviz.
     """
     path = Path(path)
-    held = len(read_log(path))  # refuses in words what is not one
+    held = len(read_log(path))  # refuses a file that is not one, in words
     lines, _ = split_lines(decode(read_bytes(path, LOG_BYTES), shown(path.name)))
     if not lines[0].startswith("# {"):
         raise UserError(f"{shown(path.name)} is no log of rsviz: it states no settings.")
@@ -197,7 +197,7 @@ def unstated(log: Log) -> tuple[str, ...]:
 
 
 def unprotected(log: Log) -> str:
-    """Say of a log of rsviz whose rows have no checks that a change of it would not be seen."""
+    """Warn about a log of rsviz whose rows have no checks: a change of it would not be seen."""
     if log.checked is not False:
         return ""
     return "made before rows had checks, so that a change of them would not be seen"

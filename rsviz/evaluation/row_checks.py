@@ -1,4 +1,4 @@
-"""Rows of a log that tell when they were changed: each ends in a check of all before it (no torch).
+"""Rows of a log that show later changes: each ends in a check of all before it (no torch).
 
 The check of a row is a hash of the check above it and of the row; the first stands on the two lines
 above the rows, the settings and the columns. So a row that was changed, moved, added or taken away

@@ -63,7 +63,7 @@ def votes_by_length(
 
 
 def in_words(length_T: Sequence[float], verdict_T: Sequence[str], radius: float) -> str:
-    """Describe `votes_by_length` for who cannot see it."""
+    """Describe `votes_by_length` for readers who cannot see it."""
     broken = [r for r, v in zip(length_T, verdict_T, strict=True) if v == "broken"]
     first = f"the shortest that changed the answer has length {min(broken):.3g}" if broken else ""
     return (

@@ -192,7 +192,7 @@ def question_trace(c: Certificate, readings: Sequence[Certificate]) -> tuple[go.
 def trace_in_words(
     line: Trace, ceiling: float | None, at_planned_n: float | None = None, norm: Norm = Norm.L2
 ) -> str:
-    """Describe `radius_trace` for who cannot see it."""
+    """Describe `radius_trace` for readers who cannot see it."""
     digits, told = DIGITS[norm], []
     if line.votes_T:
         said = f"After {line.votes_T[-1]:,} votes the certified radius is "
@@ -211,7 +211,7 @@ def trace_in_words(
 
 
 def votes_in_words(counts_K: Sequence[int], classes: Sequence[str]) -> str:
-    """Describe `vote_bars` for who cannot see it."""
+    """Describe `vote_bars` for readers who cannot see it."""
     ranked = sorted(zip(counts_K, classes, strict=False), reverse=True)
     told = ", ".join(f"{name} {k:,}" for k, name in ranked[:3] if k)
     return f"Votes by class: {told}." if told else "No votes have come in yet."

@@ -45,7 +45,7 @@ UNITS: dict[Norm | None, str] = {
 def accuracy_curves(
     entries: Sequence[Entry], marks: Mapping[str, Sequence[str]], bands: bool = False
 ) -> go.Figure:
-    """Draw certified accuracy against radius, with what each is unlike the first in its label.
+    """Draw certified accuracy against radius; labels say how each differs from the first.
 
     Every point can be clicked, though only some have a marker; as the hover is shared, a click
     gives a radius and not which curve. Published curves have open markers. A click on a legend
@@ -109,7 +109,7 @@ def p_a_histogram(
 
 
 def in_words(entries: Sequence[Entry]) -> str:
-    """Describe `accuracy_curves` for who cannot see it."""
+    """Describe `accuracy_curves` for readers who cannot see it."""
     told = [
         f"{e.name}: {e.curve.accuracy_R[0]:.0%} at radius {e.curve.radius_R[0]:g}"
         + ("" if math.isnan(e.curve.acr) else f", ACR {e.curve.acr:.3f}")

@@ -12,6 +12,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from rsviz.core.radius import down
+from rsviz.evaluation.logs import Log
+from rsviz.figures import style
 from rsviz.figures.style import (
     ABSTAINS,
     BLUE,
@@ -19,6 +21,7 @@ from rsviz.figures.style import (
     GREY,
     HATCHING,
     ORANGE,
+    RED,
     RIGHT,
     SKY,
     WRONG,
@@ -29,8 +32,14 @@ from rsviz.figures.style import (
 
 Floats = NDArray[np.float64]
 PALETTE = {"chosen": BLUE, "possible nearby": SKY, "other": GREY}
-# The best of the right ones stands out by its label and full colour.
-FIXED = {"best afterwards": RIGHT, "right class": RIGHT, "wrong class": WRONG, "no class": ABSTAINS}
+KINDS = {  # how a way to a level ended, in the colours of what became of an image
+    "right class": RIGHT,
+    "best afterwards": RIGHT,
+    "wrong class": WRONG,
+    "no class": ABSTAINS,
+    "needs votes": ABSTAINS,
+    "not yet": ABSTAINS,
+}
 
 
 def level_votes(
@@ -100,61 +109,253 @@ class Attacked:
 
 
 @dataclass(frozen=True)
-class Fixed:
-    """What one fixed level gave: its radius, and how it ended, one of `FIXED`."""
+class Row:
+    """One way to get a level for an image: who chooses it, the level taken, and what it proves.
 
-    level: float
-    radius: float
-    kind: str
-
-
-def fixed_bars(fixed: Sequence[Fixed], own: float | None) -> go.Figure:
-    """Draw the radius of every fixed level as what-if bars, and the method's own as a line.
-
-    Parameters
-    ----------
-    own : the method's own radius, None before there is one; 0 where it abstains.
+    ``level`` and ``radius`` are None before there are any; ``kind`` is how it ended, one of
+    `KINDS`; ``chooses`` tells a chooser from a level held fixed.
     """
-    figure = empty_figure(280)
-    for kind, colour in FIXED.items():
-        drawn = [f for f in fixed if f.kind == kind]
-        figure.add_bar(
-            x=[f"{f.level:g}" for f in drawn],
-            y=[f.radius for f in drawn],
-            name=kind,
-            marker={
-                "color": rgba(colour, 0.75 if kind == "right class" else 1),
-                "pattern": {"shape": HATCHING[colour]},
-            },
-            text=[_label(f) for f in drawn],
-            textposition="outside",
-            cliponaxis=False,
-            customdata=[down(f.radius, 3) for f in drawn],
-            hovertemplate=f"level %{{x}}: radius %{{customdata}}, {kind}<extra></extra>",
-        )
-    top = max([own or 0.0, *(f.radius for f in fixed)], default=0.0)
-    figure.update_layout(barmode="overlay", showlegend=False)
+
+    name: str
+    level: float | None
+    radius: float | None
+    kind: str
+    chooses: bool
+
+
+def race(rows: Sequence[Row], live: bool = False) -> go.Figure:
+    """Draw what every way to a level proves of one image: a bar a row, choosers above fixed levels.
+
+    The best fixed level, known only afterwards, is a dashed line through all rows.
+    """
+    figure = empty_figure(64 + 30 * (len(rows) + 1))
+    at = _places(rows)
+    top = max((row.radius or 0.0 for row in rows), default=0.0)
+    for kind, colour in KINDS.items():
+        for chooses in (True, False):
+            drawn = [r for r in rows if (r.kind, r.chooses) == (kind, chooses)]
+            if not drawn:
+                continue
+            figure.add_bar(
+                x=[r.radius or 0.0 for r in drawn],
+                y=[at[r.name] for r in drawn],
+                orientation="h",
+                width=0.68,
+                name=kind,
+                marker={
+                    "color": rgba(colour, 1 if chooses else 0.45),
+                    "pattern": {"shape": HATCHING[colour]},
+                },
+                text=[_said(r) for r in drawn],
+                textposition="outside",
+                cliponaxis=False,
+                customdata=[r.name for r in drawn],
+                hovertemplate="%{customdata}: %{text}<extra></extra>",
+            )
+    best = [r for r in rows if r.kind == "best afterwards"]
+    for r in best:
+        figure.add_vline(x=r.radius, line={"color": GREEN, "dash": "dash", "width": 2})
+    figure.update_layout(barmode="overlay", showlegend=False, uirevision="race")
     figure.update_xaxes(
-        title="noise level, held fixed (what-if)", **_levels([f.level for f in fixed])
+        title="L2 radius proved" + (", so far" if live else ""),
+        range=[0, 1.42 * top or 1],
+        rangemode="tozero",
     )
-    figure.update_yaxes(title="L2 radius", range=[0, 1.15 * top or 1])
-    if own is not None:
-        figure.add_hline(
-            y=own,
-            line={"color": GREEN, "dash": "dash", "width": 2.5},
-            name="chosen",
-            annotation={"text": f"<b>chosen: {down(own, 3)}</b>", "yanchor": "bottom"},
-            annotation_position="top left",
-        )
+    figure.update_yaxes(
+        tickvals=list(at.values()),
+        ticktext=[r.name for r in rows],
+        range=[max(at.values(), default=0) + 0.6, -0.6],
+        showgrid=False,
+    )
     return figure
 
 
-def _label(f: Fixed) -> str:
-    if f.kind == "no class":
-        return "abstains"
-    if f.kind == "wrong class":
-        return f"{down(f.radius, 3)} wrong"
-    return down(f.radius, 3) + (" best" if f.kind == "best afterwards" else "")
+def _places(rows: Sequence[Row]) -> dict[str, float]:
+    """Return where each row lies: fixed levels stand a little apart, below the choosers."""
+    return {r.name: i + (0 if r.chooses else 0.5) for i, r in enumerate(rows)}
+
+
+def _said(r: Row) -> str:
+    """Say beside a bar which level was taken and what is proved."""
+    level = "" if r.level is None or not r.chooses else f" at level {r.level:g}"
+    if r.kind == "not yet" or r.radius is None:
+        return f"level {r.level:g} at a glance" if r.level is not None else "not asked yet"
+    if r.kind == "no class":
+        return f"abstains{level}"
+    if r.kind == "needs votes":
+        return "needs more votes"
+    wrong = ", wrong class" if r.kind == "wrong class" else ""
+    best = " best afterwards" if r.kind == "best afterwards" else ""
+    return f"{down(r.radius, 3)}{level}{wrong}{best}"
+
+
+def race_in_words(rows: Sequence[Row]) -> str:
+    """Describe `race` for who cannot see it."""
+    return (
+        "Radius proved of this picture. " + "; ".join(f"{r.name}: {_said(r)}" for r in rows) + "."
+    )
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one level of a cascade says: shares of the votes for the class and for its rival.
+
+    ``state`` says what the level does at the picture; ``distance`` is how far that holds (None:
+    not asked, or not known yet), ``proves`` whether it is the smallest, the radius.
+    """
+
+    level: float
+    threshold: float
+    share: float
+    rival_share: float
+    state: str
+    distance: float | None
+    proves: bool
+
+
+def cascade_votes(steps: Sequence[Step], cls: str) -> go.Figure:
+    """Draw the votes of each level, the most noise on top, with its threshold."""
+    figure = empty_figure(96 + 64 * len(steps))
+    for name, shares, colour, offset in (
+        (cls, [s.share for s in steps], BLUE, -0.19),
+        ("the most voted other class", [s.rival_share for s in steps], ORANGE, 0.19),
+    ):
+        figure.add_bar(
+            x=[100 * share for share in shares],
+            y=[i + offset for i in range(len(steps))],
+            orientation="h",
+            width=0.34,
+            name=name,
+            marker={"color": colour, "pattern": {"shape": "" if colour == BLUE else "/"}},
+            text=[f"{100 * share:.1f} %" for share in shares],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate=f"{name}: %{{text}}<extra></extra>",
+        )
+    line_x: list[float | None] = []
+    line_y: list[float | None] = []
+    for i, step in enumerate(steps):
+        line_x += [100 * step.threshold, 100 * step.threshold, None]
+        line_y += [i - 0.42, i + 0.42, None]
+    figure.add_scatter(
+        x=line_x,
+        y=line_y,
+        mode="lines",
+        line={"color": RED, "width": 3, "dash": "dot"},
+        name="threshold",
+        hoverinfo="skip",
+    )
+    figure.update_layout(barmode="overlay")
+    figure.update_xaxes(
+        title="share of the votes, %", range=[0, 118], tickvals=[0, 25, 50, 75, 100]
+    )
+    figure.update_yaxes(**_steps_axis(steps))
+    return figure
+
+
+def cascade_distances(steps: Sequence[Step]) -> go.Figure:
+    """Draw how far what each level says holds; the smallest, in green, is the radius."""
+    figure = empty_figure(96 + 64 * len(steps))
+    known = [(i, s) for i, s in enumerate(steps) if s.distance is not None]
+    top = max((s.distance or 0.0 for _, s in known), default=0.0)
+    for proves, name, colour in ((True, "the smallest: the radius", GREEN), (False, "", GREY)):
+        drawn = [(i, s) for i, s in known if s.proves == proves]
+        if not drawn:
+            continue
+        figure.add_bar(
+            x=[max(s.distance or 0.0, 0.0) for _, s in drawn],
+            y=[i for i, _ in drawn],
+            orientation="h",
+            width=0.5,
+            name=name or "holds farther",
+            marker={"color": colour if proves else rgba(GREY, 0.5)},
+            text=[
+                (
+                    f"<b>R = {down(max(s.distance or 0, 0), 3)}</b>"
+                    if proves
+                    else down(max(s.distance or 0, 0), 3)
+                )
+                for _, s in drawn
+            ],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate="%{text}<extra></extra>",
+        )
+    for i, step in enumerate(steps):
+        if step.distance is None:
+            figure.add_annotation(
+                x=0, y=i, text="not needed", showarrow=False, xanchor="left", xshift=4
+            )
+    figure.update_layout(barmode="overlay")
+    figure.update_xaxes(title="distance at which that may change (L2)", range=[0, 1.3 * top or 1])
+    figure.update_yaxes(**_steps_axis(steps))
+    return figure
+
+
+def _steps_axis(steps: Sequence[Step]) -> dict[str, Any]:
+    return {
+        "tickvals": list(range(len(steps))),
+        "ticktext": [f"level {s.level:g}<br>{s.state}" for s in steps],
+        "range": [len(steps) - 0.5, -0.5],
+        "showgrid": False,
+    }
+
+
+def cascade_in_words(steps: Sequence[Step], cls: str) -> str:
+    """Describe both pictures of a cascade for who cannot see them."""
+    told = []
+    for s in steps:
+        far = "" if s.distance is None else f", holds within {down(max(s.distance, 0), 3)}"
+        told.append(
+            f"level {s.level:g}: {100 * s.share:.1f} % for {cls}, {100 * s.rival_share:.1f} % for "
+            f"the next, threshold {100 * s.threshold:g} %: {s.state}{far}"
+            + (", the radius" if s.proves else "")
+        )
+    return "From much to little noise. " + "; ".join(told) + "."
+
+
+def envelope_curves(
+    fixed: Mapping[float, Log], choosers: Mapping[str, tuple[str, Log]]
+) -> go.Figure:
+    """Draw certified accuracy against radius: fixed levels, their envelope, and choosers.
+
+    Parameters
+    ----------
+    choosers : the method of each, which gives the look of its curve, and its log, by name.
+    """
+    top = max(
+        float(log.radius_N.max()) for log in [*fixed.values(), *(g for _, g in choosers.values())]
+    )
+    radius_R = np.linspace(0, 1.02 * top, 280)
+    figure = empty_figure(460)
+
+    def add(name: str, share_R: Floats, **line: Any) -> None:
+        figure.add_scatter(
+            x=radius_R,
+            y=share_R,
+            mode="lines",
+            name=name,
+            line=line,
+            hovertemplate="%{y:.1%}",
+        )
+
+    share_LR = np.array([_accuracy(log, radius_R) for log in fixed.values()])
+    add("envelope of fixed levels", share_LR.max(0), color=rgba(GREEN, 0.45), width=9)
+    for share_R, level, dash in zip(share_LR, fixed, ("dot", "dash", "dashdot"), strict=False):
+        add(f"level {level:g} for all", share_R, color=GREY, width=1.5, dash=dash)
+    for i, (name, (method, log)) in enumerate(choosers.items()):
+        look = style.look(method)
+        again = sum(m == method for m, _ in list(choosers.values())[:i])
+        dash = ("solid", "dash", "dot")[min(again, 2)]
+        add(name, _accuracy(log, radius_R), color=look.colour, width=3, dash=dash)
+    figure.update_xaxes(title="L2 radius", unifiedhovertitle={"text": "radius %{x:.3~g}"})
+    figure.update_yaxes(title="certified accuracy", tickformat=".0%", range=[0, 1.0])
+    figure.update_layout(hovermode="x unified")
+    return figure
+
+
+def _accuracy(log: Log, radius_R: Floats) -> Floats:
+    return np.mean(log.correct_N & (log.radius_N >= radius_R[:, None]), axis=1)
 
 
 def against_best(
@@ -219,15 +420,9 @@ def follow(
 
 
 def votes_in_words(counts_L: Sequence[int], level_L: Sequence[float]) -> str:
-    """Describe `level_votes` for who cannot see it."""
+    """Describe `level_votes` for readers who cannot see it."""
     told = ", ".join(f"{s:g}: {k:,}" for s, k in zip(level_L, counts_L, strict=True) if k)
     return f"Votes by noise level: {told}." if told else "No votes have come in yet."
-
-
-def fixed_in_words(fixed: Sequence[Fixed], own: float | None) -> str:
-    """Describe `fixed_bars` for who cannot see it."""
-    told = ", ".join(f"{f.level:g}: {_label(f)}" for f in fixed)
-    return f"Radius at each fixed level: {told}." + (f" Chosen: {down(own, 3)}." if own else "")
 
 
 def shares(level_N: Floats) -> Mapping[float, float]:

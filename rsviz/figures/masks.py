@@ -109,7 +109,7 @@ def noise_histogram(s_N: Sequence[float], first: float, sigma: float) -> go.Figu
 
 
 def budget_curves(mu_1: float, mu_2: float, mu: float) -> go.Figure:
-    """Draw what a test can tell from each query, and from both: the f-DP trade-off curves."""
+    """Draw the f-DP trade-off curves of each query and of both together."""
     figure = empty_figure(340)
     alarm_P = np.linspace(1e-6, 1 - 1e-6, 161)
     alone = [

@@ -4,6 +4,7 @@ Shape suffixes: C channels, H height, W width, K classes.
 """
 
 import base64
+import hashlib
 import html
 import io
 import json
@@ -18,8 +19,9 @@ from rsviz.core.radius import down
 from rsviz.core.spec import Certificate
 from rsviz.data import images
 
-# No script, style or picture from anywhere but this file: a browser enforces it.
-POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
+# No script but those written here, told by their hashes; no style or picture from anywhere but this
+# file. A browser enforces it. Plotly writes styles into its elements.
+POLICY = "default-src 'none'; script-src {}; style-src 'unsafe-inline'; img-src data:"
 STYLE = """
 :root{color-scheme:light}
 body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#222}
@@ -42,10 +44,14 @@ def report(
     classes : names, by number.
     figures : what each shows, and the figure; plotly.js is written into the file once, 4.5 MB.
     """
+    scripts = [get_plotlyjs(), *(_draw(figure, i) for i, (_, figure) in enumerate(figures))]
+    scripts = scripts if figures else []
     shown = "".join(
-        f"<figure><figcaption>{html.escape(title)}</figcaption>{_figure(figure, i)}</figure>"
-        for i, (title, figure) in enumerate(figures)
+        f"<figure><figcaption>{html.escape(title)}</figcaption>"
+        f'<div id="figure-{i}"></div><script>{scripts[i + 1]}</script></figure>'
+        for i, (title, _) in enumerate(figures)
     )
+    policy = POLICY.format(" ".join(map(_hash, scripts)) or "'none'")
     rows = "".join(
         f"<tr><th>{name}</th><td>{html.escape(text)}</td></tr>" for name, text in _rows(c)
     )
@@ -56,10 +62,10 @@ def report(
     )
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width">
 <title>rsviz: {html.escape(verdict(c, classes))}</title><style>{STYLE}</style>
-<script>{get_plotlyjs() if figures else ""}</script></head><body>
+{f"<script>{scripts[0]}</script>" if scripts else ""}</head><body>
 <h1>{html.escape(verdict(c, classes))}</h1>
 <p><img alt="The image certified" src="data:image/png;base64,{_png(x_CHW)}"></p>
 <p><b>The guarantee.</b> {html.escape(c.guarantee)} Here alpha = {c.alpha:g}.</p>{flags}
@@ -91,16 +97,18 @@ def _rows(c: Certificate) -> list[tuple[str, str]]:
     return rows + ([("why", str(c.detail["why"]))] if "why" in c.detail else [])
 
 
-def _figure(figure: go.Figure, number: int) -> str:
-    """Return a figure as a div and the call that draws it; text in it cannot end the script."""
+def _hash(script: str) -> str:
+    """Return a script as a policy names it."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def _draw(figure: go.Figure, number: int) -> str:
+    """Return the call that draws a figure into its div; text in it cannot end the script."""
     drawn = go.Figure(figure)
     drawn.update_layout(paper_bgcolor="white", plot_bgcolor="white", template="plotly_white")
     spec = json.dumps(json.loads(drawn.to_json() or "{}")).replace("<", "\\u003c")
     config = json.dumps({"displaylogo": False, "responsive": True})
-    return (
-        f'<div id="figure-{number}"></div><script>(f=>Plotly.newPlot("figure-{number}",f.data,'
-        f"f.layout,{config}))({spec})</script>"
-    )
+    return f'(f=>Plotly.newPlot("figure-{number}",f.data,f.layout,{config}))({spec})'
 
 
 def _png(x_CHW: Tensor) -> str:

@@ -1,7 +1,6 @@
 """What a method is: its votes, its reading, its loss, its guarantee.
 
-What differs between methods is a field here, so that no page, command or room above asks for one by
-name.
+Everything that differs between methods is a field here, so no page or command asks for one by name.
 
 Shape suffixes: N images, M noise draws, R = M N rows, C channels, H height, W width, K classes, L
 noise levels.
@@ -70,7 +69,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Control:
-    """A setting of a run that the pages let one turn.
+    """A setting of a run that the pages offer as a control.
 
     ``setting`` is a field of the method's options, which hold its default; ``offered`` are its
     values, ``words`` how those that are words are shown. ``key`` is its name in an address, that of
@@ -105,7 +104,7 @@ class Choice:
 
 
 class LevelDetail(Protocol):
-    """What the detail of a certificate tells of its level, finished or not."""
+    """What the detail of a certificate says of its level, finished or not."""
 
     @property
     def levels(self) -> Sequence[float]:
@@ -125,7 +124,7 @@ class LevelDetail(Protocol):
 
     @property
     def possible(self) -> Sequence[float]:
-        """The least and the greatest level that may be the one chosen; empty where not told."""
+        """The least and the greatest level that may be the one chosen; empty if not known."""
 
     @property
     def in_words(self) -> str:
@@ -140,15 +139,30 @@ class LevelDetail(Protocol):
 class LevelChoice:
     """How a method chooses the noise level of an image, for what shows, attacks and counts it.
 
-    ``votes`` gives the votes for the level and for the class of a log's row, from its detail and
-    its counts0 and counts. ``experts``: every level has a classifier of its own. ``limit`` is a
-    sentence on what bounds the radius of a run, whatever its votes.
+    ``stored`` gives the counts of each stage of a log's row, from its detail and its counts0 and
+    counts; in the stages ``choosing`` the level is voted for, in all others the class. ``needed``
+    are those of some votes that a run would have asked for. ``rereads`` are the settings that do
+    not change a vote, only how votes are read.
+
+    ``choice`` says who votes for the level, ``aim`` what an attack on that vote follows. Both are
+    None where votes for the class settle the level: then ``settle`` returns it, as an index of the
+    rising levels, from counts_LK of equally many votes at every level of ``levels``.
+
+    ``experts``: every level has a classifier of its own. ``limit`` is a sentence on what bounds the
+    radius of a run, whatever its votes.
     """
 
-    choice: Callable[[Nets, RunSpec], Choice]
-    aim: Aims
     detail: Callable[[Certificate], LevelDetail]
-    votes: Callable[[Mapping[str, Any], int, int], tuple[int, int]]
+    levels: Callable[[RunSpec], tuple[float, ...]]
+    stored: Callable[[Mapping[str, Any], Sequence[int], Sequence[int]], Mapping[str, Sequence[int]]]
+    choosing: tuple[str, ...] = ()
+    rereads: tuple[str, ...] = ()
+    choice: Callable[[Nets, RunSpec], Choice] | None = None
+    aim: Aims | None = None
+    settle: Callable[[Sequence[Sequence[int]], RunSpec], int] | None = None
+    needed: Callable[[Mapping[str, Votes], RunSpec], Mapping[str, Votes]] = lambda votes, spec: (
+        votes
+    )
     experts: bool = False
     limit: Callable[[RunSpec], str] = lambda spec: ""
 
@@ -224,6 +238,8 @@ class Method:
     says how, where votes choose among levels. ``heuristic`` reads a finished certificate as the
     paper would, without proof, None where nothing is read so.
 
+    ``needs`` names parts of a card without which there is no run.
+
     ``page`` shows the method live; there it is called ``short``, and ``about`` says how it works.
     ``on_canvases``: it is made for small objects on canvases; ``rivals`` names what its networks
     are measured beside there. ``plain``: plain smoothing and training, which others are held
@@ -247,6 +263,7 @@ class Method:
     claims: Callable[[Certificate], list[Claim]] = claim_of_class
     chooses_sigma: bool = False
     levels: LevelChoice | None = None
+    needs: tuple[str, ...] = ()
     heuristic: Callable[[Certificate, RunSpec], Certificate | None] | None = None
     page: str = "certify"
     short: str = ""

@@ -67,7 +67,8 @@ class Options:
     """Settings of a run: the levels, the estimator's own noise (0: the largest level), the rule.
 
     ``rule`` is ``min``, with its ``split`` ``half`` or ``none``, or ``sweep``, with its
-    ``quantile``; see the head of this file.
+    ``quantile``; see the head of this file. ``ask`` is of the sweep: ``needed``, or ``every`` to
+    give all levels all their votes, so that they can be read again at other quantiles.
     """
 
     levels: str = "0.25,0.5,1"
@@ -75,9 +76,12 @@ class Options:
     split: str = "half"
     rule: str = "min"  # what logs and certificates that name none were made by
     quantile: float = 0.5
+    ask: str = "needed"
 
     def __post_init__(self) -> None:
         parse(self.levels)
+        if self.ask not in ("needed", "every"):
+            raise UserError(f"ask must be needed or every, but is {self.ask!r}.")
         if self.rule not in ("min", "sweep"):
             raise UserError(f"rule must be min or sweep, but is {self.rule!r}.")
         if not 0 < self.quantile < 1:
@@ -247,7 +251,7 @@ def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> Meth
     voter = NoisyClassifier(estimator)
     if how.rule == "sweep":
         draw = Ask(how.chooser.stage, voter, how.noise, spec.n, L)
-        return (yield from _certify_by_sweep(nets, draw, how.chooser, spec))
+        return (yield from _certify_by_sweep(nets, draw, how, spec))
     votes = {}
     for stage, n in (("estimate-select", spec.n0), ("estimate-bound", spec.n)):
         votes[stage] = yield Ask(stage, voter, how.noise, n, L)
@@ -261,18 +265,24 @@ def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> Meth
 
 
 def _certify_by_sweep(
-    nets: Mapping[str, nn.Module], draw: Ask, chooser: level_sweep.Choice, spec: RunSpec
+    nets: Mapping[str, nn.Module], draw: Ask, how: Options, spec: RunSpec
 ) -> MethodRun:
+    chooser = how.chooser
     votes = {chooser.stage: (yield draw)}
-    level: float | None = chooser.level_L[chooser.index(votes[chooser.stage])]
-    stage, n, noise = "select", spec.n0, ""
-    while level is not None:
+
+    def ask(stage: str, level: float, n: int) -> Ask:
         net = classifier_at(nets, level)
-        votes[stage] = yield Ask(
-            stage, NoisyClassifier(net), level, n, class_count(net), noise=noise
-        )
-        level = level_sweep.next_level(chooser, votes, spec)
-        stage, n, noise = f"bound-{level or 0:g}", spec.n, "bound"
+        noise = stage.partition("-")[0]  # that of plain smoothing at the level
+        return Ask(stage, NoisyClassifier(net), level, n, class_count(net), noise=noise)
+
+    if how.ask == "every":
+        for name, n in (("select", spec.n0), ("bound", spec.n)):
+            for s in how.level_L:
+                votes[f"{name}-{s:g}"] = yield ask(f"{name}-{s:g}", s, n)
+        return read(votes, spec)
+    votes["select"] = yield ask("select", chooser.level_L[chooser.index(votes[STAGE])], spec.n0)
+    while (level := level_sweep.next_level(chooser, votes, spec)) is not None:
+        votes[f"bound-{level:g}"] = yield ask(f"bound-{level:g}", level, spec.n)
     return read(votes, spec)
 
 
@@ -475,12 +485,16 @@ def aim_at_level(nets: Mapping[str, nn.Module], spec: RunSpec, c: Certificate) -
     return base.aim_at(base.network(nets, "estimator"), how.noise, how.level_L.index(level))
 
 
-def logged_votes(detail: Mapping[str, Any], counts0: int, counts: int) -> tuple[int, int]:
-    """Return an image's votes for the level and for the class, from a row of a log."""
+def stored(
+    detail: Mapping[str, Any], counts0: Sequence[int], counts: Sequence[int]
+) -> dict[str, Sequence[int]]:
+    """Return the counts of every stage that a row of a log holds."""
     estimate = detail["estimate"]
-    if "counts" in detail:  # by the sweep, at several levels
-        counts = sum(map(sum, detail["counts"].values()))
-    return sum(estimate["counts0"]) + sum(estimate["counts"]), counts0 + counts
+    found = {"estimate-select": estimate["counts0"], STAGE: estimate["counts"]}
+    if "counts" not in detail:
+        return found | {"select": counts0, "bound": counts}
+    every = any(stage.startswith("select-") for stage in detail["counts"])
+    return found | ({} if every else {"select": counts0}) | detail["counts"]
 
 
 def planned(spec: RunSpec) -> int:
@@ -489,11 +503,33 @@ def planned(spec: RunSpec) -> int:
     return chosen + spec.n + spec.n0 + spec.n
 
 
-LEVELS = base.LevelChoice(choice, aim_at_level, detail_of, logged_votes)
+LEVELS = base.LevelChoice(
+    detail_of,
+    lambda spec: options_of(Options, spec).level_L,
+    stored,
+    choosing=("estimate-select", STAGE),
+    rereads=("split", "quantile", "ask"),
+    choice=choice,
+    aim=aim_at_level,
+)
 CONTROLS = (
     base.Control(
+        "rule",
+        "What is chosen and proved",
+        ("min", "sweep"),
+        words={"min": "the paper's min", "sweep": "the sweep"},
+        help="The paper's: the level with most votes, proved to stay the same. The sweep: a "
+        "quantile of the votes, which may move among levels that all certify the class.",
+    ),
+    base.Control(
+        "quantile",
+        "Of the sweep: which quantile of the votes is the level",
+        base.Range(0.1, 0.9, 0.05),
+        help="1/2 is the median; more takes more noise.",
+    ),
+    base.Control(
         "split",
-        "alpha for the two stages",
+        "Of the paper's min: alpha for the two stages",
         ("half", "none"),
         words={"half": "half each", "none": "whole each"},
         help="Half each: both radii and the level are claimed together. Whole each: only the "

@@ -243,8 +243,8 @@ def certify_each(
 ) -> MethodRun:
     """Vote under every weighting in one pass; return the first one's certificate.
 
-    `read_each` reads the votes of all of them, at any time; each holds at alpha on its own. They
-    are the very votes that a run of that weighting alone would count.
+    `read_each` reads the votes of all of them, at any time; each holds at alpha on its own. A run
+    of one weighting alone would count the same votes.
     """
     fixed = tuple(None if w is None else tuple(w) for w in weightings.values())
     voter, classes = Voter(tuple(members), fixed), class_count(members[0])

@@ -81,7 +81,7 @@ def sweep(how: Choice, votes: Mapping[str, Votes], spec: RunSpec, guarantee: str
     chosen = how.index(draws)
     certificate_L = tuple(
         reading.read(
-            votes.get("select"),
+            select(how, votes, chosen),
             votes.get(f"bound-{s:g}"),
             replace(spec, sigma=s, alpha=CLASS * spec.alpha),
             guarantee,
@@ -91,6 +91,11 @@ def sweep(how: Choice, votes: Mapping[str, Votes], spec: RunSpec, guarantee: str
     down_L, up_L = reach(draws, how.q, SIDE * spec.alpha, spec.bound, how.quantile)
     R, i, j = best_interval(down_L, up_L, [c.radius for c in certificate_L], chosen)
     return Sweep(chosen, certificate_L, tuple(down_L), tuple(up_L), R, i, j)
+
+
+def select(how: Choice, votes: Mapping[str, Votes], chosen: int) -> Votes | None:
+    """Return the n0 votes at the level chosen: the only ones, or those of this among all levels."""
+    return votes.get("select", votes.get(f"select-{how.level_L[chosen]:g}"))
 
 
 def certificate(
@@ -122,9 +127,12 @@ def certificate(
 
 def ending(how: Choice, votes: Mapping[str, Votes], spec: RunSpec) -> Ending:
     """Return how the votes came to an end: complete where `next_level` wants no more."""
-    for stage in (how.stage, "select"):
-        if stage not in votes or votes[stage].ended != "complete":
-            return votes[stage].ended if stage in votes else "running"
+    draws = votes.get(how.stage)
+    if draws is None or draws.ended != "complete":
+        return draws.ended if draws else "running"
+    chosen = select(how, votes, how.index(draws))
+    if chosen is None or chosen.ended != "complete":
+        return chosen.ended if chosen else "running"
     cut = [v.ended for s, v in votes.items() if s.startswith("bound-") and v.ended != "complete"]
     if cut:
         return cut[0]
@@ -201,7 +209,9 @@ def told(how: Choice, found: Sweep, votes: Mapping[str, Votes], leaves: str) -> 
         "down": _edges(found.down_L),
         "up": _edges(found.up_L),
         "radii": list(found.radius_L),
-        "counts": {s: list(v.counts_K) for s, v in votes.items() if s.startswith("bound-")},
+        "counts": {
+            s: list(v.counts_K) for s, v in votes.items() if s.startswith(("select-", "bound-"))
+        },
         "interval": [low, high],
         "why": _why(found.radius, low, high, found.radius_L[found.chosen], leaves),
     }

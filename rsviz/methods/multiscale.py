@@ -31,7 +31,7 @@ Shape suffixes: C channels, H height, W width, K classes, L levels, from the mos
 
 import math
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -124,6 +124,63 @@ class Limit:
     p_lower: float = 0.0
     p_upper: float = 1.0
     other: int | None = None
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What a certificate keeps beside its class; before a level answers, little more than ``why``.
+
+    ``level`` is m, ``answers`` the level that answers at the image, ``decides`` the one whose
+    distance is the radius (None while one that is not known may be less). ``limits`` has for each
+    level from the most noise down to m its threshold, the distance out to which it holds, and the
+    bound that says so: ``p_lower`` of the class at m, ``p_upper`` of class ``other`` above.
+    ``counts0`` and ``counts`` are the votes by level.
+    """
+
+    rule: str
+    split: str
+    levels: Sequence[float]
+    thresholds: Sequence[float]
+    why: str
+    level: float | None = None
+    answers: float | None = None
+    decides: float | None = None
+    limits: Sequence[Mapping[str, Any]] = ()
+    counts0: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    counts: Mapping[str, Sequence[int]] = field(default_factory=dict)
+
+    @property
+    def votes_L(self) -> list[int]:
+        """None: nothing votes for a level."""
+        return []
+
+    @property
+    def possible(self) -> tuple[()]:
+        """Nothing: other levels may answer nearby, as long as their answer is the class."""
+        return ()
+
+    @property
+    def in_words(self) -> str:
+        """The level that answers, and the one that proves most, where they differ."""
+        if self.answers in (None, self.level):
+            return ""
+        return (
+            f"Level **{self.answers:g}** answers here, but level **{self.level:g}** proves more: "
+            "as long as the levels above it name no other class, it answers at the latest."
+        )
+
+    @property
+    def parts(self) -> tuple[tuple[str, float], ...]:
+        """The distances that the radius is the least of."""
+        return tuple(
+            (
+                f"Level {row['level']:g} answers so within"
+                if "p_lower" in row
+                else f"Level {row['level']:g} names no other within",
+                max(row["distance"] or 0.0, 0.0),
+            )
+            for row in self.limits
+        )
 
 
 def limit(s: float, tau: float, p_lower: float, p_upper: float, other: int | None = None) -> Limit:
@@ -294,7 +351,8 @@ def read(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
     if choice is None:
         waiting = Votes("select", (), spec.n0, ended)
         c = reading.read(waiting, None, spec, GUARANTEE)
-        return replace(c, sigma=None, detail=_settings(how) | {"why": "No level answers yet."})
+        waits = Detail(**_settings(how), why="No level answers yet.")
+        return replace(c, sigma=None, detail=asdict(waits))
     limit_L, m = limits(votes, spec, choice.cls), choice.m
     if how.split == "levels":
         m = max(range(len(limit_L)), key=lambda j: min(distances(limit_L, j)))
@@ -314,7 +372,7 @@ def read(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
         alpha_split=_alpha_split(how, c),
         ended=ended,
         flags=(PARTIAL,) * (ended != "complete") + tuple(f for f in c.flags if f != PARTIAL),
-        detail=_detail(how, choice, m, limit_L, votes),
+        detail=asdict(_detail(how, choice, m, limit_L, votes)),
     )
 
 
@@ -344,7 +402,7 @@ def _settings(how: Options) -> dict[str, Any]:
 
 def _detail(
     how: Options, choice: Choice, m: int, limit_L: Sequence[Limit], votes: Mapping[str, Votes]
-) -> dict[str, Any]:
+) -> Detail:
     """Return what the radius rests on, from the most noise down, and the counts of every level."""
     rows: list[dict[str, Any]] = []
     for j, distance in enumerate(distances(limit_L, m)):
@@ -365,14 +423,16 @@ def _detail(
         for name, stage in (("counts0", "select"), ("counts", "bound"))
     }
     decides = _decides(rows)
-    return _settings(how) | {
-        "level": how.s_L[m],
-        "answers": how.s_L[choice.answers],
-        "limits": rows,
-        "decides": None if decides is None else decides["level"],
-        **counted,
-        "why": _why(rows, decides),
-    }
+    return Detail(
+        **_settings(how),
+        level=how.s_L[m],
+        answers=how.s_L[choice.answers],
+        limits=rows,
+        decides=None if decides is None else decides["level"],
+        why=_why(rows, decides),
+        counts0=counted["counts0"],
+        counts=counted["counts"],
+    )
 
 
 def _decides(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
@@ -478,3 +538,57 @@ def predict(
             votes[f"bound-{s:g}"] = yield _ask(nets, f"bound-{s:g}", s, spec.n, "predict-")
     above = distances(limits(votes, spec, c.predicted), len(how.s_L) - 1)[:-1]
     return c.predicted if all(distance > 0 for distance in above) else None
+
+
+def detail_of(c: Certificate) -> Detail:
+    """Return the detail of a certificate of Multiscale."""
+    return base.detail_as(Detail, c)
+
+
+def stored(
+    detail: Mapping[str, Any], counts0: Sequence[int], counts: Sequence[int]
+) -> dict[str, Sequence[int]]:
+    """Return the counts of every stage that a row of a log holds."""
+    return {
+        f"{stage}-{level}": counts_K
+        for name, stage in (("counts0", "select"), ("counts", "bound"))
+        for level, counts_K in detail.get(name, {}).items()
+    }
+
+
+def needed(votes: Mapping[str, Votes], spec: RunSpec) -> dict[str, Votes]:
+    """Return those votes that a run would have asked for that asks for no more than it needs."""
+    sparing = replace(spec, settings=tuple((k, v) for k, v in spec.settings if k != "ask"))
+    found: dict[str, Votes] = {}
+    while (wanted := next_ask(found, sparing)) is not None and wanted[0] in votes:
+        found[wanted[0]] = votes[wanted[0]]
+    return found
+
+
+def settle(counts_LK: Sequence[Sequence[int]], spec: RunSpec) -> int:
+    """Return which of the rising levels answers, from as many votes at each: an estimate."""
+    how = options_of(Options, spec)
+    choice = choose(counts_LK[::-1], sum(counts_LK[0]), how)
+    assert choice is not None  # of all levels one answers
+    return len(counts_LK) - 1 - choice.answers
+
+
+LEVELS = base.LevelChoice(
+    detail_of,
+    lambda spec: options_of(Options, spec).s_L[::-1],
+    stored,
+    rereads=("thresholds", "split", "ask"),
+    settle=settle,
+    needed=needed,
+)
+CONTROLS = (
+    base.Control(
+        "split",
+        "alpha of the bounds",
+        ("none", "levels"),
+        words={"none": "whole each", "levels": "shared by the levels"},
+        help="Whole each: the level that proves most is chosen on the first votes. Shared: it is "
+        "the one whose bounds prove most, which costs every bound a part of alpha.",
+        key="shares",
+    ),
+)

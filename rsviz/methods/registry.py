@@ -7,7 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
+from rsviz.checkpoints.catalog import Card, check_cards_by
 from rsviz.core.errors import UserError
+from rsviz.core.files import shown
 from rsviz.core.settings import options_of
 from rsviz.core.spec import Bound, Certificate, Norm, RunSpec, Votes
 from rsviz.methods import (
@@ -56,6 +58,7 @@ def _dual(title: str, short: str, about: str, experts: bool = False) -> Method:
         claims=dual.claims,
         chooses_sigma=True,
         levels=replace(dual.LEVELS, experts=experts),
+        needs=("estimator",),
         page="levels",
         short=short,
         about=f"A small network, itself smoothed, **votes for a level**; {about}",
@@ -127,6 +130,7 @@ METHODS: dict[str, Method] = {
         claims=variational.claims,
         chooses_sigma=True,
         levels=variational.LEVELS,
+        needs=("selector",),
         heuristic=variational.paper_style,
         page="levels",
         about="A small network names any level; its draws are rounded to a grid, and the level is "
@@ -140,14 +144,16 @@ METHODS: dict[str, Method] = {
         loss=None,
         guarantee=multiscale.GUARANTEE,
         options=multiscale.Options,
+        controls=multiscale.CONTROLS,
         logged=("level", "answers", "decides", "counts0", "counts"),
         predict=multiscale.predict,
         claims=multiscale.claims,
         aim=multiscale.aim,
         chooses_sigma=True,
+        levels=multiscale.LEVELS,
         page="levels",
-        about="Levels from the most noise down: the first at which a class exceeds its threshold "
-        "answers.",
+        about="Nobody chooses: the levels are asked **from the most noise down**, and the first at "
+        "which a class exceeds its threshold answers. No training is needed.",
     ),
     "adaptive": _linf(
         "Adaptive RS",
@@ -155,13 +161,30 @@ METHODS: dict[str, Method] = {
         adaptive.certify,
         options=adaptive.Options,
         aim=adaptive.aim,
+        needs=("mask",),
         rivals=("plain-linf", "static"),
     ),
     "static": _linf(
-        "One static mask", "One static mask", adaptive.certify_static, aim=adaptive.aim_static
+        "One static mask",
+        "One static mask",
+        adaptive.certify_static,
+        aim=adaptive.aim_static,
+        needs=("mask",),
     ),
     "plain-linf": _linf("Gaussian, in Linf", "No mask: plain smoothing", adaptive.certify_plain),
 }
+
+
+def amiss(card: Card) -> str:
+    """Say why no method can run what a card describes, empty if one can."""
+    method = METHODS.get(card.method)
+    if method is None:
+        return f"its method, {shown(card.method)!r}, is not known here"
+    lacking = [name for name in method.needs if name not in card.parts]
+    return f"{method.title} needs a network {lacking[0]!r} among its parts" if lacking else ""
+
+
+check_cards_by(amiss)
 
 
 def on_canvases() -> list[str]:

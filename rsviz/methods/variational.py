@@ -326,9 +326,11 @@ def aim_at_level(nets: Mapping[str, nn.Module], spec: RunSpec, c: Certificate) -
     return base.aim_at(chooser, how.q, how.level_L.index(level))
 
 
-def logged_votes(detail: Mapping[str, Any], counts0: int, counts: int) -> tuple[int, int]:
-    """Return an image's votes for the level and for the class, from a row of a log."""
-    return sum(detail["selector"]), counts0 + sum(map(sum, detail.get("counts", {}).values()))
+def stored(
+    detail: Mapping[str, Any], counts0: Sequence[int], counts: Sequence[int]
+) -> dict[str, Sequence[int]]:
+    """Return the counts of every stage that a row of a log holds."""
+    return {"selector": detail["selector"], "select": counts0} | detail.get("counts", {})
 
 
 def limit(spec: RunSpec) -> str:
@@ -341,7 +343,16 @@ def limit(spec: RunSpec) -> str:
     )
 
 
-LEVELS = base.LevelChoice(choice, aim_at_level, detail_of, logged_votes, limit=limit)
+LEVELS = base.LevelChoice(
+    detail_of,
+    lambda spec: settings.options_of(Options, spec).level_L,
+    stored,
+    choosing=("selector",),
+    rereads=("budget",),
+    choice=choice,
+    aim=aim_at_level,
+    limit=limit,
+)
 CONTROLS = (
     base.Control("lam", "lambda: 0 for accuracy, 1 for robustness", base.Range(0.0, 1.0, 0.1)),
     base.Control(

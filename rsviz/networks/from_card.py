@@ -1,4 +1,4 @@
-"""Networks that methods of several networks are made of, by the description on their card."""
+"""Builds the networks of a method that has several, from their description on its card."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from rsviz.networks.classifiers import NETWORKS, Compact, Normalize, build
 from rsviz.networks.masks import StaticMask, build_mask
 from rsviz.networks.selectors import Selector
 
-FEATURES = 16  # what a selector's trunk tells its head
+FEATURES = 16  # outputs of a selector's trunk, inputs of its head
 
 
 def build_part(part: Mapping[str, Any], dataset: str) -> nn.Module:

@@ -40,7 +40,7 @@ def write(net: nn.Module, batches: Sequence[tuple[Tensor, ...]], out: Path) -> N
     Raises
     ------
     UserError
-        It answers what is no number, or the packages that quantise are not installed (`versions`).
+        Its answers are not numbers, or the packages that quantise are not installed (`versions`).
     """
     versions()
     from onnxruntime.quantization import (

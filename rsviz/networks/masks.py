@@ -1,6 +1,6 @@
 """Networks that look at a noisy image and say which pixels matter: m_NCHW -> w_N1HW in [0, 1].
 
-One channel, shared by red, green and blue. A mask sees nothing but what it is given.
+One channel, shared by red, green and blue. A mask network sees only its input.
 
 Shape suffixes: N images, C channels, H height, W width.
 """
@@ -71,7 +71,7 @@ class StaticMask(nn.Module):
 class Split(nn.Module):
     """The first query's share f of the budget, learned in training and then frozen.
 
-    It sees no image: one number for all, without which there would be no fixed budget.
+    It does not see the image: the budget is fixed only if f is one number for all images.
     """
 
     def __init__(self, f: float = 0.5) -> None:

@@ -17,7 +17,7 @@ class Normalisation:
     Raises
     ------
     UserError
-        A number is none, or cannot be of pixels in [0, 1].
+        A number is not finite, or cannot be a statistic of pixels in [0, 1].
     """
 
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)

@@ -78,7 +78,7 @@ def field_counts(
 
 
 def rate(work: Callable[[], int], seconds: float) -> float:
-    """Return how much a second is done by work, which says how much each call did."""
+    """Return the rate of ``work``, whose calls return how much they did."""
     work()
     done, begun = 0, time.perf_counter()
     while (spent := time.perf_counter() - begun) < seconds:
@@ -87,7 +87,7 @@ def rate(work: Callable[[], int], seconds: float) -> float:
 
 
 def matmul_gops(device: str, precision: str, seconds: float) -> float | None:
-    """Return the rate of torch's matrix product in a precision; None where it has none.
+    """Return the rate of torch's matrix product in a precision; None where torch has none.
 
     In float32 no network here can exceed it.
     """

@@ -89,7 +89,7 @@ def path(
     Parameters
     ----------
     nets : that vote; None stands for the reference, float32 by torch.
-    scheme : by which noise is drawn; a path made before there were two does not name it.
+    scheme : how noise is drawn; paths from before there were two schemes do not name one.
     """
     if device.startswith("cuda"):
         kind, drawn = torch.cuda.get_device_name(device), ""
@@ -115,7 +115,7 @@ def drive(
 
     Parameters
     ----------
-    scheme : by which noise is drawn; another than `noise.SCHEME` only to verify what used it.
+    scheme : how noise is drawn; other than `noise.SCHEME` only to verify certificates that used it.
     """
     chunks = chunks or default_chunks(device)
     queue, active = iter(requests), list[Task]()
@@ -232,7 +232,7 @@ def _forward(batch: _Batch, chunks: int, device: str, drawer: Drawer) -> Tensor:
 
 
 def _too_large(error: Exception, rows: int, device: str) -> Exception:
-    """Return the sentence for a batch that found no memory; any other error as it is."""
+    """Return a sentence for a batch that ran out of memory; any other error unchanged."""
     told = str(error).lower()
     if not (isinstance(error, MemoryError | torch.OutOfMemoryError) or "alloc" in told):
         return error
@@ -279,7 +279,7 @@ def noisy_votes(
 ) -> tuple[Tensor, Tensor]:
     """Return the first noisy copies of the bound stage, (N,C,H,W), and class_N, the votes they got.
 
-    They are the very copies a run with this spec counts; at most `CHUNK` are shown.
+    A run with this spec counts exactly these copies; at most `CHUNK` are shown.
     """
     C, H, W = x_CHW.shape
     name = chunk_name(spec.seed, image_id(x_CHW), "bound", 0, 0)

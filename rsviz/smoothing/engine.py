@@ -1,4 +1,4 @@
-"""An engine, in name, and a network whose answers one computes.
+"""The name of an engine, and a network whose answers it computes.
 
 Shape suffixes: N rows of a batch, C channels, H height, W width.
 """

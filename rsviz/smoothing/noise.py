@@ -19,7 +19,7 @@ SCHEME: Scheme = "sfc64"  # of every new run; mt19937 is how early certificates 
 
 
 def chunk_name(seed: int, image: str, stage: str, query: int, index: int) -> str:
-    """Return the name of one chunk, from all that must give it noise of its own.
+    """Return the name of one chunk, made of everything that must give it noise of its own.
 
     Two queries of one vote, two stages of one image and two images never share a chunk: the same
     noise in two queries of ARS would reveal the image, and the votes that choose the class must
@@ -90,7 +90,7 @@ def fill(out: np.ndarray, key: bytes) -> np.ndarray:
 
 
 def scheme_of(path: str) -> Scheme:
-    """Return the scheme by which a certificate's votes drew their noise, from its path."""
+    """Return the noise scheme of a certificate's votes, from its path."""
     return "sfc64" if "noise sfc64" in path else "mt19937"
 
 

@@ -130,7 +130,7 @@ def shifts(radius: float, answers: Sequence[Answer]) -> Tensor:
 
 
 def compose(mu_KN: Tensor) -> Tensor:
-    """Return mu_N = sqrt(sum_j mu_j^2), by which Gaussian queries together tell two images apart.
+    """Return mu_N = sqrt(sum_j mu_j^2), how well Gaussian queries together distinguish two images.
 
     It is r sqrt(d)/sigma for every mask whose noise is `noise_level` (without its two floors).
     """

@@ -1,4 +1,4 @@
-"""What a method asks of the loop that counts votes, and of which image.
+"""The requests that a method makes of the loop that counts votes.
 
 Shape suffixes: N rows of a batch, C channels, H height, W width, K classes.
 """

@@ -13,7 +13,7 @@ TERMS: Mapping[str, str] = {
     "n": "Fresh votes that bound how probable the chosen class is. More votes allow a larger "
     "radius, slowly.",
     "alpha": "Probability, over the draw of the noise, that a certificate is wrong. Chosen "
-    "beforehand; 0.001 is the custom.",
+    "in advance; 0.001 is usual.",
     "p_A": "True probability that the base classifier gives the chosen class to a noisy copy. "
     "Nobody sees it; votes only estimate it.",
     "p_a_lower": "Lower bound on p_A: at or below it except with probability alpha. The radius is "
@@ -28,7 +28,7 @@ TERMS: Mapping[str, str] = {
     "abstain": "The votes leave open whether the class has a majority, so no answer is given. "
     "This is an outcome of its own, not a radius of 0 and not a mistake.",
     "Clopper-Pearson": "The exact lower bound from k of n votes: the p at which k or more votes "
-    "have probability alpha. It holds at a number of votes fixed beforehand, read once.",
+    "have probability alpha. It holds at a number of votes fixed in advance, read once.",
     "anytime-valid bound": "A lower bound that is right at every number of votes at once, except "
     "with probability alpha. One may watch it and stop whenever one likes.",
     "ceiling": "sigma PhiInv(alpha^(1/n)): the largest radius n votes can certify, reached when "
@@ -101,7 +101,7 @@ def help_text(term: str) -> str:
 
 
 def anchor(term: str) -> str:
-    """Return the name by which an address points at a term: lower case, words joined by '-'."""
+    """Return the name of a term in an address: lower case, words joined by '-'."""
     return term.lower().replace(" ", "-").replace("_", "-")
 
 

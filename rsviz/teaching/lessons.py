@@ -6,6 +6,7 @@ its answer, and a link into the live pages. Its picture is the function of the s
 """
 
 from rsviz.teaching.chapters.bound import PEEK, PRICE
+from rsviz.teaching.chapters.cascade import SETTLES
 from rsviz.teaching.chapters.levels import CHOSEN, ENVELOPE
 from rsviz.teaching.chapters.limits import HUNT, WRONG
 from rsviz.teaching.chapters.masks import BUDGET, MASK, ROOT
@@ -20,6 +21,7 @@ _CHAPTERS = (
     ("bound", "From votes to a bound", (PRICE, PEEK)),
     ("radius", "Why the radius is sigma times PhiInv(p_A)", (SLIDE,)),
     ("levels", "One noise level is not enough", (ENVELOPE, CHOSEN)),
+    ("cascade", "Which level settles a picture, and what could change its mind", (SETTLES,)),
     ("masks", "Masks and budgets", (BUDGET, MASK, ROOT)),
     ("training", "Training for the radius, and averaging", (PUSH, PAIR)),
     ("limits", "What a certificate does not say", (WRONG, HUNT)),
@@ -41,5 +43,5 @@ def nearest_step(scene: Scene, name: str, value: float) -> float | int:
 
 
 def chapter(slug: str | None) -> Chapter:
-    """Return the chapter of that slug, the first when there is none such."""
+    """Return the chapter of that slug, or the first one if there is none."""
     return next((c for c in CHAPTERS if c.slug == slug), CHAPTERS[0])

@@ -49,7 +49,9 @@ class Settings:
         settings.check_counts(channels=(self.channels, 1), half=(self.half, 0))
         settings.check_counts(images=(self.images, 0), learn_split=(self.learn_split, 0))
         if not 0 < self.f < 1:
-            raise UserError(f"f, the first query's share of the budget, must lie in (0, 1), {self}")
+            raise UserError(
+                f"f, the first query's share of the budget, must lie in (0, 1), not {self.f!r}."
+            )
         if not 0 <= self.dropout < 1:
             raise UserError(f"dropout must lie in [0, 1), not {self.dropout!r}.")
 
@@ -89,7 +91,7 @@ def fresh_nets(spec: TrainSpec, chosen: Settings) -> nn.ModuleDict:
 
 
 def _continue_from(net: nn.Module, start: Checkpoint, dataset: str) -> None:
-    """Copy the weights of a checkpoint into net, but for a last layer of other classes."""
+    """Copy the weights of a checkpoint into net, except a last layer of other classes."""
     state = weights.load(start, ready=False).state_dict()
     if CLASS_COUNT[dataset] != CLASS_COUNT[start.card.dataset]:
         own = net.state_dict()

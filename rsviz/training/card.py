@@ -48,7 +48,7 @@ def seeded_network(spec: loop.TrainSpec) -> torch.nn.Module:
     Raises
     ------
     UserError
-        The checkpoint to start from is neither of the network asked for nor narrower.
+        The checkpoint to start from is not of this network and not a narrower one.
     """
     start = catalog.find(spec.start) if spec.start else None
     if start and start.card.network == spec.network:

@@ -274,7 +274,7 @@ def _estimator(
 
 
 def _copy_all_but_the_end(trained: nn.Module, net: nn.Module) -> None:
-    """Copy the weights of a network to another, but for a last layer of another size."""
+    """Copy the weights of a network to another, except a last layer of another size."""
     own, found = net.state_dict(), trained.state_dict()
     net.load_state_dict({k: found[k] if found[k].shape == v.shape else v for k, v in own.items()})
 
@@ -360,7 +360,7 @@ def share_weights(radius_NL: Tensor) -> Tensor:
 
 
 def risk_weights(radius_NL: Tensor, risk: Risk) -> Tensor:
-    """Return risk_N >= 0 of mean 1, by which the consistency term of each image is weighed.
+    """Return risk_N >= 0 of mean 1, the weight of the consistency term of each image.
 
     ``strong`` is the radius at the largest level over its mean, ``weak`` that at the smallest,
     ``none`` is 1. The paper ties its weight to these radii; its exact form is not known here, so

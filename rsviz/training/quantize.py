@@ -1,6 +1,6 @@
 """Int8 files of a checkpoint's networks, calibrated on what its own runs ask them, and measured.
 
-A file is a classifier of its own: what float32 measured does not speak of it.
+A file is another classifier: measurements in float32 say nothing about it.
 
 Shape suffixes: N rows, C channels, H height, W width, K classes.
 """
@@ -44,7 +44,7 @@ def quantize(
     Raises
     ------
     UserError
-        The packages that quantise are not installed, or a network answers what is no number.
+        The packages that quantise are not installed, or a network's answers are not numbers.
     """
     versions = int8_files.versions()
     nets = weights.load_nets(checkpoint)

@@ -403,7 +403,7 @@ RECIPES += tuple(
 
 
 def find_recipe(name: str) -> Recipe | None:
-    """Return the recipe of a checkpoint, None when it has none."""
+    """Return the recipe of a checkpoint, None if there is none."""
     return next((r for r in RECIPES if r.name == name), None)
 
 

@@ -1,7 +1,7 @@
-"""What pages share: the frame here, the pieces of Certify beside it. Only here is Streamlit used.
+"""The screen: the frame here, `common` for what pages share, a folder for each page.
 
-`shared`, `picker`, `settings`, `live` and `meaning` import torch, so a page that needs them imports
-them itself and the others open fast.
+Only this room uses Streamlit. Files that need torch are imported by the pages that need them, so
+the others open fast.
 """
 
 from rsviz.ui.frame import page_path, require, run

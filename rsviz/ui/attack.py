@@ -1,4 +1,4 @@
-"""The parts of the Attack page: its settings, its job, and what came of it.
+"""The parts of the Attack page: its settings, its job, and its result.
 
 Shape suffixes: C channels, H height, W width.
 """
@@ -50,7 +50,8 @@ def pick_attack(alpha: float, seed: int, method: str) -> tuple[AttackSpec, float
     A method that chooses the noise can be attacked where it classifies or where it chooses.
     """
     target: Target | None = "classifier"
-    if METHODS[method].levels is not None:
+    levels = METHODS[method].levels
+    if levels is not None and levels.aim is not None:
         target = st.segmented_control(
             "Attack on",
             list(TARGETS),
@@ -60,7 +61,7 @@ def pick_attack(alpha: float, seed: int, method: str) -> tuple[AttackSpec, float
             bind="query-params",
             required=True,
             help="The network that names the class, at the level first chosen, or the one that "
-            "chooses the level. Judged is the answer of the whole.",
+            "chooses the level. The answer of the whole method is judged.",
         )
     norm = st.segmented_control(
         "Norm",
@@ -88,7 +89,7 @@ def pick_attack(alpha: float, seed: int, method: str) -> tuple[AttackSpec, float
 
 
 def start(key: AttackRun, x_CHW: Tensor, nets: Mapping[str, nn.Module]) -> Job:
-    """Queue an attack for this session in place of what runs for it."""
+    """Queue an attack for this session; it replaces what the session runs now."""
     return sessions.desk(sessions.IMAGE).start_once(
         Job(key, key.device, lambda cancel: watch_attack(key, x_CHW, nets, cancel))
     )
@@ -154,7 +155,7 @@ def show_result(
 def show_paper_style(reading: AttackProgress, spec: RunSpec, x_CHW: Tensor) -> None:
     """Say how the attacks fared inside the radius the paper would claim, if the method has one.
 
-    That radius is one of L2, whatever norm the attack was made in.
+    That radius is in L2, whatever the norm of the attack.
     """
     c = reading.certificate
     paper = every_level.paper_style(c, spec)
@@ -186,12 +187,12 @@ def _verdict(a: Attempt, c: Certificate, classes: tuple[str, ...]) -> None:
         if inside:
             st.error(
                 "This contradicts the certificate. It may happen with probability at most alpha "
-                "for the certificate and again for PREDICT; another seed will tell."
+                "for the certificate and again for PREDICT; try another seed."
             )
         else:
             st.markdown(
                 f"At **{a.budget:g} times** the certified radius the attack changed the answer. "
-                "That is allowed: the certificate speaks of nothing beyond its radius."
+                "That is allowed: the certificate says nothing beyond its radius."
             )
         return
     said = "keeps its answer" if a.verdict == "holds" else "is undecided, but not another class"
@@ -221,8 +222,8 @@ def _pictures(a: Attempt, x_CHW: Tensor, norm: Norm) -> None:
         ]
     )
     st.caption(
-        f"The attack moved the picture by {down(a.length, 4)} in {norm}. Grey in the difference is "
-        "no change."
+        f"The attack moved the picture by {down(a.length, 4)} in {norm}. Grey in the difference "
+        f"means no change."
     )
 
 
@@ -251,8 +252,9 @@ def explain(alpha: float) -> None:
     """Say for a newcomer what an attack can and cannot show."""
     with st.expander("Why must it fail inside, and prove nothing outside?", expanded=True):
         st.markdown(
-            "- **The attacker** follows the gradient of the network, averaged over noise, to the "
-            "picture that takes most votes away, and stays within its budget and between black "
+            "- **The attacker** follows the gradient of the network, averaged over noise, to a "
+            "picture that loses as many votes as possible, and stays within its budget and "
+            "between black "
             "and white.\n"
             "- **Inside the radius it must fail.** The certificate is a proof about *every* change "
             "shorter than the radius, and the attack is one of them. It rests on votes, so it may "

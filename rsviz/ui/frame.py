@@ -12,6 +12,17 @@ from rsviz.ui.page_list import PAGES, page_path
 from rsviz.ui.tour_bar import show_bar
 from rsviz.ui.words_bar import show_words
 
+# Less air above a page; on a phone the votes of a stage come before the picture.
+STYLE = """<style>
+[data-testid="stMainBlockContainer"] {padding-top: 4rem; padding-bottom: 3rem}
+[data-testid="stMainBlockContainer"] h1 {font-size: 2rem; padding: 0 0 .25rem}
+@media (max-width: 640px) {
+  .st-key-stage [data-testid="stColumn"]:nth-child(1) {order: 2}
+  .st-key-stage [data-testid="stColumn"]:nth-child(2) {order: 1}
+  .st-key-stage [data-testid="stColumn"]:nth-child(3) {order: 3}
+}
+</style>"""
+
 
 def _pages() -> list[Any]:
     present = [entry for entry in PAGES if page_path(entry[0]).exists()]
@@ -28,6 +39,7 @@ def run() -> None:
     st.set_page_config(page_title=title, page_icon=":material/blur_on:", layout="wide")
     if state.PAGE.get() != page.url_path:
         restore()
+    st.html(STYLE)
     drop_infinite()
     state.FRAMED.set(True)
     state.ENTERED.set(state.PAGE.get() != page.url_path)

@@ -31,8 +31,8 @@ CARDS = {  # of Home: what one does on each page
     "compare": "See how many test pictures keep a certified, correct answer at each distance, for "
     "the networks shipped here, published results and your own logs; or send one picture through "
     "all of them.",
-    "levels": "Networks that choose the noise for each picture: what they choose, what it "
-    "certifies, and what every fixed level would have.",
+    "levels": "Networks that choose the noise for each picture: what they choose, what that "
+    "certifies, and what every fixed level would have certified.",
     "masks": "A network that looks twice and hides what does not matter: its masks, vote by vote, "
     "and the certificate they buy.",
     "learn": "Short chapters, each one picture to play with and a question to guess at first.",
@@ -53,7 +53,7 @@ def show_radius(winner: str, found: Certificate) -> None:
     st.success(
         f"No change of the picture smaller than **R = {radius}** can take the majority from "
         f"**{winner}**. To shift every colour value by {down(grey, 1)} of 255 levels is a change "
-        f"of that size. The risk that this proof is wrong is {found.alpha:g} at most.",
+        f"of that size. The probability that this proof is wrong is {found.alpha:g} at most.",
         icon=":material/verified:",
     )
 

@@ -11,7 +11,7 @@ def _present() -> tuple[tour.Stop, ...]:
 
 
 def show_bar() -> None:
-    """Show where the tour stands, what to look at, and the way on; nothing without a tour."""
+    """Show the step of the tour, what to look at, and the next link; nothing without a tour."""
     stops = _present()
     step = tour.step_of(st.query_params.get("tour"), len(stops))
     if step is None:

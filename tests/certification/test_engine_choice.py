@@ -35,7 +35,7 @@ def row(low, high):
 def write(folder, change):
     card = json.loads((folder / "card.json").read_text())
     change(card)
-    (folder / "card.json").write_text(json.dumps(card))
+    catalog.write_card(folder, card)
     return catalog.inspect(folder)
 
 

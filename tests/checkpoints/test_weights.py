@@ -54,7 +54,7 @@ def break_list(folder):
 
 def break_entry(folder):
     card = json.loads((folder / "card.json").read_text())
-    del card["network"]
+    del card["network"], card["check"]
     (folder / "card.json").write_text(json.dumps(card))
 
 

@@ -115,6 +115,7 @@ def snapshot(home):
         ("curves file", "is not a log"),
         ("curves FIRST --radii nan", "--radii must be numbers from 0 up"),
         ("curves FIRST --radii inf", "--radii must"),
+        ("curves FIRST --radii 1e308", "--radii must"),
         ("curves FIRST --radii=-1", "--radii must"),
         ("curves FIRST --radii ,", "--radii must"),
         ("curves FIRST --radii LONG", "--radii must"),
@@ -134,6 +135,7 @@ def snapshot(home):
         ("certify LONG --checkpoint net", "name too long"),
         ("certify shapes/LONG --checkpoint net", "not an image"),
         ("certify shapes/test/DIGITS --checkpoint net", "not an image"),
+        ("certify shapes/test/\u0663 --checkpoint net", "not an image"),
         ("certify shapes/test/999999999999 --checkpoint net", "images 0 to 1,999"),
         ("certify shapes/LONG/3 --checkpoint net", "no data set"),
         ("certify file --checkpoint net", "is not a JPEG"),
@@ -184,6 +186,7 @@ def test_every_command_has_its_help(capsys):
 def test_a_certificate_of_mad_values_is_refused(home, capsys):
     main([*CERTIFY.split(), "--n", "100", "--json"])
     good = json.loads(capsys.readouterr().out)
+    del good["check"]  # else all are refused for that
     for change in (
         *({"norm": "L7"}, {"norm": [1]}, {"counts": 7}, {"counts": None}, {"flags": 1}),
         *({"bound": {}}, {"unknown": 1}, {"n": "many"}, {"radius": [[[]]]}),
@@ -281,6 +284,10 @@ def test_a_resized_file_is_flagged(home, capsys, tmp_path):
         words = ["certify", str(tmp_path / name), "--checkpoint", "net", "--n", "100", "--json"]
         assert main(words) == 0
         assert ("image resampled" in json.loads(capsys.readouterr().out)["flags"]) == flagged
+        few = "--n 100 --n-predict 50 --steps 1 --draws 1 --budgets 0.9 --json".split()
+        assert main(["attack", *words[1:4], *few]) == 0
+        (each,) = json.loads(capsys.readouterr().out)["each"]
+        assert ("image resampled" in each["flags"]) == flagged
 
 
 @pytest.mark.slow

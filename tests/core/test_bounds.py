@@ -223,6 +223,14 @@ def test_the_least_fixed_n_is_the_first_that_reaches(p):
     assert stats.beta.ppf(ALPHA, share * (n - 1), (n - 1) * (1 - share) + 1) < p
 
 
+@pytest.mark.parametrize("alpha", [1e-20, 1e-100, 1e-300, 5e-324])
+def test_bounds_are_numbers_whatever_alpha(alpha):
+    for k in range(11):
+        low = bounds.clopper_pearson_lower(k, 10, alpha)
+        high = bounds.clopper_pearson_upper(k, 10, alpha)
+        assert 0 <= low <= k / 10 <= high <= 1
+
+
 def look_counts(p, n, alpha):
     """Least count at each look whose bound exceeds p, found by asking the bound itself."""
     found = []

@@ -33,7 +33,9 @@ CERTIFICATE = Certificate(
 
 
 def certificate(**changes):
-    return Certificate.from_json(json.dumps(json.loads(CERTIFICATE.to_json()) | changes))
+    stated = json.loads(CERTIFICATE.to_json()) | changes
+    del stated["check"]  # as certificates made before had none
+    return Certificate.from_json(json.dumps(stated))
 
 
 def test_a_certificate_comes_back_as_it_was():
@@ -150,3 +152,40 @@ def test_a_limit_a_struct_and_a_dataclass_are_told_alike():
         read_record({"count": 10**8}, Strict, "It")
     with pytest.raises(UserError, match=r"^It: it has an unknown entry, more.$"):
         read_record({"more": 2}, Strict, "It")
+
+
+def flipped(text, at, bit):
+    data = bytearray(text.encode())
+    data[at] ^= 1 << bit
+    return bytes(data).decode("utf-8", "replace")
+
+
+def test_a_certificate_of_which_any_bit_is_flipped_is_refused_or_the_same():
+    text = CERTIFICATE.to_json()
+    for at in range(len(text)):
+        for bit in range(8):
+            try:
+                c = Certificate.from_json(flipped(text, at, bit))
+            except UserError as error:
+                assert len(str(error)) < 300
+                continue
+            if '"check"' in flipped(text, at, bit):  # else the flip took away that there was one
+                assert c == CERTIFICATE, (at, bit)
+
+
+def test_a_card_of_which_any_bit_is_flipped_is_refused_or_the_same(tmp_path):
+    made = constant_network(tmp_path / "net")
+    file = made.folder / catalog.CARD
+    text = file.read_text()
+    for at in range(0, len(text), 3):
+        for bit in range(8):
+            file.write_bytes(flipped(text, at, bit).encode())
+            found = catalog.inspect(made.folder)
+            if '"check"' in flipped(text, at, bit) and found.problem is None:
+                assert found.card == made.card, (at, bit)
+    stated = json.loads(text)
+    del stated["check"]  # as cards made before have none
+    file.write_text(json.dumps(stated))
+    assert catalog.inspect(made.folder).verified
+    file.write_text(json.dumps(json.loads(text) | {"sigma": 0.25}))
+    assert "it was changed since" in (catalog.inspect(made.folder).problem or "")

@@ -5,13 +5,15 @@ import pytest
 from rsviz.checkpoints import catalog, weights
 from rsviz.evaluation import chosen_levels, logs
 
-COLUMNS = "index,counts0,counts,seconds,detail"
+COLUMNS = "index,label,predicted,radius,correct,counts0,counts,n,seconds,detail"
+Q = '"'
 
 
 def log(tmp_path, method, *rows):
     file = tmp_path / "log.csv"
     quoted = [
-        ",".join([*cells, '"' + json.dumps(d).replace('"', '""') + '"']) for *cells, d in rows
+        f'{index},0,-1,0.0,0,{counts0},{counts},100,{seconds},"{json.dumps(d).replace(Q, 2 * Q)}"'
+        for index, counts0, counts, seconds, d in rows
     ]
     spec = {"name": "net", "dataset": "shapes", "method": method, "network": "compact"}
     spec |= {"checkpoint_sha256": "0" * 64, "sigma": None, "n0": 10, "n": 100, "alpha": 0.001}

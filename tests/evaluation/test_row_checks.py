@@ -156,7 +156,7 @@ def test_rows_are_read_up_to_the_torn_one(tmp_path):
     out = tmp_path / "a.csv"
     out.write_text(LOGS["detail"][:-30])
     head, found = own_rows(out)
-    assert head["method"] == "dual" and [r["index"] for r in found] == ["0", "1"]
-    assert found[0]["detail"]["why"] == 'a "b", c'
+    assert head.method == "dual" and [r.index for r in found] == [0, 1]
+    assert found[0].detail["why"] == 'a "b", c'
     out.write_text(LOGS["detail"].removesuffix("\n"))
     assert len(own_rows(out)[1]) == 3

@@ -1,5 +1,7 @@
 """Fixed and chosen levels under attack: the attack itself, its table, and what is read of it."""
 
+import json
+
 import pytest
 import torch
 from torch import nn
@@ -104,9 +106,10 @@ def make_table(folder, right):
     for (setting, attack), share in right.items():
         for i in range(200):
             lines.append(f"{setting},{attack},{i},0,{int(i >= share)},0.25")
-    head = '# {"images": %s, "spec": {"eps": 0.5, "n": 9, "steps": 3}, "command": "c"}'
+    spec = {"sigmas": [0.25, 1.0], "lams": [0.2], "eps": 0.5, "steps": 3, "draws": 1, "n": 9}
+    head = {"images": list(range(200)), "spec": spec | {"seed": 0}, "command": "c"}
     folder.mkdir()
-    text = "\n".join([head % list(range(200)), *lines]) + "\n"
+    text = "\n".join([f"# {json.dumps(head)}", *lines]) + "\n"
     (folder / attack_tables.FILE).write_text(text)
 
 

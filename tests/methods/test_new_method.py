@@ -90,7 +90,7 @@ def test_it_is_evaluated_and_its_log_keeps_its_detail(registered, capsys):
     assert "ACR" in capsys.readouterr().out
     head, columns, *rows = out.read_text().splitlines()
     assert json.loads(head.removeprefix("# "))["spec"]["method"] == "mirror"
-    assert columns.endswith(",detail") and all('{""axis"": ""down""}' in row for row in rows)
+    assert columns.endswith(",detail,check") and all('{""axis"": ""down""}' in row for row in rows)
     assert read_log(out).method == "mirror" and len(rows) == 2
     assert main(["curves", str(out)]) in (0, None)
 

@@ -1,12 +1,11 @@
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
-from rsviz.ui.common import jobs, sessions
-from rsviz.ui.common.jobs import Queue, Session
+from rsviz.ui.common import jobs
+from rsviz.ui.common.jobs import Queue
 from tests.helpers import make_checkpoints
 
 APP = str(Path(__file__).parents[2] / "app.py")
@@ -36,18 +35,12 @@ class Navigated(PagesManager):
     """AppTest forgets before every run that the app navigates, which a server does not."""
 
 
-def _own_desk(name):
-    return st.session_state.setdefault(f"_desk_{name}", Session())
-
-
 @pytest.fixture
 def open_page(made, line, monkeypatch):
     """Return a function that opens Certify with an address."""
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(made))
     monkeypatch.setattr(PagesManager, "uses_pages_directory", False)
     monkeypatch.setattr("streamlit.testing.v1.app_test.PagesManager", Navigated)
-    # All AppTests share one session's caches; two tabs do not, as the browser tests check.
-    monkeypatch.setattr(sessions, "desk", _own_desk)
 
     def open_with(page="certify", **query):
         app = AppTest.from_file(APP, default_timeout=120)

@@ -174,7 +174,7 @@ def test_the_old_names_of_a_network_are_known(opened):
     assert app.selectbox(key="checkpoint").value == "shapes-k48-adaptive"
 
 
-@pytest.mark.parametrize("view", ["One image", "Ensembles", "Evaluate"])
+@pytest.mark.parametrize("view", ["One image", "Evaluate"])
 def test_every_view_that_sets_up_a_run_asks_for_the_votes_that_choose(opened, view):
     app = opened("compare", view=view, n0="50", n="500", seed="4")
     found = controls(app)

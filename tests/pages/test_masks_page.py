@@ -60,7 +60,7 @@ def test_the_first_paint_shows_one_vote_and_computes_no_certificate(open_masks, 
     told = words(app)
     assert f"This vote: **{NAME}**" in told
     assert "1,000 votes of each method" in told
-    assert "pictures, not a guarantee" in told
+    assert "These maps guarantee nothing" in told
     assert not app.metric
 
 

@@ -20,7 +20,7 @@ def test_it_is_checked_named_used_and_private(open_page):
     assert "mine.pth.tar is used: a compact" in words(app)
     app = press(app)
     assert not app.exception
-    assert app.dataframe[0].value["network"][0] == "yours: mine.pth.tar"
+    assert app.dataframe[0].value["network"].iloc[-1] == "yours: mine.pth.tar"
     other = open_page(n=100, image="shapes/test/8")
     assert "mine" not in words(other)
     assert "yours: mine.pth.tar" not in other.selectbox(key="checkpoint").options
@@ -68,7 +68,7 @@ def test_the_normalisation_is_asked_guessed_shown_and_in_the_certificate(open_pa
     assert app.session_state["_own"].checkpoint.sha256 != first
     app = press(app)
     assert not app.exception
-    (job,) = app.session_state[f"_desk_{sessions.IMAGE}"].history
+    *_, job = app.session_state[f"_desk_{sessions.IMAGE}"].history
     assert job.latest.certificate.normalisation == "0.5,0.5,0.5/0.25,0.25,0.25"
 
 

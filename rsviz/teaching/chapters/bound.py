@@ -10,11 +10,11 @@ PRICE = Scene(
     key="price",
     title="A bound takes the place of the truth, and has its price",
     sentences=(
-        "You never see the true probability $p_A$ of a vote, only $n$ votes, so a certificate "
-        "stands on a lower bound: the $p_A$ so small that this many votes or more would come up "
-        "with probability alpha only.",
+        "You never see the true probability $p_A$ of a vote, only $n$ votes. So a certificate uses "
+        "a lower bound: the $p_A$ so small that this many votes or more would come up with "
+        "probability alpha only.",
         "More votes, or a larger alpha, lift the certified radius towards what perfect knowledge "
-        "would give; but even if **all** $n$ votes agree, it ends at a ceiling.",
+        "of $p_A$ would give. Even if **all** $n$ votes agree, it cannot exceed a ceiling.",
         "Where the bound is not above one half, the votes leave open whether the class has a "
         "majority at all, and the honest answer is to **abstain**.",
     ),
@@ -36,15 +36,15 @@ PRICE = Scene(
 
 PEEK = Scene(
     key="peek",
-    title="Who looks early and often is wrong more often",
+    title="Looking early and often makes errors more likely",
     sentences=(
         "Clopper-Pearson, the bound the field reports, keeps its promise when it is read **once**, "
-        "at a number of votes fixed beforehand.",
-        "Read again and again while votes come in, every look is another chance to be too high, "
-        "and whoever stops at the most pleasing one has a certificate that is wrong far more "
-        "often than alpha.",
+        "at a number of votes fixed in advance.",
+        "If it is read again and again while votes come in, every look is another chance to be too "
+        "high. Stopping at the best look gives a certificate that is wrong far more often than "
+        "alpha.",
         "An **anytime-valid** bound gives up a little radius and in return may be read after every "
-        "single vote; it is what the live pages show while they count.",
+        "vote. The live pages show it while they count.",
     ),
     controls=(
         Control("p", "True $p_A$", (0.6, 0.7, 0.8, 0.9, 0.99), 0.8, "{:g}", "p_A"),

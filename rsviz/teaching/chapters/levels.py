@@ -11,10 +11,10 @@ ENVELOPE = Scene(
     sentences=(
         "Little noise keeps pictures recognizable but cannot reach far, and much noise reaches "
         "far but loses pictures: each curve here, measured on shipped networks, wins somewhere.",
-        "The **envelope** takes the best level at every radius, and no classifier is behind it: "
-        "each of its stretches belongs to another one.",
-        "Had one known the best level for each picture, still a little more could be had; that "
-        "line needs the true label, so it shows what is to be gained and certifies nothing.",
+        "The **envelope** takes the best level at every radius. It is not the curve of any one "
+        "classifier: each of its stretches belongs to a different one.",
+        "Knowing the best level of each picture would give a little more. That line needs the true "
+        "label, so it shows what could be gained and certifies nothing.",
     ),
     controls=(
         Control(
@@ -45,13 +45,13 @@ ENVELOPE = Scene(
 
 CHOSEN = Scene(
     key="chosen",
-    title="A level chosen for each image is no proof by itself",
+    title="A level chosen for each image is not a proof by itself",
     sentences=(
         "In the two-pixel world, a selector now chooses sigma by the brightness of the image, 0.04 "
         "in a middling range and 0.32 elsewhere, and the image is smoothed with the sigma it got.",
-        "To claim $\\sigma(x)\\,\\Phi^{-1}(p_A)$ as its radius is a **heuristic**: a neighbour may "
-        "get another sigma and with it another answer, whether the level was searched for or "
-        "named by a network that looked at this image alone.",
+        "Claiming $\\sigma(x)\\,\\Phi^{-1}(p_A)$ as its radius is a **heuristic**: a neighbour may "
+        "get another sigma and with it another answer. This is so whether the level was found by "
+        "search or named by a network that looked at this image alone.",
         "**Dual randomized smoothing** makes it a **proof**: smooth the selector too, so that the "
         "level stays the same within $R_s$, and if the class is certified up to $R_c$ at that "
         "level, it holds within the smaller of the two.",

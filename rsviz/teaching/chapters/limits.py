@@ -7,13 +7,13 @@ WRONG = Scene(
     key="wrong",
     title="Certified is not correct",
     sentences=(
-        "A certificate says that an answer **stays the same** nearby; whether the answer is "
-        "correct, it cannot know.",
+        "A certificate says that an answer **stays the same** nearby. It cannot know whether the "
+        "answer is correct.",
         "It speaks of the **smoothed** classifier at one sigma, not of the network asked once: "
         "the one here was trained at sigma 0.5, and these are its stored votes on one picture, "
         "there and at four times the noise.",
-        "Nor does it speak of a photograph the picture came from: the radius is a length over the "
-        "pixels of the small picture, 32 x 32 in three colours from 0 to 1, and the ball is "
+        "It does not speak of the photograph the picture came from either: the radius is a length "
+        "over the pixels of the small picture, 32 x 32 in three colours from 0 to 1. The ball is "
         "**open**, so a change of exactly $R$ is no longer covered.",
     ),
     controls=(Control("noise", "Noise, sigma", (0.5, 2.0), 0.5, "{:g}", "sigma"),),
@@ -27,7 +27,7 @@ WRONG = Scene(
     ),
     link=Link(
         "certify",
-        "The very picture, at too much noise",
+        "This picture, at too much noise",
         link_to(image="shapes/test/1990", checkpoint="shapes-gaussian-0.5", sigma=2.0),
     ),
 )
@@ -38,10 +38,10 @@ HUNT = Scene(
     sentences=(
         "A certificate is wrong with probability at most alpha **over the noise drawn**, and "
         "nothing on it shows whether it is the unlucky one.",
-        "That holds for a seed fixed **before** its votes are seen: who tries $k$ seeds and keeps "
-        "the largest radius keeps the likeliest one to be wrong.",
-        "Running that same seed again gives the same votes and reveals nothing, so whoever "
-        "receives a certificate should repeat it with a seed of their own.",
+        "That holds for a seed fixed **before** its votes are seen. Whoever tries $k$ seeds and "
+        "keeps the largest radius keeps the one most likely to be wrong.",
+        "Running the same seed again gives the same votes and reveals nothing. To check a "
+        "certificate, repeat it with a seed of your own.",
     ),
     controls=(
         Control("p", "True p_A", (0.6, 0.7, 0.8, 0.9), 0.8, "{:g}", "p_A"),

@@ -9,12 +9,12 @@ BUDGET = Scene(
     key="budget",
     title="Two looks that cost as much as one",
     sentences=(
-        "A noisy look gives little away: whoever must tell from it which of two images it shows "
-        "either raises false alarms or misses, and the **trade-off curve** is the best that anyone "
-        "can do.",
+        "A noisy look reveals little: anyone who must say which of two images it shows either "
+        "raises false alarms or misses some. The **trade-off curve** is the best that anyone can "
+        "do.",
         "Looks at Gaussian noise **compose** like the sides of a right triangle: a look with share "
-        "$f$ of the budget and one with share $1-f$ tell the images apart exactly as well as one "
-        "look with the whole of it.",
+        "$f$ of the budget and one with share $1-f$ distinguish the images exactly as well as one "
+        "look with the whole budget.",
         "So a second look, aimed by what the first one showed, costs nothing as long as the shares "
         "add up to one; the dots are both looks tried out on simulated noise.",
     ),
@@ -65,13 +65,13 @@ ROOT = Scene(
     key="root",
     title="What the square root of d costs",
     sentences=(
-        "Noise of the same sigma certifies the same **L2** length whatever the size of the image, "
-        "for a length does not ask over how many values it is spread.",
+        "Noise of the same sigma certifies the same **L2** length whatever the size of the image: "
+        "it does not matter over how many values the length is spread.",
         "An attacker who may move each of the $d$ values by $r$ makes a change of length "
         "$r\\sqrt d$, so read in **Linf** that radius is divided by $\\sqrt d$, and the larger the "
         "image, the less is left of it.",
-        "A mask on a large canvas wins this back in part: it does not touch the division, but "
-        "the noise on the pixels that matter falls, so more votes agree.",
+        "A mask on a large canvas wins part of this back. It does not change the division, but it "
+        "lowers the noise on the pixels that matter, so more votes agree.",
     ),
     controls=(
         Control("side", "Side of the image, in pixels", (8, 16, 32, 64, 128, 256), 32, "{:d}"),

@@ -12,12 +12,12 @@ SLIDE = Scene(
         "Moving the image by $\\delta$ slides its cloud of noisy copies along, and nothing is "
         "known of the network except that it gives the class to a share $p_A$ of the copies round "
         "the image itself.",
-        "Of all networks of which this is true, **Neyman and Pearson's lemma** names the one that "
-        "loses most: it spends its $p_A$ on the copies that the shift makes rarest, and for "
-        "Gaussian noise these are all on one side of a straight cut, a **half-space**.",
-        "Even this worst one keeps more than half of the moved copies until the shift is "
-        "$\\sigma\\,\\Phi^{-1}(p_A)$ long, so no network can lose its majority any sooner: that "
-        "length is the radius.",
+        "Among all such networks, **Neyman and Pearson's lemma** names the one that loses most. It "
+        "spends its $p_A$ on the copies that the shift makes rarest, and for Gaussian noise these "
+        "all lie on one side of a straight cut: a **half-space**.",
+        "Even this worst network keeps more than half of the moved copies until the shift is "
+        "$\\sigma\\,\\Phi^{-1}(p_A)$ long. No network can lose its majority sooner, so that length "
+        "is the radius.",
     ),
     controls=(
         Control(

@@ -7,11 +7,11 @@ PUSH = Scene(
     title="Four ways to push a boundary away",
     sentences=(
         "A point's radius is the **margin** of the smoothed network there, in length: training "
-        "with noise makes the base network right on noisy copies, and thereby moves the smoothed "
+        "with noise makes the base network right on noisy copies, and so moves the smoothed "
         "boundary off the points.",
-        "**SmoothAdv** trains at the worst point that an attack finds nearby, **MACER** adds the "
-        "radius itself to what is maximised wherever the answer is right already, and **AdvMacer** "
-        "does the second at the points of the first.",
+        "**SmoothAdv** trains at the worst point that an attack finds nearby. **MACER** also "
+        "maximises the radius itself wherever the answer is already right. **AdvMacer** does what "
+        "MACER does, at SmoothAdv's points.",
         "All four are trained here while you look, with the losses that train the real networks, "
         "on 120 images of two pixels, and the radii are those that infinitely many votes would "
         "give.",
@@ -36,7 +36,7 @@ PUSH = Scene(
 
 PAIR = Scene(
     key="pair",
-    title="An average wavers less than its parts",
+    title="An average varies less than its parts",
     sentences=(
         "Whether a noisy copy gets the class depends on the margin the network gives it; its mean "
         "$e$ and variance bound the share of votes from below, $p_A \\ge 1 - \\mathrm{Var}/e^2$, "

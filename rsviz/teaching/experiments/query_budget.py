@@ -1,4 +1,4 @@
-"""Budgets in numbers: how well several noisy looks tell two images apart, and what masks save.
+"""Budgets in numbers: how well several noisy looks distinguish two images, and what masks save.
 
 `rsviz.smoothing.queries` does the same for the votes of a network; lessons need only this.
 The unit of a distance mu is one standard deviation of the look that spends the whole budget.

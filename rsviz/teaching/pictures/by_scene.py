@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from rsviz.teaching.pictures.base import Picture
 from rsviz.teaching.pictures.bound import peek, price
+from rsviz.teaching.pictures.cascade import settles
 from rsviz.teaching.pictures.levels import chosen, envelope
 from rsviz.teaching.pictures.limits import hunt, wrong
 from rsviz.teaching.pictures.masks import budget_picture, mask, root
@@ -19,6 +20,7 @@ PICTURES: dict[str, Callable[..., Picture]] = {
     "slide": slide,
     "envelope": envelope,
     "chosen": chosen,
+    "settles": settles,
     "budget": budget_picture,
     "mask": mask,
     "root": root,

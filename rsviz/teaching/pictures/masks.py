@@ -17,7 +17,7 @@ _SIDES = (8, 16, 32, 64, 128, 256)
 
 
 def budget_picture(share: float, apart: float) -> Picture:
-    """Show how well each of two looks, and both together, tell two images apart."""
+    """Show how well each of two looks, and both together, distinguish two images."""
     one, two = query_budget.split(apart, share)
     mu, mu_1, mu_2 = coloured(GREEN, r"\mu"), coloured(BLUE, r"\mu_1"), coloured(ORANGE, r"\mu_2")
     f = coloured(PURPLE, "f")

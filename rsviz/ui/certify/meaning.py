@@ -1,6 +1,6 @@
 """What a result means: the radius as pictures, the copies that voted, history and exports.
 
-Shape suffixes: N copies, C channels, H height, W width.
+Shape suffixes: C channels, H height, W width.
 """
 
 from collections.abc import Sequence
@@ -18,38 +18,25 @@ from rsviz.smoothing.engine import Engine
 from rsviz.ui.certify.result import View, read
 from rsviz.ui.common import downloads
 from rsviz.ui.common.jobs import Job
-from rsviz.ui.common.picture_picker import Picture
 from rsviz.ui.common.run_controls import link_of
 from rsviz.ui.common.sessions import Shown, class_names
 from rsviz.ui.page_list import page_path
 
 
-def show_classes(view: View, uploaded: bool) -> None:
+def show_classes(view: View) -> None:
     """Name the classes, and say that certified does not mean correct."""
     st.markdown(
         f"**The network knows {len(view.classes)} classes**: {', '.join(view.classes)}. "
         "**Certified does not mean correct**: it means that the answer, right or wrong, stays the "
         "same nearby."
     )
-    if uploaded:
+    if view.picture.crop is not None:
         st.warning(
             "If your picture shows none of these, the network still chooses one of them, and may "
             "even be certified in it. The radius says how stable that answer is, not that it "
             "is right.",
             icon=":material/help:",
         )
-
-
-def show_copies(noisy_NCHW: Tensor, class_N: Tensor, view: View, shown: Shown | None) -> None:
-    """Show the first noisy copies of a run, each with the vote it got."""
-    predicted = None if shown is None else shown.certificate.predicted
-    st.markdown("**The first noisy copies, and the vote each got**")
-    with st.container(horizontal=True, gap="small"):
-        for i, (x_CHW, vote) in enumerate(zip(noisy_NCHW, class_N.tolist(), strict=True)):
-            name = view.classes[vote]
-            with st.container(width=84, gap=None):
-                st.image(images.to_pil(x_CHW, 3), width=80, alt=f"Noisy copy {i + 1}: {name}")
-                st.caption(f"**{name}**" if vote == predicted else name)
 
 
 def show_distance(x_CHW: Tensor, c: Certificate) -> None:
@@ -84,7 +71,7 @@ def show_distance(x_CHW: Tensor, c: Certificate) -> None:
 
 
 def show_onward(spec: RunSpec) -> None:
-    """Show the way to Attack with this very picture, network, noise, votes and seed."""
+    """Link to Attack with this picture, network, noise, votes and seed."""
     if page_path("attack").exists() and not spec.image.startswith(NAMELESS):
         st.page_link(
             page_path("attack"),
@@ -95,13 +82,14 @@ def show_onward(spec: RunSpec) -> None:
 
 
 def show_history(history: Sequence[Job]) -> None:
-    """List every run of this session, the newest last; a new seed adds a row."""
-    rows = [_row(job.latest.certificate) for job in history if job.latest is not None]
+    """List what this session ran, each run once; a new seed adds a row."""
+    newest = {job.key: job.latest.certificate for job in history if job.latest is not None}
+    rows = [_row(c) for c in newest.values()]
     if rows:
         st.markdown("**Runs of this session**")
         st.dataframe(rows, hide_index=True)
         st.caption(
-            "A new seed is added, never put in place of an old result: the best of several tries "
+            "A new seed is added, it never replaces an old result: the best of several tries "
             "is wrong more often than alpha."
         )
 
@@ -124,11 +112,11 @@ def show_exports(
     shown: Shown | None,
     spec: RunSpec,
     view: View,
-    picture: Picture,
     device: str,
     engine: Engine,
 ) -> None:
     """Offer the run as Python and, once there is one, the certificate as JSON."""
+    picture = view.picture
     with st.expander("Copy as Python", icon=":material/code:"):
         file = "" if picture.crop is None else picture.source.name
         spec = replace(spec, bound=view.bound)

@@ -1,9 +1,13 @@
-"""The result of a run, the same while votes come in and after: verdict, numbers, votes, radius."""
+"""The stage: picture, noisy copies, votes and radius, the same before, during and after a run.
+
+Shape suffixes: N copies, C channels, H height, W width.
+"""
 
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
 import streamlit as st
+from torch import Tensor
 
 from rsviz.certification.engine_choice import engine_of
 from rsviz.core import live_bounds
@@ -11,31 +15,45 @@ from rsviz.core.flags import FLAGS
 from rsviz.core.radius import down, in_grey_levels, rounded_up
 from rsviz.core.reading import formula, reread, two_sided
 from rsviz.core.spec import Bound, Certificate, RunSpec
+from rsviz.data import images
 from rsviz.figures import certificate
-from rsviz.ui.common import charts, job_panel
+from rsviz.ui.common import charts, job_panel, picture_picker, run_controls
+from rsviz.ui.common.address import plain
 from rsviz.ui.common.jobs import Job
+from rsviz.ui.common.picture_picker import Picture
+from rsviz.ui.common.picture_strip import show_strip
 from rsviz.ui.common.sessions import Shown, shown_of
 
+COPIES = 8  # of a run, shown with the vote each cast
+VERDICT = 205  # pixels, whatever is said there, so that nothing below it moves
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class View:
-    """How votes are read and named; ``label`` is the true class, ``values`` is d = 3HW.
+    """What a run is of, and how its votes are read and named.
 
-    ``two_class``: they are read in the two-class form, another protocol than the field's.
+    ``noisy_NCHW`` and ``class_N`` are its first noisy copies and their votes. ``two_class``: votes
+    are read in the two-class form, another protocol than the field's.
     """
 
+    picture: Picture
+    noisy_NCHW: Tensor
+    class_N: Tensor
+    classes: tuple[str, ...]
     alpha: float
     bound: Bound
-    classes: tuple[str, ...]
-    label: int | None
-    values: int
     two_class: bool = False
+
+    @property
+    def label(self) -> int | None:
+        """The true class, None where nobody knows it."""
+        return self.picture.source.label
 
 
 def read(view: View, shown: Shown) -> Certificate:
     """Return the certificate that these votes give at the page's alpha and bound.
 
-    One that answers a question has its own, and is not read again.
+    A certificate that answers one question keeps its own, and is not read again.
     """
     c = shown.certificate
     if c.until_radius is not None:
@@ -44,42 +62,70 @@ def read(view: View, shown: Shown) -> Certificate:
     return two_sided(c) if view.two_class else c
 
 
-def show_waiting(spec: RunSpec, device: str) -> None:
-    """Say that nothing is computed yet for these settings, and what to do."""
-    st.info(
-        f"Press **Certify**: {spec.n0 + spec.n:,} noisy copies will vote, on {device}.",
-        icon=":material/play_arrow:",
-    )
-
-
 def show_running(job: Job, view: View) -> None:
     """Show a job until it ends: its place in the queue, progress, Stop, and every reading."""
-
-    def show_reading() -> None:
-        shown = shown_of(job)
-        if shown is not None:
-            show_result(view, shown)
-
-    job_panel.show_job(job, show_reading, "stop")
+    job_panel.show_job(job, lambda: _show(view, shown_of(job)), "stop")
 
 
-def show_result(view: View, shown: Shown) -> None:
-    """Show one reading: the verdict in words, the numbers, the votes and the radius."""
-    c = read(view, shown)
-    _verdict(c, view, shown.stored)
-    _numbers(c, view)
-    _protocol(c, view)
-    _counted(c)
-    left, right = st.columns(2, gap="medium")
-    with left:
-        st.markdown("**The votes**")
-        bars = certificate.vote_bars(c.counts, view.classes, c.predicted)
-        told = certificate.votes_in_words(c.counts, view.classes)
-        _show(bars, "votes", told, c)
+def show_ended(
+    job: Job | None, shown: Shown | None, spec: RunSpec, device: str, view: View
+) -> None:
+    """Show what a run came to, and the button that counts the rest of its votes."""
+    left, right = job_panel.row()
+    counted = 0 if shown is None else sum(shown.certificate.counts0) + sum(shown.certificate.counts)
+    planned = spec.n0 + spec.n
+    if job is not None and job.error:
+        left.error(plain(job.error, 400))
+    elif shown is not None and shown.certificate.ended in ("complete", "settled"):
+        left.progress(1.0, f"{counted:,} votes counted on {shown.certificate.device}")
+    else:
+        told = f"{counted:,} of {planned:,} votes counted; the rest will vote on {device}"
+        left.progress(counted / planned, told)
+    everything = shown is not None and shown.certificate.ended != "stopped"
     with right:
-        st.markdown("**The distance they prove**")
-        _show_trace(c, shown)
-    _explain(c, view)
+        run_controls.press_certify("Again" if everything else "Certify", everything)
+    _show(view, shown)
+
+
+def _show(view: View, shown: Shown | None) -> None:
+    """Show the picture and its copies, the verdict with the votes, the radius; then the details."""
+    with st.container(key="stage"):
+        pictures, votes, distance = st.columns([5, 7, 7], gap="medium")
+        c = None if shown is None else read(view, shown)
+        with pictures:
+            _pictures(view, c)
+        if c is None or shown is None:
+            with votes.container(height=VERDICT, border=False):
+                st.subheader("Choosing the class")
+                st.caption("The first votes only choose it; fresh ones then bound its share.")
+            return
+        with votes:
+            with st.container(height=VERDICT, border=False):
+                _verdict(c, view, shown.stored)
+            bars = certificate.vote_bars(c.counts, view.classes, c.predicted)
+            _figure(bars, "votes", certificate.votes_in_words(c.counts, view.classes), c)
+        with distance:
+            _numbers(c)
+            figure, told = certificate.radius_of_run(c, shown.readings)
+            _figure(figure, "radius_trace", told, c)
+    with st.expander("How sure is this?", icon=":material/rule:"):
+        if c.until_radius is None:
+            st.markdown("\n".join(_bound_lines(c, view)))
+        _protocol(c, view)
+        _counted(c)
+        _explain(c)
+    _said(c, view)
+
+
+def _pictures(view: View, c: Certificate | None) -> None:
+    """Show what the network sees, and the first noisy copies with the vote each cast."""
+    picture_picker.show(view.picture, view.classes)
+    top = None if c is None else c.predicted
+    names = [view.classes[k] + (" ✓" if k == top else "") for k in view.class_N.tolist()]
+    drawn = [images.to_pil(x_CHW, 3) for x_CHW in view.noisy_NCHW]
+    half = COPIES // 2
+    for row in (slice(0, half), slice(half, COPIES)):
+        show_strip(list(zip(drawn[row], names[row], strict=True)))
 
 
 def _verdict(c: Certificate, view: View, stored: bool) -> None:
@@ -89,11 +135,14 @@ def _verdict(c: Certificate, view: View, stored: bool) -> None:
         if stored:
             st.badge("stored result", icon=":material/inventory_2:", color="gray")
         else:
-            live = {"running": "live", "stopped": "live, stopped"}.get(c.ended, f"live, {c.ended}")
-            st.badge(live, icon=":material/sensors:", color="blue")
+            counted = sum(c.counts0) + sum(c.counts)
+            live = {"running": "live", "stopped": f"live, stopped after {counted:,} votes"}
+            told = live.get(c.ended, f"live, {c.ended}")
+            st.badge(told, icon=":material/sensors:", color="blue")
         if view.label is not None and c.predicted is not None and not c.abstained:
             right = c.predicted == view.label
-            st.badge("correct" if right else "wrong class", color="blue" if right else "red")
+            said = "correct" if right else "certified, and wrong"
+            st.badge(said, color="blue" if right else "red")
     if c.predicted is None:
         st.subheader("Choosing the class")
         st.caption(f"The first {c.n0} votes only choose the class; fresh ones then bound it.")
@@ -108,44 +157,37 @@ def _verdict(c: Certificate, view: View, stored: bool) -> None:
     elif c.abstained:
         st.subheader("Abstains: no majority is proved")
     else:
-        more = ", so far" if c.ended == "running" else ""
+        more = ", so far" if c.ended in ("running", "stopped") else ""
         st.subheader(f"{name.capitalize()}, certified within {down(c.radius, 3)}{more}")
-        levels = down(in_grey_levels(c.radius, view.values), 1)
+        levels = down(in_grey_levels(c.radius, view.picture.x_CHW.numel()), 1)
         st.markdown(
             f"No change of the picture shorter than {down(c.radius, 3)} alters this answer. That "
             f"is as long as moving every value of the picture by {levels} of 255 grey levels."
         )
 
 
-def _numbers(c: Certificate, view: View) -> None:
-    """Show the radius, the bound and the votes; then both bounds side by side."""
-    n, nothing = sum(c.counts), "–"
-    votes = c.counts[c.predicted] if c.predicted is not None and c.counts else 0
+def _numbers(c: Certificate) -> None:
+    """Show the radius and the bound that it comes from."""
+    nothing = "–"
     with st.container(horizontal=True, gap="small"):
         st.metric(
             "Radius (L2)",
             nothing if c.abstained else down(c.radius, 3),
-            border=True,
-            width=165,
+            width=130,
             help="No change of the picture shorter than this alters the smoothed classifier's "
             "answer. L2 length over all pixels and colours, black being 0 and white 1.",
         )
         st.metric(
             "p_A is at least",
-            down(c.p_a_lower, 4) if n else nothing,
-            border=True,
-            width=165,
+            down(c.p_a_lower, 4) if sum(c.counts) else nothing,
+            width=150,
             help="p_A: the true share of noisy copies that get this class. The votes prove that "
             "it is at least this, except with probability alpha.",
         )
-        share = f"{100 * votes / n:.1f} %" if n else nothing
-        st.metric(f"Share of {n:,} votes", share, border=True, width=165)
-    if c.until_radius is None:
-        st.markdown("\n".join(_bound_lines(c, view)))
 
 
 def _protocol(c: Certificate, view: View) -> None:
-    """Say by which protocol votes are read where it is not the field's."""
+    """Name the protocol that votes are read by, if it is not the field's."""
     if "p_b_upper" in c.detail:
         st.badge("two-class form", icon=":material/call_split:", color="orange")
         st.caption(
@@ -169,14 +211,16 @@ def _counted(c: Certificate) -> None:
         told.append(f"{n:,} votes were needed; the fixed-n protocol counts all {c.n:,}.")
     if needed is not None:
         told.append(
-            f"With n fixed beforehand, {needed:,} votes of this share would have certified as much."
+            f"With n fixed in advance, {needed:,} votes of this share would have certified as much."
         )
     st.caption(" ".join(told))
 
 
 def _bound_lines(c: Certificate, view: View) -> list[str]:
-    """Write what each bound says, or why it may not be read."""
+    """Write the share of the votes, and what each bound says or why it may not be read."""
     lines = []
+    if c.predicted is not None and (n := sum(c.counts)):
+        lines.append(f"- Share of {n:,} votes: {100 * c.counts[c.predicted] / n:.1f} %")
     if (reading := live_bounds.anytime(c, view.alpha, view.bound)) is not None:
         lines.append(f"- Anytime bound, holds whenever you look: {_in_words(reading)}")
     if live_bounds.PLANNED[view.bound]:
@@ -193,18 +237,13 @@ def _in_words(reading: live_bounds.Reading) -> str:
     return f"p_A ≥ {down(reading.p_a_lower, 4)}{other}, {radius} (at alpha {reading.alpha:.3g})"
 
 
-def _show_trace(c: Certificate, shown: Shown) -> None:
-    figure, told = certificate.radius_of_run(c, shown.readings)
-    _show(figure, "radius_trace", told, c)
-
-
-def _show(figure: go.Figure, key: str, alt: str, c: Certificate) -> None:
+def _figure(figure: go.Figure, key: str, alt: str, c: Certificate) -> None:
     """Show a figure that moves while votes come in; its numbers stand with the certificate."""
     charts.show_figure(figure, key, alt, live=c.ended == "running", offered=False)
 
 
-def _explain(c: Certificate, view: View) -> None:
-    """Show the radius formula with this run's numbers, the guarantee, and abstention explained."""
+def _said(c: Certificate, view: View) -> None:
+    """Say what must not be missed: a class chosen against the fresh votes, abstention, flags."""
     if c.predicted is not None and sum(c.counts) > 0 and max(c.counts) > c.counts[c.predicted]:
         leading = view.classes[c.counts.index(max(c.counts))]
         st.caption(
@@ -212,8 +251,6 @@ def _explain(c: Certificate, view: View) -> None:
             f"{view.classes[c.predicted]}; of the fresh votes {leading} has more. That happens "
             "where no class dominates, and it certifies neither."
         )
-    if c.until_radius is None or not c.abstained:
-        st.latex(_in_lines(formula(c)))
     if c.until_radius is None and c.abstained and c.ended != "running":
         st.info(
             "**Abstaining is an answer of its own**, neither radius 0 nor a mistake. The votes do "
@@ -221,9 +258,15 @@ def _explain(c: Certificate, view: View) -> None:
             "is claimed. Less noise, more votes or a clearer picture can change that.",
             icon=":material/do_not_disturb_on:",
         )
+    show_flags(c)
+
+
+def _explain(c: Certificate) -> None:
+    """Show the radius formula with this run's numbers, and the guarantee."""
+    if c.until_radius is None or not c.abstained:
+        st.latex(_in_lines(formula(c)))
     if not c.abstained:
         st.markdown(f"**The guarantee.** {c.guarantee} Here alpha = {c.alpha:g}.")
-    show_flags(c)
 
 
 def show_flags(c: Certificate) -> None:

@@ -1,4 +1,4 @@
-"""What an address asks of a page's controls: taken over where it can be, else told in a sentence.
+"""What an address asks of a page's controls: used if possible, otherwise explained in a sentence.
 
 Streamlit binds a control to the address by itself, but drops what it cannot use without a word, and
 a value that is the control's default does not win over what the control held.
@@ -50,20 +50,20 @@ OLD_NAMES: Mapping[str, Mapping[str, str]] = {  # of controls, by page: links ma
 }
 SHARED = (*QUERY, "two_class", "engine")  # the names of a run, which several pages ask for
 ANY_RUN = RunSpec("", "", None)
-LONGEST = 200  # a value longer than this is no choice of any control
+LONGEST = 200  # no control has a value longer than this
 
 
 def plain(text: str, most: int = 60) -> str:
-    """Return foreign text, cut short, that Markdown shows as it is: no link, picture or formula."""
+    """Return foreign text, shortened and escaped: Markdown shows no link, picture or formula."""
     short = text if len(text) <= most else text[:most] + "..."
     return re.sub(r"([\\`*_\[\]<>$~:#|!&@]|(?<=www)\.)", r"\\\1", " ".join(short.split()))
 
 
 def restore() -> None:
-    """Take back what a link to this page says and Streamlit left out of the address.
+    """Restore what a link to this page says and Streamlit dropped from the address.
 
-    On the way from page to page it leaves out every name that a control of the last page had too.
-    Here such a control asks the same question, so what the link says is meant.
+    Between pages it drops every name that a control of the last page also had. Here controls of one
+    name ask the same question, so the value of the link applies.
     """
     context = get_script_run_ctx()
     if context is None:
@@ -74,7 +74,7 @@ def restore() -> None:
 
 
 def rename(page: str) -> None:
-    """Take what the address of a page opened now calls by an old name for its name of today."""
+    """Replace old names in the address of the page being opened by current ones."""
     if not state.ENTERED.get():
         return
     asked = {}
@@ -90,13 +90,13 @@ def rename(page: str) -> None:
 
 
 def asked(name: str) -> str | None:
-    """Return what the address asks of a control, by whichever name; None if nothing."""
+    """Return what the address asks of a control, under its old or new name; None if nothing."""
     held: str | None = st.query_params.get(name)
     return state.ASKED.get().get(name, held) if state.ENTERED.get() else held
 
 
 def drop_infinite() -> None:
-    """Take infinite numbers out of the address, and run again: Streamlit's fields fail at them."""
+    """Remove infinite numbers from the address and run again: Streamlit's fields fail at them."""
     found = {name: given for name, given in st.query_params.items() if _infinite(given)}
     if not found:
         return
@@ -108,13 +108,13 @@ def drop_infinite() -> None:
 
 def _beyond(name: str, given: str) -> str:
     return (
-        f"The address asks for {plain(name)}={plain(given)}, which is beyond all that a control "
-        "can be. The default is used."
+        f"The address asks for {plain(name)}={plain(given)}, which no control can be. The default "
+        f"is used."
     )
 
 
 def tell_infinite() -> None:
-    """Tell what was taken out of the address of this page, as long as it is open."""
+    """While this page is open, say which infinite numbers were removed from its address."""
     told = state.INFINITE.get()
     state.INFINITE.clear()
     if state.ENTERED.get() or told:
@@ -148,7 +148,7 @@ def adopt(
     controls: Mapping[str, Takes],
     asides: Mapping[str, Takes] | None = None,
 ) -> dict[str, Any]:
-    """Set controls from the address when the page is opened; tell what of it is not used.
+    """Set controls from the address when the page is opened; say which of its values are not used.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def offers(takes: Takes, value: Any) -> bool:
 def read(name: str, given: str, takes: Takes) -> list[Any]:
     """Return the value an address means, in a list, which is empty if there is none.
 
-    What it says of a run is read by `RunSpec.from_query`, the inverse of what links are made by.
+    The fields of a run are read by `RunSpec.from_query`, the inverse of what makes links.
     """
     if name in QUERY:
         try:
@@ -237,7 +237,7 @@ def complaints(names: Mapping[str, Takes]) -> list[str]:
 
 
 def check(**offered: Takes) -> None:
-    """Tell which of the address's values are not used, until their control is changed.
+    """Say which values of the address are not used, until their control is changed.
 
     Call it before the controls, which put right what the address says; each needs `forget`.
 
@@ -253,5 +253,5 @@ def check(**offered: Takes) -> None:
 
 
 def forget(key: str) -> None:
-    """Tell no more what the address asked of a control, which was changed since."""
+    """Drop the warning about a control that was changed since."""
     state.UNOFFERED.of(key).clear()

@@ -1,4 +1,4 @@
-"""Figures on a page: each can be saved as a picture, and its numbers as CSV (no torch here)."""
+"""Figures on a page, each with a camera and its numbers as CSV (no torch here)."""
 
 from collections.abc import Callable
 from typing import Any, Literal

@@ -38,7 +38,7 @@ def offer_certificate(
                 label, data, file, mime, on_click="ignore", icon=":material/download:"
             )
     st.caption(
-        "Whoever receives a certificate checks it with the image and the weights: "
+        "Anyone can check a certificate with the image and the weights: "
         "`python -m rsviz verify certificate.json IMAGE`."
     )
 
@@ -46,6 +46,7 @@ def offer_certificate(
 def say_upload(x_CHW: Tensor) -> None:
     """Say that an address cannot hold a picture, and which one it was by hash."""
     st.caption(
-        "The address of this page holds every setting but not your picture: whoever opens it must "
-        f"upload the same one again. As the network saw it, it is `{image_id(x_CHW)[:23]}...`."
+        f"The address of this page holds every setting but not your picture: anyone who opens it "
+        f"must upload the same one. The hash of what the network saw is "
+        f"`{image_id(x_CHW)[:23]}...`."
     )

@@ -4,6 +4,7 @@ A page gives it a function that shows the newest reading; the panel looks again 
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 
@@ -28,7 +29,7 @@ def show_job(
     def panel() -> None:
         if not job.active:
             st.rerun()
-        left, right = st.columns([4, 1], vertical_alignment="center")
+        left, right = row()
         left.progress(*progress(job))
         right.button(
             "Stop", key=stop_key, on_click=job.stop, icon=":material/stop:", width="stretch"
@@ -36,6 +37,11 @@ def show_job(
         show_reading()
 
     panel()
+
+
+def row() -> list[Any]:
+    """Return the places of a job's progress and button, the same before, during and after it."""
+    return st.columns([4, 1], vertical_alignment="center")
 
 
 def progress(job: Job) -> tuple[float, str]:

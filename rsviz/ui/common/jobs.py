@@ -18,7 +18,7 @@ _order = itertools.count()
 
 
 class Reading(Protocol):
-    """Where work stands: so many of so many votes, images or attacks."""
+    """Progress of work: how many of how many votes, images or attacks."""
 
     @property
     def done(self) -> int:
@@ -48,7 +48,7 @@ Steps = Callable[[threading.Event], Iterator[Any]]  # of some kind of Reading
 class Job:
     """One run in the background.
 
-    ``key`` says what is computed, so that a page can tell whether it is still what it shows.
+    ``key`` says what is computed, so that a page knows whether it still shows that.
     ``readings`` holds readings so far, the newest last, at most `READINGS_MAX`; each is valid at
     its time. Only the worker writes state and readings, only ``stop`` is called from elsewhere.
     ``lane`` names a queue of its own on the device, for long work that no live page may wait for.
@@ -73,7 +73,7 @@ class Job:
 
     @property
     def rate(self) -> float:
-        """How many of its unit are done a second, since its first reading; 0 before there is one.
+        """Units done per second since its first reading; 0 before there is one.
 
         What a log held before this run does not count.
         """
@@ -128,7 +128,7 @@ class Executor(Protocol):
 class Worker:
     """One thread that calls functions in the order they came.
 
-    It is a daemon, so that a server that is told to end does not wait for a long run.
+    It is a daemon, so that a server can stop without waiting for a long run.
     """
 
     def __init__(self, name: str) -> None:
@@ -173,10 +173,14 @@ def queue(line: str) -> Queue:
 
 @dataclass(eq=False)
 class Session:
-    """The jobs of one browser tab: at most one is active at a time, ended ones are its history."""
+    """The jobs of one browser tab: at most one is active at a time, ended ones are its history.
+
+    ``paused`` says that the tab's connection was lost while its job ran.
+    """
 
     job: Job | None = None
     history: list[Job] = field(default_factory=list)
+    paused: bool = False
 
     def start(self, job: Job) -> Job:
         """Stop what runs for this tab and queue a job in its place."""
@@ -200,5 +204,24 @@ class Session:
 
     def stop(self) -> None:
         """Stop this tab's job; nobody else's is touched."""
+        self.paused = False
         if self.job is not None:
             self.job.stop()
+
+    def pause(self) -> None:
+        """Stop what runs until `resume`: nobody looks at it."""
+        if self.job is not None and self.job.active and not self.job.cancel.is_set():
+            self.job.stop()
+            self.paused = True
+
+    def resume(self) -> None:
+        """Begin again what `pause` stopped, whose votes are the same, drawn by the same seed."""
+        held = self.job
+        if not self.paused or held is None:
+            return
+        self.history.remove(held)
+        self.start(Job(held.key, held.device, held.steps, lane=held.lane))
+
+    def __del__(self) -> None:
+        """Stop what runs when the tab is gone for good."""
+        self.stop()

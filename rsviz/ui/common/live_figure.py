@@ -1,6 +1,6 @@
 """A Plotly figure that changes in place while votes come in.
 
-`st.plotly_chart` takes a chart away at every change and draws another, which is seen as a flicker:
+`st.plotly_chart` removes a chart at every change and draws another, which flickers:
 at two changes a second on a busy machine its place was blank for 56 to 399 ms of every second, that
 of an Altair chart never. Here the figure stays, plotly.js moves what changed, and nothing is blank.
 """

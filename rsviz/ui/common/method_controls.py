@@ -1,6 +1,6 @@
 """The settings of a run that a method has of its own, shown as its `Control`s describe them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -29,13 +29,18 @@ def takes(methods: Iterable[Method]) -> dict[str, Takes]:
 
 def pick(checkpoint: Checkpoint) -> tuple[tuple[str, Any], ...]:
     """Show the controls of a checkpoint's method; return its settings and those of the card."""
-    method = METHODS[checkpoint.card.method]
     given = dict(checkpoint.card.run)
+    return tuple(sorted((given | pick_values(METHODS[checkpoint.card.method], given)).items()))
+
+
+def pick_values(method: Method, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Show the controls of a method, as ``given`` at first; return what they say, by setting."""
+    values = {}
     for control in method.controls:
         assert method.options is not None  # its fields are what controls turn
         default = given.get(control.setting, getattr(method.options(), control.setting))
-        given[control.setting] = _show(control, default)
-    return tuple(sorted(given.items()))
+        values[control.setting] = _show(control, default)
+    return values
 
 
 def _show(control: Control, default: Any) -> Any:

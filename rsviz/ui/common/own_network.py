@@ -11,9 +11,9 @@ from rsviz.checkpoints.foreign import (
     Foreign,
     Own,
     own_network,
-    read_foreign,
 )
 from rsviz.checkpoints.guesses import IMAGES, accuracy_of_each, choices, doubt, guess
+from rsviz.checkpoints.sandbox import read_apart
 from rsviz.core.errors import UserError
 from rsviz.data.catalog import CLASSES
 from rsviz.networks.normalisation import Normalisation, in_words, parse
@@ -37,8 +37,8 @@ def pick(dataset: str) -> Checkpoint | None:
             key="own",
             max_upload_size=MEGABYTES,
             help="A .pth.tar, .pt or .safetensors file: the state_dict, alone or under a name. "
-            "Nothing in it is executed. It is kept for this browser tab only and shown to nobody "
-            "else.",
+            "Nothing in it is executed. It is kept in this browser tab only, and nobody else sees "
+            "it.",
         )
         if file is None:
             state.OWN.set(None)
@@ -74,7 +74,7 @@ def _read(data: bytes, name: str, dataset: str) -> Foreign:
     held = state.FOREIGN.get()
     if held is None or state.FOREIGN_KEY.get() != key:
         state.FOREIGN_KEY.clear()
-        held = read_foreign(data, name, dataset)
+        held = read_apart(data, name, dataset)
         state.FOREIGN.set(held)
         state.FOREIGN_KEY.set(key)
     return held
@@ -99,8 +99,8 @@ def _pick_normalisation(foreign: Foreign, dataset: str, of: str) -> tuple[Normal
         names.index(likeliest),
         format_func=titles.__getitem__,
         key=f"own_normalisation_{of}_{dataset}",
-        help="What is done to pixels before the first layer. Weights files seldom say. With "
-        "another one than it was trained with, a network answers otherwise.",
+        help="What is done to pixels before the first layer. Files of weights seldom say. A "
+        "network answers differently with another normalisation than it was trained with.",
     )
     if chosen == STATED:
         text = st.text_input(

@@ -53,7 +53,7 @@ class Picture:
 
     @property
     def name(self) -> str:
-        """The name a RunSpec uses, empty for an upload, which goes by its hash."""
+        """The name a RunSpec uses; empty for an upload, which is known by its hash."""
         return self.source.name if self.source.dataset else ""
 
     @property
@@ -63,7 +63,7 @@ class Picture:
 
 
 def pick(default: str) -> Source:
-    """Show the ways to a picture and return the one chosen; an unusable one is told in words."""
+    """Ask for a picture and return it; if it cannot be used, say why."""
     chosen = st.segmented_control(
         "Picture",
         list(SOURCES),
@@ -83,7 +83,7 @@ def pick(default: str) -> Source:
     else:
         return _gallery(default)
     if file is None:
-        st.caption("Until there is one, a picture of the gallery stands in.")
+        st.caption("Until then, a picture of the gallery is used.")
         return find(default)
     source = Source(file.name, data=file.getvalue())
     try:
@@ -199,14 +199,20 @@ def _prepared(
     return x_CHW, image, resampled
 
 
-def show(picture: Picture, classes: tuple[str, ...], noisy: Image.Image) -> None:
-    """Show the original beside what the network sees at its own resolution, pixel by pixel."""
+def show(picture: Picture, classes: tuple[str, ...], beside: Image.Image | None = None) -> None:
+    """Show the original beside what the network sees at its own resolution, pixel by pixel.
+
+    Parameters
+    ----------
+    beside : one of its noisy copies, where they are not shown elsewhere.
+    """
     _, H, W = picture.x_CHW.shape
     seen = images.to_pil(picture.x_CHW, max(1, 256 // W))
     shown = [(seen, f"What the network sees: {W}x{H} pixels")]
     if picture.crop is not None:
         shown.insert(0, (picture.original, "Your picture"))
-    shown.append((noisy, "One of its noisy copies"))
+    if beside is not None:
+        shown.append((beside, "One of its noisy copies"))
     width = 144 if len(shown) < 3 else 120  # three fit beside each other
     with st.container(horizontal=True, gap="small"):
         for image, caption in shown:

@@ -1,7 +1,7 @@
 """Choose how a picture is certified: checkpoint, noise, votes, seed, device; and the presets.
 
 One question has one function and one key, which is its name in every page's address. So an answer
-goes with one from page to page; what was left at a page's default, starts at the next one's.
+is kept from page to page. A control left at its default starts at the default of the next page.
 """
 
 from collections.abc import Sequence
@@ -29,6 +29,7 @@ ALPHAS = (0.1, 0.05, 0.01, 0.001, 0.0001)
 FIRST_VOTES = (10, 20, 50, 100, 200, 500, 1000)
 BOUNDS = (Bound.CLOPPER_PEARSON, Bound.ANYTIME, Bound.SPLIT)  # quick enough for a page that moves
 N, N0, ALPHA, SEED = 10000, 100, 0.001, 0
+FIRST_LOOK = 1000  # votes that are counted unasked; the button counts the rest
 SEED_MAX = 2**31 - 1
 OFFERED: dict[str, address.Takes] = {  # what the controls of a run can be, by key
     "sigma": SIGMAS,
@@ -52,18 +53,26 @@ def usable(dataset: str, pages: Sequence[str] = ("certify",)) -> list[Checkpoint
     known = [c for c in found if c.card.dataset in CLASSES and METHODS[c.card.method].page in pages]
     fitting = [c for c in known if not dataset or c.card.dataset == dataset]
 
-    def rank(c: Checkpoint) -> tuple[bool, bool, bool, str]:
+    def rank(c: Checkpoint) -> tuple[bool, bool, float, bool, str]:
         middle = c.card.sigma == 0.5
         chooses = METHODS[c.card.method].chooses_sigma
-        return (not dataset and c.card.dataset != "cifar10", chooses, not middle, c.name)
+        photographs = c.card.dataset == "cifar10"
+        right = _right(c) if photographs else 0.0
+        return (not dataset and not photographs, chooses, -right, not middle, c.name)
 
     return sorted(fitting, key=rank)
 
 
-def adopt_address() -> None:
-    """Let the address win over what the controls held, whenever the page is opened anew.
+def _right(c: Checkpoint) -> float:
+    """Return the share of test images that a network gets right at its own noise, if measured."""
+    own = (m for m in c.card.measured if c.card.sigma in (None, m.sigma))
+    return max((m.accuracy.get("0", 0.0) for m in own), default=0.0)
 
-    Streamlit does so itself, but for values that are a control's default.
+
+def adopt_address() -> None:
+    """When the page is opened, let the address override what the controls held.
+
+    Streamlit does so itself, except for values that are a control's default.
     """
     if not state.ENTERED.get():
         return
@@ -77,7 +86,7 @@ def adopt_address() -> None:
 
 
 def check_address(names: list[str]) -> None:
-    """Tell, until the address is right, which of its values are not used."""
+    """Say which values of the address are not used, until Certify is pressed."""
     told = complaints({"checkpoint": names, **OFFERED})
     if told:
         state.COMPLAINTS.set(tuple(told))
@@ -222,7 +231,7 @@ def pick_first_votes(width: Width = "stretch") -> int:
         bind="query-params",
         on_change=address.forget,
         args=("n0",),
-        help="These votes only choose which class the others, fresh ones, then prove something of.",
+        help="These votes only choose the class. Fresh votes then bound its probability.",
         width=width,
     )
     return int(n0)
@@ -258,7 +267,7 @@ def pick_device() -> str:
 
 
 def pick_rest(about_seed: str | None = None) -> tuple[dict[str, int], str]:
-    """Ask for what is seldom turned: n0 and seed of a run, and the device."""
+    """Ask for what is rarely changed: n0 and seed of a run, and the device."""
     n0, seed = pick_first_votes(), pick_seed(about_seed)
     return {"n0": n0, "seed": seed}, pick_device()
 
@@ -289,7 +298,7 @@ def pick_settings(checkpoint: Checkpoint) -> tuple[dict[str, Any], str]:
             "n0 others choose the class."
         )
         rest, device = pick_rest(
-            "Fixes the noise. Another seed is another experiment, kept beside the first."
+            "Fixes the noise. Another seed is another experiment; both results stay."
         )
     return {"sigma": sigma, "n": n, **rest, **own}, device
 
@@ -346,32 +355,33 @@ def pick_engine(checkpoint: Checkpoint, device: str) -> Engine:
     return dict(zip(names, offered, strict=True)).get(name or "", choice.engine)
 
 
-def press_certify(device: str, engine: Engine | None = None) -> bool:
-    """Show the buttons that start a run; return whether one was pressed."""
-    by = "" if engine is None else f" by **{engine}**"
-    st.caption(f"Votes are counted on **{device}**{by}.")
-    with st.container(horizontal=True, gap="small"):
-        pressed = st.button(
-            "Certify",
-            key="certify",
-            type="primary",
-            icon=":material/play_arrow:",
-            shortcut="Ctrl+Enter",
-            width="stretch",
-            on_click=_forget_complaints,
-        )
-        again = st.button(
-            "New seed",
-            key="again",
-            icon=":material/casino:",
-            help="Repeat the experiment with other noise; the result is added to the list below.",
-            on_click=_next_seed,
-        )
-    return pressed or again
+def press_certify(label: str, all_counted: bool = False) -> None:
+    """Show the button that starts a whole run; `wants_all` says that it was pressed."""
+    st.button(
+        label,
+        key="certify",
+        type="secondary" if all_counted else "primary",
+        icon=":material/replay:" if all_counted else ":material/play_arrow:",
+        shortcut="Ctrl+Enter",
+        width="stretch",
+        on_click=state.COMPLAINTS.clear,
+    )
 
 
-def _forget_complaints() -> None:
-    state.COMPLAINTS.clear()
+def wants_all() -> bool:
+    """Whether the button of `press_certify`, drawn further down the page, was pressed just now."""
+    return bool(st.session_state.get("certify", False))
+
+
+def press_new_seed() -> bool:
+    """Show the button that repeats a run with other noise; return whether it was pressed."""
+    return st.button(
+        "New seed",
+        key="again",
+        icon=":material/casino:",
+        help="Repeat the experiment with other noise; the result is added to the list below.",
+        on_click=_next_seed,
+    )
 
 
 def _next_seed() -> None:
@@ -380,9 +390,8 @@ def _next_seed() -> None:
 
 def pick_reading() -> tuple[float, Bound]:
     """Show alpha and the bound, which only read the votes again."""
-    st.markdown("**Read the same votes otherwise**")
-    with st.container(horizontal=True, gap="large"):
-        alpha = pick_alpha(250)
+    with st.expander("Read the same votes otherwise", icon=":material/menu_book:"):
+        alpha = pick_alpha()
         bound = st.segmented_control(
             "Bound",
             BOUNDS,
@@ -413,15 +422,14 @@ def show_presets(checkpoint: Checkpoint) -> None:
     stored = examples.load(checkpoint)
     if not stored:
         return
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.caption("Try one:", width="content")
-        for example in stored:
-            st.button(
-                example.title,
-                key=f"preset-{example.preset}",
-                on_click=_set_example,
-                args=(example,),
-            )
+    st.caption("Try one:", width="content")
+    for example in stored:
+        st.button(
+            example.title,
+            key=f"preset-{example.preset}",
+            on_click=_set_example,
+            args=(example,),
+        )
 
 
 def _set_example(example: examples.Example) -> None:

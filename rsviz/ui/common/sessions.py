@@ -4,11 +4,14 @@ Shape suffixes: C channels, H height, W width.
 """
 
 import gc
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import streamlit as st
 import torch
+from streamlit import runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 from torch import Tensor, nn
 
 from rsviz.certification import certify as running
@@ -27,6 +30,7 @@ from rsviz.smoothing.engine import REFERENCE, Engine
 from rsviz.ui.common import state
 from rsviz.ui.common.jobs import Job, Session
 
+GRACE_SECONDS = 1.0  # from a lost connection to the pause of what runs
 READ_SECONDS = 0.03  # between readings of a run: each costs the worker 2 ms
 IMAGE = "image"  # the desk of certificates and attacks: one of them runs at a time in a tab
 
@@ -80,16 +84,53 @@ def network(checkpoint: Checkpoint, device: str) -> nn.Module:
     return networks(checkpoint, device)["classifier"]
 
 
-@st.cache_resource(scope="session", on_release=lambda session: session.stop(), show_spinner=False)
 def desk(name: str) -> Session:
-    """Return this browser tab's jobs of one kind; closing the tab stops them.
+    """Return this browser tab's jobs of one kind.
+
+    They lie in the session's own state, which no other visitor's message can clear and which
+    outlives a short loss of the connection. Closing the tab, or losing the connection, stops what
+    runs; whoever comes back finds the history, and the run begun again.
 
     Parameters
     ----------
     name : ``image`` for certificates and attacks of one image, else the view: ``levels``,
         ``masks``, ``networks``, ``weightings``, ``evaluate``.
     """
-    return Session()
+    held = state.DESK.of(name).get()
+    if held is None:
+        held = Session()
+        state.DESK.of(name).set(held)
+    held.resume()
+    _presence().desks[name] = held
+    return held
+
+
+@dataclass(eq=False)
+class _Presence:
+    """What is to be paused when the tab with this session id has lost its connection."""
+
+    session_id: str
+    desks: dict[str, Session] = field(default_factory=dict)
+
+    def release(self) -> None:
+        """Pause its jobs a moment later, unless the tab is there still.
+
+        Streamlit releases at a lost connection, and also when anyone clears its caches.
+        """
+        later = threading.Timer(GRACE_SECONDS, self._pause_if_gone)
+        later.daemon = True
+        later.start()
+
+    def _pause_if_gone(self) -> None:
+        if not (runtime.exists() and runtime.get_instance().is_active_session(self.session_id)):
+            for held in self.desks.values():
+                held.pause()
+
+
+@st.cache_resource(scope="session", on_release=_Presence.release, show_spinner=False)
+def _presence() -> _Presence:
+    context = get_script_run_ctx()
+    return _Presence(context.session_id if context else "")
 
 
 def class_names(checkpoint: str) -> tuple[str, ...]:
@@ -131,23 +172,40 @@ def noisy(
 def key_of(x_CHW: Tensor, spec: RunSpec, device: str, engine: Engine = REFERENCE) -> Key:
     """Return what decides the votes of a run, equal for equal votes.
 
-    alpha is of the reading alone, but where it decides when votes end.
+    alpha only matters for reading votes, unless it decides when they end.
     """
     alpha = 0.001 if spec.until_radius is None else spec.alpha
     key_spec = replace(spec, alpha=alpha, bound=Bound.SPLIT)
     return Key(images.image_id(x_CHW), key_spec, device, engine)
 
 
-def start(key: Key, x_CHW: Tensor, spec: RunSpec, nets: Mapping[str, nn.Module]) -> Job:
-    """Queue a run for this session in place of what runs for it, unless that is the very run."""
+def start(
+    key: Key,
+    x_CHW: Tensor,
+    spec: RunSpec,
+    nets: Mapping[str, nn.Module],
+    pause: int | None = None,
+) -> Job:
+    """Queue a run for this session in place of what runs for it, unless that is the very run.
+
+    Parameters
+    ----------
+    pause : stop it after about so many votes, as Stop would: what holds at any time holds then.
+    """
     split = replace(spec, bound=Bound.SPLIT)
-    return desk(IMAGE).start_once(
-        Job(
-            key,
-            key.device,
-            lambda cancel: running.watch(x_CHW, nets, split, key.device, cancel, READ_SECONDS),
-        )
-    )
+
+    def steps(cancel: threading.Event) -> Iterator[running.Progress]:
+        for progress in running.watch(x_CHW, nets, split, key.device, cancel, READ_SECONDS):
+            if pause is not None and progress.done >= pause:
+                cancel.set()
+            yield progress
+
+    return desk(IMAGE).start_once(Job(key, key.device, steps))
+
+
+def was_started(key: Key) -> bool:
+    """Whether this session began a run of these votes before, however it ended."""
+    return any(job.key == key for job in desk(IMAGE).history)
 
 
 def shown_of(job: Job) -> Shown | None:

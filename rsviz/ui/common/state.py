@@ -15,6 +15,7 @@ import streamlit as st
 if TYPE_CHECKING:  # torch is slow to import, and every page needs this file
     from rsviz.checkpoints.foreign import Foreign, Own
     from rsviz.networks.normalisation import Normalisation
+    from rsviz.ui.common.jobs import Session
 
 T = TypeVar("T")
 
@@ -89,6 +90,9 @@ FOREIGN: Entry[Foreign | None] = Entry("_foreign", None, "common/own_network")  
 FOREIGN_KEY: Entry[tuple[str, str, str] | None] = Entry(  # hash, name, data set of FOREIGN
     "_foreign_key", None, "common/own_network"
 )
+
+# The jobs of each kind, by `sessions.desk`'s name.
+DESK: Entry[Session | None] = Entry("_desk", None, "common/sessions")
 
 # Pictures and charts.
 FIRST: Entry[int] = Entry("_first", 0, "common/picture_picker")  # the first thumbnail shown

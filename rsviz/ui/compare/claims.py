@@ -43,14 +43,14 @@ def _points(state: State) -> dict[str, list[Point]]:
 
 
 def _state() -> State:
-    """Return what tells that a log or a card changed."""
+    """Return a value that changes when a log or a card does."""
     root = catalog.root()
     files = sorted([*root.glob("*/*.csv"), *root.glob("*/*/*.csv"), *root.glob("*/card.json")])
     return tuple((str(f), f.stat().st_mtime_ns, f.stat().st_size) for f in files)
 
 
 def findings() -> list[Finding]:
-    """Return the verdict on every claim, computed anew when a log or a card changes."""
+    """Return the verdict on every claim, computed again when a log or a card changes."""
     return _judged(_state())
 
 

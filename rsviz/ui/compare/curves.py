@@ -1,4 +1,4 @@
-"""The pieces of Compare: which curves, made alike how, their plot and their table."""
+"""The view of curves: which ones, how they are made comparable, plot and table."""
 
 from collections.abc import Sequence
 
@@ -66,7 +66,7 @@ def pick_entries() -> list[Entry]:
 
 
 def pick_treatment(entries: Sequence[Entry]) -> tuple[list[Entry], bool]:
-    """Show how curves are made alike; return them so, and whether bands are drawn."""
+    """Ask how to make curves comparable; return them so, and whether bands are drawn."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         part = st.selectbox(
             "Images",
@@ -81,8 +81,8 @@ def pick_treatment(entries: Sequence[Entry]) -> tuple[list[Entry], bool]:
             "Equal n",
             key="equal_n",
             bind="query-params",
-            help="Thins each log to the smallest n shown: of each image's votes a random share is "
-            "kept, and the radius is read from it anew.",
+            help="Thins each log to the smallest n shown: a random share of each image's votes is "
+            "kept, and the radius is read from that.",
         )
         seed = run_controls.pick_seed(width=130) if same_n else 0
         best = st.toggle(
@@ -100,7 +100,7 @@ def pick_treatment(entries: Sequence[Entry]) -> tuple[list[Entry], bool]:
             "95 % bands",
             key="bands",
             bind="query-params",
-            help="Binomial intervals: what the number of images leaves open.",
+            help="Binomial intervals, for the finite number of images.",
         )
         linf = False
         if len({e.curve.norm for e in entries} - {None}) > 1:
@@ -156,7 +156,8 @@ def show_curves(entries: Sequence[Entry], bands: bool) -> float | None:
     )
     st.caption(
         "Dotted verticals: the largest radius that a curve's n votes can certify; a curve that "
-        "ends there says more of n than of its network. Click at a radius for the images behind "
+        "ends there shows the limit of n, not of its network. Click at a radius for the images "
+        "behind "
         "it, a name below the plot to see it alone. The camera above the plot saves it as SVG."
     )
     reasons = curves.comparable([e.curve for e in entries])
@@ -240,7 +241,7 @@ def show_parts(entries: Sequence[Entry]) -> None:
 
 
 def show() -> None:
-    """Show the view of curves: which, made alike how, their plot, images, table and spread."""
+    """Show the view of curves: choice, comparability, plot, images, table and spread."""
     entries, bands = pick_treatment(pick_entries())
     if not entries:
         st.info("Choose a curve above, or add your own log.", icon=":material/show_chart:")

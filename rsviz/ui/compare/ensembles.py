@@ -34,7 +34,7 @@ def show() -> None:
     dataset = _dataset(found)
     fitting = [c for c in found if c.card.dataset == dataset]
     if len(fitting) < 2:
-        st.info("An ensemble needs two networks of one data set whose images are here.")
+        st.info("An ensemble needs two networks of one data set, with its images on this machine.")
         return
     chosen, run, device = _pick(fitting)
     with st.expander("Picture", icon=":material/image:"):
@@ -186,9 +186,7 @@ def _show_weights(now: Weighing, names: Sequence[str]) -> None:
     elif len(names) == 3:
         figure = figures.triangle(now.Q_LL, now.weightings)
     else:
-        st.caption(
-            "Four networks have too many weightings to draw; the table has those that count."
-        )
+        st.caption("Four networks have too many weightings to draw; the table shows the main ones.")
         return
     charts.show_figure(
         figure,
@@ -241,7 +239,7 @@ def _show_radii(now: Weighing, classes: Sequence[str]) -> None:
         },
     )
     st.caption(
-        "Weights fixed beforehand make one classifier, to which the theorem applies. Weights found "
+        "Weights fixed in advance make one classifier, to which the theorem applies. Weights found "
         "at the picture itself make another classifier at each point: **outside the theorem**, so "
         "that radius certifies nothing."
     )

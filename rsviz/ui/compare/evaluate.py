@@ -44,7 +44,7 @@ def show() -> None:
         and datasets.available(c.card.dataset)
     ]
     if not found:
-        st.info("There is no network here whose data set is on this machine.")
+        st.info("No network here has its data set on this machine.")
         return
     checkpoint, spec, device = _pick(found)
     out, job = log_path(spec, device), sessions.desk("evaluate").job
@@ -116,7 +116,7 @@ def _press(
 
 
 def start(checkpoint: Checkpoint, spec: EvaluationSpec, device: str, out: Path) -> None:
-    """Queue a run for this tab in place of what it evaluates now."""
+    """Queue a run for this tab; it replaces the current one."""
 
     def steps(cancel):
         nets = weights.load_nets(checkpoint, device)
@@ -152,8 +152,8 @@ def _show_curve(spec: EvaluationSpec, out: Path) -> None:
     if len(entries) > len(same):
         c = forming.curve
         st.caption(
-            f"So far {c.images:,} images: ACR {c.acr:.3f}. The bands are what so few images leave "
-            "open. The curve is also among those to choose in Curves."
+            f"So far {c.images:,} images: ACR {c.acr:.3f}. The bands show how uncertain so few "
+            f"images are. The curve is also among those to choose in Curves."
         )
 
 

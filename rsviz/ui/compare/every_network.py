@@ -110,7 +110,7 @@ def _show_board(
         bind="query-params",
         on_change=address.forget,
         args=("pin",),
-        help="Pins a row: its radius is marked in every bar, and the others' difference told.",
+        help="Pins a row: every bar marks its radius and shows the difference to it.",
     )
     if job is not None and job.active and job.key == key:
         job_panel.show_job(
@@ -222,8 +222,8 @@ def _show_details(rows: Sequence[Row], classes: Sequence[str]) -> None:
             about.setdefault(r.certificate.guarantee, []).append(r.title)
         st.markdown("\n".join(f"- **{', '.join(names)}**: {g}" for g, names in about.items()))
         st.caption(
-            "Each statement is of one network alone, at its own alpha; the farthest of several is "
-            "chosen after looking, and wrong more often than one alone."
+            "Each statement is of one network alone, at its own alpha; the largest of several "
+            "radii is chosen after looking, so it is wrong more often than any one."
         )
     text = ",\n".join(r.certificate.to_json() for r in told if r.certificate is not None)
     st.download_button(

@@ -63,7 +63,7 @@ def _check_weights(entry: Entry, sha256: str) -> None:
     theirs = entry.log.checkpoint_sha256 if entry.log else ""
     if theirs and theirs != sha256:
         raise UserError(
-            f"{entry.name} was measured with other weights than those here; evaluate them anew."
+            f"{entry.name} was measured with other weights than those here; evaluate it again."
         )
 
 

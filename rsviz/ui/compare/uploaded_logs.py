@@ -29,15 +29,15 @@ def _parse(_data: bytes, name: str, source: str, sha256: str) -> Log:
 def pick_logs() -> list[Entry]:
     """Show the uploader, and for logs that do not state their settings the questions they leave.
 
-    A log that contradicts what is stated of it is told and not returned, so that nothing false is
-    drawn; its questions stay, to be answered in another way.
+    A log that contradicts what is stated of it is reported and not returned, so that nothing false
+    is drawn. Its questions stay, to be answered differently.
     """
     files = st.file_uploader(
         "Logs of rsviz, or tables idx, label, predict, radius, correct",
         accept_multiple_files=True,
         key="logs",
         max_upload_size=MEGABYTES,
-        help="They are kept for this browser tab only and shown to nobody else.",
+        help="They are kept in this browser tab only, and nobody else sees them.",
     )
     logs: dict[str, Log] = {}
     names: dict[str, str] = {}
@@ -71,7 +71,7 @@ def pick_logs() -> list[Entry]:
 
 
 def _named(logs: Mapping[str, Log]) -> list[Entry]:
-    """Return each log as an entry; those of one name are told apart by their content."""
+    """Return each log as an entry; logs of the same name are distinguished by their content."""
     given = Counter(log.name[:60] for log in logs.values())
     entries = []
     for sha256, log in logs.items():

@@ -3,7 +3,7 @@
 Shape suffixes: C channels, H height, W width, L noise levels.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,13 +11,17 @@ import streamlit as st
 import torch
 from torch import Tensor, nn
 
-from rsviz.certification import every_level
+from rsviz.certification import certify, every_level
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
+from rsviz.core.settings import fill
 from rsviz.core.spec import Bound, RunSpec
 from rsviz.data import datasets, images, shapes
 from rsviz.data.images import image_id
+from rsviz.evaluation import stored_votes
 from rsviz.figures import levels
+from rsviz.methods.base import Range
+from rsviz.methods.multiscale import Options
 from rsviz.methods.registry import METHODS
 from rsviz.ui.common import address, charts, method_controls, picture_picker, sessions, state
 from rsviz.ui.common.address import Between
@@ -27,8 +31,12 @@ from rsviz.ui.common.run_controls import (
     pick_rest,
     pick_votes,
 )
+from rsviz.ui.common.sessions import READ_SECONDS
+from rsviz.ui.levels.readings import CASCADE
 
 N = 1000
+DEFAULT = "shapes/test/60"  # in the shipped logs; too faint for much noise, so that levels differ
+THRESHOLDS = Range(0.5, 0.95, 0.05)
 KNOBS = ("size", "contrast", "texture", "clutter")
 GLANCE = 100  # noisy copies that show a level before anything is certified
 
@@ -58,6 +66,7 @@ def adopt_address() -> None:
             "number": Between(0, 1999),
             "selector": tuple(name for name, m in METHODS.items() if m.levels),
             **method_controls.takes(m for m in METHODS.values() if m.levels),
+            **{_threshold_key(s): Between(THRESHOLDS.low, THRESHOLDS.high) for s in (0.5, 1.0)},
             "knob": KNOBS,
             **{name: OFFERED[name] for name in ("n0", "n", "seed")},
         },
@@ -88,25 +97,31 @@ def pick_picture(size: int = 32) -> tuple[Picked, str]:
         drawing = shapes.draw(shapes.SEEDS["test"], number, knobs)
         x_CHW = datasets.from_pixels(drawing.x_HWC)
         return Picked(x_CHW, "", drawing.label, number=number, knobs=knobs), "shapes"
-    source = picture_picker.pick("shapes/test/3")
+    source = picture_picker.pick(DEFAULT)
     picture = picture_picker.cut(source, size)
     return Picked(picture.x_CHW, picture.name, source.label, picture.flags), source.dataset
 
 
-def pick_method(dataset: str) -> Checkpoint:
-    """Show which selectors there are for a data set (any, for a file) and return the one chosen."""
+def choosers(dataset: str) -> dict[str, Checkpoint]:
+    """Return the checkpoint of each chooser for a data set (any, for a file), by method."""
     found: dict[str, Checkpoint] = {}
     for name in (dataset,) if dataset else ("cifar10", "shapes"):
-        found |= {m: c for m, c in every_level.selectors(name).items() if m not in found}
+        if not found:
+            found = every_level.selectors(name)
     if not found:
         raise UserError(
             "There is no network here that chooses noise levels for this picture; 'python -m rsviz "
             "recipes run --only shapes-dual' makes one."
         )
+    return found
+
+
+def pick_chooser(found: Mapping[str, Checkpoint]) -> str:
+    """Show who chooses levels, and return the one to look at closely."""
     if st.session_state.get("selector") not in found:
-        st.session_state["selector"] = next(iter(found))
+        st.session_state["selector"] = CASCADE if CASCADE in found else next(iter(found))
     method = st.segmented_control(
-        "Who chooses",
+        "Look closer at",
         list(found),
         format_func=lambda name: METHODS[name].label,
         key="selector",
@@ -114,61 +129,114 @@ def pick_method(dataset: str) -> Checkpoint:
         required=True,
     )
     method = method or next(iter(found))
-    st.caption(METHODS[method].about)
-    return found[method]
+    st.markdown(METHODS[method].about)
+    return method
 
 
-def pick_settings(checkpoint: Checkpoint) -> tuple[dict[str, Any], str]:
-    """Show the settings of a run and return them, with the device."""
-    settings = method_controls.pick(checkpoint)
+def pick_run() -> tuple[dict[str, Any], str]:
+    """Show votes, seed and device, and return them."""
     with st.expander("Votes, seed, device", icon=":material/tune:"):
         n = pick_votes(N, label="Votes, n, of each stage")
         rest, device = pick_rest()
-    return {"n": n, **rest, "settings": settings, "bound": Bound.SPLIT}, device
+    return {"n": n, **rest, "bound": Bound.SPLIT}, device
+
+
+def pick_knobs(found: Mapping[str, Checkpoint]) -> dict[str, tuple[tuple[str, Any], ...]]:
+    """Show every chooser's knobs side by side; return the settings of each, the card's included.
+
+    Choosers with the same options share their knobs.
+    """
+    by_options: dict[type, list[str]] = {}
+    for method in found:
+        options = METHODS[method].options
+        assert options is not None  # it has levels to choose among
+        by_options.setdefault(options, []).append(method)
+    settings = {}
+    for column, methods in zip(st.columns(len(by_options)), by_options.values(), strict=True):
+        with column:
+            st.markdown("**" + " and ".join(METHODS[m].label for m in methods) + "**")
+            card = dict(found[methods[0]].card.run)
+            values = method_controls.pick_values(METHODS[methods[0]], card)
+            if METHODS[methods[0]].options is Options:
+                values["thresholds"] = _pick_thresholds(fill(Options, card.items()))
+        for method in methods:
+            given = dict(found[method].card.run) | values
+            settings[method] = tuple(sorted(given.items()))
+    return settings
+
+
+def _threshold_key(level: float) -> str:
+    return f"tau_{level:g}"
+
+
+def _pick_thresholds(how: Options) -> str:
+    """Show a threshold for each level but that of the least noise, which is always 1/2."""
+    chosen = [
+        st.slider(
+            f"Threshold at level {level:g}",
+            THRESHOLDS.low,
+            THRESHOLDS.high,
+            min(max(tau, THRESHOLDS.low), THRESHOLDS.high),
+            THRESHOLDS.step,
+            key=_threshold_key(level),
+            bind="query-params",
+            help="The share of votes that a class must exceed for this level to settle the "
+            "picture. Turned for one picture it only shows what would be: for a certificate it is "
+            "fixed beforehand, for all.",
+        )
+        for level, tau in zip(how.s_L[:-1], how.tau_L[:-1], strict=True)
+    ]
+    return ",".join(f"{tau:g}" for tau in (0.5, *chosen[::-1]))
+
+
+def specs_of(
+    found: Mapping[str, Checkpoint],
+    settings: Mapping[str, tuple[tuple[str, Any], ...]],
+    picked: Picked,
+    run: Mapping[str, Any],
+) -> dict[str, RunSpec]:
+    """Return the run of each chooser; every level gets its votes, so that knobs can read again."""
+    every = {m: (("ask", "every"),) for m in found if hasattr(METHODS[m].options, "ask")}
+    return {
+        method: certify.make_spec(
+            checkpoint,
+            picked.x_CHW,
+            image=picked.name,
+            flags=picked.flags,
+            settings=tuple(sorted((*settings[method], *every.get(method, ())))),
+            **run,
+        )
+        for method, checkpoint in found.items()
+    }
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
-def glance(
-    sha256: str, spec: RunSpec, _picked: Picked, _nets: Mapping[str, nn.Module]
-) -> list[int]:
-    """Return the votes of a few copies for each level, once for each picture and setting."""
-    how = every_level.choice(_nets, spec)
-    found: list[int] = every_level.glance(how, _picked.x_CHW[None], GLANCE, spec.seed)[0].tolist()
-    return found
+def _glance(
+    key: tuple[Any, ...], _picked: Picked, _nets: Mapping[str, nn.Module], _spec: RunSpec
+) -> tuple[float, float]:
+    return every_level.level_at_a_glance(_nets, _spec, _picked.x_CHW, GLANCE)
 
 
-def show_glance(picked: Picked, nets: Mapping[str, nn.Module], spec: RunSpec) -> None:
-    """Show the picture, the level that a few copies choose, and a copy noisy at that level."""
-    how = every_level.choice(nets, spec)
-    counts_L = glance(image_id(picked.x_CHW), replace(spec, n=1), picked, nets)
-    level = how.level_L[how.index(counts_L)]
-    copy_CHW = _noisy(picked.x_CHW, level)
+def glance(picked: Picked, nets: Mapping[str, nn.Module], spec: RunSpec) -> tuple[float, float]:
+    """Return the level that a few copies choose and the mean one, once for each picture."""
+    key = (image_id(picked.x_CHW), spec.method, spec.checkpoint_sha256, spec.settings, spec.seed)
+    return _glance(key, picked, nets, spec)
+
+
+def show_picture(picked: Picked, level: float | None) -> None:
+    """Show the picture, and a copy of it as noisy as the level chosen."""
+    shown = [(picked.x_CHW, "The picture")]
+    if level is not None:
+        noise_CHW = torch.randn(picked.x_CHW.shape, generator=torch.Generator().manual_seed(0))
+        shown.append((picked.x_CHW + level * noise_CHW, f"with noise {level:g}"))
     with st.container(horizontal=True, gap="small"):
-        for x_CHW, caption in (
-            (picked.x_CHW, "The picture"),
-            (copy_CHW, f"With the noise chosen, {level:g}"),
-        ):
-            with st.container(width=152, gap="xxsmall"):
-                st.image(images.to_pil(x_CHW, 5), width=148, alt=caption)
+        for x_CHW, caption in shown:
+            with st.container(width=132, gap="xxsmall"):
+                st.image(images.to_pil(x_CHW, 4), width=128, alt=caption)
                 st.caption(caption)
-        with st.container(width=200):
-            st.metric(
-                "Level at a glance",
-                f"{level:g}",
-                border=True,
-                help=f"By {GLANCE} noisy copies, to follow while you turn things; a run proves it.",
-            )
 
 
-def _noisy(x_CHW: Tensor, level: float) -> Tensor:
-
-    noise_CHW = torch.randn(x_CHW.shape, generator=torch.Generator().manual_seed(0))
-    return x_CHW + level * noise_CHW
-
-
-def show_follow(
-    picked: Picked, nets: Mapping[str, nn.Module], spec: RunSpec, classes: Sequence[str]
-) -> None:
+def show_follow(picked: Picked, nets: Mapping[str, nn.Module], spec: RunSpec) -> None:
     """Show how the level follows one knob of a drawn picture, the others held."""
     if picked.knobs is None or picked.number is None:
         return
@@ -177,32 +245,44 @@ def show_follow(
         "Knob", KNOBS, default="contrast", required=True, key="knob", bind="query-params"
     )
     at_P = [i / 6 for i in range(7)]
-    how = every_level.choice(nets, spec)
     level_P = []
     for at in at_P:
         knobs = replace(picked.knobs, **{knob: at})
         x_HWC = shapes.draw(shapes.SEEDS["test"], picked.number, knobs).x_HWC
         turned = Picked(datasets.from_pixels(x_HWC), "", picked.label)
-        counts_L = glance(image_id(turned.x_CHW), replace(spec, n=1), turned, nets)
-        level_P.append(
-            sum(k * s for k, s in zip(counts_L, how.level_L, strict=True)) / sum(counts_L)
-        )
+        level_P.append(glance(turned, nets, spec)[1])
+    choice = METHODS[spec.method].levels
+    assert choice is not None
     charts.show_figure(
-        levels.follow(at_P, level_P, getattr(picked.knobs, knob), knob, how.level_L),
+        levels.follow(at_P, level_P, getattr(picked.knobs, knob), knob, choice.levels(spec)),
         "follow",
         f"Mean level voted for as {knob} goes from 0 to 1: "
         + ", ".join(f"{s:.2f}" for s in level_P),
     )
 
 
+def key_of(picked: Picked, specs: Mapping[str, RunSpec], device: str) -> Hashable:
+    """Return what decides the votes of a run of every chooser; what reads them is left out."""
+    run = next(iter(specs.values()))
+    votes = tuple(stored_votes.votes_key(spec) for spec in specs.values())
+    return image_id(picked.x_CHW), run.n, run.seed, votes, device
+
+
 def start(
-    key: object, picked: Picked, nets: Mapping[str, nn.Module], spec: RunSpec, device: str
+    key: Hashable,
+    picked: Picked,
+    found: Mapping[str, Checkpoint],
+    specs: Mapping[str, RunSpec],
+    device: str,
+    first: str,
 ) -> None:
-    """Queue the run of this picture and of every level held fixed, in place of what runs."""
+    """Queue the run of this picture by every chooser, the one looked at first."""
+    order = sorted(specs, key=lambda method: method != first)
+    runs = {m: (sessions.networks(found[m], device), specs[m]) for m in order}
     sessions.desk("levels").start_once(
         Job(
             key,
             device,
-            lambda cancel: every_level.watch_all(picked.x_CHW, nets, spec, device, cancel),
+            lambda cancel: every_level.watch_all(picked.x_CHW, runs, device, cancel, READ_SECONDS),
         )
     )

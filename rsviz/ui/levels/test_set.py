@@ -4,7 +4,7 @@ Shape suffixes: N images.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import streamlit as st
@@ -15,39 +15,86 @@ from rsviz.checkpoints.catalog import Checkpoint, Measured
 from rsviz.core.errors import UserError
 from rsviz.core.radius import down
 from rsviz.data import datasets, images
-from rsviz.evaluation import chosen_levels, comparison, curves
-from rsviz.evaluation.chosen_levels import Chosen
-from rsviz.evaluation.comparison import Entry
+from rsviz.evaluation import chosen_levels
+from rsviz.evaluation.chosen_levels import Chosen, Gap
 from rsviz.evaluation.logs import Log, read_log
-from rsviz.figures import curves as figures
 from rsviz.figures import levels
-from rsviz.methods.registry import METHODS, is_plain
+from rsviz.methods.registry import METHODS
 from rsviz.ui.common import charts, state
 from rsviz.ui.common.address import plain
 
 SHOWN = 9
 
 
-def fixed_logs(dataset: str, experts: bool) -> dict[float, Log]:
-    """Return logs of fixed levels: of experts, one for each, else of the universal network."""
+@dataclass(frozen=True)
+class Group:
+    """Choosers that send images to the same classifiers, and logs of these at each level alone."""
+
+    title: str
+    fixed: Mapping[float, Log]
+    choosers: tuple[tuple[str, Checkpoint, Measured], ...]
+
+
+def _fixed_logs(checkpoint: Checkpoint) -> dict[float, Log]:
+    """Return logs of the classifiers that a chooser sends images to, by the level held fixed.
+
+    Of a classifier tuned to the chooser they are those of the universal network it started from.
+    """
+    parts = checkpoint.card.parts
+    named = [
+        p["checkpoint"]
+        for n, p in parts.items()
+        if n.startswith("classifier") and "checkpoint" in p
+    ]
+    if not named:
+        named = [f"{checkpoint.card.dataset}-gaussian-universal"]
     found: dict[float, Log] = {}
-    for c in catalog.list_checkpoints():
-        card = c.card
-        if not c.verified or card.dataset != dataset or not is_plain(card.method):
-            continue
-        if (card.sigma is None) == experts:
-            continue
-        for m in card.measured:
-            if m.sigma is None or card.sigma not in (None, m.sigma):
-                continue  # a network at a level it was not trained for
-            found[m.sigma] = _log(c.name, c.sha256, m.log)
+    known = {c.name: c for c in catalog.list_checkpoints() if c.verified}
+    for c in (known[name] for name in named if name in known):
+        for m in c.card.measured:
+            if m.sigma is not None and c.card.sigma in (None, m.sigma):
+                found[m.sigma] = _log(c.name, c.sha256, m.log)
     return dict(sorted(found.items()))
 
 
-def _has_experts(method: str) -> bool:
-    """Whether each level has a classifier of its own."""
-    levels = METHODS[method].levels
-    return levels is not None and levels.experts
+def groups(dataset: str) -> list[Group]:
+    """Return the groups of shipped choosers, those with one network for all levels first."""
+    found: dict[tuple[str, ...], Group] = {}
+    for c in catalog.list_checkpoints():
+        card = c.card
+        known = c.verified and card.dataset == dataset and card.method in METHODS
+        if not known or METHODS[card.method].levels is None or not card.measured:
+            continue
+        fixed = _fixed_logs(c)
+        if len(fixed) < 2:
+            continue
+        key = tuple(f"{log.name} {log.checkpoint_sha256}" for log in fixed.values())
+        rows = tuple((_named(c, m), c, m) for m in card.measured)
+        held = found.get(key, Group(_title(fixed), fixed, ()))
+        found[key] = replace(held, choosers=held.choosers + rows)
+    return sorted(found.values(), key=lambda group: (_is_of_experts(group.fixed), group.title))
+
+
+def _is_of_experts(fixed: Mapping[float, Log]) -> bool:
+    return len({log.checkpoint_sha256 for log in fixed.values()}) > 1
+
+
+def _title(fixed: Mapping[float, Log]) -> str:
+    """Say which classifiers a group sends images to."""
+    if not _is_of_experts(fixed):
+        return "One network for all levels"
+    trained = dict.fromkeys(METHODS[log.method].title for log in fixed.values())
+    return f"An expert for each level: {', '.join(trained)}"
+
+
+def _named(c: Checkpoint, m: Measured) -> str:
+    """Return the name of a chooser's curve: its method, and what its name or its log adds."""
+    more = c.name.removeprefix(f"{c.card.dataset}-{c.card.method}").strip("-")
+    if c.card.method == "multiscale":
+        more = ""  # its group says which experts
+    named = f"{METHODS[c.card.method].label}{f', {more}' if more else ''}"
+    ending = m.log.removeprefix("certified").removesuffix(".csv").strip("-")
+    return f"{named}, {ending}" if ending else named
 
 
 def _is_tuned(checkpoint: Checkpoint) -> bool:
@@ -66,13 +113,12 @@ def _levels(name: str, sha256: str, file: str) -> dict[int, float]:
     return chosen_levels.levels_of(catalog.find(name).folder / file)
 
 
-def chosen(checkpoint: Checkpoint) -> Chosen | None:
-    """Return what a checkpoint's first shipped log chose beside fixed levels, None if not there."""
-    measured = checkpoint.card.measured
-    fixed = fixed_logs(checkpoint.card.dataset, _has_experts(checkpoint.card.method))
-    if not measured or len(fixed) < 2:
+def chosen(checkpoint: Checkpoint, measured: Measured | None = None) -> Chosen | None:
+    """Return what a shipped log (the first) chose beside fixed levels, None if there is none."""
+    rows, fixed = checkpoint.card.measured, _fixed_logs(checkpoint)
+    if not rows or len(fixed) < 2:
         return None
-    args = checkpoint.name, checkpoint.sha256, measured[0].log
+    args = checkpoint.name, checkpoint.sha256, (measured or rows[0]).log
     try:
         return chosen_levels.compare(_log(*args), _levels(*args), fixed)
     except UserError as error:
@@ -80,69 +126,76 @@ def chosen(checkpoint: Checkpoint) -> Chosen | None:
         return None
 
 
-def show_curves(dataset: str, selectors: Mapping[str, Checkpoint]) -> None:
-    """Show certified accuracy against radius: fixed levels, their envelope, and the selectors."""
-    fixed = [
-        comparison.from_log(replace(log, name=f"fixed {level:g}"), "measured here")
-        for level, log in fixed_logs(dataset, experts=False).items()
-    ]
-    entries: list[Entry] = [
-        comparison.from_log(
-            replace(_log(c.name, c.sha256, m.log), name=METHODS[method].label + _which(m)),
-            "measured here",
-        )
-        for method, c in selectors.items()
-        for m in c.card.measured
-    ]
-    if not entries:
+def show_curves(checkpoint: Checkpoint) -> None:
+    """Show envelope, fixed levels and choosers over the test images, and the gaps as numbers."""
+    found = groups(checkpoint.card.dataset)
+    if not found:
         return
-    st.subheader("Over the test images: fixed levels, their envelope, and the choosers")
-    entries += fixed + [
-        comparison.renamed(e, "best fixed level") for e in comparison.envelopes(fixed)
-    ]
+    st.subheader("Over the test images: how near does each come to the envelope?")
+    titles = [group.title for group in found]
+    own = next((g.title for g in found if any(c == checkpoint for _, c, _ in g.choosers)), None)
+    title = st.segmented_control(
+        "Whose votes for the class", titles, default=own or titles[0], required=True, key="group"
+    )
+    group = found[titles.index(title or titles[0])]
+    gaps = {name: chosen_levels.gap(c) for name, c in _chosen_of(group).items()}
+    if not gaps:
+        return
+    lines = {name: (c.card.method, _log(c.name, c.sha256, m.log)) for name, c, m in group.choosers}
     charts.show_figure(
-        figures.accuracy_curves(entries, comparison.marks(entries)),
+        levels.envelope_curves(group.fixed, {n: lines[n] for n in gaps}),
         "noise_curves",
-        figures.in_words(entries),
+        _in_words(gaps),
     )
-    st.markdown("By mean certified radius (ACR): " + "; ".join(_beside(selectors)) + ".")
+    st.markdown(_in_words(gaps))
+    st.dataframe([_row(name, g) for name, g in gaps.items()], hide_index=True)
     st.caption(
-        "A chooser must prove its level as well as its class, and gets the smaller of the two "
-        "radii: that is its price. What it may win is that images too faint for much noise stay "
-        "certified, while others are certified far."
-    )
-    st.caption(
-        "Fixed levels here are of one network trained at every level. The best of them is another "
-        "one at each radius and known only afterwards: no single network reaches that curve. "
-        + "; ".join(f"{e.name}: ACR {e.curve.acr:.3f}" for e in entries if not _nan(e.curve.acr))
-        + "."
+        "ACR: mean certified radius, the area under a curve. The envelope takes the best fixed "
+        "level anew at every radius, known only afterwards: no classifier is behind it. The oracle "
+        "takes the best level of each image, which needs its label. " + _of_whom(group)
     )
 
 
-def _beside(selectors: Mapping[str, Checkpoint]) -> list[str]:
-    """Say the ACR of each chooser beside the best fixed level of its own classifiers."""
-    told = []
-    for method, c in selectors.items():
-        logs = fixed_logs(c.card.dataset, _has_experts(method))
-        if not c.card.measured or not logs:
-            continue
-        own = curves.acr(_log(c.name, c.sha256, c.card.measured[0].log))
-        by_level = {level: curves.acr(log) for level, log in logs.items()}
-        best = max(by_level, key=by_level.__getitem__)
-        of = "its experts alone" if _has_experts(method) else "a fixed level"
-        beside = f"the best of {of} {by_level[best]:.3f} (σ {best:g})"
-        told.append(f"**{METHODS[method].label} {own:.3f}**, {beside}")
-    return told
+def _chosen_of(group: Group) -> dict[str, Chosen]:
+    pairs = ((name, chosen(c, m)) for name, c, m in group.choosers)
+    return {name: found for name, found in pairs if found is not None}
 
 
-def _nan(value: float) -> bool:
-    return bool(np.isnan(value))
+def _in_words(gaps: Mapping[str, Gap]) -> str:
+    """Say who comes nearest to the envelope, and how near the best fixed level does."""
+    name, nearest = min(gaps.items(), key=lambda pair: pair[1].gap)
+    level = max(nearest.fixed, key=nearest.fixed.__getitem__)
+    beside = nearest.envelope - nearest.fixed[level]
+    return (
+        f"**{name}** comes nearest: its ACR of {nearest.acr:.3f} is {_below(nearest.gap)} the "
+        f"envelope, {nearest.envelope:.3f}. The best level for all, {level:g}, is "
+        f"{_below(beside)} it."
+    )
 
 
-def _which(measured: Measured) -> str:
-    """Name a further log by what its file adds to certified.csv."""
-    ending = measured.log.removeprefix("certified").removesuffix(".csv").strip("-")
-    return f", {ending}" if ending else ""
+def _below(gap: float) -> str:
+    return f"**{abs(gap):.3f} {'below' if gap > 0 else 'above'}**"
+
+
+def _row(name: str, g: Gap) -> dict[str, str]:
+    best = max(g.fixed, key=g.fixed.__getitem__)
+    return {
+        "who chooses": name,
+        "ACR": f"{g.acr:.3f}",
+        "behind the envelope, ACR": f"{g.gap:+.3f}",
+        "beyond the best fixed level": f"{g.acr - g.fixed[best]:+.3f} (level {best:g})",
+        "oracle": f"{g.oracle:.3f}",
+        **{f"behind at r = {r:g}, points": f"{100 * p:+.1f}" for r, p in g.points.items()},
+    }
+
+
+def _of_whom(group: Group) -> str:
+    if any(c.card.method == "dual" for _, c, _ in group.choosers):
+        return (
+            "Dual RS votes by a classifier tuned from this network to the levels it chooses; the "
+            "fixed levels are of the network before."
+        )
+    return ""
 
 
 def show_scatter(checkpoint: Checkpoint, found: Chosen) -> None:
@@ -167,7 +220,7 @@ def show_scatter(checkpoint: Checkpoint, found: Chosen) -> None:
     rank = chosen_levels.correlation(found)
     gain, low, high = _gain(checkpoint.name, checkpoint.sha256, found)
     follows = (
-        "One level for all: no correlation can be told."
+        "All have one level, so there is no correlation."
         if np.isnan(rank)
         else f"Rank correlation with the best level: **{rank:.2f}**."
     )

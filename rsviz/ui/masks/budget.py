@@ -51,7 +51,7 @@ def _explain_budget(sight: Sight, r: float, shifts: tuple[float, float, float]) 
     """Say what the curves mean, and check the equality on the masks that were drawn."""
     st.markdown(
         "How well could anybody, from the answers alone, tell the canvas from one changed by this "
-        "much? The lower a curve, the better. **Both looks together tell exactly as much as one "
+        "much? The lower a curve, the better. **Both looks together reveal exactly as much as one "
         "look of plain smoothing**, so the certificate is the same."
     )
     mu_1, mu_2, mu = (f"{shift:.3f}" for shift in shifts)
@@ -102,8 +102,8 @@ def show_attacker(
     show_pictures(_maps(sight, pull_HW, sight.classes[label], radius, certified))
     st.info(
         f"The change is {down(255 * radius, 1)} of 255 grey levels in every value. **These maps "
-        "are pictures, not a guarantee**: they show one attacker's view to first order. The "
-        "guarantee needs none of them: inside the certified distance no change anywhere alters the "
+        f"guarantee nothing**: they show one attacker's view to first order. The certificate does "
+        f"not use them: inside the certified distance no change anywhere alters the "
         "answer.",
         icon=":material/visibility:",
     )

@@ -104,7 +104,7 @@ def _of_test(dataset: str, size: int) -> Chosen:
             key="canvas",
             bind="query-params",
             help="The picture, its place and its background follow from this number. The first "
-            "shown is one where a mask helps much; others gain less, and some nothing.",
+            "shown is one where a mask helps much; others gain less, some nothing.",
         )
     )
     if base == shape_attributes.BASE:

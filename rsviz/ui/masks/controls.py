@@ -43,7 +43,7 @@ def pick_network() -> Checkpoint:
     if not found:
         raise UserError(
             f"There is no network with a mask in {catalog.root()}; 'python -m rsviz recipes "
-            "run --only adaptive' makes those there are recipes for."
+            "run --only adaptive' trains the ones that have recipes."
         )
     checkpoint = run_controls.pick_network(
         sorted(found.values(), key=lambda c: (c.card.dataset != "shapes-k48", c.name)),
@@ -67,7 +67,7 @@ def pick_settings(checkpoint: Checkpoint) -> tuple[float, float, dict[str, int],
         trained_sigma(checkpoint),
         label="Noise budget, sigma",
         about="The noise plain smoothing would add for the same certificate. The networks were "
-        f"trained at {checkpoint.card.sigma:g}; at another level they see what they never saw.",
+        f"trained at {checkpoint.card.sigma:g}; another level is new to them.",
     )
     f = st.slider(
         "Budget of the first look, f",

@@ -24,7 +24,7 @@ def titles() -> dict[str, str]:
 
 
 def start(x_CHW: Tensor, entrants: Sequence[mask_rivals.Entrant], key: object, device: str) -> Job:
-    """Queue a race for this tab in place of the one that runs, unless that is the very race."""
+    """Queue a race for this tab, unless it runs already; it replaces the one that runs now."""
     return sessions.desk("masks").start_once(
         Job(key, device, lambda cancel: mask_rivals.race(x_CHW, entrants, device, cancel))
     )
@@ -108,7 +108,7 @@ def show_history() -> None:
         [_history_row(mask_rivals.by_method(job.readings)) for job in ended], hide_index=True
     )
     st.caption(
-        "A new seed is added, never put in place of an old result: the best of several tries is "
+        "A new seed is added, it never replaces an old result: the best of several tries is "
         "wrong more often than alpha."
     )
 

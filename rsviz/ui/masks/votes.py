@@ -101,7 +101,7 @@ def show_one_vote(sight: Sight) -> None:
     st.markdown(
         f"This vote: **{vote}**. Noise of the first look {first:.2f}, of the second {level:.2f}. "
         f"Of both combined, **{left_over:.2f}** is left on the object; plain smoothing leaves "
-        f"{sight.spec.noise:.2f} everywhere. (To the eye the last two pictures look much alike.)"
+        f"{sight.spec.noise:.2f} everywhere. (The last two pictures look much alike.)"
     )
 
 
@@ -160,7 +160,7 @@ def show_many(sight: Sight, nets: Mapping[str, nn.Module], sizes: Sequence[int])
             ]
         )
         st.caption(
-            "The mean is shown to you only. A vote may use nothing but its own first look: a mask "
+            "The mean is shown to you only. A vote may use only its own first look: a mask "
             "averaged over votes would know more of the image than the certificate allows."
         )
     with right:

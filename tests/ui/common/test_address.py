@@ -40,7 +40,7 @@ def test_what_a_control_answers_comes_back_from_a_link(answer):
 
 def test_every_question_of_a_link_has_a_control():
     assert set(OFFERED) == set(QUERY) - {"image", "checkpoint"}
-    assert set(address.SHARED) == set(QUERY)
+    assert set(QUERY) <= set(address.SHARED)
 
 
 @settings(derandomize=True, deadline=None)

@@ -108,3 +108,34 @@ def test_a_long_job_keeps_few_readings_the_newest_last():
     assert len(job.readings) <= READINGS_MAX
     assert job.latest.certificate.ended == "complete"
     assert job.state == "done"
+
+
+def test_a_lost_connection_pauses_a_run_and_coming_back_begins_it_again():
+    tab = Session()
+    first = tab.start(Job("a", "test-device", endless))
+    wait(lambda: first.state == "running")
+    tab.pause()
+    wait(lambda: first.state == "cancelled")
+    tab.resume()
+    assert tab.job is not first and tab.job.key == "a" and tab.history == [tab.job]
+    wait(lambda: tab.job.state == "running")
+    tab.stop()
+    tab.resume()  # what its owner stopped stays so
+    wait(lambda: tab.job.state == "cancelled")
+    assert tab.history == [tab.job]
+
+
+def test_what_has_ended_is_not_begun_again():
+    tab = Session()
+    job = tab.start(Job("a", "test-device", short))
+    wait(lambda: not job.active)
+    tab.pause()
+    tab.resume()
+    assert tab.job is job and tab.history == [job]
+
+
+def test_a_tab_that_is_gone_for_good_leaves_nothing_running():
+    tab = Session()
+    job = tab.start(Job("a", "test-device", endless))
+    del tab
+    wait(lambda: not job.active)
