@@ -1,6 +1,7 @@
 """The rules of the house, read from the source: what may import what, and what needs no torch."""
 
 import ast
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -186,3 +187,17 @@ def test_nothing_is_unpickled():
         for line in text.splitlines():
             if "torch.load(" in line:
                 assert "weights_only=True" in line, file.name
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["curves", "checkpoints/shapes-gaussian-0.5/certified.csv", "--two-sided"],
+        ["reread", "CERTIFICATE", "--two-sided"],
+    ],
+)
+def test_what_only_reads_votes_again_needs_no_torch(words, tmp_path):
+    example = json.loads((ROOT / "checkpoints/shapes-gaussian-0.5/examples.json").read_text())[0]
+    (tmp_path / "c.json").write_text(json.dumps(example["certificate"]))
+    words = [str(tmp_path / "c.json") if word == "CERTIFICATE" else word for word in words]
+    assert no_torch(f"from rsviz.cli import main\nassert not main.main({words!r})")

@@ -18,9 +18,9 @@ from rsviz.cli.common import (
     names_image,
     numbers,
     run_settings,
-    say,
     usable,
 )
+from rsviz.cli.printed import say
 from rsviz.core.errors import UserError
 from rsviz.core.radius import down
 from rsviz.core.spec import Norm

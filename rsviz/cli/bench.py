@@ -4,7 +4,11 @@ import argparse
 import json
 from typing import Any
 
-from rsviz.cli.common import add_device, device_of, say
+from rsviz.cli.common import (
+    add_device,
+    device_of,
+)
+from rsviz.cli.printed import say
 from rsviz.core.errors import UserError
 from rsviz.evaluation.bench import NETWORKS, bench
 

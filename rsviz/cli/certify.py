@@ -8,14 +8,13 @@ from rsviz.cli.common import (
     add_device,
     add_settings,
     add_stopping,
-    add_two_sided,
     device_of,
     engine_of,
     load_image,
-    print_certificate,
     run_settings,
     usable,
 )
+from rsviz.cli.printed import add_two_sided, print_certificate
 from rsviz.core.errors import UserError
 from rsviz.core.reading import two_sided
 from rsviz.core.spec import Bound

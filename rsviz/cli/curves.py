@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rsviz.cli.common import add_two_sided, print_curve, say
+from rsviz.cli.printed import add_two_sided, print_curve, say
 from rsviz.core.errors import UserError
 from rsviz.core.files import shown
 from rsviz.core.settings import parse

@@ -2,7 +2,7 @@
 
 import argparse
 
-from rsviz.cli.common import say
+from rsviz.cli.printed import say
 from rsviz.data.datasets import download_cifar10
 
 

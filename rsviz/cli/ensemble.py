@@ -8,11 +8,10 @@ from rsviz.cli.common import (
     add_images,
     command_line,
     device_of,
-    print_curve,
-    say,
     usable,
     which_images,
 )
+from rsviz.cli.printed import print_curve, say
 from rsviz.evaluation import measure
 from rsviz.evaluation.evaluate import spec_for
 from rsviz.training import ensemble

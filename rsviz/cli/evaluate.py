@@ -13,12 +13,11 @@ from rsviz.cli.common import (
     device_of,
     engine_of,
     length,
-    print_curve,
     run_settings,
-    say,
     usable,
     which_images,
 )
+from rsviz.cli.printed import print_curve, say
 from rsviz.core.errors import UserError
 from rsviz.core.spec import Bound
 from rsviz.evaluation.comparison import far_from_trained

@@ -3,7 +3,10 @@
 import argparse
 
 from rsviz.certification.certify import certify
-from rsviz.cli.common import say, usable
+from rsviz.cli.common import (
+    usable,
+)
+from rsviz.cli.printed import say
 from rsviz.evaluation import measure
 
 

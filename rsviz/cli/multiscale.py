@@ -3,7 +3,13 @@
 import argparse
 from pathlib import Path
 
-from rsviz.cli.common import add_device, command_line, device_of, say, usable
+from rsviz.cli.common import (
+    add_device,
+    command_line,
+    device_of,
+    usable,
+)
+from rsviz.cli.printed import say
 from rsviz.training.multiscale import LevelsSpec, fit
 
 

@@ -2,7 +2,11 @@
 
 import argparse
 
-from rsviz.cli.common import command_line, say, usable
+from rsviz.cli.common import (
+    command_line,
+    usable,
+)
+from rsviz.cli.printed import say
 from rsviz.core.errors import UserError
 from rsviz.training.quantize import IMAGES, measure_beside, quantize
 

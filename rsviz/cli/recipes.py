@@ -4,7 +4,11 @@ import argparse
 import math
 
 from rsviz.checkpoints import catalog
-from rsviz.cli.common import add_device, device_of, say
+from rsviz.cli.common import (
+    add_device,
+    device_of,
+)
+from rsviz.cli.printed import say
 from rsviz.core.errors import UserError
 from rsviz.core.spec import RunSpec
 from rsviz.training.recipes import RECIPES

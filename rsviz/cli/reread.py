@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from rsviz.checkpoints import catalog
-from rsviz.cli.common import add_two_sided, print_certificate, read_certificate
+from rsviz.cli.printed import add_two_sided, print_certificate, read_certificate
 from rsviz.core import reading
 from rsviz.core.spec import Bound
 from rsviz.data.catalog import CLASSES

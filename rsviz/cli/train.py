@@ -3,7 +3,14 @@
 import argparse
 from pathlib import Path
 
-from rsviz.cli.common import DATASET, add_device, command_line, dataset_named, device_of, say
+from rsviz.cli.common import (
+    DATASET,
+    add_device,
+    command_line,
+    dataset_named,
+    device_of,
+)
+from rsviz.cli.printed import say
 from rsviz.core.errors import UserError
 from rsviz.core.settings import parse
 from rsviz.methods.registry import METHODS

@@ -5,7 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from rsviz.checkpoints import weights
-from rsviz.cli.common import add_device, command_line, device_of, numbers, say, usable
+from rsviz.cli.common import (
+    add_device,
+    command_line,
+    device_of,
+    numbers,
+    usable,
+)
+from rsviz.cli.printed import say
 from rsviz.core.errors import UserError
 from rsviz.data import datasets
 from rsviz.evaluation import attack_tables

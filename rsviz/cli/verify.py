@@ -8,7 +8,8 @@ from pathlib import Path
 
 from rsviz.certification import verify as checking
 from rsviz.checkpoints import catalog
-from rsviz.cli.common import add_device, crop_of, device_of, load_image, read_certificate, usable
+from rsviz.cli.common import add_device, crop_of, device_of, load_image, usable
+from rsviz.cli.printed import read_certificate
 from rsviz.core.errors import UserError
 from rsviz.core.spec import N_MAX
 from rsviz.data.catalog import INPUT_SIZE

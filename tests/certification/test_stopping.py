@@ -1,6 +1,7 @@
 """Runs that end before n by a rule: the certificate, its check, and the command."""
 
 import json
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -225,3 +226,30 @@ def test_a_radius_may_be_written_as_a_fraction(capsys):
     with pytest.raises(SystemExit):
         main(["certify", "x", "--checkpoint", "net", "--until-radius", "4/zero"])
     assert "write .5 or 4/255" in capsys.readouterr().err
+
+
+def test_a_question_cancelled_and_asked_again_ends_at_the_same_vote(half_space):
+    """The votes before a cancel are the first ones of the whole run, whatever else is certified."""
+    net, x_CHW, _ = half_space
+    spec = RunSpec("i", "net", SIGMA, n0=20, n=5_000, seed=3, until_radius=0.24)
+    cancel, cut = threading.Event(), []
+    for progress in certify.watch(x_CHW, {"classifier": net}, spec, cancel=cancel):
+        cut.append(progress.certificate)
+        if sum(progress.certificate.counts) >= 200:
+            cancel.set()
+    whole = [p.certificate for p in certify.watch(x_CHW, {"classifier": net}, spec)]
+    assert (cut[-1].ended, cut[-1].detail["answer"]) == ("stopped", "undecided")
+    assert PARTIAL in cut[-1].flags and cut[-1].radius == 0
+    assert cut[-1].counts in [c.counts for c in whole]
+    assert whole[-1].ended == "settled" and sum(whole[-1].counts) > sum(cut[-1].counts) == 200
+
+    def request(key, until):
+        own = replace(spec, until_radius=until)
+        start = lambda: METHODS["gaussian"].certify(x_CHW, {"classifier": net}, own)  # noqa: E731
+        return driver.Request(key, x_CHW, images.image_id(x_CHW), own.seed, start)
+
+    for chunks in (1, 4):
+        asked = [request(0, 0.05), request(1, 0.24), request(2, None)]
+        ended = {t.request.key: t for t in driver.drive(asked, chunks=chunks) if t.finished}
+        assert ended[1].certificate.counts == whole[-1].counts
+        assert sum(ended[0].certificate.counts) < sum(ended[2].certificate.counts) == spec.n

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 from scipy.special import ndtr, ndtri
 
@@ -320,3 +322,44 @@ def test_looks_at_hundreds_rise_to_n(n):
     look_L = bounds.looks(n)
     assert look_L[-1] == n and np.all(np.diff(look_L) > 0)
     assert np.all(look_L[:-1] % 100 == 0) and np.all(np.diff(look_L) <= 100 + look_L[:-1] / 50)
+
+
+COUNTS = st.integers(1, 600).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+ALPHAS = st.floats(1e-6, 0.4)
+FIXED = {"clopper-pearson": bounds.clopper_pearson_lower, "anytime": bounds.anytime_lower}
+
+
+@pytest.mark.parametrize("name", FIXED)
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(COUNTS, ALPHAS, ALPHAS)
+def test_a_bound_rises_with_the_count_and_with_alpha_and_stays_below_the_share(name, kn, a, b):
+    lower, (k, n) = FIXED[name], kn
+    strict, loose = min(a, b), max(a, b)
+    assert 0 <= lower(k, n, strict) <= lower(k, n, loose) <= 1
+    assert lower(k, n, a) <= lower(min(k + 1, n), n, a)
+    assert lower(k, n + 1, a) <= lower(k, n, a) <= lower(k + 1, n + 1, a), "one vote more"
+    if name == "anytime" or loose < 0.2:
+        assert lower(k, n, strict) <= k / n
+    assert bounds.anytime_lower(k, n, a) <= bounds.clopper_pearson_lower(k, n, a) + 1e-12
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(COUNTS, ALPHAS, st.sampled_from([b for b in Bound if b is not Bound.LOOKS]))
+def test_upper_is_the_mirror_of_lower_and_never_below_it(kn, alpha, bound):
+    k, n = kn
+    votes = Votes("bound", (k, n - k), n, "complete")
+    low, high = (f(votes, k, alpha, bound) for f in (bounds.lower, bounds.upper))
+    assert high == 1 - bounds.lower(votes, n - k, alpha, bound)
+    assert low <= high or alpha > 0.25
+
+
+@settings(derandomize=True, deadline=None, max_examples=15)
+@given(COUNTS, st.integers(0, 5), st.sampled_from([0.05, 0.001]))
+def test_the_bound_at_looks_rises_with_the_count_and_mirrors(kn, more, alpha):
+    k, t = kn
+    n = t + 100 * more
+    assert bounds.look_lower(k, t, n, alpha) <= bounds.look_lower(min(k + 1, t), t, n, alpha)
+    votes = Votes("bound", (k, t - k), n, "complete" if t == n else "stopped")
+    mirrored = 1 - bounds.lower(votes, t - k, alpha, Bound.LOOKS)
+    assert bounds.upper(votes, k, alpha, Bound.LOOKS) == mirrored
+    assert bounds.look_lower(k, t, n, alpha) <= bounds.clopper_pearson_lower(k, t, alpha) + 1e-9

@@ -1,3 +1,4 @@
+import csv
 import json
 import math
 from collections import Counter
@@ -181,19 +182,16 @@ def test_images_of_a_question_settle_early_and_the_log_says_so(nets, data, tmp_p
     lines = out.read_text().splitlines()
     head = json.loads(lines[0].removeprefix("# "))
     assert (head["spec"]["until_radius"], head["spec"]["bound"]) == (0.1, "anytime")
-    assert lines[1].endswith(",seconds,answer,check")
     totals, found = {}, Counter()
-    for line in lines[2:]:
-        index, _, predicted, radius, _, _, counts, n, _, answer, _ = line.split(",")
-        x_CHW, spec = data.image(int(index)), ASK.run(data, int(index))
-        *_, alone = certify.watch(x_CHW, nets, spec)
+    for row in csv.DictReader(lines[1:]):
+        index, answer = int(row["index"]), row["answer"]
+        *_, alone = certify.watch(data.image(index), nets, ASK.run(data, index))
         c = alone.certificate
-        assert (list(map(int, counts.split())), answer) == (list(c.counts), c.detail["answer"])
-        assert (float(radius), int(predicted) >= 0) == (
-            (0.1, True) if answer == "yes" else (0, False)
-        )
-        assert n == "2000"
-        totals[int(index)] = sum(c.counts)
+        assert (row["counts"], answer) == (" ".join(map(str, c.counts)), c.detail["answer"])
+        certified = (float(row["radius"]), int(row["predicted"]) >= 0)
+        assert certified == ((0.1, True) if answer == "yes" else (0, False))
+        assert row["n"] == "2000"
+        totals[index] = sum(c.counts)
         found[answer] += 1
     assert len(totals) == 8 and min(totals.values()) < 500 < 2_000
     told = read_answers(out)
@@ -213,8 +211,8 @@ def test_a_killed_question_resumes_and_is_no_other_run(nets, data, tmp_path):
     run(ASK, nets, data, cut)
 
     def kept(file):
-        lines = [line.split(",") for line in file.read_text().splitlines()[1:]]
-        return [cells[:8] + cells[9:-1] for cells in lines]  # but for the seconds and its check
+        rows = csv.DictReader(file.read_text().splitlines()[1:])
+        return [{k: v for k, v in row.items() if k not in ("seconds", "check")} for row in rows]
 
     assert kept(cut) == kept(whole)
     for other in (replace(ASK, until_radius=0.2), replace(ASK, until_radius=None)):

@@ -338,3 +338,18 @@ def test_a_link_shows_what_it_names_and_nothing_else():
 def test_the_camera_saves_curves_as_svg(open_page):
     plot = open_page("compare").get("plotly_chart")[0]
     assert json.loads(plot.proto.config)["toImageButtonOptions"]["format"] == "svg"
+
+
+def test_the_two_class_form_stands_beside_the_fields_and_is_marked():
+    at = opened()
+    before = curves_of(at)
+    at.toggle(key="two_class").set_value(True).run()
+    assert not at.exception and not at.error
+    added = [name for name in curves_of(at) if name not in before]
+    assert len(added) == 2, "of both logs; a paper has no votes"
+    assert all(", two-class" in name and "≠ form" in name for name in added)
+    assert any("another protocol" in c.value for c in at.caption)
+    table = at.dataframe[0].value
+    forms = dict(zip(table["curve"], table["form"], strict=True))
+    assert len(forms) == 5 and forms[f"{NET}, two-class"] == "two-class"
+    assert {form for name, form in forms.items() if "two-class" not in name} == {"one-sided"}
