@@ -87,7 +87,8 @@ def read(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
 
     Its ``ended`` is ``complete`` exactly where they are all that the run would have asked for.
     """
-    return replace(METHODS[spec.method].read(votes, spec), settings=dict(spec.settings))
+    own = _levels(spec.method).needed(votes, spec)
+    return replace(METHODS[spec.method].read(own, spec), settings=dict(spec.settings))
 
 
 def fixed_levels(votes: Mapping[str, Votes], spec: RunSpec) -> dict[float, Certificate]:
