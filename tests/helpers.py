@@ -27,6 +27,7 @@ LEVEL_PARTS = {
         "classifier": COMPACT,
     },
 }
+LEVEL_PARTS["multiscale"] = {"classifier": COMPACT}
 LEVEL_PARTS["routing"] = {"estimator": LEVEL_PARTS["dual"]["estimator"]}
 LEVEL, ANSWER = 1, ALWAYS  # the index of the level every vote is for, and the class
 
@@ -122,7 +123,7 @@ def make_selectors(root, methods=("dual", "variational")):
             _sure(nets["classifier"][1].fc, ANSWER)
         if "estimator" in nets:
             _sure(nets["estimator"][1].fc, LEVEL)
-        else:
+        elif "selector" in nets:
             head = nets["selector"].head[-1]
             nn.init.zeros_(head.weight)
             nn.init.constant_(head.bias, 0.3)  # every draw is the same level

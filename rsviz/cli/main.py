@@ -38,6 +38,7 @@ COMMANDS = {
     "ensemble": "weigh several networks into one, and measure every weighting in one pass",
     "quantize": "make int8 network files of a checkpoint, and measure them",
     "multiscale": "make a cascade of noise levels from trained networks",
+    "quantile": "choose the quantile of a routed Dual RS on training images",
     "evaluate": "certify many images into a log; killed, the same command resumes",
     "curves": "certified accuracy against radius, from logs",
     "claims": "judge what papers claim by the logs here",

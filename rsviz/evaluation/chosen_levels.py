@@ -1,7 +1,7 @@
 """What choosing a level gains over fixed ones and what it costs, from logs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +90,8 @@ class Gap:
 
     ``acr`` is its own, ``envelope`` the area under the best fixed level's accuracy at each radius,
     ``oracle`` the mean over images of the best level of each, which needs the label; ``fixed`` is
-    the ACR of each level. ``points`` are envelope less own accuracy at some radii.
+    the ACR of each level. ``points`` are envelope less own accuracy at some radii. ``at_chosen`` is
+    the ACR that the levels it chose would have, had each been fixed for its image.
     """
 
     acr: float
@@ -98,6 +99,17 @@ class Gap:
     oracle: float
     fixed: Mapping[float, float]
     points: Mapping[float, float]
+    at_chosen: float
+
+    @property
+    def lost_to_choice(self) -> float:
+        """What the oracle's levels would prove beyond those chosen."""
+        return self.oracle - self.at_chosen
+
+    @property
+    def lost_to_proof(self) -> float:
+        """What the levels chosen would prove, had nobody to prove that they stay chosen."""
+        return self.at_chosen - self.acr
 
     @property
     def gap(self) -> float:
@@ -129,6 +141,7 @@ def gap(chosen: Chosen) -> Gap:
             r: float(accuracy_L(chosen.gain_NL, r).max() - accuracy_L(chosen.gain_N, r))
             for r in RADII
         },
+        float(at_levels(chosen, chosen.level_N).mean()),
     )
 
 
@@ -205,6 +218,7 @@ def of_log(file: Path, share: float) -> Cost:
     """
     head, rows = own_rows(file)
     levels, run = METHODS[head.method].levels, stored_votes.run_of(head)
+    run = replace(run, settings=tuple((k, v) for k, v in run.settings if k != "ask"))
     if levels is None:
         raise UserError(f"{file.name} is of a method that does not choose levels by votes.")
     votes_N2 = []

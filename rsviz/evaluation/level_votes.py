@@ -1,8 +1,8 @@
 """Votes of every level from stored logs, and the cascade read from them at any thresholds.
 
 The votes that Multiscale asks for at a level are those of plain smoothing there, noise for noise,
-so logs of fixed levels hold them as well as a log of Multiscale that asked every level. Nothing is
-counted here.
+so logs of fixed levels hold them as well as a log of Multiscale that asked every level; so it is
+with Dual RS by the sweep, whose experts are networks of their own. Nothing is counted here.
 
 Shape suffixes: N images, K classes.
 """
@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
 from rsviz.core.files import check_out_file, shown, write_whole
+from rsviz.core.settings import options_of
 from rsviz.core.spec import Certificate, RunSpec, Votes
-from rsviz.evaluation import row_checks
+from rsviz.evaluation import row_checks, stored_votes
 from rsviz.evaluation.evaluate import EvaluationSpec, head_of, row
 from rsviz.evaluation.logs import LogHead, LogRow, own_rows
-from rsviz.methods import multiscale
+from rsviz.methods import dual, multiscale
 from rsviz.methods.registry import METHODS
 
 SAME = ("dataset", "split", "n0", "n", "seed", "every", "first", "path")
@@ -77,6 +78,8 @@ def of_fixed(files: Sequence[Path]) -> LevelVotes:
     UserError
         They are not of the same images, votes and noise, or two are of one level.
     """
+    if not files:
+        raise UserError("There must be a log of plain smoothing for each level.")
     read = [own_rows(file) for file in files]
     heads = [head for head, _ in read]
     first = heads[0]
@@ -157,38 +160,90 @@ def certificates(
 def assemble(
     checkpoint: Checkpoint, spec: EvaluationSpec, files: Sequence[Path], out: Path, command: str
 ) -> None:
-    """Write the log of Multiscale that evaluating it would write, from logs of its fixed levels.
+    """Write the log that evaluating a checkpoint would write, from logs of its fixed levels.
 
-    Votes and arithmetic are those of the given logs.
+    The votes are theirs, and so is the arithmetic the new log names. Votes for the level, where a
+    method has them, come from a log of the checkpoint itself, made by any rule.
 
     Raises
     ------
     UserError
-        A log is of another network, level, image or noise, or there is one already.
+        The run would not ask every level; a log is of another network, level, image or noise, or
+        missing; or there is one already.
     """
-    votes = of_fixed(files)
-    sha256 = {head.sigma: head.checkpoint_sha256 for head, _ in map(own_rows, files)}
-    parts = checkpoint.card.parts
-    how = multiscale.Options(**dict(spec.settings))  # type: ignore[arg-type]
-    if votes.level_L != how.s_L[::-1]:
-        raise UserError(f"{checkpoint.name} needs one log for each of its levels, {how.levels}.")
-    for level in votes.level_L:
-        part = parts.get(f"classifier-{level:g}", parts.get("classifier", {}))
-        if part.get("sha256") != sha256[level]:
-            raise UserError(f"The log of level {level:g} is of another network.")
+    mine = [f for f in files if own_rows(f)[0].checkpoint_sha256 == checkpoint.sha256]
+    fixed = [f for f in files if f not in mine]
+    votes, run = of_fixed(fixed), stored_votes.run_of(spec)
+    _check_networks(checkpoint, votes, run, fixed)
     asked = {key: value for key, value in vars(spec).items() if key in SAME}
     if unlike := [key for key, value in asked.items() if getattr(votes.head, key) != value]:
         raise UserError(f"The logs are of another {', '.join(unlike)} than asked for.")
     check_out_file(out)
     if out.exists():
         raise UserError(f"{shown(out)} is there already; choose another --out.")
+    chosen_N = _votes_for_level(checkpoint, run, mine, votes)
     place = {key: getattr(votes.head, key) for key in ("device", "dtype", "path", "torch")}
-    logged = METHODS[spec.method].logged
-    read = certificates(votes, dict(spec.settings), spec.alpha)  # type: ignore[arg-type]
-    known = zip(*(v.tolist() for v in (votes.index_N, votes.label_N, votes.seconds_N)), strict=True)
-    rows = [
-        row(index, label, c, seconds, logged)
-        for (index, label, seconds), c in zip(known, read, strict=True)
-    ]
+    method, lines = METHODS[spec.method], []
+    for i, (chosen, found) in enumerate(zip(chosen_N, votes.votes_N, strict=True)):
+        c = stored_votes.read({**chosen, **found}, run)
+        if c.ended != "complete":
+            raise UserError(f"{checkpoint.name} would ask for more votes than these logs hold.")
+        index, label, seconds = (
+            v[i].item() for v in (votes.index_N, votes.label_N, votes.seconds_N)
+        )
+        lines.append(row(index, label, c, seconds, method.logged))
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(out, row_checks.with_checks(head_of(spec, place, command), rows))
+    write_whole(out, row_checks.with_checks(head_of(spec, place, command), lines))
+
+
+def _check_networks(
+    checkpoint: Checkpoint, votes: LevelVotes, run: RunSpec, files: Sequence[Path]
+) -> None:
+    """Refuse logs that are not of the checkpoint's own networks at its own levels."""
+    levels = METHODS[run.method].levels
+    settings = dict(run.settings)
+    whole = levels is not None and not levels.choosing
+    if levels is None or not (
+        whole or (settings.get("rule"), settings.get("ask")) == ("sweep", "every")
+    ):
+        raise UserError(
+            "Only Multiscale, and Dual RS with --set rule=sweep --set ask=every, are read from "
+            "logs of fixed levels."
+        )
+    if votes.level_L != levels.levels(run):
+        named = ",".join(f"{s:g}" for s in levels.levels(run))
+        raise UserError(f"{checkpoint.name} needs one log for each of its levels, {named}.")
+    sha256 = {head.sigma: head.checkpoint_sha256 for head, _ in map(own_rows, files)}
+    parts = checkpoint.card.parts
+    for level in votes.level_L:
+        part = parts.get(f"classifier-{level:g}", parts.get("classifier", {}))
+        if part.get("sha256") != sha256[level]:
+            raise UserError(f"The log of level {level:g} is of another network.")
+
+
+def _votes_for_level(
+    checkpoint: Checkpoint, run: RunSpec, own: Sequence[Path], votes: LevelVotes
+) -> list[dict[str, Votes]]:
+    """Return each image's votes for the level, from the log of the checkpoint itself."""
+    levels = METHODS[run.method].levels
+    if levels is None or not levels.choosing:
+        return [{} for _ in votes.votes_N]
+    if len(own) != 1:
+        raise UserError(
+            f"{checkpoint.name} needs one log of its own, with the votes for the level."
+        )
+    head, rows = own_rows(own[0])
+    stated, asked = (options_of(dual.Options, r) for r in (stored_votes.run_of(head), run))
+    if (stated.level_L, stated.noise) != (asked.level_L, asked.noise):
+        raise UserError(
+            f"{shown(own[0])} is of other levels, or of another noise on the estimator."
+        )
+    if unlike := [key for key in SAME if getattr(head, key) != getattr(votes.head, key)]:
+        raise UserError(f"{shown(own[0])} and the other logs differ in {', '.join(unlike)}.")
+    by_index = {r.index: stored_votes.of_row(head, r) for r in rows}
+    if set(by_index) != set(votes.index_N.tolist()):
+        raise UserError(f"{shown(own[0])} does not hold the same images as the other logs.")
+    return [
+        {stage: v for stage, v in by_index[i].items() if stage in levels.choosing}
+        for i in votes.index_N.tolist()
+    ]

@@ -9,7 +9,8 @@ from typing import Any
 
 from rsviz.core.errors import UserError
 from rsviz.core.settings import fill
-from rsviz.core.spec import Certificate, RunSpec, Votes
+from rsviz.core.spec import Bound, Certificate, RunSpec, Votes
+from rsviz.evaluation.evaluate import EvaluationSpec
 from rsviz.evaluation.logs import LogHead, LogRow
 from rsviz.methods import gaussian
 from rsviz.methods.base import LevelChoice
@@ -25,7 +26,9 @@ def _levels(method: str) -> LevelChoice:
     return levels
 
 
-def run_of(head: LogHead, settings: Mapping[str, Setting] | None = None) -> RunSpec:
+def run_of(
+    head: LogHead | EvaluationSpec, settings: Mapping[str, Setting] | None = None
+) -> RunSpec:
     """Return the run that a log's head states, with some settings changed."""
     given = dict(head.settings) | dict(settings or {})
     return RunSpec(
@@ -37,7 +40,7 @@ def run_of(head: LogHead, settings: Mapping[str, Setting] | None = None) -> RunS
         n0=head.n0,
         n=head.n,
         alpha=head.alpha,
-        bound=head.bound,
+        bound=Bound(head.bound),
         seed=head.seed,
         settings=tuple(sorted(given.items())),
     )
@@ -87,7 +90,8 @@ def read(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
 
     Its ``ended`` is ``complete`` exactly where they are all that the run would have asked for.
     """
-    return replace(METHODS[spec.method].read(votes, spec), settings=dict(spec.settings))
+    own = _levels(spec.method).needed(votes, spec)
+    return replace(METHODS[spec.method].read(own, spec), settings=dict(spec.settings))
 
 
 def fixed_levels(votes: Mapping[str, Votes], spec: RunSpec) -> dict[float, Certificate]:

@@ -26,6 +26,7 @@ from rsviz.figures.style import (
     SKY,
     WRONG,
     empty_figure,
+    ink,
     rgba,
     share_axis,
 )
@@ -126,7 +127,7 @@ class Row:
 def race(rows: Sequence[Row], live: bool = False) -> go.Figure:
     """Draw what every way to a level proves of one image: a bar a row, choosers above fixed levels.
 
-    The best fixed level, known only afterwards, is a dashed line through all rows.
+    The best fixed level, known only afterwards, is a dashed line through the choosers' rows.
     """
     figure = empty_figure(64 + 30 * (len(rows) + 1))
     at = _places(rows)
@@ -143,23 +144,34 @@ def race(rows: Sequence[Row], live: bool = False) -> go.Figure:
                 width=0.68,
                 name=kind,
                 marker={
-                    "color": rgba(colour, 1 if chooses else 0.45),
+                    "color": rgba(colour, 1 if chooses else 0.25),
+                    "line": {"color": colour, "width": 1.5},
                     "pattern": {"shape": HATCHING[colour]},
                 },
                 text=[_said(r) for r in drawn],
-                textposition="outside",
+                textposition=["inside" if _fits(r, top) else "outside" for r in drawn],
+                insidetextanchor="end",
+                insidetextfont={"color": ink(colour)} if chooses else {},
                 cliponaxis=False,
                 customdata=[r.name for r in drawn],
                 hovertemplate="%{customdata}: %{text}<extra></extra>",
             )
-    best = [r for r in rows if r.kind == "best afterwards"]
-    for r in best:
-        figure.add_vline(x=r.radius, line={"color": GREEN, "dash": "dash", "width": 2})
+    choosers = sum(r.chooses for r in rows)
+    for r in rows:
+        if r.kind == "best afterwards" and choosers:
+            figure.add_shape(
+                type="line",
+                x0=r.radius,
+                x1=r.radius,
+                y0=-0.5,
+                y1=at[r.name],
+                line={"color": GREEN, "dash": "dash", "width": 2},
+                layer="below",
+            )
     figure.update_layout(barmode="overlay", showlegend=False, uirevision="race")
     figure.update_xaxes(
         title="L2 radius proved" + (", so far" if live else ""),
-        range=[0, 1.42 * top or 1],
-        rangemode="tozero",
+        range=[0, 1.2 * top or 1],
     )
     figure.update_yaxes(
         tickvals=list(at.values()),
@@ -173,6 +185,11 @@ def race(rows: Sequence[Row], live: bool = False) -> go.Figure:
 def _places(rows: Sequence[Row]) -> dict[str, float]:
     """Return where each row lies: fixed levels stand a little apart, below the choosers."""
     return {r.name: i + (0 if r.chooses else 0.5) for i, r in enumerate(rows)}
+
+
+def _fits(r: Row, top: float) -> bool:
+    """Whether what is said of a row can be read within its bar."""
+    return r.chooses and (r.radius or 0.0) > 0.5 * top
 
 
 def _said(r: Row) -> str:
@@ -200,12 +217,15 @@ def race_in_words(rows: Sequence[Row]) -> str:
 class Step:
     """What one level of a cascade says: shares of the votes for the class and for its rival.
 
+    ``first`` is the class's share of the first votes, which say what the level does.
+
     ``state`` says what the level does at the picture; ``distance`` is how far that holds (None:
     not asked, or not known yet), ``proves`` whether it is the smallest, the radius.
     """
 
     level: float
     threshold: float
+    first: float
     share: float
     rival_share: float
     state: str
@@ -232,6 +252,19 @@ def cascade_votes(steps: Sequence[Step], cls: str) -> go.Figure:
             cliponaxis=False,
             hovertemplate=f"{name}: %{{text}}<extra></extra>",
         )
+    figure.add_scatter(
+        x=[100 * s.first for s in steps],
+        y=[i - 0.19 for i in range(len(steps))],
+        mode="markers",
+        marker={
+            "symbol": "diamond",
+            "size": 11,
+            "color": "white",
+            "line": {"width": 2, "color": "black"},
+        },
+        name=f"{cls}, first votes",
+        hovertemplate="%{x:.0f} % of the first votes<extra></extra>",
+    )
     line_x: list[float | None] = []
     line_y: list[float | None] = []
     for i, step in enumerate(steps):
@@ -352,6 +385,51 @@ def envelope_curves(
     figure.update_yaxes(title="certified accuracy", tickformat=".0%", range=[0, 1.0])
     figure.update_layout(hovermode="x unified")
     return figure
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Mean radii: what a chooser proves, what the proof of its level costs, and what its choice."""
+
+    acr: float
+    proof: float
+    choice: float
+
+
+def losses(lost: Mapping[str, Lost]) -> go.Figure:
+    """Draw where the oracle's radius goes: what each chooser proves, and how the rest is lost.
+
+    A part below zero, as where a chooser's own classifier is better than the fixed ones, is left
+    out of its bar.
+    """
+    figure = empty_figure(110 + 34 * len(lost))
+    for name, colour, hatching, amounts in (
+        ("proved (ACR)", BLUE, "", [g.acr for g in lost.values()]),
+        ("lost in proving that the level holds", ORANGE, "/", [g.proof for g in lost.values()]),
+        ("lost in choosing the level", GREY, ".", [g.choice for g in lost.values()]),
+    ):
+        figure.add_bar(
+            x=[max(amount, 0.0) for amount in amounts],
+            y=list(lost),
+            orientation="h",
+            name=name,
+            marker={"color": colour, "pattern": {"shape": hatching}},
+            customdata=amounts,
+            hovertemplate=f"%{{y}}, {name}: %{{customdata:.3f}}<extra></extra>",
+        )
+    figure.update_layout(barmode="stack")
+    figure.update_xaxes(title="mean radius; the whole bar is the oracle's")
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    return figure
+
+
+def losses_in_words(lost: Mapping[str, Lost]) -> str:
+    """Describe `losses` for who cannot see it."""
+    told = (
+        f"{name}: {g.acr:.3f} proved, {g.proof:.3f} lost in proving, {g.choice:.3f} in choosing"
+        for name, g in lost.items()
+    )
+    return "Mean radius. " + "; ".join(told) + "."
 
 
 def _accuracy(log: Log, radius_R: Floats) -> Floats:

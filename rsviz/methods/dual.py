@@ -503,6 +503,14 @@ def planned(spec: RunSpec) -> int:
     return chosen + spec.n + spec.n0 + spec.n
 
 
+def needed(votes: Mapping[str, Votes], spec: RunSpec) -> Mapping[str, Votes]:
+    """Return those of some votes that a run would have asked for."""
+    how = options_of(Options, spec)
+    if how.rule == "min" or how.ask == "every":
+        return votes
+    return level_sweep.needed(how.chooser, votes, spec)
+
+
 LEVELS = base.LevelChoice(
     detail_of,
     lambda spec: options_of(Options, spec).level_L,
@@ -511,6 +519,7 @@ LEVELS = base.LevelChoice(
     rereads=("split", "quantile", "ask"),
     choice=choice,
     aim=aim_at_level,
+    needed=needed,
 )
 CONTROLS = (
     base.Control(

@@ -164,6 +164,22 @@ def next_level(how: Choice, votes: Mapping[str, Votes], spec: RunSpec) -> float 
     return how.level_L[min(inside, key=lambda k: abs(k - found.chosen))]
 
 
+def needed(how: Choice, votes: Mapping[str, Votes], spec: RunSpec) -> dict[str, Votes]:
+    """Return those of some votes that a run would have asked for that asks as `next_level` does."""
+    draws = votes.get(how.stage)
+    found = {} if draws is None else {how.stage: draws}
+    if draws is None or draws.ended != "complete":
+        return found
+    if (chosen := select(how, votes, how.index(draws))) is not None:
+        found[chosen.stage] = chosen
+    while (level := next_level(how, found, spec)) is not None:
+        stage = f"bound-{level:g}"
+        if stage not in votes:
+            break
+        found[stage] = votes[stage]
+    return found
+
+
 def alpha_split(c: Certificate) -> dict[str, float]:
     """Return alpha of each event: two sides of the quantile, and the class at every level."""
     sides = {

@@ -557,10 +557,9 @@ def stored(
 
 
 def needed(votes: Mapping[str, Votes], spec: RunSpec) -> dict[str, Votes]:
-    """Return those votes that a run would have asked for that asks for no more than it needs."""
-    sparing = replace(spec, settings=tuple((k, v) for k, v in spec.settings if k != "ask"))
+    """Return those of some votes that a run would have asked for."""
     found: dict[str, Votes] = {}
-    while (wanted := next_ask(found, sparing)) is not None and wanted[0] in votes:
+    while (wanted := next_ask(found, spec)) is not None and wanted[0] in votes:
         found[wanted[0]] = votes[wanted[0]]
     return found
 

@@ -343,6 +343,14 @@ def limit(spec: RunSpec) -> str:
     )
 
 
+def needed(votes: Mapping[str, Votes], spec: RunSpec) -> dict[str, Votes]:
+    """Return those of some votes that a run would have asked for."""
+    if "selector" not in votes or votes["selector"].ended != "complete":
+        return {stage: v for stage, v in votes.items() if stage == "selector"}
+    plan = {"selector", *(stage for stage, _, _ in stages(votes, spec))}
+    return {stage: v for stage, v in votes.items() if stage in plan}
+
+
 LEVELS = base.LevelChoice(
     detail_of,
     lambda spec: settings.options_of(Options, spec).level_L,
@@ -351,6 +359,7 @@ LEVELS = base.LevelChoice(
     rereads=("budget",),
     choice=choice,
     aim=aim_at_level,
+    needed=needed,
     limit=limit,
 )
 CONTROLS = (

@@ -13,14 +13,17 @@ from rsviz.core.spec import Bound
 from rsviz.data import datasets
 from rsviz.evaluation import chosen_levels
 from rsviz.evaluation.logs import Log
-from tests.helpers import ANSWER, LEVEL, make_selectors
+from tests.helpers import ANSWER, make_selectors
 
 rng = np.random.default_rng(5)
 
 
+METHODS = ("dual", "variational", "multiscale")
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return make_selectors(tmp_path_factory.mktemp("selectors"))
+    return make_selectors(tmp_path_factory.mktemp("selectors"), METHODS)
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +37,11 @@ def asked(folder, method, x_CHW, **settings):
     return weights.load_nets(checkpoint), spec
 
 
+def certified(folder, method, x_CHW):
+    *_, last = certify.watch(x_CHW, *asked(folder, method, x_CHW))
+    return last.certificate
+
+
 @pytest.mark.parametrize("method", ["dual", "variational"])
 def test_a_glance_counts_as_a_run_chooses(folder, x_CHW, method):
     nets, spec = asked(folder, method, x_CHW)
@@ -41,9 +49,15 @@ def test_a_glance_counts_as_a_run_chooses(folder, x_CHW, method):
     counts_NL = every_level.glance(how, torch.stack([x_CHW, 1 - x_CHW]), 20)
     assert counts_NL.shape == (2, len(how.level_L))
     assert (counts_NL.sum(1) == 20).all()
-    *_, last = every_level.watch_all(x_CHW, nets, spec)
-    level = last.by_name[every_level.OWN].sigma
+    level = certified(folder, method, x_CHW).sigma
     assert [how.level_L[how.index(c)] for c in counts_NL.tolist()] == [level, level]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_level_at_a_glance_is_the_one_a_run_takes_where_all_votes_agree(folder, x_CHW, method):
+    nets, spec = asked(folder, method, x_CHW)
+    level, mean = every_level.level_at_a_glance(nets, spec, x_CHW, 20)
+    assert level == mean == certified(folder, method, x_CHW).sigma
 
 
 def test_the_median_and_the_mode_are_told_apart(folder, x_CHW):
@@ -54,54 +68,48 @@ def test_the_median_and_the_mode_are_told_apart(folder, x_CHW):
     assert variational.index([4, 3, 3, 0, 0, 0, 0]) == 1
 
 
-@pytest.mark.parametrize("method", ["dual", "variational"])
-def test_every_level_held_fixed_stands_beside_the_choice(folder, x_CHW, method):
-    nets, spec = asked(folder, method, x_CHW)
-    readings = list(every_level.watch_all(x_CHW, nets, spec))
-    how, last = every_level.choice(nets, spec), readings[-1]
-    assert list(last.by_name) == [every_level.OWN, *(f"{s:g}" for s in how.level_L)]
-    own, fixed = last.by_name[every_level.OWN], list(last.by_name.values())[1:]
-    assert own.predicted == ANSWER and own.method == method
-    assert [c.sigma for c in fixed] == list(how.level_L)
-    assert all(c.method == "gaussian" and c.ended == "complete" for c in fixed)
-    # All votes agree, so radii grow with sigma, and the choice can claim no more than its level.
-    radii = [c.radius for c in fixed]
-    assert radii == sorted(radii) and radii[0] > 0
-    assert 0 < own.radius <= last.by_name[f"{own.sigma:g}"].radius
+def test_every_chooser_runs_in_turn_as_it_would_alone(folder, x_CHW):
+    runs = {method: asked(folder, method, x_CHW) for method in METHODS}
+    readings = list(every_level.watch_all(x_CHW, runs))
+    last = readings[-1]
+    assert tuple(last.by_name) == METHODS
+    for method, c in last.by_name.items():
+        assert replace(c, seconds=0) == replace(certified(folder, method, x_CHW), seconds=0)
+        assert (c.predicted, c.method, c.ended) == (ANSWER, method, "complete") and c.radius > 0
     assert all(a.done <= b.done for a, b in pairwise(readings))
     assert last.done == last.planned
+    assert [len(r.by_name) for r in readings] == sorted(len(r.by_name) for r in readings)
 
 
-def test_stopped_everything_ends_as_it_stands(folder, x_CHW):
-    nets, spec = asked(folder, "dual", x_CHW)
+def test_stopped_everything_that_began_ends_as_it_stands(folder, x_CHW):
+    runs = {method: asked(folder, method, x_CHW) for method in METHODS}
     cancel = threading.Event()
-    steps = every_level.watch_all(x_CHW, nets, spec, cancel=cancel)
+    steps = every_level.watch_all(x_CHW, runs, cancel=cancel)
     next(steps)
     cancel.set()
     *_, last = steps
-    assert all(c.ended == "stopped" for c in last.by_name.values())
+    assert {name: c.ended for name, c in last.by_name.items()} == {"dual": "stopped"}
 
 
 def test_the_paper_style_radius_is_marked_and_not_the_sound_one(folder, x_CHW):
-    nets, spec = asked(folder, "variational", x_CHW)
-    *_, last = every_level.watch_all(x_CHW, nets, spec)
-    own = last.by_name[every_level.OWN]
+    _, spec = asked(folder, "variational", x_CHW)
+    own = certified(folder, "variational", x_CHW)
     paper = every_level.paper_style(own, spec)
     assert "heuristic" in paper.flags and paper.guarantee.startswith("Heuristic")
     assert paper.radius > own.radius > 0 and paper.sigma == own.sigma
     assert "heuristic" not in own.flags
-    dual_nets, dual_spec = asked(folder, "dual", x_CHW)
-    *_, last = every_level.watch_all(x_CHW, dual_nets, dual_spec)
-    assert every_level.paper_style(last.by_name[every_level.OWN], dual_spec) is None
+    _, dual_spec = asked(folder, "dual", x_CHW)
+    assert every_level.paper_style(certified(folder, "dual", x_CHW), dual_spec) is None
 
 
 def test_only_methods_that_choose_are_looked_at(folder, x_CHW):
-    assert list(every_level.selectors("shapes", folder)) == ["dual", "variational"]
+    assert tuple(every_level.selectors("shapes", folder)) == METHODS
     assert every_level.selectors("cifar10", folder) == {}
     nets, spec = asked(folder, "dual", x_CHW)
-    with pytest.raises(UserError, match="does not choose"):
+    with pytest.raises(UserError, match="no votes for the noise"):
         every_level.choice(nets, replace(spec, method="gaussian"))
-    assert every_level.what_if(nets, spec)["0.5"][0] == (0.25, 0.5, 1.0)[LEVEL]
+    with pytest.raises(UserError, match="no votes for the noise"):
+        every_level.choice(*asked(folder, "multiscale", x_CHW))
 
 
 def log(name, radius_N, correct_N=None, index_N=None):

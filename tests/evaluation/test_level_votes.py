@@ -17,6 +17,7 @@ from rsviz.data import datasets
 from rsviz.evaluation import examples, level_votes, logs
 from rsviz.methods import multiscale
 from rsviz.networks import classifiers
+from rsviz.networks.from_card import build_part
 from tests.evaluation.test_row_checks import without_checks
 
 CARD = {"method": "gaussian", "dataset": "shapes", "network": "compact", "measured": []}
@@ -224,3 +225,61 @@ def votes_of(c):
         planned = n[stage.partition("-")[0]]
         found[stage] = Votes(stage, tuple(counts), planned, "complete")
     return found
+
+
+SWEEP = ("--set", "rule=sweep", "--set", "ask=every")
+
+
+@pytest.fixture(scope="module")
+def routed(made):
+    """An estimator over the same experts, and its log by the paper's rule."""
+    parts = {"estimator": {"network": "compact", "classes": 3}}
+    torch.manual_seed(7)
+    estimator = build_part(parts["estimator"], "shapes")
+    with torch.no_grad():  # every level gets votes, and which ones varies
+        x_NCHW = torch.stack([datasets.load("shapes", "test").image(i) for i in range(12)])
+        estimator.eval()[1].fc.bias -= estimator(x_NCHW + torch.randn(x_NCHW.shape)).mean(0)
+    for level in LEVELS:
+        expert = catalog.find(f"expert-{level:g}")
+        parts[f"classifier-{level:g}"] = {"checkpoint": expert.name, "sha256": expert.sha256}
+    card = {"method": "routing", "dataset": "shapes", "network": "several", "sigma": None}
+    card |= {"measured": [], "parts": parts, "run": {"sigma_e": 1.0}}
+    weights.save_parts({"estimator": estimator}, made / "routed", card)
+    run("evaluate", "--checkpoint", "routed", *HOW, "--out", made / "routed" / "certified.csv")
+    return made / "routed"
+
+
+def test_a_sweep_put_together_from_its_experts_logs_is_the_one_evaluating_writes(
+    made, routed, tmp_path, capsys
+):
+    logs_of = [routed / "certified.csv", *(fixed(made, level) for level in LEVELS)]
+    counted, joined = tmp_path / "counted.csv", tmp_path / "joined.csv"
+    how = ("evaluate", "--checkpoint", "routed", *HOW)
+    run(*how, *SWEEP, "--out", counted)
+    run(*how, *SWEEP, "--out", joined, "--from-logs", *logs_of)
+    assert rows(joined) == rows(counted)
+    radii = {float(row["radius"]) for row in rows(joined)}
+    assert len(radii) > 1
+    capsys.readouterr()
+    for words, files, said in (
+        ((), logs_of, "--set rule=sweep --set ask=every"),
+        (SWEEP, logs_of[1:], "needs one log of its own"),
+        (SWEEP, logs_of[:1], "a log of plain smoothing for each level"),
+        ((*SWEEP, "--set", "sigma_e=0.5"), logs_of, "another noise on the estimator"),
+    ):
+        run(*how, *words, "--out", tmp_path / "no.csv", "--from-logs", *files, code=2)
+        assert said in capsys.readouterr().err
+
+
+def test_the_quantile_is_chosen_on_training_images_and_recorded(made, routed, capsys):
+    run("quantile", "routed", "--votes", made / "cascade" / "thresholds.csv")
+    card = catalog.find("routed").card
+    best = card.run["quantile"]
+    found = card.fit["acr"]
+    assert found[f"{best:g}"] == max(found.values()) and card.fit["images"].startswith("train")
+    log = logs.read_log(routed / "quantile.csv")
+    assert (log.radius_N * log.correct_N).mean() == pytest.approx(found[f"{best:g}"], abs=1e-4)
+    head, _ = logs.own_rows(routed / "quantile.csv")
+    assert head["split"] == "train" and dict(head["settings"])["quantile"] == best
+    run("quantile", "cascade", "--votes", made / "cascade" / "thresholds.csv", code=2)
+    assert "not Dual RS" in capsys.readouterr().err

@@ -1,14 +1,22 @@
 import numpy as np
 import pytest
 
+from rsviz.evaluation.logs import Log
 from rsviz.figures import levels as figures
-from rsviz.figures.levels import Fixed
+from rsviz.figures.levels import Lost, Row, Step
 
-FIXED = [
-    Fixed(0.25, 0.6, "right class"),
-    Fixed(0.5, 1.1, "best afterwards"),
-    Fixed(1.0, 2.0, "wrong class"),
-    Fixed(2.0, 0.0, "no class"),
+ROWS = [
+    Row("Dual RS", 0.5, 0.6499, "right class", True),
+    Row("Routing", 1.0, 0.0, "no class", True),
+    Row("Variational RS", 0.35, None, "not yet", True),
+    Row("Multiscale", 1.0, 0.9, "wrong class", True),
+    Row("level 0.5 for all", 0.5, 1.1, "best afterwards", False),
+    Row("level 1 for all", 1.0, 2.0, "wrong class", False),
+]
+STEPS = [
+    Step(1.0, 0.6, 0.55, 0.5, 0.3, "pass on", 0.8, False),
+    Step(0.5, 0.5, 0.93, 0.9, 0.06, "settled", 0.6419, True),
+    Step(0.25, 0.5, 1.0, 0.99, 0.01, "not reached", None, False),
 ]
 
 
@@ -39,23 +47,66 @@ def test_the_level_chosen_and_those_possible_are_told_apart():
     assert not figure.layout.showlegend
 
 
-def test_fixed_bars_name_the_best_the_wrong_and_the_abstaining():
-    figure = figures.fixed_bars(FIXED, 0.9)
-    assert bars(figure) == {
-        "0.25": (0.6, "0.600", "right class"),
-        "0.5": (1.1, "1.100 best", "best afterwards"),
-        "1": (2.0, "2.000 wrong", "wrong class"),
-        "2": (0.0, "abstains", "no class"),
+def test_the_race_has_a_row_for_every_way_to_a_level():
+    figure = figures.race(ROWS)
+    names = dict(zip(figure.layout.yaxis.tickvals, figure.layout.yaxis.ticktext, strict=True))
+    said = {
+        names[y]: (x, text)
+        for group in figure.data
+        for x, y, text in zip(group.x, group.y, group.text, strict=True)
     }
-    looks = [(g.marker.color, g.marker.pattern.shape) for g in figure.data]
-    assert len(set(looks)) == 4
-    assert list(figure.layout.xaxis.categoryarray) == ["0.25", "0.5", "1", "2"]
-    (own,) = figure.layout.shapes
-    assert (own.name, own.y0, own.y1) == ("chosen", 0.9, 0.9)
-    assert "chosen: 0.900" in figure.layout.annotations[0].text
-    none = figures.fixed_bars(FIXED, None)
-    assert not none.layout.shapes and not none.layout.annotations
-    assert "2: abstains" in figures.fixed_in_words(FIXED, 0.9)
+    assert said == {
+        "Dual RS": (0.6499, "0.649 at level 0.5"),  # never more than is proved
+        "Routing": (0.0, "abstains at level 1"),
+        "Variational RS": (0.0, "level 0.35 at a glance"),
+        "Multiscale": (0.9, "0.900 at level 1, wrong class"),
+        "level 0.5 for all": (1.1, "1.100 best afterwards"),
+        "level 1 for all": (2.0, "2.000, wrong class"),
+    }
+    assert list(names) == sorted(names)
+    (best,) = figure.layout.shapes
+    assert best.x0 == best.x1 == 1.1
+    assert not figures.race(ROWS[:4]).layout.shapes
+    for row in ROWS:
+        assert row.name in figures.race_in_words(ROWS)
+
+
+def test_the_cascade_shows_votes_thresholds_and_the_smallest_distance():
+    votes = figures.cascade_votes(STEPS, "cat")
+    assert list(votes.data[0].x) == [50, 90, 99] and votes.data[0].name == "cat"
+    assert list(votes.data[1].text) == ["30.0 %", "6.0 %", "1.0 %"]
+    assert list(votes.data[2].x) == pytest.approx([55, 93, 100])
+    assert list(votes.data[3].x[::3]) == [60, 50, 50]
+    assert "level 0.5<br>settled" in votes.layout.yaxis.ticktext
+    far = figures.cascade_distances(STEPS)
+    smallest, other = far.data
+    assert (list(smallest.y), list(smallest.text)) == ([1], ["<b>R = 0.641</b>"])
+    assert list(other.text) == ["0.800"]
+    assert [a.text for a in far.layout.annotations] == ["not needed"]
+    told = figures.cascade_in_words(STEPS, "cat")
+    assert "level 0.5: 90.0 % for cat" in told and told.count("the radius") == 1
+
+
+def test_the_envelope_is_the_best_fixed_level_at_each_radius():
+    fixed = {0.25: log([0.3, 0.4, 0.2]), 1.0: log([0.0, 1.0, 0.9], [False, True, True])}
+    figure = figures.envelope_curves(fixed, {"Multiscale": ("multiscale", log([0.2, 0.9, 0.8]))})
+    by_name = {t.name: np.array(t.y) for t in figure.data}
+    lines = [by_name[f"level {s} for all"] for s in ("0.25", "1")]
+    assert (by_name["envelope of fixed levels"] == np.max(lines, 0)).all()
+    assert by_name["Multiscale"][0] == 1.0 and by_name["level 1 for all"][0] == 2 / 3
+
+
+def test_a_bar_of_what_is_proved_and_lost_is_as_long_as_the_oracle():
+    lost = Lost(1.0, 0.2, 0.3)
+    tuned = Lost(1.3, -0.1, 0.3)  # by a classifier of its own, better than the fixed ones
+    figure = figures.losses({"Dual RS": lost, "Multiscale": tuned})
+    assert [sum(t.x[0] for t in figure.data), *figure.data[1].x] == pytest.approx([1.5, 0.2, 0.0])
+    assert "0.300 in choosing" in figures.losses_in_words({"Dual RS": lost})
+
+
+def log(radius_N, correct_N=(True, True, True)):
+    three = np.arange(3)
+    return Log("log", three, three, three, np.array(radius_N), np.array(correct_N))
 
 
 def test_every_image_is_one_dot_that_says_which_it_is():

@@ -22,12 +22,12 @@ from rsviz.core.settings import options_of
 from rsviz.core.spec import Bound, Certificate, RunSpec, Votes
 from rsviz.data.images import image_id
 from rsviz.evaluation import logs
-from rsviz.methods import dual, level_sweep, variational
+from rsviz.methods import dual, gaussian, level_sweep, variational
 from rsviz.smoothing import driver
 from rsviz.smoothing.voters import Request
 
 S = (0.25, 0.5, 1.0)
-NAMES = ("quantile", "rule", "levels", "sigma_e")
+NAMES = ("quantile", "rule", "levels", "sigma_e", "ask")
 Q = 0.8
 REACH = 3.0
 
@@ -333,3 +333,55 @@ def votes_of_row(row, run):
         if counts:
             found[stage] = Votes(stage, tuple(counts), sum(counts), "complete")
     return found
+
+
+def test_one_level_is_plain_smoothing_at_half_of_alpha_to_the_digit():
+    rng = np.random.default_rng(2)
+    how = level_sweep.Choice("estimate-bound", (0.5,), Q)
+    for bound in Bound:
+        run = spec(n0=30, n=80, alpha=0.02, bound=bound)
+        plain = replace(run, sigma=0.5, alpha=0.01, settings=())
+        for _ in range(30):
+            counts = [rng.multinomial(n, rng.dirichlet([8, 1, 1])).tolist() for n in (30, 80)]
+            select, bound_votes = (
+                Votes(name, tuple(k), sum(k), "complete")
+                for name, k in zip(("select", "bound"), counts, strict=True)
+            )
+            votes = {"select": select, "bound-0.5": replace(bound_votes, stage="bound-0.5")}
+            votes["estimate-bound"] = Votes("estimate-bound", (80,), 80, "complete")
+            found = level_sweep.sweep(how, votes, run, "")
+            alone = gaussian.read({"select": select, "bound": bound_votes}, plain)
+            assert (found.radius, found.low, found.high) == (alone.radius, 0, 0)
+            assert found.certificate_L[0].p_a_lower == alone.p_a_lower
+
+
+def test_more_votes_for_level_or_class_never_make_the_radius_smaller():
+    rng, grew = np.random.default_rng(3), 0
+    for _ in range(200):
+        world, x = random_world(rng), float(rng.normal(0, 1))
+        run = spec(n0=200, n=400, quantile=world.quantile)
+        votes = votes_at(world, x, run)
+        c = dual.read(votes, run)
+        if c.abstained:
+            continue
+        more = [(f"bound-{s:g}", c.predicted) for s in S]
+        more.append(("estimate-bound", S.index(c.sigma)))
+        for stage, winner in more:
+            counts = list(votes[stage].counts_K)
+            loser = int(rng.choice([k for k in range(3) if k != winner]))
+            counts[winner] += counts[loser]
+            counts[loser] = 0
+            grown = dual.read(votes | {stage: replace(votes[stage], counts_K=tuple(counts))}, run)
+            assert (grown.sigma, grown.predicted) == (c.sigma, c.predicted)
+            assert grown.radius >= c.radius
+            grew += grown.radius > c.radius
+    assert grew > 50
+
+
+def test_every_level_asked_gives_the_radius_of_those_needed():
+    """Votes that are not asked for could not have changed it, at any quantile they are read at."""
+    for quantile in (0.3, 0.5, 0.8):
+        few = drive(spec(n0=50, n=200, quantile=quantile)).certificate
+        every = drive(spec(n0=50, n=200, quantile=quantile, ask="every")).certificate
+        same = ("radius", "predicted", "sigma", "p_a_lower", "abstained", "counts0", "ended")
+        assert [getattr(few, name) for name in same] == [getattr(every, name) for name in same]

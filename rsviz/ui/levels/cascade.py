@@ -29,8 +29,19 @@ def steps_of(c: Certificate) -> list[Step]:
         total, row = max(sum(counts_K), 1), limits.get(level)
         distance = None if row is None else row["distance"]
         proves = level == detail.decides
-        share = counts_K[c.predicted] / total
-        steps.append(Step(level, tau, share, k / total, _state(detail, level), distance, proves))
+        first_K = detail.counts0[f"{level:g}"]
+        steps.append(
+            Step(
+                level,
+                tau,
+                first_K[c.predicted] / sum(first_K),
+                counts_K[c.predicted] / total,
+                k / total,
+                _state(detail, level),
+                distance,
+                proves,
+            )
+        )
     return steps
 
 
@@ -73,8 +84,10 @@ def lines(c: Certificate, classes: Sequence[str]) -> list[str]:
     told = []
     for step in steps_of(c):
         does = {
-            "pass on": f"no class exceeds {100 * step.threshold:g} %: **pass on**.",
-            "settled": f"**settled: {name}**.",
+            "pass on": f"no class exceeds {100 * step.threshold:g} % of the first {c.n0:,} votes: "
+            "**pass on**.",
+            "settled": f"{100 * step.first:.0f} % of the first {c.n0:,} votes: "
+            f"**settled, {name}**.",
             "not reached": "not reached at the picture itself.",
         }[step.state]
         row = limits.get(step.level)

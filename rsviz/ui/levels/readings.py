@@ -42,19 +42,16 @@ def _rows(name: str, sha256: str, file: str) -> tuple[LogHead, dict[int, LogRow]
 def of_logs(found: Mapping[str, Checkpoint], specs: Mapping[str, RunSpec], image: str) -> Readings:
     """Read what shipped logs hold of a test image, at the settings of now."""
     votes: dict[str, tuple[dict[str, Votes], RunSpec]] = {}
-    dataset, _, rest = image.partition("/test/")
+    dataset, _, number = image.partition("/test/")
     for method, checkpoint in found.items():
-        measured = checkpoint.card.measured
-        if not measured or not rest.isdecimal() or checkpoint.card.dataset != dataset:
+        if not number.isdecimal() or checkpoint.card.dataset != dataset:
             continue
-        head, rows = _rows(checkpoint.name, checkpoint.sha256, measured[0].log)
-        logged = stored_votes.run_of(head)
-        if int(rest) not in rows or stored_votes.votes_key(logged) != stored_votes.votes_key(
-            specs[method]
-        ):
-            continue
-        asked = stored_votes.run_of(head, dict(specs[method].settings))
-        votes[method] = stored_votes.of_row(head, rows[int(rest)]), asked
+        wanted = stored_votes.votes_key(specs[method])
+        for m in checkpoint.card.measured:
+            head, rows = _rows(checkpoint.name, checkpoint.sha256, m.log)
+            if int(number) in rows and stored_votes.votes_key(stored_votes.run_of(head)) == wanted:
+                asked = stored_votes.run_of(head, dict(specs[method].settings))
+                votes[method] = stored_votes.of_row(head, rows[int(number)]), asked
     return _read(votes, stored=True)
 
 

@@ -19,6 +19,7 @@ from rsviz.evaluation import chosen_levels
 from rsviz.evaluation.chosen_levels import Chosen, Gap
 from rsviz.evaluation.logs import Log, read_log
 from rsviz.figures import levels
+from rsviz.figures.levels import Lost
 from rsviz.methods.registry import METHODS
 from rsviz.ui.common import charts, state
 from rsviz.ui.common.address import plain
@@ -148,11 +149,15 @@ def show_curves(checkpoint: Checkpoint) -> None:
         _in_words(gaps),
     )
     st.markdown(_in_words(gaps))
+    st.markdown("**Where the rest of the oracle's radius goes**")
+    lost = {n: Lost(g.acr, g.lost_to_proof, g.lost_to_choice) for n, g in gaps.items()}
+    charts.show_figure(levels.losses(lost), "losses", levels.losses_in_words(lost))
     st.dataframe([_row(name, g) for name, g in gaps.items()], hide_index=True)
     st.caption(
         "ACR: mean certified radius, the area under a curve. The envelope takes the best fixed "
         "level anew at every radius, known only afterwards: no classifier is behind it. The oracle "
-        "takes the best level of each image, which needs its label. " + _of_whom(group)
+        "takes the best level of each image, which needs its label. At r: points of certified "
+        "accuracy behind the envelope there. " + _of_whom(group)
     )
 
 
@@ -182,10 +187,10 @@ def _row(name: str, g: Gap) -> dict[str, str]:
     return {
         "who chooses": name,
         "ACR": f"{g.acr:.3f}",
-        "behind the envelope, ACR": f"{g.gap:+.3f}",
+        "behind the envelope": f"{g.gap:.3f}",
         "beyond the best fixed level": f"{g.acr - g.fixed[best]:+.3f} (level {best:g})",
         "oracle": f"{g.oracle:.3f}",
-        **{f"behind at r = {r:g}, points": f"{100 * p:+.1f}" for r, p in g.points.items()},
+        **{f"at r = {r:g}": f"{100 * p:.1f}" for r, p in g.points.items()},
     }
 
 
