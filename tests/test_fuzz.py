@@ -122,7 +122,7 @@ def test_pictures(data):
 @given(st.text(max_size=300))
 def test_addresses(given_):
     for takes in (["none", 1.0, 7, True], address.Between(0, 10), address.Between(0.5, 2.5)):
-        found = address.read(given_, takes)
+        found = address.read("n", given_, takes)
         assert len(found) <= 1
     assert "](" not in address.plain(given_, 300).replace("\\]", "")
 

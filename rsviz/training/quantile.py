@@ -28,6 +28,7 @@ from rsviz.methods.registry import METHODS
 from rsviz.smoothing.voters import Ask, NoisyClassifier
 
 LOG = "quantile.csv"
+ASKED = ("split", "every", "first", "n0", "n", "alpha", "seed")
 GRID = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
 
@@ -71,7 +72,7 @@ def fit(
         card["run"] = dict(card["run"]) | {"quantile": float(best)}
         card["fit"] = {
             "log": LOG,
-            "images": f"train, {len(votes_N)} images, every {votes.head['every']}th",
+            "images": f"train, {len(votes_N)} images, every {votes.head.every}th",
             "n": run.n,
             "acr": {name: round(value, 4) for name, value in acr.items()},
         }

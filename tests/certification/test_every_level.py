@@ -13,6 +13,7 @@ from rsviz.core.spec import Bound
 from rsviz.data import datasets
 from rsviz.evaluation import chosen_levels
 from rsviz.evaluation.logs import Log
+from tests.evaluation.test_chosen_levels import log as written
 from tests.helpers import ANSWER, make_selectors
 
 rng = np.random.default_rng(5)
@@ -171,10 +172,9 @@ def test_faked_choices_are_found_out():
 
 
 def test_levels_are_read_from_the_column_detail(tmp_path):
-    file = tmp_path / "log.csv"
-    file.write_text('# {}\nindex,detail\n3,"{""level"": 0.5}"\n7,{}\n')
-    found = chosen_levels.levels_of(file)
+    rows = [("3", "", "", "1", {"level": 0.5}), ("7", "", "", "1", {})]
+    found = chosen_levels.levels_of(written(tmp_path, "dual", *rows))
     assert found[3] == 0.5 and np.isnan(found[7])
-    file.write_text("# {}\nindex,radius\n3,0.1\n")
+    file = written(tmp_path, "dual", *rows[1:])
     with pytest.raises(UserError, match="which level"):
         chosen_levels.levels_of(file)

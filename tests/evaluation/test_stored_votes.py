@@ -145,8 +145,8 @@ def test_shipped_logs_read_to_the_radii_they_hold(method):
     run = stored_votes.run_of(head)
     for row in rows[:40]:
         c = stored_votes.read(stored_votes.of_row(head, row), run)
-        assert c.radius == pytest.approx(float(row["radius"]), abs=1e-6)
-        assert (-1 if c.abstained else c.predicted) == int(row["predicted"])
+        assert c.radius == pytest.approx(row.radius, abs=1e-6)
+        assert (-1 if c.abstained else c.predicted) == row.predicted
         assert c.ended == "complete"
 
 

@@ -10,6 +10,7 @@ from rsviz.core.radius import down
 from rsviz.core.spec import Bound
 from rsviz.data import catalog, datasets
 from rsviz.evaluation import evaluate, measure, stored_votes
+from rsviz.ui.common import run_controls
 from rsviz.ui.levels import controls
 from rsviz.ui.levels.race import rows_of
 from rsviz.ui.levels.readings import Readings
@@ -28,7 +29,7 @@ def folder(tmp_path_factory):
 def open_levels(open_page, folder, monkeypatch):
     """Return a function that opens the page with an address, few votes asked for."""
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(folder))
-    monkeypatch.setattr(controls, "VOTES", (100, 500))
+    monkeypatch.setattr(run_controls, "VOTES", (100, 500))
     monkeypatch.setattr(controls, "N", 100)
     return lambda **query: open_page("levels", **query)
 

@@ -99,7 +99,7 @@ def test_one_pass_writes_the_logs_that_evaluating_each_would(home, capsys):
 
 def rows(file):
     """The lines of a log without seconds, by image."""
-    return sorted(line.rsplit(",", 1)[0] for line in file.read_text().splitlines()[2:])
+    return sorted(line.rsplit(",", 2)[0] for line in file.read_text().splitlines()[2:])
 
 
 def test_a_killed_score_goes_on_where_it_stopped(home):

@@ -20,6 +20,7 @@ from rsviz.evaluation.chosen_levels import Chosen, Gap
 from rsviz.evaluation.logs import Log, read_log
 from rsviz.figures import levels
 from rsviz.figures.levels import Lost
+from rsviz.methods import dual
 from rsviz.methods.registry import METHODS
 from rsviz.ui.common import charts, state
 from rsviz.ui.common.address import plain
@@ -91,7 +92,8 @@ def _title(fixed: Mapping[float, Log]) -> str:
 def _named(c: Checkpoint, m: Measured) -> str:
     """Return the name of a chooser's curve: its method, and what its name or its log adds."""
     more = c.name.removeprefix(f"{c.card.dataset}-{c.card.method}").strip("-")
-    if c.card.method == "multiscale":
+    levels = METHODS[c.card.method].levels
+    if levels is not None and not levels.choosing:
         more = ""  # its group says which experts
     named = f"{METHODS[c.card.method].label}{f', {more}' if more else ''}"
     ending = m.log.removeprefix("certified").removesuffix(".csv").strip("-")
@@ -195,7 +197,8 @@ def _row(name: str, g: Gap) -> dict[str, str]:
 
 
 def _of_whom(group: Group) -> str:
-    if any(c.card.method == "dual" for _, c, _ in group.choosers):
+    methods = [METHODS[c.card.method] for _, c, _ in group.choosers]
+    if any(m.options is dual.Options and m.levels and not m.levels.experts for m in methods):
         return (
             "Dual RS votes by a classifier tuned from this network to the levels it chooses; the "
             "fixed levels are of the network before."
