@@ -14,10 +14,10 @@ SETTLES = Scene(
         "passed on. Here pictures are points of a line, cut into pieces of three classes, some too "
         "narrow for much noise to see.",
         "Walk from the picture to the nearest point with another answer. Either a level **above** "
-        "the one that proves most settles another class there, which it cannot do closer than "
-        "$b_j$; or that level no longer exceeds its threshold, which it does up to $a_m$. So the "
-        "smallest of these distances is a **proved radius**, and which of them it is says what "
-        "could change the answer's mind.",
+        "the one that proves most settles another class there, and the walk is at least $b_j$ "
+        "long; or that level no longer exceeds its threshold, and the walk is at least $a_m$ long. "
+        "So the smallest of these distances is a **proved radius**, and which of them it is says "
+        "what could change the answer's mind.",
         "Only **one** of these bounds has to be wrong for the radius to be wrong, and which one is "
         "a fact of the picture, not of the votes: that is why every bound may be read at the full "
         "alpha, however many levels there are.",

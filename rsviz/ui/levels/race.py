@@ -55,9 +55,9 @@ def show(rows: list[Row], found: Readings, running: bool) -> None:
     if found.by_method and not running:
         where = "read from the votes of shipped logs" if found.stored else "counted just now"
         st.caption(
-            f"{found.n:,} votes a stage, {where}; radii are rounded down. Fixed levels are those "
-            "of the one network that the cascade asks; Routing has an expert at each. Their best "
-            "is known only afterwards: picking it is **not** a certificate."
+            f"{found.n:,} votes a stage, {where}; radii are rounded down. Fixed levels are of the "
+            "networks that the cascade asks. Their best is known only afterwards: picking it is "
+            "**not** a certificate."
         )
 
 
