@@ -258,7 +258,7 @@ def test_a_sweep_put_together_from_its_experts_logs_is_the_one_evaluating_writes
     run(*how, *SWEEP, "--out", counted)
     run(*how, *SWEEP, "--out", joined, "--from-logs", *logs_of)
     assert rows(joined) == rows(counted)
-    radii = {float(row["radius"]) for row in rows(joined)}
+    radii = {row.radius for row in rows(joined)}
     assert len(radii) > 1
     capsys.readouterr()
     for words, files, said in (
@@ -280,6 +280,6 @@ def test_the_quantile_is_chosen_on_training_images_and_recorded(made, routed, ca
     log = logs.read_log(routed / "quantile.csv")
     assert (log.radius_N * log.correct_N).mean() == pytest.approx(found[f"{best:g}"], abs=1e-4)
     head, _ = logs.own_rows(routed / "quantile.csv")
-    assert head["split"] == "train" and dict(head["settings"])["quantile"] == best
+    assert head.split == "train" and dict(head.settings)["quantile"] == best
     run("quantile", "cascade", "--votes", made / "cascade" / "thresholds.csv", code=2)
     assert "not Dual RS" in capsys.readouterr().err
