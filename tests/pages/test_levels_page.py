@@ -175,7 +175,7 @@ def test_over_the_test_images_choices_stand_beside_fixed_levels(open_levels, mon
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
     app = open_levels(image="shapes/test/7", selector="dual")
     told = words(app)
-    assert "Chosen: 0.5 for 100 %" in told and "One level for all" in told
+    assert "Chosen: 0.5 for 100 %" in told and "The best level for all" in told
     assert "comes nearest" in told
     (gaps,) = [t.value for t in app.dataframe if "behind the envelope" in t.value]
     assert list(gaps["who chooses"]) == ["Dual RS", "Multiscale"]
