@@ -12,11 +12,14 @@ from rsviz.ui.common import own_network, picture_picker, run_controls, sessions
 frame.require()
 run_controls.adopt_address()
 
-# What is certified: the picture, the network, the noise.
+# What is certified: the picture, the network, the noise; a telephone keeps these out of sight.
+notes = st.container()
 with st.sidebar:
     source = picture_picker.pick(run_controls.default_image())
     cropped = st.container()
-    checkpoint = own_network.pick(source.dataset) or run_controls.pick_checkpoint(source.dataset)
+    checkpoint = own_network.pick(source.dataset) or run_controls.pick_checkpoint(
+        source.dataset, notes=notes
+    )
     chosen, device = run_controls.pick_settings(checkpoint)
     asked = run_controls.pick_question(checkpoint)
     engine = run_controls.pick_engine(checkpoint, device)

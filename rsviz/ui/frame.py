@@ -12,11 +12,17 @@ from rsviz.ui.page_list import PAGES, page_path
 from rsviz.ui.tour_bar import show_bar
 from rsviz.ui.words_bar import show_words
 
-# Less air above a page; on a phone the votes of a stage come before the picture.
+# Less air above a page. A stage keeps its height while it is drawn anew, so that nothing below
+# moves; on a phone its votes come before the picture.
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding-top: 4rem; padding-bottom: 3rem}
 [data-testid="stMainBlockContainer"] h1 {font-size: 2rem; padding: 0 0 .25rem}
+.st-key-job {min-height: 3.5rem}
+.st-key-stage {min-height: 35rem}
 @media (max-width: 640px) {
+  .st-key-stage {min-height: 66rem}
+  .st-key-job [data-testid="stHorizontalBlock"] {flex-wrap: nowrap}
+  .st-key-job [data-testid="stColumn"] {min-width: 6.5rem}
   .st-key-stage [data-testid="stColumn"]:nth-child(1) {order: 2}
   .st-key-stage [data-testid="stColumn"]:nth-child(2) {order: 1}
   .st-key-stage [data-testid="stColumn"]:nth-child(3) {order: 3}

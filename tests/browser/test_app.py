@@ -28,6 +28,13 @@ def radius(page):
     return page.get_by_test_id("stMetric").filter(has_text="Radius (L2)").first
 
 
+def show_controls(page):
+    """Open the sidebar, which a telephone keeps closed."""
+    closed = page.get_by_test_id("stExpandSidebarButton")
+    if closed.is_visible():
+        closed.click()
+
+
 def press_shortcut(page):
     """Press Ctrl+Enter until it is heard: the page listens a moment after it is drawn."""
     stop = page.get_by_test_id("stMain").get_by_role("button", name="Stop")
@@ -46,7 +53,7 @@ def scrolls_sideways(page):
 def test_a_deep_link_is_the_first_thing_a_fresh_server_sees(tab):
     page = tab("/certify?image=shapes/test/8&sigma=0.25&n=1000&seed=2")
     expect(page.get_by_role("heading", name="Certify", exact=True)).to_be_visible()
-    expect(page.get_by_text("1,100 noisy copies will vote")).to_be_visible()
+    expect(page.get_by_text("of 1,100 votes counted")).to_be_visible()  # unasked, a first look
     expect(page.get_by_role("link", name="Learn")).to_be_visible()  # the frame is around it
     expect(page).to_have_title("Certify · rsviz")
     assert "sigma=0.25" in page.url and "n=1000" in page.url and "seed=2" in page.url
@@ -62,11 +69,11 @@ def test_an_uploaded_photograph_is_certified(tab, size, tmp_path):
     photograph = tmp_path / "photograph.jpg"
     Image.radial_gradient("L").resize((300, 200)).convert("RGB").save(photograph)
     page = tab("/certify?n=500", size)
-    expect(page.get_by_text("stored result").first).to_be_hidden()
+    expect(page.get_by_text("live, complete")).to_be_visible()
+    show_controls(page)
     choose(page, "Upload")
     drop_picture(page, photograph)
     expect(page.get_by_text("shows none of these")).to_be_visible()
-    press(page, "Certify")
     expect(page.get_by_text("live, complete")).to_be_visible()
     expected = ceiling(0.5, 500, (1 - bounds.ANYTIME_SHARE) * 0.001)
     expect(radius(page)).to_contain_text(down(expected, 3))
@@ -87,14 +94,15 @@ def test_a_text_file_named_png_is_refused_in_one_sentence(tab, tmp_path):
 
 def test_a_run_moves_and_stop_keeps_what_was_counted(tab, size):
     page = tab("/certify?image=shapes/test/8&n=100000&seed=5", size)
-    expect(page.get_by_text("noisy copies will vote")).to_be_visible()
+    expect(page.get_by_text("of 100,100 votes counted")).to_be_visible()
     press_shortcut(page)
     expect(page.get_by_text("so far", exact=False).first).to_be_visible()
     before = radius(page).inner_text()
     expect(radius(page)).not_to_have_text(before)
-    expect(page.get_by_text(re.compile(r"\d votes/s"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"\d votes/s")).first).to_be_visible()
     press(page, "Stop")
     expect(page.get_by_text("live, stopped")).to_be_visible()
+    page.get_by_text("How sure is this?").click()
     expect(page.get_by_text("refused: it holds only at the planned 100,000")).to_be_visible()
     assert re.search(r"\d\.\d{3}", radius(page).inner_text())
     assert not scrolls_sideways(page)
@@ -104,7 +112,7 @@ def test_stopping_in_one_tab_leaves_the_other_alone(tab):
     mine = tab("/certify?image=shapes/test/8&n=100000&seed=6")
     theirs = tab("/certify?image=shapes/test/9&n=1000&seed=7")
     for page in (mine, theirs):
-        expect(page.get_by_text("noisy copies will vote")).to_be_visible()
+        expect(page.get_by_text(re.compile(r"\d votes counted"))).to_be_visible()
         press(page, "Certify")
     expect(theirs.get_by_text("1 before you")).to_be_visible()
     press(mine, "Stop")
@@ -112,12 +120,12 @@ def test_stopping_in_one_tab_leaves_the_other_alone(tab):
     expect(theirs.get_by_text("live, complete")).to_be_visible()
 
 
-def test_another_picture_stops_the_run_and_waits(tab):
+def test_another_picture_stops_the_run_and_has_a_first_look(tab):
     page = tab("/certify?image=shapes/test/8&n=100000&seed=8")
-    expect(page.get_by_text("noisy copies will vote")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"\d votes counted"))).to_be_visible()
     press(page, "Certify")
     expect(page.get_by_text("so far", exact=False).first).to_be_visible()
     page.get_by_role("textbox", name="Picture of a data set").fill("shapes/test/9")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("noisy copies will vote")).to_be_visible()
-    expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+    expect(page.get_by_text("of 100,100 votes counted")).to_be_visible()
+    expect(page.get_by_test_id("stMain").get_by_role("button", name="Stop")).to_have_count(0)

@@ -71,20 +71,23 @@ def show_ended(
     job: Job | None, shown: Shown | None, spec: RunSpec, device: str, view: View
 ) -> None:
     """Show what a run came to, and the button that counts the rest of its votes."""
-    left, right = job_panel.row()
-    counted = 0 if shown is None else sum(shown.certificate.counts0) + sum(shown.certificate.counts)
-    planned = spec.n0 + spec.n
-    if job is not None and job.error:
-        left.error(plain(job.error, 400))
-    elif shown is not None and shown.certificate.ended in ("complete", "settled"):
-        left.progress(1.0, f"{counted:,} votes counted on {shown.certificate.device}")
-    else:
-        told = f"{counted:,} of {planned:,} votes counted; the rest will vote on {device}"
-        left.progress(counted / planned, told)
-    everything = shown is not None and shown.certificate.ended != "stopped"
-    with right:
-        run_controls.press_certify("Again" if everything else "Certify", everything)
-    _show(view, shown)
+    with st.container():  # as around what runs, so that nothing moves when it starts and ends
+        left, right = job_panel.row()
+        counted = (
+            0 if shown is None else sum(shown.certificate.counts0) + sum(shown.certificate.counts)
+        )
+        planned = spec.n0 + spec.n
+        if job is not None and job.error:
+            left.error(plain(job.error, 400))
+        elif shown is not None and shown.certificate.ended in ("complete", "settled"):
+            left.progress(1.0, f"{counted:,} votes counted on {shown.certificate.device}")
+        else:
+            told = f"{counted:,} of {planned:,} votes counted; the rest will vote on {device}"
+            left.progress(counted / planned, told)
+        everything = shown is not None and shown.certificate.ended != "stopped"
+        with right:
+            run_controls.press_certify("Again" if everything else "Certify", everything)
+        _show(view, shown)
 
 
 def _show(view: View, shown: Shown | None) -> None:
@@ -98,6 +101,9 @@ def _show(view: View, shown: Shown | None) -> None:
             with votes.container(height=VERDICT, border=False):
                 st.subheader("Choosing the class")
                 st.caption("The first votes only choose it; fresh ones then bound its share.")
+            with votes:
+                none = certificate.vote_bars((), view.classes, None)
+                charts.show_figure(none, "votes", "No votes have come in yet.", live=True)
             return
         with votes:
             with st.container(height=VERDICT, border=False):
@@ -136,7 +142,7 @@ def _verdict(c: Certificate, view: View, stored: bool) -> None:
             st.badge("stored result", icon=":material/inventory_2:", color="gray")
         else:
             counted = sum(c.counts0) + sum(c.counts)
-            live = {"running": "live", "stopped": f"live, stopped after {counted:,} votes"}
+            live = {"running": "live, so far", "stopped": f"live, stopped after {counted:,} votes"}
             told = live.get(c.ended, f"live, {c.ended}")
             st.badge(told, icon=":material/sensors:", color="blue")
         if view.label is not None and c.predicted is not None and not c.abstained:
@@ -157,8 +163,7 @@ def _verdict(c: Certificate, view: View, stored: bool) -> None:
     elif c.abstained:
         st.subheader("Abstains: no majority is proved")
     else:
-        more = ", so far" if c.ended in ("running", "stopped") else ""
-        st.subheader(f"{name.capitalize()}, certified within {down(c.radius, 3)}{more}")
+        st.subheader(f"{name.capitalize()}, certified within {down(c.radius, 3)}")
         levels = down(in_grey_levels(c.radius, view.picture.x_CHW.numel()), 1)
         st.markdown(
             f"No change of the picture shorter than {down(c.radius, 3)} alters this answer. That "

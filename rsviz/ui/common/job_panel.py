@@ -41,7 +41,8 @@ def show_job(
 
 def row() -> list[Any]:
     """Return the places of a job's progress and button, the same before, during and after it."""
-    return st.columns([4, 1], vertical_alignment="center")
+    with st.container(key="job"):
+        return st.columns([4, 1], vertical_alignment="center")
 
 
 def progress(job: Job) -> tuple[float, str]:

@@ -54,4 +54,4 @@ def show_live_figure(figure: go.Figure, key: str, alt: str) -> None:
         media = runtime.get_instance().media_file_mgr
         address = media.add(_plotly_js(), "text/javascript", "plotly.js")
     data = {"library": address, "figure": figure.to_json(), "alt": alt}
-    _FIGURE(key=f"live-{key}", data=data)
+    _FIGURE(key=f"live-{key}", data=data, height=figure.layout.height or "content")

@@ -5,9 +5,11 @@ is kept from page to page. A control left at its default starts at the default o
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, Literal
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from rsviz.certification import engine_choice
 from rsviz.checkpoints import catalog
@@ -94,7 +96,11 @@ def check_address(names: list[str]) -> None:
         st.warning(f"{sentence} The default is used.", icon=":material/link_off:")
 
 
-def pick_checkpoint(dataset: str, pages: Sequence[str] = ("certify",)) -> Checkpoint:
+def pick_checkpoint(
+    dataset: str,
+    pages: Sequence[str] = ("certify",),
+    notes: DeltaGenerator | None = None,
+) -> Checkpoint:
     """Show the choice of network for a data set (any, for a file); a new one brings its noise.
 
     Folders that cannot be used are named, with the reason.
@@ -102,10 +108,12 @@ def pick_checkpoint(dataset: str, pages: Sequence[str] = ("certify",)) -> Checkp
     Parameters
     ----------
     pages : those that show the methods wanted live.
+    notes : where it is told what of the address is not used; here if None.
     """
     found = usable(dataset, pages)
     names = [c.name for c in found]
-    check_address(names)
+    with notes or nullcontext():
+        check_address(names)
     for c in catalog.list_checkpoints():
         if c.problem:
             told = f"Checkpoint {c.name} cannot be used: {c.problem}."
