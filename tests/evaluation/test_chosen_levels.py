@@ -10,7 +10,7 @@ from rsviz.evaluation import chosen_levels, logs
 COLUMNS = "index,label,predicted,radius,correct,counts0,counts,n,seconds,detail"
 
 
-def log(tmp_path, method, *rows):
+def log(tmp_path, method, *rows, settings=()):
     file = tmp_path / "log.csv"
     quoted = [
         f"{index},0,-1,0,0,{counts0},{counts},100,{seconds}," + f'"{quotes(detail)}"'
@@ -19,7 +19,9 @@ def log(tmp_path, method, *rows):
     spec = {"name": "net", "dataset": "shapes", "method": method, "network": "compact"}
     spec |= {"checkpoint_sha256": "0" * 64, "sigma": None, "n0": 10, "n": 100, "alpha": 0.001}
     spec |= {"seed": 0, "split": "test", "every": 500, "first": None, "norm": "L2"}
-    head = "# " + json.dumps({"format": logs.FORMAT, "spec": spec | {"bound": "split"}})
+    head = "# " + json.dumps(
+        {"format": logs.FORMAT, "spec": spec | {"bound": "split", "settings": settings}}
+    )
     file.write_text("\n".join([head, COLUMNS, *quoted]) + "\n")
     return file
 
@@ -53,7 +55,8 @@ def test_a_cascade_costs_what_a_run_would_have_asked_for(tmp_path):
     second = {"counts0": {"1": [5, 5], "0.5": [9, 1], "0.25": [5, 5]}}
     second |= {"counts": {"1": torn, "0.5": most, "0.25": torn}}
     rows = [(str(i), "10 0", "100 0", "1", d) for i, d in enumerate((first, second))]
-    found = chosen_levels.of_log(log(tmp_path, "multiscale", *rows), share=0.0)
+    asked_all = (("ask", "every"),)
+    found = chosen_levels.of_log(log(tmp_path, "multiscale", *rows, settings=asked_all), share=0.0)
     assert found.chooser == 0
     assert found.classifier == (10 + 100 + 2 * 10 + 100) / 2  # of the second its bound at 1 alone
     assert found.ratio == pytest.approx(found.classifier / 110)
