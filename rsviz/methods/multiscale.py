@@ -35,11 +35,11 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
-from scipy.special import ndtri
 from torch import Tensor, nn
 
 from rsviz.core import reading
 from rsviz.core.bounds import clopper_pearson_lower, lower, upper
+from rsviz.core.cascade import Limit, distances, limit
 from rsviz.core.errors import UserError
 from rsviz.core.flags import PARTIAL
 from rsviz.core.radius import down
@@ -112,21 +112,6 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Limit:
-    """What one level says of class A: out to which distance it answers A, and passes on others.
-
-    ``answers`` is a_j from ``p_lower`` of A, ``passes`` is b_j from ``p_upper`` of ``other``, the
-    most-voted class but A; both are -inf where nothing is known.
-    """
-
-    answers: float = -math.inf
-    passes: float = -math.inf
-    p_lower: float = 0.0
-    p_upper: float = 1.0
-    other: int | None = None
-
-
-@dataclass(frozen=True)
 class Detail:
     """What a certificate keeps beside its class; before a level answers, little more than ``why``.
 
@@ -181,18 +166,6 @@ class Detail:
             )
             for row in self.limits
         )
-
-
-def limit(s: float, tau: float, p_lower: float, p_upper: float, other: int | None = None) -> Limit:
-    """Return the `Limit` of a level s with threshold tau from p_A >= p_lower, p_B <= p_upper."""
-    z = float(ndtri(tau))
-    answers, passes = s * (float(ndtri(p_lower)) - z), s * (z - float(ndtri(p_upper)))
-    return Limit(answers, passes, p_lower, p_upper, other)
-
-
-def distances(limit_L: Sequence[Limit], m: int) -> list[float]:
-    """Return b_1, .., b_{m-1}, a_m, whose least is the radius of level m."""
-    return [*(level.passes for level in limit_L[:m]), limit_L[m].answers]
 
 
 def rival(counts_K: Sequence[int], cls: int) -> tuple[int | None, int]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from rsviz.methods.multiscale import Limit, distances, limit
+from rsviz.core.cascade import Limit, distances, limit
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -6,9 +6,9 @@ Shape suffixes: P points, K classes, L levels from the most noise down.
 import numpy as np
 import plotly.graph_objects as go
 
+from rsviz.core.cascade import distances
 from rsviz.core.radius import down
 from rsviz.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, empty_figure, rgba
-from rsviz.methods.multiscale import distances
 from rsviz.teaching.experiments import line_of_levels as line
 from rsviz.teaching.pictures.base import Picture, aligned, coloured, here
 
