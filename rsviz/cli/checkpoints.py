@@ -52,7 +52,8 @@ def markdown_table(found: Sequence[Checkpoint]) -> str:
         for m in sorted(c.card.measured, key=lambda m: (m.n, m.sigma or 0)):
             if m.norm != "L2":
                 continue
-            sigma = "chosen" if m.sigma is None else f"{m.sigma:g}"
+            rule = m.log.removeprefix("certified").removesuffix(".csv").replace("-", ", ")
+            sigma = f"chosen{rule}" if m.sigma is None else f"{m.sigma:g}"
             cells = [f"`{c.name}`", sigma, f"{m.images}", f"{m.n:,}"]
             cells += [f"{m.acr:.3f}", *(f"{100 * m.accuracy[r]:.1f}" for r in radii)]
             lines.append(" | ".join(cells))

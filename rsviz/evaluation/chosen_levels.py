@@ -11,6 +11,7 @@ from torch import nn
 
 from rsviz.certification.every_level import Floats
 from rsviz.core.errors import UserError
+from rsviz.core.spec import Votes
 from rsviz.evaluation import stored_votes
 from rsviz.evaluation.logs import Log, own_rows
 from rsviz.methods.registry import METHODS
@@ -218,12 +219,14 @@ def of_log(file: Path, share: float) -> Cost:
     """
     head, rows = own_rows(file)
     levels, run = METHODS[head.method].levels, stored_votes.run_of(head)
-    run = replace(run, settings=tuple((k, v) for k, v in run.settings if k != "ask"))
     if levels is None:
         raise UserError(f"{file.name} is of a method that does not choose levels by votes.")
+    sparing = replace(run, settings=tuple((k, v) for k, v in run.settings if k != "ask"))
     votes_N2 = []
     for row in rows:
-        votes = levels.needed(stored_votes.of_row(head, row), run)
+        votes: Mapping[str, Votes] = stored_votes.of_row(head, row)
+        if sparing != run:  # it was asked for more, so that it can be read again
+            votes = levels.needed(votes, sparing)
         chooser = sum(v.total for stage, v in votes.items() if stage in levels.choosing)
         votes_N2.append((chooser, sum(v.total for v in votes.values()) - chooser))
     chooser, classifier = np.mean(votes_N2, axis=0)

@@ -37,7 +37,7 @@ def _make(recipe: Recipe, folder: Path, device: str, report: Report) -> None:
         train_checkpoint(recipe.train_spec(), folder, device, command, True, report)
         return
     if recipe.method == "multiscale":
-        how = multiscale.LevelsSpec(recipe.members)
+        how = multiscale.LevelsSpec(recipe.members, **dict(recipe.settings))  # type: ignore[arg-type]
         multiscale.fit(how, folder, device, command, report)
         return
     fit(FitSpec(recipe.members, seed=recipe.seed), folder, device, command, report)

@@ -10,7 +10,7 @@ from rsviz.evaluation import chosen_levels, logs
 COLUMNS = "index,label,predicted,radius,correct,counts0,counts,n,seconds,detail"
 
 
-def log(tmp_path, method, *rows, **settings):
+def log(tmp_path, method, *rows, settings=()):
     file = tmp_path / "log.csv"
     quoted = [
         f"{index},0,-1,0,0,{counts0},{counts},100,{seconds}," + f'"{quotes(detail)}"'
@@ -18,15 +18,10 @@ def log(tmp_path, method, *rows, **settings):
     ]
     spec = {"name": "net", "dataset": "shapes", "method": method, "network": "compact"}
     spec |= {"checkpoint_sha256": "0" * 64, "sigma": None, "n0": 10, "n": 100, "alpha": 0.001}
-    spec |= {
-        "settings": list(settings.items()),
-        "seed": 0,
-        "split": "test",
-        "every": 500,
-        "first": None,
-        "norm": "L2",
-    }
-    head = "# " + json.dumps({"format": logs.FORMAT, "spec": spec | {"bound": "split"}})
+    spec |= {"seed": 0, "split": "test", "every": 500, "first": None, "norm": "L2"}
+    head = "# " + json.dumps(
+        {"format": logs.FORMAT, "spec": spec | {"bound": "split", "settings": settings}}
+    )
     file.write_text("\n".join([head, COLUMNS, *quoted]) + "\n")
     return file
 
@@ -46,9 +41,9 @@ def test_dual_counts_both_stages_and_not_the_one_never_reached(tmp_path):
 
 def test_variational_counts_every_level_it_had_to_certify(tmp_path):
     detail = {"selector": [30, 20], "counts": {"bound-0.5": [100, 0], "bound-1": [90, 10]}}
-    row = ("0", "10 0", "90 10", "1", detail)
-    file = log(tmp_path, "variational", row, levels="0.5,1", draws=50)
-    found = chosen_levels.of_log(file, share=0.25)
+    found = chosen_levels.of_log(
+        log(tmp_path, "variational", ("0", "10 0", "90 10", "1", detail)), share=0.25
+    )
     assert (found.chooser, found.classifier) == (50, 210)
 
 
@@ -60,7 +55,8 @@ def test_a_cascade_costs_what_a_run_would_have_asked_for(tmp_path):
     second = {"counts0": {"1": [5, 5], "0.5": [9, 1], "0.25": [5, 5]}}
     second |= {"counts": {"1": torn, "0.5": most, "0.25": torn}}
     rows = [(str(i), "10 0", "100 0", "1", d) for i, d in enumerate((first, second))]
-    found = chosen_levels.of_log(log(tmp_path, "multiscale", *rows), share=0.0)
+    asked_all = (("ask", "every"),)
+    found = chosen_levels.of_log(log(tmp_path, "multiscale", *rows, settings=asked_all), share=0.0)
     assert found.chooser == 0
     assert found.classifier == (10 + 100 + 2 * 10 + 100) / 2  # of the second its bound at 1 alone
     assert found.ratio == pytest.approx(found.classifier / 110)

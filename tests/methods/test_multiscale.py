@@ -10,13 +10,14 @@ from scipy.special import ndtr, ndtri
 from torch import nn
 
 from rsviz.core.bounds import clopper_pearson_lower
+from rsviz.core.cascade import distances, limit
 from rsviz.core.errors import UserError
 from rsviz.core.flags import PARTIAL
 from rsviz.core.reading import reread
 from rsviz.core.spec import Bound, Certificate, RunSpec, Votes
 from rsviz.data.images import image_id
 from rsviz.methods import gaussian, multiscale
-from rsviz.methods.multiscale import Options, distances, limit, rival
+from rsviz.methods.multiscale import Options, rival
 from rsviz.smoothing import driver
 from rsviz.smoothing.voters import Request
 

@@ -144,7 +144,7 @@ def pick_run() -> tuple[dict[str, Any], str]:
 def pick_knobs(found: Mapping[str, Checkpoint]) -> dict[str, tuple[tuple[str, Any], ...]]:
     """Show every chooser's knobs side by side; return the settings of each, the card's included.
 
-    Choosers with the same options share their knobs.
+    Choosers with the same options share their knobs, which begin as the last one's card says.
     """
     by_options: dict[type, list[str]] = {}
     for method in found:
@@ -155,7 +155,7 @@ def pick_knobs(found: Mapping[str, Checkpoint]) -> dict[str, tuple[tuple[str, An
     for column, methods in zip(st.columns(len(by_options)), by_options.values(), strict=True):
         with column:
             st.markdown("**" + " and ".join(METHODS[m].label for m in methods) + "**")
-            card = dict(found[methods[0]].card.run)
+            card = {k: v for m in methods for k, v in found[m].card.run.items()}
             values = method_controls.pick_values(METHODS[methods[0]], card)
             if METHODS[methods[0]].options is Options:
                 values["thresholds"] = _pick_thresholds(fill(Options, card.items()))

@@ -13,9 +13,11 @@ from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.spec import Certificate, RunSpec, Votes
 from rsviz.evaluation import logs, stored_votes
 from rsviz.evaluation.logs import LogHead, LogRow
+from rsviz.methods.registry import METHODS
 from rsviz.ui.common.jobs import Job
 
-CASCADE = "multiscale"  # whose votes are those of plain smoothing at each of its levels
+# The method whose votes are those of plain smoothing at each of its levels.
+CASCADE = next(name for name, m in METHODS.items() if m.levels and m.levels.settle)
 
 
 @dataclass(frozen=True)

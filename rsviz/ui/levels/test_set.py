@@ -20,10 +20,10 @@ from rsviz.evaluation.chosen_levels import Chosen, Gap
 from rsviz.evaluation.logs import Log, read_log
 from rsviz.figures import levels
 from rsviz.figures.levels import Lost
-from rsviz.methods import dual
 from rsviz.methods.registry import METHODS
 from rsviz.ui.common import charts, state
 from rsviz.ui.common.address import plain
+from rsviz.ui.levels.readings import CASCADE
 
 SHOWN = 9
 
@@ -92,8 +92,7 @@ def _title(fixed: Mapping[float, Log]) -> str:
 def _named(c: Checkpoint, m: Measured) -> str:
     """Return the name of a chooser's curve: its method, and what its name or its log adds."""
     more = c.name.removeprefix(f"{c.card.dataset}-{c.card.method}").strip("-")
-    levels = METHODS[c.card.method].levels
-    if levels is not None and not levels.choosing:
+    if c.card.method == CASCADE:
         more = ""  # its group says which experts
     named = f"{METHODS[c.card.method].label}{f', {more}' if more else ''}"
     ending = m.log.removeprefix("certified").removesuffix(".csv").strip("-")
@@ -197,13 +196,15 @@ def _row(name: str, g: Gap) -> dict[str, str]:
 
 
 def _of_whom(group: Group) -> str:
-    methods = [METHODS[c.card.method] for _, c, _ in group.choosers]
-    if any(m.options is dual.Options and m.levels and not m.levels.experts for m in methods):
-        return (
-            "Dual RS votes by a classifier tuned from this network to the levels it chooses; the "
-            "fixed levels are of the network before."
-        )
-    return ""
+    tuned = dict.fromkeys(
+        METHODS[c.card.method].label for _, c, _ in group.choosers if _is_tuned(c)
+    )
+    if not tuned:
+        return ""
+    return (
+        f"{' and '.join(tuned)} votes by a classifier tuned from this network to the levels it "
+        "chooses; the fixed levels are of the network before."
+    )
 
 
 def show_scatter(checkpoint: Checkpoint, found: Chosen) -> None:
