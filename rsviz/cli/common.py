@@ -4,6 +4,7 @@ import argparse
 import math
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -123,10 +124,13 @@ def add_settings(command: argparse.ArgumentParser) -> None:
 
 def usable(name: str) -> Checkpoint:
     """Return a checkpoint by name, its own pictures made known where they are of this machine."""
-    checkpoint = catalog.usable(name)
-    if local_folders.is_local(checkpoint.card.dataset):
-        local_folders.use(checkpoint.card.dataset)
-    return checkpoint
+    try:
+        dataset = catalog.read_card(catalog.root() / Path(name).name).dataset
+    except (UserError, OSError):  # what is wrong with it is said below
+        dataset = ""
+    if local_folders.is_local(dataset):
+        local_folders.use(dataset)
+    return catalog.usable(name)
 
 
 def dataset_named(name: str) -> str:
