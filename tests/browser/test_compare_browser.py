@@ -41,7 +41,8 @@ def test_a_click_on_the_curve_of_an_own_log_shows_the_images_behind_it(tab, tmp_
 
 def test_every_view_has_an_address_and_opens(tab):
     page = tab("/compare?view=Claims")
-    expect(page.get_by_text("AdvMacer's ACR is above MACER's at σ 0.5.").first).to_be_visible()
+    expect(page.get_by_role("button", name="How it is judged")).to_be_visible()
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
     page.get_by_role("radio", name="Ensembles").click()
     expect(page.get_by_text("Several networks voting as one")).to_be_visible()
     page.wait_for_url("**view=Ensembles**")
