@@ -25,7 +25,7 @@ from rsviz.ui.common.picture_strip import show_strip
 from rsviz.ui.common.sessions import Shown, shown_of
 
 COPIES = 8  # of a run, shown with the vote each cast
-VERDICT = 205  # pixels, whatever is said there, so that nothing below it moves
+VERDICT = 225  # pixels, whatever is said there, so that nothing below it moves
 
 
 @dataclass(frozen=True, eq=False)

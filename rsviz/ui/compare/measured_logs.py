@@ -29,15 +29,23 @@ def _read(
     name, file = f"{checkpoint}{sigma}", Path(path).name
     if Path(path).parent.name == Path(WEIGHTINGS).parent.name:
         name, file = f"{name}, {Path(path).stem}", f"{Path(WEIGHTINGS).parent}/{file}"
+    elif how := _how(Path(path).stem):
+        name = f"{name}, {how}"
     log = replace(log, name=name, source=f"checkpoints/{checkpoint}/{file}")
     return comparison.from_log(log, "measured here", checkpoint, trained=trained)
+
+
+def _how(stem: str) -> str:
+    """Return what a file's name says beside the noise: ``int8`` of ``certified-0.25-int8``."""
+    words = stem.split("-")[1:] if stem.startswith("certified") else []
+    return ", ".join(word for word in words if not word.replace(".", "").isdecimal())
 
 
 def measured() -> tuple[dict[str, Entry], list[str]]:
     """Return the measured logs of all checkpoints by name, and a sentence for each unreadable one.
 
-    A name holds the noise level, since one network may be measured at several, and of an ensemble
-    the weighting.
+    A name holds the noise level, since one network may be measured at several, of an ensemble the
+    weighting, and otherwise what its file's name adds, as int8.
     """
     found: dict[str, Entry] = {}
     refused = []
@@ -89,7 +97,7 @@ def default_names(found: dict[str, Entry]) -> list[str]:
     def rank(name: str) -> tuple[bool, bool, bool]:
         c = found[name].curve
         own = c.sigma is not None and found[name].checkpoint.endswith(f"-{c.sigma}")
-        own = own and "evaluated here" not in name
+        own = own and name == f"{found[name].checkpoint}, σ {c.sigma:g}"
         return (c.dataset != "cifar10", not is_plain(c.method), not own)
 
     ranked = sorted(found, key=rank)
