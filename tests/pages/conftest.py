@@ -4,7 +4,7 @@ import pytest
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
-from rsviz.ui.common import jobs
+from rsviz.ui.common import jobs, sessions
 from rsviz.ui.common.jobs import Queue
 from tests.helpers import make_checkpoints
 
@@ -33,6 +33,14 @@ def line(monkeypatch):
 
 class Navigated(PagesManager):
     """AppTest forgets before every run that the app navigates, which a server does not."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def connected():
+    """No AppTest has a connection that it could lose, a moment after another one's caches went."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sessions._Presence, "_pause_if_gone", lambda self: None)
+        yield
 
 
 @pytest.fixture
