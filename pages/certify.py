@@ -70,12 +70,12 @@ view = View(
     bound,
     two_class,
 )
+shown = sessions.find_shown(key, checkpoint)
 job = session.job if session.job is not None and session.job.key == key else None
 if job is not None and job.active:
     result.show_running(job, view)
 else:
-    result.show_ended(job, sessions.find_shown(key, checkpoint), spec, device, view)
-shown = sessions.find_shown(key, checkpoint)
+    result.show_ended(job, shown, spec, device, view)
 if shown is not None and not (job is not None and job.active):
     meaning.show_distance(picture.x_CHW, result.read(view, shown))
     meaning.show_onward(spec)

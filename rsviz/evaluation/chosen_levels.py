@@ -12,7 +12,7 @@ from torch import nn
 from rsviz.certification.every_level import Floats
 from rsviz.core.errors import UserError
 from rsviz.core.spec import Votes
-from rsviz.evaluation import stored_votes
+from rsviz.evaluation import curves, stored_votes
 from rsviz.evaluation.logs import Log, own_rows
 from rsviz.methods.registry import METHODS
 from rsviz.networks.inspection import multiply_adds
@@ -174,10 +174,7 @@ def against_shuffled(
     as_chosen_N = at_levels(chosen, chosen.level_N)
     dealt = [at_levels(chosen, generator.permutation(chosen.level_N)) for _ in range(shuffles)]
     gap_N = as_chosen_N - np.mean(dealt, axis=0)
-    size = len(gap_N)
-    means = [gap_N[generator.integers(size, size=size)].mean() for _ in range(resamples)]
-    low, high = np.quantile(means, (0.025, 0.975))
-    return float(gap_N.mean()), float(low), float(high)
+    return curves.bootstrap(gap_N, generator, resamples)
 
 
 def share(nets: Mapping[str, nn.Module], size: int) -> float:

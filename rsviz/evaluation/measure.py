@@ -139,10 +139,7 @@ def measure(
 
     Votes are counted by the engine that ``spec`` names.
     """
-    check_out_file(out)
-    data = datasets.load(spec.dataset, spec.split)
-    nets = engine_choice.load(checkpoint, device, Engine(*spec.engine.split()))
-    evaluate.evaluate(spec, nets, data, out, device, command, report)
+    _evaluate(checkpoint, spec, out, device, command, report)
     return record(checkpoint, spec, out, command)
 
 
@@ -155,11 +152,22 @@ def ask(
     report: Report = print,
 ) -> Answers:
     """Ask of every image whether one radius is certified; see `measure`. Cards keep no answers."""
+    _evaluate(checkpoint, spec, out, device, command, report)
+    return read_answers(out)
+
+
+def _evaluate(
+    checkpoint: Checkpoint,
+    spec: evaluate.EvaluationSpec,
+    out: Path,
+    device: str,
+    command: str,
+    report: Report,
+) -> None:
     check_out_file(out)
     data = datasets.load(spec.dataset, spec.split)
     nets = engine_choice.load(checkpoint, device, Engine(*spec.engine.split()))
     evaluate.evaluate(spec, nets, data, out, device, command, report)
-    return read_answers(out)
 
 
 def record(checkpoint: Checkpoint, spec: evaluate.EvaluationSpec, out: Path, command: str) -> Curve:

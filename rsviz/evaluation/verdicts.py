@@ -26,7 +26,7 @@ from rsviz.evaluation.paper_claims import ARS, CLAIMS, LYU, RADIUS_LINF, SEEDS, 
 from rsviz.evaluation.training_cost import Work, training_minutes, training_work
 
 Verdict = Literal["holds", "contradicted", "undecided", "not comparable", "not measured yet"]
-SizeVerdict = Literal["less", "more", "fits", ""]
+SizeVerdict = Literal["less", "more", "fits"]
 RESAMPLES, SEED = 10_000, 0
 LEVEL = 0.05  # of all claims judged together
 DECIDED = ("holds", "contradicted")
@@ -171,8 +171,8 @@ def judge(
     if claim.rival == "envelope":
         name, b_N = claim.against, curves.won_by_envelope(rivals)
     else:
-        best = max(range(len(rivals)), key=lambda i: curves.won(rivals[i], claim.radius).mean())
-        name, b_N = claim.b[best], curves.won(rivals[best], claim.radius)
+        won = [(side, curves.won(b, claim.radius)) for side, b in zip(claim.b, rivals, strict=True)]
+        name, b_N = max(won, key=lambda pair: pair[1].mean())
     gap, low, high = curves.bootstrap(a_N - b_N, np.random.default_rng(SEED), RESAMPLES)
     own, other = claim.a.split("/")[0], name.split("/")[0]
     one = claim.rival != "envelope"

@@ -156,12 +156,13 @@ def test_cifars_labels_without_images_are_those_of_the_images(split):
 def test_a_damaged_data_folder_has_no_labels(tmp_path, monkeypatch):
     monkeypatch.setenv("RSVIZ_DATA", str(tmp_path))
     (tmp_path / "cifar-10-batches-py").mkdir()
-    for data in (b"", b"junk", b"cos\nsystem\n(S'touch /tmp/rsviz-ran'\ntR."):
+    ran = tmp_path / "ran"
+    for data in (b"", b"junk", f"cos\nsystem\n(S'touch {ran}'\ntR.".encode()):
         (tmp_path / "cifar-10-batches-py" / "test_batch").write_bytes(data)
         labels_module = __import__("rsviz.data.labels", fromlist=["x"])
         labels_module._of_cifar10.cache_clear()
         assert labels("cifar10", "test") is None
-    assert not Path("/tmp/rsviz-ran").exists()
+    assert not ran.exists()
     labels_module._of_cifar10.cache_clear()
 
 

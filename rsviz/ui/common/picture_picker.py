@@ -199,21 +199,14 @@ def _prepared(
     return x_CHW, image, resampled
 
 
-def show(picture: Picture, classes: tuple[str, ...], beside: Image.Image | None = None) -> None:
-    """Show the original beside what the network sees at its own resolution, pixel by pixel.
-
-    Parameters
-    ----------
-    beside : one of its noisy copies, where they are not shown elsewhere.
-    """
+def show(picture: Picture, classes: tuple[str, ...]) -> None:
+    """Show the original beside what the network sees at its own resolution, pixel by pixel."""
     _, H, W = picture.x_CHW.shape
     seen = images.to_pil(picture.x_CHW, max(1, 256 // W))
     shown = [(seen, f"What the network sees: {W}x{H} pixels")]
     if picture.crop is not None:
         shown.insert(0, (picture.original, "Your picture"))
-    if beside is not None:
-        shown.append((beside, "One of its noisy copies"))
-    width = 144 if len(shown) < 3 else 120  # three fit beside each other
+    width = 144
     with st.container(horizontal=True, gap="small"):
         for image, caption in shown:
             with st.container(width=width, gap="xsmall"):
