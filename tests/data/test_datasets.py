@@ -42,16 +42,16 @@ def test_cifar10_is_what_torchvision_reads():
 @pytest.mark.parametrize("name", ["shapes", "shapes-k48"])
 def test_the_validation_images_are_the_last_tenth_of_the_training_images(name):
     whole, fit, held = (datasets.load(name, s) for s in ("train", "fit", "validation"))
-    assert (len(fit), len(held)) == (18_000, 2_000)
+    assert (len(fit), len(held)) == (1_800, 200)
     assert torch.equal(torch.cat([fit.x_NCHW, held.x_NCHW]), whole.x_NCHW)
     assert torch.equal(torch.cat([fit.y_N, held.y_N]), whole.y_N)
     assert held.image_name(3) == f"{name}/validation/3"
     x_CHW, label = datasets.find_image(f"{name}/validation/3")
-    assert torch.equal(x_CHW, whole.image(18_003))
-    assert label == int(whole.y_N[18_003])
+    assert torch.equal(x_CHW, whole.image(1_803))
+    assert label == int(whole.y_N[1_803])
 
 
 def test_a_canvas_of_the_validation_images_is_that_of_the_training_image():
-    held, whole = (datasets.find_canvas(f"shapes-k48/{i}") for i in ("validation/3", "train/18003"))
+    held, whole = (datasets.find_canvas(f"shapes-k48/{i}") for i in ("validation/3", "train/1803"))
     assert held.box == whole.box
     assert (held.x_CHW == whole.x_CHW).all()
