@@ -24,7 +24,7 @@ from rsviz.core.spec import RunSpec, Votes
 from rsviz.data import datasets
 from rsviz.data.datasets import Dataset
 from rsviz.evaluation.evaluate import spec_for
-from rsviz.evaluation.logs import read_head
+from rsviz.evaluation.logs import head_of
 from rsviz.evaluation.measure import measure
 from rsviz.methods.base import Certify
 from rsviz.methods.registry import METHODS
@@ -88,8 +88,7 @@ def quantize(
 def measure_beside(checkpoint: Checkpoint, report: Report = print) -> None:
     """Measure the int8 files on the images, noise and votes of each float32 log on the card."""
     for row in _rows(checkpoint):
-        first, *_ = (checkpoint.folder / row.log).read_text().splitlines()
-        head = read_head(first, row.log)
+        head = head_of(checkpoint.folder / row.log)
         every, split = head.every, head.split
         log = "certified-int8.csv" if "/" in row.log else f"{Path(row.log).stem}-int8.csv"
         spec = spec_for(
@@ -102,8 +101,11 @@ def measure_beside(checkpoint: Checkpoint, report: Report = print) -> None:
             alpha=row.alpha,
             seed=head.seed,
             engine=str(INT8),
+            settings=head.settings,
         )
         level = "" if row.sigma is None else f" --sigma {row.sigma}"
+        changed = sorted(set(spec.settings) - set(checkpoint.card.run.items()))
+        level += "".join(f" --set {name}={value}" for name, value in changed)
         command = (
             f"python -m rsviz evaluate --checkpoint {checkpoint.name}{level} --split {split} "
             f"--every {every} --n0 {row.n0} --n {row.n} --alpha {row.alpha} "
