@@ -60,12 +60,13 @@ with st.container(border=True):
     )
 
 # The whole test set, from shipped logs.
-test_set.show_curves(found[method])
+group = test_set.show_curves(found[method])
+if group is not None:
+    costs_and_attacks.show_costs(group)
 if (chosen := test_set.chosen(found[method])) is None:
     st.caption("No log of this network over the test images is shipped yet.")
 else:
     test_set.show_scatter(found[method], chosen)
     test_set.show_gallery(found[method], chosen)
-costs_and_attacks.show_costs(found)
 for checkpoint in found.values():
     costs_and_attacks.show_attacked(checkpoint)

@@ -1,4 +1,4 @@
-"""``quantile``: choose the quantile of the sweep of a routed Dual RS on training images."""
+"""``quantile``: choose the quantile of the sweep of Dual RS on training images."""
 
 import argparse
 from pathlib import Path
@@ -6,21 +6,23 @@ from pathlib import Path
 from rsviz.checkpoints import catalog
 from rsviz.cli.common import add_device, command_line, device_of
 from rsviz.cli.printed import say
-from rsviz.training.quantile import fit
+from rsviz.training.quantile import IMAGES, fit
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of ``quantile``."""
-    command.add_argument("name", metavar="NAME", help="a checkpoint of Dual RS with experts")
-    about = "the votes of training images that a cascade of the same experts was fitted by"
-    command.add_argument("--votes", type=Path, required=True, metavar="LOG", help=about)
+    command.add_argument("name", metavar="NAME", help="a checkpoint of Dual RS, or of routing")
+    about = "the votes of training images that a cascade of the same classifiers was fitted by; "
+    about += "without it, all votes are counted here"
+    command.add_argument("--votes", type=Path, metavar="LOG", help=about)
+    about = "training images to count votes on, about (default: %(default)s)"
+    command.add_argument("--images", type=int, default=IMAGES, help=about)
     add_device(command)
 
 
 def run(args: argparse.Namespace) -> None:
     """Run ``quantile``."""
     checkpoint = catalog.usable(args.name)
-    for name, acr in fit(
-        checkpoint, args.votes, device_of(args.device), command_line(), say
-    ).items():
+    found = fit(checkpoint, args.votes, device_of(args.device), command_line(), say, args.images)
+    for name, acr in found.items():
         print(f"  quantile {name}  ACR {acr:.4f}")

@@ -208,6 +208,11 @@ class Cost:
         return (self.chooser * self.share + self.classifier) / self.plain
 
 
+def seconds_of(file: Path) -> float:
+    """Return the mean seconds of an image of a log, as recorded."""
+    return float(np.mean([row.seconds for row in own_rows(file)[1]]))
+
+
 def of_log(file: Path, share: float) -> Cost:
     """Return what the images of a finished log cost.
 
@@ -227,5 +232,4 @@ def of_log(file: Path, share: float) -> Cost:
         chooser = sum(v.total for stage, v in votes.items() if stage in levels.choosing)
         votes_N2.append((chooser, sum(v.total for v in votes.values()) - chooser))
     chooser, classifier = np.mean(votes_N2, axis=0)
-    seconds = float(np.mean([row.seconds for row in rows]))
-    return Cost(float(chooser), float(classifier), share, run.n0 + run.n, seconds)
+    return Cost(float(chooser), float(classifier), share, run.n0 + run.n, seconds_of(file))

@@ -70,6 +70,26 @@ def of_log(file: Path) -> LevelVotes:
     return _table(head, rows, votes, how.s_L[::-1], [r.seconds for r in rows])
 
 
+def of_dual(file: Path) -> LevelVotes:
+    """Return the votes that a log of Dual RS by the sweep holds, those for the level among them.
+
+    Raises
+    ------
+    UserError
+        It is no such log, or was not asked for every level.
+    """
+    head, rows = own_rows(file)
+    method, settings = METHODS.get(head.method), dict(head.settings)
+    if method is None or method.options is not dual.Options or settings.get("ask") != "every":
+        raise UserError(
+            f"{shown(file.name)} holds no votes of every level; measure with --set rule=sweep "
+            "--set ask=every."
+        )
+    how = options_of(dual.Options, stored_votes.run_of(head))
+    votes = [stored_votes.of_row(head, r) for r in rows]
+    return _table(head, rows, votes, how.level_L, [r.seconds for r in rows])
+
+
 def of_fixed(files: Sequence[Path]) -> LevelVotes:
     """Return the votes of several logs of plain smoothing, one for each level, as one.
 

@@ -17,10 +17,12 @@ from rsviz.figures import style
 from rsviz.figures.style import (
     ABSTAINS,
     BLUE,
+    CLEAR,
     GREEN,
     GREY,
     HATCHING,
     ORANGE,
+    PALE,
     RED,
     RIGHT,
     SKY,
@@ -32,6 +34,7 @@ from rsviz.figures.style import (
 )
 
 Floats = NDArray[np.float64]
+DARK = "#00344F"  # the other end of a scale from PALE
 PALETTE = {"chosen": BLUE, "possible nearby": SKY, "other": GREY}
 KINDS = {  # how a way to a level ended, in the colours of what became of an image
     "right class": RIGHT,
@@ -430,6 +433,72 @@ def losses_in_words(lost: Mapping[str, Lost]) -> str:
         for name, g in lost.items()
     )
     return "Mean radius. " + "; ".join(told) + "."
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Shares of the images at each level and at none, and arithmetic over plain smoothing's."""
+
+    at: Mapping[float, float]
+    nowhere: float
+    cost: float | None
+
+
+def sent(choosers: Mapping[str, Sent]) -> go.Figure:
+    """Draw which share of the images each chooser sends to each level, and what that costs.
+
+    The darker a part, the more noise.
+    """
+    levels = sorted({level for c in choosers.values() for level in c.at})
+    names = [_with_cost(name, c) for name, c in choosers.items()]
+    figure = empty_figure(120 + 34 * len(choosers))
+    for i, level in enumerate(levels):
+        share_C = [c.at.get(level, 0.0) for c in choosers.values()]
+        colour = _mix(PALE, DARK, i / max(len(levels) - 1, 1))
+        figure.add_bar(
+            x=share_C,
+            y=names,
+            orientation="h",
+            name=f"level {level:g}",
+            marker={"color": colour, "line": {"color": GREY, "width": 0.5}},
+            text=[f"{level:g}" if share > 0.06 else "" for share in share_C],
+            textfont={"color": ink(colour)},
+            insidetextanchor="middle",
+            textposition="inside",
+            hovertemplate=f"%{{y}}: level {level:g} for %{{x:.1%}}<extra></extra>",
+        )
+    figure.add_bar(
+        x=[c.nowhere for c in choosers.values()],
+        y=names,
+        orientation="h",
+        name="none",
+        marker={"color": CLEAR, "line": {"color": GREY, "width": 1}},
+        hovertemplate="%{y}: no level for %{x:.1%}<extra></extra>",
+    )
+    figure.update_layout(barmode="stack")
+    figure.update_xaxes(title="share of the images", tickformat=".0%", range=[0, 1])
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    return figure
+
+
+def _with_cost(name: str, c: Sent) -> str:
+    return name if c.cost is None else f"{name}<br>{c.cost:.2f} × the arithmetic"
+
+
+def sent_in_words(choosers: Mapping[str, Sent]) -> str:
+    """Describe `sent` for who cannot see it."""
+    told = []
+    for name, c in choosers.items():
+        parts = [f"level {level:g} for {100 * share:.0f} %" for level, share in c.at.items()]
+        parts += [f"none for {100 * c.nowhere:.0f} %"] if c.nowhere else []
+        cost = "" if c.cost is None else f", at {c.cost:.2f} times plain smoothing's arithmetic"
+        told.append(f"{name}: {', '.join(parts)}{cost}")
+    return "; ".join(told) + "."
+
+
+def _mix(low: str, high: str, share: float) -> str:
+    ends = zip(style.channels(low), style.channels(high), strict=True)
+    return "#{:02X}{:02X}{:02X}".format(*(round(a + share * (b - a)) for a, b in ends))
 
 
 def _accuracy(log: Log, radius_R: Floats) -> Floats:

@@ -1,8 +1,9 @@
-"""The quantile of the sweep of a routed Dual RS, chosen on training images.
+"""The quantile of the sweep of Dual RS, chosen on training images.
 
 The level of an image is a quantile of the estimator's votes (`rsviz.methods.level_sweep`), and it
-must be fixed which one before the images it is claimed for are seen. The experts' votes on training
-images are those that a cascade of them was fitted by; only the estimator's are counted here.
+must be fixed which one before the images it is claimed for are seen. Where a cascade of the same
+classifiers was fitted, its log holds their votes on training images, and only the estimator's are
+counted here; else all are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,43 +27,45 @@ from rsviz.evaluation.level_votes import LevelVotes
 from rsviz.methods import dual
 from rsviz.methods.registry import METHODS
 from rsviz.smoothing.voters import Ask, NoisyClassifier
+from rsviz.training.card import state_folder
 
 LOG = "quantile.csv"
 ASKED = ("split", "every", "first", "n0", "n", "alpha", "seed")
-GRID = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+GRID = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+IMAGES, VOTES = 200, 400  # of the training split, where all votes are counted here
 
 
 def fit(
     checkpoint: Checkpoint,
-    file: Path,
+    file: Path | None = None,
     device: str = "cpu",
     command: str = "",
     report: Report = print,
+    images: int = IMAGES,
 ) -> dict[str, float]:
     """Choose the quantile by ACR, and record it in the card; return the ACR of each.
 
     Parameters
     ----------
-    file : a log of every level, of a cascade of the same experts, on training images.
+    file : a log of every level, of a cascade of the same classifiers, on training images; None
+        counts all votes, on about so many ``images``. Killed, the same call goes on.
 
     Raises
     ------
     UserError
-        The log is of other networks, levels or images, or the checkpoint is not routed.
+        The log is of other networks, levels or images, or the checkpoint is not Dual RS.
     """
-    votes = level_votes.of_log(file)
-    run = _run(checkpoint, votes)
-    _check(checkpoint, votes, run)
-    data = datasets.load(checkpoint.card.dataset, str(votes.head.split))
-    how = options_of(dual.Options, run)
-    net = NoisyClassifier(weights.load_nets(checkpoint, device)["estimator"])
-    ask = Ask(dual.STAGE, net, how.noise, run.n, len(how.level_L))
-    progress, votes_N = ProgressLine(len(votes.index_N), 0, report), []
-    for index, found in zip(votes.index_N.tolist(), votes.votes_N, strict=True):
-        counts_L = certify.count(ask, run.n, data.image(index), run.seed, device)
-        votes_N.append({dual.STAGE: Votes(dual.STAGE, counts_L, run.n, "complete"), **found})
-        progress.step()
-    progress.close()
+    if METHODS[checkpoint.card.method].options is not dual.Options:
+        raise UserError(f"{checkpoint.name} is not Dual RS, so there is no quantile to choose.")
+    if file is None:
+        votes = _counted(checkpoint, images, device, command, report)
+        run = _run(checkpoint, votes)
+    else:
+        votes = level_votes.of_log(file)
+        run = _run(checkpoint, votes)
+        _check(checkpoint, votes, run)
+        votes = _with_estimator(checkpoint, votes, run, device, report)
+    votes_N = votes.votes_N
     acr = {f"{p:g}": _acr(read_at(votes_N, run, p), votes) for p in GRID}
     best = max(acr, key=lambda name: (acr[name], -abs(float(name) - 0.5)))
     report(f"quantile {best}: ACR {acr[best]:.4f} on {len(votes_N)} training images")
@@ -80,6 +83,45 @@ def fit(
     return acr
 
 
+def _counted(
+    checkpoint: Checkpoint, images: int, device: str, command: str, report: Report
+) -> LevelVotes:
+    """Return all votes of training images: those for the level, and those of every level."""
+    data = datasets.load(checkpoint.card.dataset, "train")
+    how = evaluate.spec_for(
+        checkpoint,
+        None,
+        split="train",
+        every=max(len(data) // images, 1),
+        n0=100,
+        n=VOTES,
+        alpha=0.001,
+        seed=0,
+        settings={"rule": "sweep", "ask": "every"},
+    )
+    out = state_folder() / f"{checkpoint.name}-{checkpoint.sha256[:10]}-{LOG}"
+    nets = weights.load_nets(checkpoint, device)
+    evaluate.evaluate(how, nets, data, out, device, command, report)
+    return level_votes.of_dual(out)
+
+
+def _with_estimator(
+    checkpoint: Checkpoint, votes: LevelVotes, run: RunSpec, device: str, report: Report
+) -> LevelVotes:
+    """Add the estimator's votes, counted here, to those of the classifiers."""
+    data = datasets.load(checkpoint.card.dataset, str(votes.head.split))
+    how = options_of(dual.Options, run)
+    net = NoisyClassifier(weights.load_nets(checkpoint, device)["estimator"])
+    ask = Ask(dual.STAGE, net, how.noise, run.n, len(how.level_L))
+    progress, votes_N = ProgressLine(len(votes.index_N), 0, report), []
+    for index, found in zip(votes.index_N.tolist(), votes.votes_N, strict=True):
+        counts_L = certify.count(ask, run.n, data.image(index), run.seed, device)
+        votes_N.append({dual.STAGE: Votes(dual.STAGE, counts_L, run.n, "complete"), **found})
+        progress.step()
+    progress.close()
+    return replace(votes, votes_N=tuple(votes_N))
+
+
 def _run(checkpoint: Checkpoint, votes: LevelVotes) -> RunSpec:
     head = msgspec.structs.replace(
         votes.head,
@@ -92,16 +134,15 @@ def _run(checkpoint: Checkpoint, votes: LevelVotes) -> RunSpec:
 
 
 def _check(checkpoint: Checkpoint, votes: LevelVotes, run: RunSpec) -> None:
-    """Refuse votes of other experts."""
+    """Refuse votes of other classifiers."""
     levels = METHODS[run.method].levels
-    if METHODS[run.method].options is not dual.Options or levels is None:
-        raise UserError(f"{checkpoint.name} is not Dual RS, so there is no quantile to choose.")
+    assert levels is not None  # it is Dual RS
     if votes.head.split == "test":
         raise UserError("A quantile must be chosen on training images, not on those of the test.")
     other = catalog.find(str(votes.head.name), checkpoint.folder.parent)
     experts = {n: p for n, p in checkpoint.card.parts.items() if n.startswith("classifier")}
     if other.card.parts != experts or votes.level_L != levels.levels(run):
-        raise UserError(f"{other.name} is not a cascade of the experts of {checkpoint.name}.")
+        raise UserError(f"{other.name} is not a cascade of the classifiers of {checkpoint.name}.")
 
 
 def read_at(

@@ -18,6 +18,7 @@ from rsviz.evaluation import examples, level_votes, logs
 from rsviz.methods import multiscale
 from rsviz.networks import classifiers
 from rsviz.networks.from_card import build_part
+from rsviz.training import quantile
 from tests.evaluation.test_row_checks import without_checks
 
 CARD = {"method": "gaussian", "dataset": "shapes", "network": "compact", "measured": []}
@@ -283,3 +284,17 @@ def test_the_quantile_is_chosen_on_training_images_and_recorded(made, routed, ca
     assert head.split == "train" and dict(head.settings)["quantile"] == best
     run("quantile", "cascade", "--votes", made / "cascade" / "thresholds.csv", code=2)
     assert "not Dual RS" in capsys.readouterr().err
+
+
+def test_without_a_cascade_all_votes_are_counted_for_the_quantile(
+    made, routed, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("RSVIZ_STATES", str(tmp_path / "states"))
+    monkeypatch.setattr(quantile, "VOTES", 200)
+    run("quantile", "routed", "--images", "6")
+    card = catalog.find("routed").card
+    assert card.fit["images"] == "train, 6 images, every 2th"
+    own = tmp_path / "own.csv"  # a run at that quantile writes the very log
+    how = ("--split", "train", "--every", "2", "--n0", "100", "--n", "200", "--alpha", "0.001")
+    run("evaluate", "--checkpoint", "routed", *how, *SWEEP, "--out", own)
+    assert rows(own) == rows(routed / "quantile.csv")

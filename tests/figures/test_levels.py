@@ -3,7 +3,7 @@ import pytest
 
 from rsviz.evaluation.logs import Log
 from rsviz.figures import levels as figures
-from rsviz.figures.levels import Lost, Row, Step
+from rsviz.figures.levels import Lost, Row, Sent, Step
 
 ROWS = [
     Row("Dual RS", 0.5, 0.6499, "right class", True),
@@ -102,6 +102,17 @@ def test_a_bar_of_what_is_proved_and_lost_is_as_long_as_the_oracle():
     figure = figures.losses({"Dual RS": lost, "Multiscale": tuned})
     assert [sum(t.x[0] for t in figure.data), *figure.data[1].x] == pytest.approx([1.5, 0.2, 0.0])
     assert "0.300 in choosing" in figures.losses_in_words({"Dual RS": lost})
+
+
+def test_a_bar_of_where_images_are_sent_is_whole_and_says_its_cost():
+    oracle, cascade = Sent({0.25: 0.5, 1.0: 0.2}, 0.3, None), Sent({0.5: 1.0}, 0.0, 1.25)
+    figure = figures.sent({"oracle": oracle, "Multiscale": cascade})
+    assert [sum(shares) for shares in zip(*(t.x for t in figure.data), strict=True)] == [1, 1]
+    assert [t.name for t in figure.data] == ["level 0.25", "level 0.5", "level 1", "none"]
+    assert figure.data[0].y == ("oracle", "Multiscale<br>1.25 × the arithmetic")
+    assert len({t.marker.color for t in figure.data}) == 4
+    said = figures.sent_in_words({"oracle": oracle, "Multiscale": cascade})
+    assert "oracle: level 0.25 for 50 %, level 1 for 20 %, none for 30 %;" in said
 
 
 def log(radius_N, correct_N=(True, True, True)):

@@ -179,6 +179,13 @@ def test_over_the_test_images_choices_stand_beside_fixed_levels(open_levels, mon
     assert "comes nearest" in told
     (gaps,) = [t.value for t in app.dataframe if "behind the envelope" in t.value]
     assert list(gaps["who chooses"]) == ["Dual RS", "Multiscale"]
+    (costs,) = [t.value for t in app.dataframe if "arithmetic" in t.value]
+    fixed = [f"level {s:g} for all" for s in (0.25, 0.5, 1)]
+    assert list(costs["method"]) == ["Dual RS", "Multiscale", *fixed]
+    # The level of most noise settles every image: what plain smoothing costs, and no more.
+    assert list(costs["arithmetic"])[1:] == ["1.00 × plain"] * 4
+    assert list(costs["votes for the level"]) == [30, 0, 0, 0, 0]
+    assert any("the arithmetic" in c.proto.spec for c in app.get("plotly_chart"))
     assert any("envelope of fixed levels" in c.proto.spec for c in app.get("plotly_chart"))
     # The picture is in the logs: its radii are read from their votes, at the knobs of now.
     first = race(app)

@@ -1,7 +1,9 @@
 """What choosing a level costs, and what it holds under attack, from shipped logs and tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from math import nan
 
+import numpy as np
 import streamlit as st
 
 from rsviz.checkpoints import catalog, weights
@@ -12,46 +14,67 @@ from rsviz.data.catalog import INPUT_SIZE
 from rsviz.evaluation import attack_tables, chosen_levels
 from rsviz.evaluation.attack_tables import UnderAttack
 from rsviz.figures import levels
-from rsviz.figures.levels import Attacked
-from rsviz.methods.registry import METHODS
+from rsviz.figures.levels import Attacked, Sent
 from rsviz.ui.common import charts
 from rsviz.ui.common.address import plain
+from rsviz.ui.levels import test_set
+from rsviz.ui.levels.test_set import Group
 
 PAPER_RATIO = 1.6  # "at most", Dual RS (arXiv 2512.01782)
 
 
-def show_costs(selectors: Mapping[str, Checkpoint]) -> None:
-    """Show votes and multiply-adds of each chooser beside those of plain smoothing."""
-    found = {}
-    for method, c in selectors.items():
-        if measured := c.card.measured:
-            found[METHODS[method].label] = _cost(c.name, c.sha256, measured[0].log)
-    if not found:
+def show_costs(group: Group) -> None:
+    """Show to which levels each chooser sends the images, and its votes beside plain smoothing."""
+    found = test_set.chosen_of(group)
+    costs = {n: _cost(c.name, c.sha256, m.log) for n, c, m in group.choosers if n in found}
+    if not costs:
         return
-    st.subheader("What choosing costs")
-    st.dataframe(
-        [
-            {
-                "method": name,
-                "votes for the level": round(cost.chooser),
-                "votes for the class": round(cost.classifier),
-                "a level vote costs": f"{cost.share:.2f} of a class vote",
-                "arithmetic": f"{cost.ratio:.2f} × plain",
-                "seconds": round(cost.seconds, 2),
-            }
-            for name, cost in found.items()
-        ],
-        hide_index=True,
-    )
-    plain = next(iter(found.values())).plain
+    st.subheader("Where each sends the images, and what choosing costs")
+    oracle = next(iter(found.values()))
+    rows = {"the best level of each (oracle)": _sent(np.where(oracle.worth_N, oracle.best_N, nan))}
+    rows |= {name: _sent(found[name].level_N, cost.ratio) for name, cost in costs.items()}
+    charts.show_figure(levels.sent(rows), "sent", levels.sent_in_words(rows))
+    plain = next(iter(costs.values())).plain
+    each = [_row(name, cost) for name, cost in costs.items()]
+    each += [
+        {
+            "method": f"level {level:g} for all",
+            "votes for the level": 0,
+            "votes for the class": plain,
+            "a level vote costs": "",
+            "arithmetic": "1.00 × plain",
+            "seconds": round(chosen_levels.seconds_of(file), 2),
+        }
+        for level, file in group.files.items()
+    ]
+    st.dataframe(each, hide_index=True)
     st.caption(
-        f"Means over the test images of the logs. Plain smoothing asks {plain:,} votes of one "
-        "network. Seconds are those the log holds, on whatever else that machine then did. Dual "
-        f"RS's paper says at most {PAPER_RATIO:g} times the time of plain smoothing."
+        f"Means over the same test images. Plain smoothing asks {plain:,} votes of one network. "
+        "Arithmetic is votes times the multiply-adds of the network that casts them. Seconds are "
+        "those the logs hold, on whatever else that machine then did, and of all votes that were "
+        "counted, needed or not: compare votes and arithmetic. Dual RS's paper says at most "
+        f"{PAPER_RATIO:g} times the time of plain smoothing."
     )
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+def _sent(level_N: levels.Floats, cost: float | None = None) -> Sent:
+    known = float(np.mean(~np.isnan(level_N)))
+    shares = {level: known * share for level, share in levels.shares(level_N).items()}
+    return Sent(shares, 1 - known, cost)
+
+
+def _row(name: str, cost: chosen_levels.Cost) -> dict[str, str | float]:
+    return {
+        "method": name,
+        "votes for the level": round(cost.chooser),
+        "votes for the class": round(cost.classifier),
+        "a level vote costs": f"{cost.share:.2f} of a class vote" if cost.chooser else "",
+        "arithmetic": f"{cost.ratio:.2f} × plain",
+        "seconds": round(cost.seconds, 2),
+    }
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
 def _cost(name: str, sha256: str, file: str) -> chosen_levels.Cost:
     checkpoint = catalog.find(name)
     share = chosen_levels.share(weights.load_nets(checkpoint), INPUT_SIZE[checkpoint.card.dataset])

@@ -5,6 +5,7 @@ Shape suffixes: N images.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -30,15 +31,24 @@ SHOWN = 9
 
 @dataclass(frozen=True)
 class Group:
-    """Choosers that send images to the same classifiers, and logs of these at each level alone."""
+    """Choosers that send images to the same classifiers, and logs of these at each level alone.
+
+    ``files`` are those of the logs.
+    """
 
     title: str
     fixed: Mapping[float, Log]
+    files: Mapping[float, Path]
     choosers: tuple[tuple[str, Checkpoint, Measured], ...]
 
 
 def _fixed_logs(checkpoint: Checkpoint) -> dict[float, Log]:
-    """Return logs of the classifiers that a chooser sends images to, by the level held fixed.
+    """Return logs of the classifiers that a chooser sends images to, by the level held fixed."""
+    return {s: _log(c.name, c.sha256, m.log) for s, (c, m) in _fixed(checkpoint).items()}
+
+
+def _fixed(checkpoint: Checkpoint) -> dict[float, tuple[Checkpoint, Measured]]:
+    """Return where the logs of `_fixed_logs` lie.
 
     Of a classifier tuned to the chooser they are those of the universal network it started from.
     """
@@ -50,12 +60,12 @@ def _fixed_logs(checkpoint: Checkpoint) -> dict[float, Log]:
     ]
     if not named:
         named = [f"{checkpoint.card.dataset}-gaussian-universal"]
-    found: dict[float, Log] = {}
+    found: dict[float, tuple[Checkpoint, Measured]] = {}
     known = {c.name: c for c in catalog.list_checkpoints() if c.verified}
     for c in (known[name] for name in named if name in known):
         for m in c.card.measured:
             if m.sigma is not None and c.card.sigma in (None, m.sigma):
-                found[m.sigma] = _log(c.name, c.sha256, m.log)
+                found[m.sigma] = c, m
     return dict(sorted(found.items()))
 
 
@@ -72,7 +82,8 @@ def groups(dataset: str) -> list[Group]:
             continue
         key = tuple(f"{log.name} {log.checkpoint_sha256}" for log in fixed.values())
         rows = tuple((_named(c, m), c, m) for m in card.measured)
-        held = found.get(key, Group(_title(fixed), fixed, ()))
+        files = {s: at.folder / m.log for s, (at, m) in _fixed(c).items()}
+        held = found.get(key, Group(_title(fixed), fixed, files, ()))
         found[key] = replace(held, choosers=held.choosers + rows)
     return sorted(found.values(), key=lambda group: (_is_of_experts(group.fixed), group.title))
 
@@ -128,11 +139,14 @@ def chosen(checkpoint: Checkpoint, measured: Measured | None = None) -> Chosen |
         return None
 
 
-def show_curves(checkpoint: Checkpoint) -> None:
-    """Show envelope, fixed levels and choosers over the test images, and the gaps as numbers."""
+def show_curves(checkpoint: Checkpoint) -> Group | None:
+    """Show envelope, fixed levels and choosers over the test images, and the gaps as numbers.
+
+    Return the group they are of, None without one.
+    """
     found = groups(checkpoint.card.dataset)
     if not found:
-        return
+        return None
     st.subheader("Over the test images: how near does each come to the envelope?")
     titles = [group.title for group in found]
     own = next((g.title for g in found if any(c == checkpoint for _, c, _ in g.choosers)), None)
@@ -140,9 +154,9 @@ def show_curves(checkpoint: Checkpoint) -> None:
         "Whose votes for the class", titles, default=own or titles[0], required=True, key="group"
     )
     group = found[titles.index(title or titles[0])]
-    gaps = {name: chosen_levels.gap(c) for name, c in _chosen_of(group).items()}
+    gaps = {name: chosen_levels.gap(c) for name, c in chosen_of(group).items()}
     if not gaps:
-        return
+        return None
     lines = {name: (c.card.method, _log(c.name, c.sha256, m.log)) for name, c, m in group.choosers}
     charts.show_figure(
         levels.envelope_curves(group.fixed, {n: lines[n] for n in gaps}),
@@ -160,9 +174,11 @@ def show_curves(checkpoint: Checkpoint) -> None:
         "takes the best level of each image, which needs its label. At r: points of certified "
         "accuracy behind the envelope there. " + _of_whom(group)
     )
+    return group
 
 
-def _chosen_of(group: Group) -> dict[str, Chosen]:
+def chosen_of(group: Group) -> dict[str, Chosen]:
+    """Return what each chooser of a group chose, by its name."""
     pairs = ((name, chosen(c, m)) for name, c, m in group.choosers)
     return {name: found for name, found in pairs if found is not None}
 
