@@ -337,8 +337,9 @@ class _Match:
     notes: tuple[str, ...] = ()
 
 
-@lru_cache(maxsize=16)
-def _shapes(network: str, classes: int) -> dict[str, tuple[int, ...]]:
+@lru_cache(maxsize=64)
+def weight_shapes(network: str, classes: int) -> dict[str, tuple[int, ...]]:
+    """Return the names and shapes of all values that a network of the field holds."""
     with torch.device("meta"):
         net = build(network, "cifar10", classes)[1]
     return {key: tuple(value.shape) for key, value in net.state_dict().items()}
@@ -346,7 +347,7 @@ def _shapes(network: str, classes: int) -> dict[str, tuple[int, ...]]:
 
 def _match(tensors: Mapping[str, Tensor], network: str, classes: int, where: str) -> _Match:
     """Find the prefix under which most names are the network's own, and say what does not fit."""
-    shapes = _shapes(network, classes)
+    shapes = weight_shapes(network, classes)
     first = next(iter(shapes))
     prefixes = [key[: -len(first)] for key in tensors if key == first or key.endswith(f".{first}")]
     own = {p: [key for key in shapes if p + key in tensors] for p in prefixes}

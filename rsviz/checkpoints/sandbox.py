@@ -25,8 +25,16 @@ from typing import IO, Any
 from safetensors.torch import load as from_safetensors
 from safetensors.torch import save as to_safetensors
 
-from rsviz.checkpoints.foreign import MAX_BYTES, MEGABYTES, UNPACKED, Foreign, read_foreign
+from rsviz.checkpoints.foreign import (
+    MAX_BYTES,
+    MEGABYTES,
+    UNPACKED,
+    Foreign,
+    read_foreign,
+    weight_shapes,
+)
 from rsviz.core.errors import UserError
+from rsviz.networks.classifiers import NETWORKS
 from rsviz.networks.normalisation import Normalisation
 
 SECONDS = 10  # of processor for one file
@@ -140,6 +148,8 @@ def _exactly(handle: int, size: int, ends: float) -> bytes:
 
 def _serve(asked: int, answers: IO[bytes]) -> None:
     """Answer message after message, each in a fork, until there are none."""
+    for network in NETWORKS:  # libraries are imported here: a fork may not even make their folders
+        weight_shapes(network, 10)
     while select.select([asked], [], [], IDLE_SECONDS)[0]:
         try:
             ends = time.monotonic() + WALL_SECONDS

@@ -116,7 +116,8 @@ def _stage(channels_in: int, channels: int, blocks: int, stride: int) -> nn.Modu
 
 def _he_normal(net: nn.Module) -> None:
     for module in net.modules():
-        if isinstance(module, nn.Conv2d):
+        # On the meta device there is nothing to fill, and torch would import its compiler for it.
+        if isinstance(module, nn.Conv2d) and not module.weight.is_meta:
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
