@@ -18,6 +18,7 @@ from rsviz.certification.engine_choice import alone, default, load
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
 from rsviz.core.files import shown
+from rsviz.core.flags import FAR_NOISE, is_far
 from rsviz.core.late import torch
 from rsviz.core.spec import Certificate, RunSpec, Votes
 from rsviz.data.catalog import INPUT_SIZE
@@ -82,10 +83,13 @@ def make_spec(
         A setting is out of range, or sigma is missing, or given where the method chooses it.
     """
     settings = dict(checkpoint.card.run) | dict(rest.pop("settings", ()))
+    sigma = sigma_of(checkpoint, sigma)
+    if is_far(sigma, checkpoint.card.sigma):
+        rest["flags"] = (*rest.get("flags", ()), FAR_NOISE)
     spec = RunSpec(
         image=image or image_id(x_CHW),
         checkpoint=checkpoint.name,
-        sigma=sigma_of(checkpoint, sigma),
+        sigma=sigma,
         method=checkpoint.card.method,
         checkpoint_sha256=checkpoint.sha256,
         normalisation="" if (how := of_card(checkpoint.card.normalisation)) is None else str(how),

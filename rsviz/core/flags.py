@@ -21,6 +21,8 @@ HEURISTIC = "heuristic"
 RESAMPLED = "image resampled"
 UNLIKE = "alpha or norm unlike the others compared"
 RETRIED = "seed retried"
+FAR_NOISE = "noise far from training"
+FAR = 1.5  # times the noise trained at, or as many times less
 
 FLAGS: dict[str, Flag] = {
     flag.name: flag
@@ -64,6 +66,14 @@ FLAGS: dict[str, Flag] = {
             "more often.",
             "Report the first, or all of them; divide alpha by the number of seeds tried.",
         ),
+        Flag(
+            FAR_NOISE,
+            f"The noise is more than {FAR:g} times what the network was trained at, or less than "
+            f"1/{FAR:g} of it.",
+            "The certificate holds, but it shows a network at noise it has not seen, not what its "
+            "method can do.",
+            "Use the noise it was trained at, or a network trained at this noise.",
+        ),
     )
 }
 
@@ -71,3 +81,10 @@ FLAGS: dict[str, Flag] = {
 def flagged(certificate: Certificate, *names: str) -> Certificate:
     """Return the certificate with these flags added, each once."""
     return replace(certificate, flags=tuple(dict.fromkeys(certificate.flags + names)))
+
+
+def is_far(sigma: float | None, trained: float | None) -> bool:
+    """Whether a network is smoothed with much more or less noise than it was trained at."""
+    if not sigma or not trained:
+        return False
+    return not 1 / FAR <= sigma / trained <= FAR

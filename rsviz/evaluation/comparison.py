@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from rsviz.core.errors import UserError
+from rsviz.core.flags import is_far
 from rsviz.core.radius import down
 from rsviz.core.spec import Norm
 from rsviz.data.catalog import PIXELS
@@ -22,7 +23,6 @@ from rsviz.evaluation.curves import Curve
 from rsviz.evaluation.logs import TWO_CLASS, Log, images_of, subset, thin, two_sided
 from rsviz.evaluation.published import Published
 
-FAR = 1.5
 TWO_CLASS_NOTE = (
     "The two-class form: alpha/2 bounds p_A and alpha/2 the most-voted other class. It is another "
     "protocol than the field's, which bounds p_A alone."
@@ -243,9 +243,9 @@ def not_joined(entries: Sequence[Entry]) -> str:
 def far_from_trained(sigma: float | None, trained: float | None) -> str:
     """Say that a network is smoothed with much more or less noise than it was trained at.
 
-    Much is `FAR` times. Such a curve shows a network at noise it has not seen, not its method.
+    Such a curve shows a network at noise it has not seen, not its method.
     """
-    if not sigma or not trained or 1 / FAR <= sigma / trained <= FAR:
+    if not is_far(sigma, trained):
         return ""
     return f"smoothed at σ {sigma:g}, but trained at σ {trained:g}"
 

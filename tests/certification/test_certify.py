@@ -6,6 +6,7 @@ from torch import nn
 
 from rsviz.certification import certify
 from rsviz.checkpoints import catalog, weights
+from rsviz.core import flags
 from rsviz.core.errors import UserError
 from rsviz.core.spec import Bound
 from rsviz.data import datasets
@@ -55,6 +56,20 @@ def test_a_method_that_chooses_the_noise_has_no_sigma():
     assert spec.sigma is None and spec.run(datasets.load("shapes", "test"), 0).sigma is None
     link = certify.make_spec(checkpoint, x_CHW, image="shapes/test/3").to_query()
     assert "sigma" not in link and link["checkpoint"] == "shapes-dual"
+
+
+@pytest.mark.parametrize(
+    ("sigma", "far"), [(0.5, False), (0.75, False), (0.8, True), (0.33, True), (0.34, False)]
+)
+def test_noise_far_from_what_was_trained_at_is_flagged(tmp_path, sigma, far):
+    net = classifiers.build("compact", "shapes")
+    card = {"method": "gaussian", "dataset": "shapes", "network": "compact", "sigma": 0.5}
+    checkpoint = weights.save(net, tmp_path / "net", card)
+    x_CHW = torch.rand(3, 32, 32)
+    spec = certify.make_spec(checkpoint, x_CHW, sigma, flags=(flags.RESAMPLED,))
+    assert spec.flags == ((flags.RESAMPLED, flags.FAR_NOISE) if far else (flags.RESAMPLED,))
+    c = certify.certify(x_CHW, checkpoint, sigma=sigma, n=100)
+    assert (flags.FAR_NOISE in c.flags) == far
 
 
 def test_plain_smoothing_without_a_noise_level_is_refused(checkpoint):
