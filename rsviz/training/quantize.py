@@ -42,8 +42,8 @@ def quantize(
 ) -> Checkpoint:
     """Write the int8 files of a checkpoint's own networks, and name them on its card.
 
-    A selector stays float32: it answers with a number, not with the largest of several, and in int8
-    the shipped ones lost a tenth of the certified radius.
+    A selector stays float32: it answers with a number, not with the largest of several. In int8,
+    that of shapes-variational lost .056 of an ACR of .722; with int8 classifiers alone, .002.
 
     Raises
     ------

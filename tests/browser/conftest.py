@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -39,12 +40,19 @@ def browser():
 @pytest.fixture(scope="session")
 def server(tmp_path_factory, browser):
     """Start the app on a free port; return its address before anybody has opened it."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
     folder = tmp_path_factory.mktemp("server")
     checkpoints = make_rivals(make_checkpoints(folder / "checkpoints"))
     make_selectors(checkpoints, ("dual", "multiscale"))
+    with serving(folder, checkpoints) as address:
+        yield address
+
+
+@contextmanager
+def serving(folder, checkpoints):
+    """Start the app with these checkpoints, its log in a folder; give its address once it hears."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
     environment = os.environ | {"RSVIZ_CHECKPOINTS": str(checkpoints), "OMP_NUM_THREADS": "1"}
     with (folder / "log").open("w") as log:

@@ -1,0 +1,38 @@
+"""What is timed beside the field's loop."""
+
+import numpy as np
+import pytest
+
+from rsviz.checkpoints import catalog
+from rsviz.core.errors import UserError
+from rsviz.evaluation import bench
+from rsviz.smoothing import engines
+from rsviz.smoothing.engine import INT8
+
+NAME = "shapes-gaussian-0.5"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(engines.absent(INT8, "cpu") is not None, reason="int8 needs openvino here")
+def test_memory_of_a_first_certificate_is_not_that_of_who_asks():
+    held = np.ones(10**9, np.uint8)
+    found = bench.first_certificate(catalog.usable(NAME), "cpu", "shapes/test/3")
+    assert len(held) / 2**20 > 900
+    assert 50 < found["peak_memory_mb"] < 500
+    assert 0 < found["warm"] < found["cold"]
+
+
+@pytest.mark.slow
+def test_a_first_certificate_that_fails_is_a_sentence():
+    with pytest.raises(UserError, match="failed"):
+        bench.first_certificate(catalog.usable(NAME), "cpu", "shapes/test/99999")
+
+
+@pytest.mark.slow
+def test_an_untrained_network_is_made_ready_in_every_engine():
+    plain, made, operations = bench._made("resnet20", "cpu")
+    assert set(engines.usable("cpu")) - set(made) <= {INT8}  # where nothing quantises
+    assert set(plain) == {"classifier"}
+    assert operations > 10**7
+    for engine, nets in made.items():
+        assert engine.precision in engines.arithmetic(nets)
