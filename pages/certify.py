@@ -7,7 +7,7 @@ from rsviz.data.catalog import CLASSES, INPUT_SIZE
 from rsviz.ui import frame
 from rsviz.ui.certify import meaning, result
 from rsviz.ui.certify.result import View
-from rsviz.ui.common import own_network, picture_picker, run_controls, sessions
+from rsviz.ui.common import next_acts, own_network, picture_picker, run_controls, sessions
 
 frame.require()
 run_controls.adopt_address()
@@ -39,7 +39,7 @@ st.title(
 )
 with st.container(horizontal=True, gap="small", vertical_alignment="center"):
     run_controls.show_presets(checkpoint)
-    again = run_controls.press_new_seed()
+    seeds = st.container()
 
 # The run: other votes asked for stop what runs; alpha and bound only read votes again.
 spec = certify.make_spec(
@@ -52,11 +52,10 @@ spec = certify.make_spec(
     **chosen,
 )
 key = sessions.key_of(picture.x_CHW, spec, device, engine)
-nets = sessions.networks(checkpoint, device, engine)
-session = sessions.desk(sessions.IMAGE)
-if session.job is not None and session.job.key != key:
-    session.stop()
-if run_controls.wants_all() or again:
+nets, desk = sessions.networks(checkpoint, device, engine), sessions.desk(sessions.IMAGE)
+if desk.job is not None and desk.job.key != key:
+    desk.stop()
+if run_controls.wants_all() or run_controls.wants_seed():
     sessions.start(key, picture.x_CHW, spec, nets)
 elif sessions.find_shown(key, checkpoint) is None and not sessions.was_started(key):
     sessions.start(key, picture.x_CHW, spec, nets, pause=run_controls.FIRST_LOOK)
@@ -68,17 +67,17 @@ view = View(
     CLASSES[dataset],
     alpha,
     bound,
+    spec.noise,
     two_class,
 )
 shown = sessions.find_shown(key, checkpoint)
-job = session.job if session.job is not None and session.job.key == key else None
-if job is not None and job.active:
-    result.show_running(job, view)
-else:
-    result.show_ended(job, shown, spec, device, view)
+job = desk.job if desk.job is not None and desk.job.key == key else None
+with seeds:
+    run_controls.press_new_seed(job is not None and job.active)
+result.show(job, shown, spec, device, view)
 if shown is not None and not (job is not None and job.active):
     meaning.show_distance(picture.x_CHW, result.read(view, shown))
-    meaning.show_onward(spec)
+    next_acts.show(spec, "certify")
 meaning.show_classes(view)
-meaning.show_history(session.history)
+meaning.show_history(desk.history)
 meaning.show_exports(shown, spec, view, device, engine)

@@ -4,46 +4,46 @@ import streamlit as st
 
 from rsviz.data.catalog import CLASSES
 from rsviz.ui import frame
+from rsviz.ui.common import next_acts, run_controls, sessions
 from rsviz.ui.levels import controls, costs_and_attacks, fewer_draws, live, test_set
 from rsviz.ui.page_list import page_path
 
 frame.require()
-
-st.title("Noise levels")
-st.markdown(
-    "Much noise certifies far, but hides what is small or faint. **So let each picture have its "
-    "own level**, and prove that the answer stays the same nearby although the level may change."
-)
-
 controls.adopt_address()
 
-# The answer lies first, to be seen first on a phone; what it needs is asked beside and below it.
-answer, asked = st.columns([3, 2], gap="large")
-knobs, closer = st.container(border=True), st.container()
-with asked:
+# Which picture, who chooses, and how; a telephone keeps these out of sight.
+with st.sidebar:
     picked, dataset = controls.pick_picture()
     found = controls.choosers(dataset)
-    run, device = controls.pick_run()
-    pressed = st.button(
-        "Certify by every chooser",
-        type="primary",
-        icon=":material/play_arrow:",
-        key="choose",
-        width="stretch",
-        shortcut="Ctrl+Enter",
-    )
-with knobs:
-    st.markdown("**Knobs.** Those that only read votes again do so at once.")
-    settings = controls.pick_knobs(found)
-with closer:
-    st.subheader("One of them, looked at closely")
     method = controls.pick_chooser(found)
+    run, device = controls.pick_run()
+    settings = controls.pick_knobs(found)
+
+st.title(
+    "Noise levels",
+    help="Much noise certifies far, but hides what is small or faint. So let each picture have its "
+    "own level, and prove that the answer stays the same nearby although the level may change.",
+)
+with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+    controls.show_presets()
+
+# The run: votes of shipped logs where there are, else a first look; the button counts all.
 classes = CLASSES[found[method].card.dataset]
 specs = controls.specs_of(found, settings, picked, run)
-key = controls.key_of(picked, specs, device)
-if pressed:
+first_run = {**run, "n": min(run["n"], run_controls.FIRST_LOOK)}
+first_specs = controls.specs_of(found, settings, picked, first_run)
+key, first_key = (controls.key_of(picked, s, device) for s in (specs, first_specs))
+stored = live.are_stored(found, specs, picked.name)
+desk = sessions.desk("levels")
+if run_controls.wants_all():
     controls.start(key, picked, found, specs, device, method)
-live.show(live.Asked(key, picked, found, specs, method, classes), answer, closer)
+elif desk.find(key, first_key) is None and not stored:
+    controls.start(first_key, picked, found, first_specs, device, method)
+job = desk.find(key, first_key)
+first = job is not None and job.key != key
+asked = live.Asked(picked, found, first_specs if first else specs, method, classes, device)
+live.show(asked, job, job is not None and job.state == "done" and not first)
+next_acts.show(specs[method], "levels")
 
 # Why the level needs a proof of its own.
 with st.container(border=True):

@@ -9,31 +9,27 @@ from rsviz.core.spec import Bound
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
 from rsviz.data.images import image_id
 from rsviz.ui import frame
-from rsviz.ui.common import sessions
-from rsviz.ui.masks import budget, canvas_picker, controls, measured, votes
-from rsviz.ui.masks.rivals import best, show, show_history, start, titles
+from rsviz.ui.common import run_controls, sessions, stage
+from rsviz.ui.masks import budget, canvas_picker, controls, measured, rivals, votes
 
 frame.require()
-
-st.title("Masks")
-st.markdown(
-    "A small object lies somewhere on a busy canvas. **Adaptive Randomized Smoothing** looks once, "
-    "hides what does not matter, and looks again with less noise, **for the same certificate**: "
-    "the answer stays while no colour value of any pixel changes by more than the radius (that is, "
-    "in Linf)."
-)
-
 controls.adopt_address()
 
 # What is looked at, and how.
-left, right = st.columns([3, 5], gap="medium")
-with left:
+with st.sidebar:
     checkpoint = controls.pick_network()
     dataset = checkpoint.card.dataset
     chosen = canvas_picker.pick(dataset, INPUT_SIZE[dataset])
     sigma, f, counts, device = controls.pick_settings(checkpoint)
 classes = CLASSES[dataset]
-rivals = mask_rivals.partners(checkpoint)
+
+st.title(
+    "Masks",
+    help="A small object lies somewhere on a busy canvas. Adaptive Randomized Smoothing looks "
+    "once, hides what does not matter, and looks again with less noise, for the same certificate: "
+    "the answer stays while no colour value changes by more than the radius (in Linf).",
+)
+present = mask_rivals.partners(checkpoint)
 specs = {
     name: certify.make_spec(
         rival,
@@ -45,45 +41,32 @@ specs = {
         settings=(("f", f),) if rival is checkpoint else (),
         flags=chosen.flags,
     )
-    for name, rival in rivals.items()
+    for name, rival in present.items()
 }
 # What the first votes see does not depend on how many are planned.
 key = sessions.Key(image_id(chosen.x_CHW), replace(specs[checkpoint.card.method], n=1), "cpu")
 nets = sessions.networks(checkpoint, "cpu")
 sight = votes.Sight(chosen, key, votes.first_votes(key, chosen.x_CHW, nets), classes, f)
 
-with left:
-    if chosen.label is None:
-        st.caption(
-            f"The network knows only {', '.join(classes)}; it calls any other picture one of these."
-        )
-    else:
-        st.caption(f"True label: **{classes[chosen.label]}**")
-with right:
-    votes.show_one_vote(sight)
-
 # The certificate, beside its rivals on the same canvas, seed and number of votes.
-st.subheader("The certificate, beside its rivals")
-for title in (title for name, title in titles().items() if name not in rivals):
-    st.caption(f"{title}: no network for these canvases is here.")
-race_key = (image_id(chosen.x_CHW), tuple(specs.values()), device)
-if st.button("Certify with all", type="primary", icon=":material/play_arrow:", key="race_button"):
-    entrants = [(sessions.networks(rivals[name], device), specs[name]) for name in rivals]
-    start(chosen.x_CHW, entrants, race_key, device)
-job = sessions.desk("masks").find(race_key)
-if job is None:
-    st.info(
-        f"Press **Certify with all**: {counts['n']:,} votes of each method, the same canvas and "
-        "seed."
-    )
-else:
-    show(job, classes, chosen.label)
+first_specs = {name: stage.first_look(spec) for name, spec in specs.items()}
+whole_key = (key.image, tuple(specs.values()), device)
+first_key = (key.image, tuple(first_specs.values()), device)
+desk = sessions.desk("masks")
+if run_controls.wants_all():
+    rivals.start(chosen.x_CHW, present, specs, whole_key, device)
+elif desk.find(whole_key, first_key) is None:
+    rivals.start(chosen.x_CHW, present, first_specs, first_key, device)
+job = desk.find(whole_key, first_key)
+whole = job is not None and job.key == whole_key and job.state == "done"
+rivals.show(job, sight, whole, counts["n"])
+rivals.show_missing(present)
+rivals.show_history()
 
-show_history()
+# One vote, what the masks do, and what they do not change.
+votes.show_one_vote(sight)
 measured.show(mask_rivals.on_canvases())
-
-# What the masks do, and what they do not change.
-certificate = best(job)
+certificate = rivals.best(job)
 radius = certificate.radius if certificate is not None and certificate.radius > 0 else 8 / 255
 votes.show_many(sight, nets, votes.sizes_for(chosen))
 budget.show_budget(sight, radius)

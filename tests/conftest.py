@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from rsviz.data import datasets
+from rsviz.data import datasets, shapes
 
 REQUIRED = set(filter(None, os.environ.get("RSVIZ_REQUIRE", "").split(",")))
 
@@ -20,6 +20,14 @@ def _needs(request):
         pytest.skip("CIFAR-10 is not on this machine (RSVIZ_DATA)")
     if request.node.get_closest_marker("gpu") and not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _few_training_shapes():
+    """Draw the first 2,000 training shapes: all 20,000 take a process 14 s."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(shapes.SIZES, "train", 2_000)
+        yield
 
 
 class HalfSpace(nn.Module):

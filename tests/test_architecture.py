@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import rsviz
+from rsviz.smoothing import engines
+from rsviz.smoothing.engine import INT8
 
 ROOT = Path(__file__).parent.parent
 # A room imports only from rooms before it; ui and cli not from each other.
@@ -28,7 +31,11 @@ ROOMS = (
     "ui",
 )
 APART = {("figures", "training"), ("smoothing", "checkpoints"), ("ui", "cli")}
-LOCAL = {"rsviz/cli/main.py", "rsviz/teaching/pictures/training.py"}  # each says why
+LOCAL = {  # each says why
+    "rsviz/cli/main.py",
+    "rsviz/certification/engine_choice.py",
+    "rsviz/teaching/pictures/training.py",
+}
 
 
 def modules():
@@ -137,14 +144,17 @@ def test_no_private_name_crosses_a_file():
 
 
 def no_torch(statement):
-    code = f"import sys\n{statement}\nsys.exit('torch' in sys.modules)"
-    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+    code = f"import sys\n{statement}\nsys.exit(7 if 'torch' in sys.modules else 0)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode
+    assert done in (0, 7)
+    return done == 0
 
 
 def test_statistics_catalogue_lessons_and_logs_need_no_torch():
     names = [n for n in MODULES if room(n) in ("core", "teaching")]
     names = [n for n in names if "two_pixel_training" not in n and "pictures.training" not in n]
-    names += ["rsviz", "rsviz.checkpoints.catalog"]
+    names += ["rsviz", "rsviz.checkpoints.catalog", "rsviz.methods.registry"]
+    names += ["rsviz.smoothing.driver", "rsviz.smoothing.graphs", "rsviz.certification.certify"]
     names += [
         f"rsviz.evaluation.{n}"
         for n in (
@@ -201,3 +211,15 @@ def test_what_only_reads_votes_again_needs_no_torch(words, tmp_path):
     (tmp_path / "c.json").write_text(json.dumps(example["certificate"]))
     words = [str(tmp_path / "c.json") if word == "CERTIFICATE" else word for word in words]
     assert no_torch(f"from rsviz.cli import main\nassert not main.main({words!r})")
+
+
+@pytest.mark.skipif(engines.absent(INT8, "cpu") is not None, reason="int8 needs openvino here")
+@pytest.mark.parametrize("rule", [[], ["--until-radius", "0.5"], ["--two-sided"]])
+@pytest.mark.parametrize("checkpoint", ["shapes-gaussian-0.5", "cifar10-smoothadv-0.25"])
+def test_an_int8_certificate_needs_no_torch(checkpoint, rule, tmp_path):
+    image = "shapes/test/3"
+    if checkpoint.startswith("cifar10"):
+        image = str(tmp_path / "photo.png")
+        Image.new("RGB", (40, 50), "teal").save(image)
+    words = ["certify", image, "--checkpoint", checkpoint, "--n", "1000", "--precision", "int8"]
+    assert no_torch(f"from rsviz.cli import main\nassert not main.main({[*words, *rule]!r})")

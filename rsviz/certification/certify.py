@@ -3,19 +3,22 @@
 Shape suffixes: C channels, H height, W width.
 """
 
+from __future__ import annotations
+
 import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from torch import Tensor, nn
+import numpy as np
 
-from rsviz.certification.engine_choice import load
+from rsviz.certification.engine_choice import alone, default, load
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
 from rsviz.core.files import shown
+from rsviz.core.late import torch
 from rsviz.core.spec import Certificate, RunSpec, Votes
 from rsviz.data.catalog import INPUT_SIZE
 from rsviz.data.images import image_id
@@ -26,6 +29,9 @@ from rsviz.smoothing.driver import default_chunks, drive, path
 from rsviz.smoothing.engine import Engine
 from rsviz.smoothing.noise import SCHEME, Scheme
 from rsviz.smoothing.voters import Ask, MethodRun, Request
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 Read = Callable[[dict[str, Votes], RunSpec], Certificate]
 
@@ -55,7 +61,11 @@ def sigma_of(checkpoint: Checkpoint, sigma: float | None = None) -> float | None
 
 
 def make_spec(
-    checkpoint: Checkpoint, x_CHW: Tensor, sigma: float | None = None, image: str = "", **rest: Any
+    checkpoint: Checkpoint,
+    x_CHW: Tensor | np.ndarray,
+    sigma: float | None = None,
+    image: str = "",
+    **rest: Any,
 ) -> RunSpec:
     """Return the RunSpec for an image and a checkpoint.
 
@@ -151,7 +161,7 @@ def watch(
 
 
 def certify(
-    x_CHW: Tensor,
+    x_CHW: Tensor | np.ndarray,
     checkpoint: Checkpoint,
     device: str = "cpu",
     engine: Engine | None = None,
@@ -161,7 +171,8 @@ def certify(
 
     Parameters
     ----------
-    x_CHW : the image in [0, 1], as large as the checkpoint's network takes it.
+    x_CHW : the image in [0, 1], as large as the checkpoint's network takes it; given as an array,
+        one network of int8 votes on it without torch, with the same votes.
     engine : that counts the votes; None takes the fastest that keeps the certified radius.
     settings : of `make_spec`: sigma, n0, n, alpha, bound, seed, image, flags, until_radius,
         precision, settings.
@@ -181,8 +192,14 @@ def certify(
     if tuple(x_CHW.shape) != (3, size, size):
         raise UserError(f"{checkpoint.name} takes images of 3x{size}x{size}; resize it first.")
     spec = make_spec(checkpoint, x_CHW, **settings)
-    nets = load(checkpoint, device, engine)
-    *_, last = watch(x_CHW, nets, spec, device, every=math.inf)
+    engine = engine or default(checkpoint, device).engine
+    image: Any = x_CHW
+    nets: Mapping[str, Any] | None = None
+    if isinstance(x_CHW, np.ndarray):
+        nets = alone(checkpoint, engine)
+    if nets is None:
+        image, nets = torch.as_tensor(x_CHW), load(checkpoint, device, engine)
+    *_, last = watch(image, nets, spec, device, every=math.inf)
     return last.certificate
 
 

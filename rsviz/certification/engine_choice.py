@@ -5,16 +5,21 @@ it serves unasked only where its certified radii were measured beside those of f
 image, and are not below them.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import nn
-
-from rsviz.checkpoints import catalog, weights
+from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Card, Checkpoint, Precision
 from rsviz.core.errors import UserError
-from rsviz.networks.ensembles import WeightedSum, WidestMargin
-from rsviz.smoothing import engines
+from rsviz.core.late import torch
+from rsviz.smoothing import engines, graphs
 from rsviz.smoothing.engine import INT8, PRECISIONS, REFERENCE, Engine
+from rsviz.smoothing.graphs import Graph
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,24 @@ def has_files(checkpoint: Checkpoint, precision: str = "int8") -> bool:
     )
 
 
+def alone(checkpoint: Checkpoint, engine: Engine) -> dict[str, Graph] | None:
+    """Return the network of a checkpoint that is one file, ready to vote on arrays without torch.
+
+    None if it is of several networks, or has no file for this engine.
+
+    Raises
+    ------
+    UserError
+        The file is absent or another one than the card names.
+    """
+    files = catalog.network_files(checkpoint, engine.precision)
+    if engine.library != "openvino" or checkpoint.card.parts or set(files) != {"classifier"}:
+        return None
+    file, sha256 = files["classifier"]
+    data = engines.read_checked(file, sha256)
+    return {"classifier": graphs.from_file(engine, file, data, sha256)}
+
+
 def load(
     checkpoint: Checkpoint, device: str = "cpu", engine: Engine | None = None
 ) -> dict[str, nn.Module]:
@@ -106,6 +129,8 @@ def load(
     UserError
         As `weights.load`, or the engine cannot serve.
     """
+    from rsviz.checkpoints import weights  # needs torch, which `alone` does without
+
     engine = engine or default(checkpoint, device).engine
     nets = weights.load_nets(checkpoint, device)
     if engine == REFERENCE:
@@ -121,16 +146,19 @@ def load(
 
 
 def _ready(net: nn.Module, owner: Checkpoint, part: str, engine: Engine, device: str) -> nn.Module:
-    if isinstance(net, WeightedSum | WidestMargin):
+    from rsviz.smoothing.make_ready import ready
+
+    if owner.card.members:
+        assert isinstance(net.members, torch.nn.ModuleList)
         for i, member in enumerate(catalog.members(owner)):
             net.members[i] = _ready(net.members[i], member, "classifier", engine, device)
         return net
     if engine.precision != "int8":
-        return engines.ready(net, engine, device)
+        return ready(net, engine, device)
     files = catalog.network_files(owner, "int8")
     if part not in files:
         return net
-    return engines.ready(net, engine, device, *files[part])
+    return ready(net, engine, device, *files[part])
 
 
 def engine_of(path: str) -> Engine:

@@ -10,7 +10,7 @@ from rsviz.cli.common import (
     add_stopping,
     device_of,
     engine_of,
-    load_image,
+    load_pixels,
     run_settings,
     usable,
 )
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
             f"{METHODS[checkpoint.card.method].title} reads its radius from several counts, not "
             "from one; leave --two-sided out."
         )
-    x_CHW, name, flags = load_image(args.image, INPUT_SIZE[dataset], args.crop)
+    x_CHW, name, flags = load_pixels(args.image, INPUT_SIZE[dataset], args.crop)
     certificate = certify(
         x_CHW,
         checkpoint,

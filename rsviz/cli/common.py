@@ -1,5 +1,7 @@
 """What several commands share: arguments, the image, the device, what is printed."""
 
+from __future__ import annotations
+
 import argparse
 import math
 import os
@@ -7,14 +9,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from rsviz.certification import engine_choice
 from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
 from rsviz.core.files import read_bytes, shown
 from rsviz.core.flags import RESAMPLED
+from rsviz.core.late import torch
 from rsviz.core.settings import fill, parse
 from rsviz.data import datasets, images, local_folders
 from rsviz.data.catalog import CLASSES
@@ -161,14 +162,20 @@ def names_image(name: str) -> bool:
 
 
 def load_image(name: str, size: int, crop: Any) -> tuple[Any, str, tuple[str, ...]]:
+    """Return (x_CHW, name, flags) as `load_pixels` does, x_CHW as a tensor of torch."""
+    x_CHW, name, flags = load_pixels(name, size, crop)
+    return torch.from_numpy(x_CHW), name, flags
+
+
+def load_pixels(name: str, size: int, crop: Any) -> tuple[Any, str, tuple[str, ...]]:
     """Return (x_CHW, name, flags) of a data set's image or of a file, which has no name."""
     if not os.path.exists(name):
         name = full_name(name)
         if names_image(name):
-            return datasets.find_image(name)[0], name, ()
+            return datasets.find_pixels(name), name, ()
     image = images.open_image(read_bytes(name, images.MAX_BYTES), name)
     flags = (RESAMPLED,) if images.resampled(image, size, crop) else ()
-    return images.to_tensor(image, size, crop), "", flags
+    return images.to_pixels(image, size, crop), "", flags
 
 
 def run_settings(checkpoint: Any, words: list[str]) -> tuple[tuple[str, float | str], ...]:

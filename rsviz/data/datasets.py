@@ -10,20 +10,24 @@ also comes in two parts: ``validation`` is its last tenth, ``fit`` the rest.
 Shape suffixes: N images, C channels, H height, W width.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
-from torchvision.datasets import CIFAR10
 
 from rsviz.core.errors import UserError
 from rsviz.core.files import shown
+from rsviz.core.late import torch
 from rsviz.data import canvases, shape_attributes, shapes
 from rsviz.data.catalog import CLASSES, SPLITS
-from rsviz.data.labels import data_folder
+from rsviz.data.labels import cifar10_image, data_folder
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +105,8 @@ def load(name: str, split: str) -> Dataset:
         x, y = shapes.split(split)
         return Dataset(name, split, CLASSES[name], torch.from_numpy(x), torch.from_numpy(y))
     try:
+        from torchvision.datasets import CIFAR10  # seconds, for those who want it
+
         raw = CIFAR10(str(data_folder()), train=split == "train")
     except Exception:  # torchvision and its pickles raise whatever a damaged file makes of them
         raise UserError(
@@ -143,6 +149,21 @@ def find_image(name: str) -> tuple[Tensor, int]:
     return data.image(int(parts[2])), int(data.y_N[int(parts[2])])
 
 
+def find_pixels(name: str) -> np.ndarray:
+    """Return x_CHW of an image as `find_image` does, as an array, without loading the others."""
+    dataset, split, index = (*name.split("/"), "", "")[:3]
+    x_CHW: np.ndarray | None = None
+    if index.isascii() and index.isdecimal() and name.count("/") == 2:
+        if dataset == "shapes" and int(index) < shapes.SIZES.get(split, 0):
+            x_HWC = np.round(255 * shapes.draw(shapes.SEEDS[split], int(index)).x_HWC)
+            x_CHW = x_HWC.transpose(2, 0, 1)
+        if dataset == "cifar10":
+            x_CHW = cifar10_image(split, int(index))
+    if x_CHW is None:  # of another data set, or refused in words
+        return find_image(name)[0].numpy()
+    return x_CHW.astype(np.float32) / np.float32(255)
+
+
 def find_canvas(name: str) -> canvases.Canvas:
     """Return the canvas of an image named like ``shapes-k48/test/17``: its box and true object.
 
@@ -168,6 +189,8 @@ def download_cifar10(report: Callable[[str], None]) -> None:
     """Download CIFAR-10 (170 MB) through torchvision into `data_folder`."""
     report(f"Downloading CIFAR-10 (170 MB) into {data_folder()}")
     data_folder().mkdir(parents=True, exist_ok=True)
+    from torchvision.datasets import CIFAR10
+
     CIFAR10(str(data_folder()), download=True)
     load.cache_clear()
     report("CIFAR-10 is ready.")

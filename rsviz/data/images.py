@@ -7,19 +7,23 @@ one.
 Shape suffixes: C channels, H height, W width.
 """
 
+from __future__ import annotations
+
 import hashlib
 import io
 import re
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from rsviz.core.errors import UserError
+from rsviz.core.late import torch
 from rsviz.data import notes
 from rsviz.data.colours import CICP_HDR, to_srgb
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP")
 MEGABYTES = 10  # as an uploader counts them, 10^6 bytes each
@@ -222,13 +226,18 @@ def _pixels(image: Image.Image, box: Crop | Box) -> tuple[int, int, int, int]:
 
 
 def to_tensor(image: Image.Image, size: int, how: Crop | Box = "centre") -> Tensor:
+    """Return x_CHW as `to_pixels` does, as a tensor of torch."""
+    return torch.from_numpy(to_pixels(image, size, how))
+
+
+def to_pixels(image: Image.Image, size: int, how: Crop | Box = "centre") -> np.ndarray:
     """Return x_CHW, float32 multiples of 1/255 in [0, 1]: the square crop at the network's size."""
     square = crop(image, how)
     if square.size != (size, size):
         square = square.resize(
             (size, size), Image.Resampling.BOX if square.width > size else Image.Resampling.BICUBIC
         )
-    return torch.from_numpy(np.asarray(square).transpose(2, 0, 1).copy()).float() / 255
+    return np.asarray(square).transpose(2, 0, 1).astype(np.float32) / np.float32(255)
 
 
 def resampled(image: Image.Image, size: int, how: Crop | Box = "centre") -> bool:
@@ -236,11 +245,12 @@ def resampled(image: Image.Image, size: int, how: Crop | Box = "centre") -> bool
     return image.size != (size, size) or how not in ("centre", "whole", (0, 0, 1, 1))
 
 
-def image_id(x_CHW: Tensor) -> str:
-    """Return ``sha256:`` and the hash of the tensor's shape and float32 values."""
-    x_CHW = x_CHW.detach().cpu().float().contiguous()
+def image_id(x_CHW: Tensor | np.ndarray) -> str:
+    """Return ``sha256:`` and the hash of the image's shape and float32 values."""
+    if not isinstance(x_CHW, np.ndarray):
+        x_CHW = x_CHW.detach().cpu().float().numpy()
     digest = hashlib.sha256(repr(tuple(x_CHW.shape)).encode())
-    digest.update(x_CHW.numpy().tobytes())
+    digest.update(x_CHW.astype(np.float32).tobytes())
     return f"sha256:{digest.hexdigest()}"
 
 

@@ -1,6 +1,6 @@
-"""The labels of a data set, without its images (no torch here).
+"""The labels of a data set without its images, and one image without the rest (no torch here).
 
-Shape suffix: N images.
+Shape suffixes: N images, C channels, H height, W width.
 """
 
 import os
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rsviz.data import shapes
 
 FOLDER = "cifar-10-batches-py"
+PER_BATCH = 10_000
 BATCHES = {"train": [f"data_batch_{i}" for i in range(1, 6)], "test": ["test_batch"]}
 
 
@@ -46,6 +47,21 @@ def _of_cifar10(folder: Path, split: str) -> NDArray[np.int64] | None:
         batches = [(folder / FOLDER / name).read_bytes() for name in BATCHES[split]]
         return np.array([label for data in batches for label in _numbers_after(b"labels", data)])
     except (OSError, ValueError):
+        return None
+
+
+def cifar10_image(split: str, index: int) -> NDArray[np.uint8] | None:
+    """Return x_CHW of one image of CIFAR-10; None if it is not here."""
+    try:
+        batch, row = divmod(index, PER_BATCH)
+        data = (data_folder() / FOLDER / BATCHES[split][batch]).read_bytes()
+        pixels = next(
+            a for _, a, _ in genops(data) if isinstance(a, str | bytes) and len(a) > 10**7
+        )
+        own = pixels[3072 * row : 3072 * (row + 1)]
+        raw = own.encode("latin-1") if isinstance(own, str) else own
+        return np.frombuffer(raw, np.uint8).reshape(3, 32, 32)
+    except (OSError, ValueError, LookupError, StopIteration):
         return None
 
 

@@ -9,6 +9,8 @@ Shape suffixes: N images, C channels, H height,
 W width.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,12 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image, UnidentifiedImageError
-from torchvision.datasets import CelebA, ImageFolder
 
 from rsviz.core.errors import UserError
 from rsviz.core.files import shown
+from rsviz.core.late import torch
 from rsviz.data import catalog, datasets
 from rsviz.data.datasets import Dataset
 from rsviz.data.images import crop
@@ -132,6 +133,8 @@ def load_celeba(
         The files are not there, or the attribute is not among theirs.
     """
     try:
+        from torchvision.datasets import CelebA
+
         raw = CelebA(str(folder), _split(split), target_type="attr", download=False)
     except RuntimeError:
         raise UserError(
@@ -169,6 +172,8 @@ def load_folder(
             f"{split}/class/picture."
         )
     try:
+        from torchvision.datasets import ImageFolder
+
         raw = ImageFolder(str(found[0]))
     except FileNotFoundError as error:
         raise UserError(f"{found[0]} cannot be used: {str(error).splitlines()[0]}") from None

@@ -39,6 +39,7 @@ from rsviz.networks.inspection import multiply_adds
 from rsviz.smoothing import benchmark, engines
 from rsviz.smoothing.driver import default_chunks, drive
 from rsviz.smoothing.engine import INT8, Engine, cores
+from rsviz.smoothing.make_ready import ready
 from rsviz.smoothing.noise import CHUNK, chunk
 from rsviz.smoothing.voters import Ask, MethodRun, Request
 
@@ -135,7 +136,7 @@ def _made(
     made = {}
     for engine in engines.usable(device):
         if engine != INT8:
-            made[engine] = {"classifier": engines.ready(ready, engine, device)}
+            made[engine] = {"classifier": ready(ready, engine, device)}
         elif (quantised := _quantised(ready)) is not None:
             made[engine] = {"classifier": quantised}
     plain = {"classifier": net.to(device)}
@@ -158,9 +159,7 @@ def _quantised(net: nn.Module) -> nn.Module | None:
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder, "int8.onnx")
             int8_files.write(net, [(chunk((3, 32, 32), "bench"),)], out)
-            return engines.ready(
-                net, INT8, "cpu", out, hashlib.sha256(out.read_bytes()).hexdigest()
-            )
+            return ready(net, INT8, "cpu", out, hashlib.sha256(out.read_bytes()).hexdigest())
     except UserError:
         return None
 

@@ -365,6 +365,12 @@ _PASSED = (
 )
 
 
+def head_of(path: Path) -> "LogHead":
+    """Return the settings that a log of rsviz states in its first line; see `read_head`."""
+    with path.open() as lines:
+        return read_head(lines.readline(), path.name)
+
+
 def read_head(line: str, name: str) -> LogHead:
     """Return the settings in the first line of a log of rsviz.
 

@@ -207,7 +207,7 @@ def _record(
             card["measured"] = _with(card.get("measured", []), row)
         else:
             named = card.setdefault("precisions", {}).setdefault(precision, {})
-            row |= {"engine": spec.engine, "difference": _difference(found, row)}
+            row |= {"engine": spec.engine, "difference": _difference(found, spec, row)}
             named["measured"] = _with(named.get("measured", []), row)
         catalog.write_card(checkpoint.folder, card)
 
@@ -216,17 +216,22 @@ def _with(rows: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> list[Map
     return [old for old in rows if old.get("log") != row["log"]] + [row]
 
 
-def _difference(checkpoint: Checkpoint, row: Mapping[str, Any]) -> dict[str, float | str]:
+def _difference(
+    checkpoint: Checkpoint, spec: EvaluationSpec, row: Mapping[str, Any]
+) -> dict[str, float | str]:
     """Return this log's ACR less that of float32 on the same images, with its paired interval.
 
     Raises
     ------
     UserError
-        The card has no float32 log of these images at this noise and these votes.
+        The card has no float32 log of these images at this noise, these votes and settings.
     """
     same = ("sigma", "subset", "n0", "n", "alpha", "norm")
+    run = checkpoint.card.run
     for other in checkpoint.card.measured:
-        if all(getattr(other, key) == row[key] for key in same):
+        head = logs.head_of(checkpoint.folder / other.log)
+        alike = run | dict(head.settings) == run | dict(spec.settings)
+        if alike and all(getattr(other, key) == row[key] for key in same):
             own, beside = (read_log(checkpoint.folder / log) for log in (row["log"], other.log))
             mean, low, high = curves.paired_bootstrap(own, beside, np.random.default_rng(0))
             found = {"mean": mean, "low": low, "high": high}

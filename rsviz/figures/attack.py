@@ -48,13 +48,14 @@ def votes_by_length(
             hovertemplate=f"length %{{x:.4g}}: %{{y:.1%}} of the votes, {verdict}<extra></extra>",
         )
     figure.add_vrect(x0=0, x1=radius, fillcolor=GREEN, opacity=0.15, line_width=0)
+    top = 1.06 * max([*length_T, radius]) or 1.0
     figure.add_vline(
         x=radius,
         line={"color": GREEN, "width": 2},
         name="certified radius",
         annotation={"text": "certified radius"},
+        annotation_position="top left" if radius > 0.6 * top else "top right",
     )
-    top = 1.06 * max([*length_T, radius])
     title = f"length of the change ({norm}, pixels in [0, 1])"
     figure.update_xaxes(title=title, range=[0, top])
     figure.update_yaxes(title="votes for the certified class", range=[-0.03, 1.1], tickformat=".0%")

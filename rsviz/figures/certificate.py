@@ -24,7 +24,7 @@ def vote_bars(counts_K: Sequence[int], classes: Sequence[str], top: int | None) 
     counts = list(counts_K) or [0] * len(classes)
     total = max(sum(counts), 1)
     votes = list(zip(classes, counts, strict=True))
-    figure = empty_figure(26 * len(classes) + 70)
+    figure = empty_figure(25 * len(classes) + 64)
     for name, colour, drawn in (
         ("chosen class", BLUE, [v for i, v in enumerate(votes) if i == top]),
         ("other classes", GREY, [v for i, v in enumerate(votes) if i != top]),

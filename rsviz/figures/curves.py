@@ -43,16 +43,24 @@ UNITS: dict[Norm | None, str] = {
 
 
 def accuracy_curves(
-    entries: Sequence[Entry], marks: Mapping[str, Sequence[str]], bands: bool = False
+    entries: Sequence[Entry],
+    marks: Mapping[str, Sequence[str]],
+    bands: bool = False,
+    slots: Mapping[str, int] | None = None,
 ) -> go.Figure:
     """Draw certified accuracy against radius; labels say how each differs from the first.
 
     Every point can be clicked, though only some have a marker; as the hover is shared, a click
     gives a radius and not which curve. Published curves have open markers. A click on a legend
     entry shows it alone, a double click hides it.
+
+    Parameters
+    ----------
+    slots : the number of each curve's colour, dash and marker, by name; its place if None.
     """
     figure = empty_figure(460)
-    for i, entry in enumerate(entries):
+    for place, entry in enumerate(entries):
+        i = place if slots is None else slots[entry.name]
         colour, group = COLOURS[i % len(COLOURS)], entry.name
         if bands and not all(map(math.isnan, entry.curve.low_R)):
             figure.add_trace(_band(entry.curve, colour, group))
@@ -65,6 +73,7 @@ def accuracy_curves(
     figure.update_yaxes(title="certified accuracy", tickformat=".0%", range=[0, 1.0])
     figure.update_layout(
         hovermode="x unified",
+        hoverdistance=-1,  # else a curve with few points is left out between them
         clickmode="event+select",
         legend={"itemclick": "toggleothers", "itemdoubleclick": "toggle"},
     )

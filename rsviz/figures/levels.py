@@ -199,13 +199,13 @@ def _said(r: Row) -> str:
     """Say beside a bar which level was taken and what is proved."""
     level = "" if r.level is None or not r.chooses else f" at level {r.level:g}"
     if r.kind == "not yet" or r.radius is None:
-        return f"level {r.level:g} at a glance" if r.level is not None else "not asked yet"
+        return "not asked yet"
     if r.kind == "no class":
         return f"abstains{level}"
     if r.kind == "needs votes":
         return "needs more votes"
     wrong = ", wrong class" if r.kind == "wrong class" else ""
-    best = " best afterwards" if r.kind == "best afterwards" else ""
+    best = ", best" if r.kind == "best afterwards" else ""
     return f"{down(r.radius, 3)}{level}{wrong}{best}"
 
 

@@ -194,7 +194,7 @@ def gains(lines: Mapping[str, Sequence[Gain]]) -> go.Figure:
 
 def radii(traces: Mapping[str, Trace], titles: Mapping[str, str], planned: int) -> go.Figure:
     """Draw certified Linf radii against votes, one line a method, in units of 1/255."""
-    figure = empty_figure(380)
+    figure = empty_figure(330)
     for name, title in titles.items():
         if name not in traces:
             continue

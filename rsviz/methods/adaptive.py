@@ -11,16 +11,16 @@ vote draws all of them anew. The text read was the abstract, reviews and code, n
 Shape suffixes: N votes, C channels, H height, W width, K queries; d = CHW entries.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from typing import TYPE_CHECKING
 
 from rsviz.core import reading, stopping
 from rsviz.core.errors import UserError
+from rsviz.core.late import torch
 from rsviz.core.settings import options_of
 from rsviz.core.spec import Certificate, Norm, RunSpec, Votes
 from rsviz.data.images import image_id
@@ -29,6 +29,9 @@ from rsviz.networks.inspection import class_count
 from rsviz.smoothing.noise import CHUNK, chunk, chunk_name
 from rsviz.smoothing.queries import HALVES, Answer, ask, combine, noise_level
 from rsviz.smoothing.voters import Ask, MethodRun, NoisyClassifier, Voter, check_votes, vote
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 GUARANTEE = (
     "With probability at least 1 - alpha over the noise drawn here, the smoothed classifier "
@@ -221,11 +224,11 @@ def loss(
     sigma_N111 : the budget's noise level for each image, in pixel units.
     generator : of the noise. step is not used by this loss.
     """
-    assert isinstance(nets, nn.ModuleDict)
+    assert isinstance(nets, torch.nn.ModuleDict)
     noise = [_normal(x_NCHW, generator) for _ in range(2)]
     share = nets["split"]() if "split" in nets else f
     answers = ask(x_NCHW, sigma_N111, noise, [nets["mask"]], (share, 1 - share))
-    return cross_entropy(nets["classifier"](combine(answers)[0]), y_N)
+    return torch.nn.functional.cross_entropy(nets["classifier"](combine(answers)[0]), y_N)
 
 
 def loss_static(
@@ -237,9 +240,9 @@ def loss_static(
     step: int,
 ) -> Tensor:
     """Return the cross-entropy of the static mask's one query; as `loss` otherwise."""
-    assert isinstance(nets, nn.ModuleDict)
+    assert isinstance(nets, torch.nn.ModuleDict)
     seen_NCHW = static_query(x_NCHW, sigma_N111, _normal(x_NCHW, generator), nets["mask"])
-    return cross_entropy(nets["classifier"](seen_NCHW), y_N)
+    return torch.nn.functional.cross_entropy(nets["classifier"](seen_NCHW), y_N)
 
 
 def loss_plain(
@@ -251,9 +254,9 @@ def loss_plain(
     step: int,
 ) -> Tensor:
     """Return the cross-entropy of plain smoothing's one query; as `loss` otherwise."""
-    assert isinstance(nets, nn.ModuleDict)
+    assert isinstance(nets, torch.nn.ModuleDict)
     noisy_NCHW = torch.addcmul(x_NCHW, sigma_N111, _normal(x_NCHW, generator))
-    return cross_entropy(nets["classifier"](noisy_NCHW), y_N)
+    return torch.nn.functional.cross_entropy(nets["classifier"](noisy_NCHW), y_N)
 
 
 def _normal(x_NCHW: Tensor, generator: torch.Generator) -> Tensor:

@@ -8,15 +8,19 @@ Certification is Gaussian's.
 Shape suffixes: N images, M noise draws an image, C channels, H height, W width, K classes.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
-
+from rsviz.core.late import torch
 from rsviz.core.settings import check_counts, check_numbers
 from rsviz.methods import macer, smoothadv
 from rsviz.smoothing.estimates import draw_noise, noisy_logits
 from rsviz.smoothing.pgd import pgd
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)

@@ -6,27 +6,31 @@ Shape suffixes: N images, M noise draws, R = M N rows, C channels, H height, W w
 noise levels.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from rsviz.core import reading
 from rsviz.core.errors import UserError
+from rsviz.core.late import torch
 from rsviz.core.records import read_record
 from rsviz.core.smoothed_median import quantile_index
 from rsviz.core.spec import Certificate, Norm, RunSpec, Votes
 from rsviz.smoothing.estimates import noisy_logits
 from rsviz.smoothing.voters import Ask, MethodRun, Voter
 
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
 T = TypeVar("T")
-Nets = Mapping[str, nn.Module]
-Certify = Callable[[Tensor, Nets, RunSpec], MethodRun]
-Predict = Callable[[Tensor, Nets, RunSpec], Generator[Ask, Votes, int | None]]
-Loss = Callable[[nn.Module, Tensor, Tensor, Tensor, torch.Generator, int], Tensor]
+Nets = Mapping[str, "nn.Module"]
+Certify = Callable[["Tensor", Nets, RunSpec], MethodRun]
+Predict = Callable[["Tensor", Nets, RunSpec], Generator[Ask, Votes, int | None]]
+Loss = Callable[["nn.Module", "Tensor", "Tensor", "Tensor", "torch.Generator", int], "Tensor"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,14 +178,14 @@ def network(nets: Nets, name: str) -> nn.Module:
     return nets[name]
 
 
-def aim_at(net: nn.Module, sigma: float, answer: int) -> Aim:
-    """Return the aim at one network seen through noise of one level."""
+def aim_at(net: Callable[[Tensor], Tensor], sigma: float, answer: int) -> Aim:
+    """Return the aim at one network, or what is read from one, seen through noise of one level."""
 
     def logits_of(x_NCHW: Tensor, noise_RCHW: Tensor) -> Tensor:
         sigma_N111 = torch.full((1, 1, 1, 1), sigma, device=x_NCHW.device)
         return noisy_logits(net, x_NCHW, sigma_N111, noise_RCHW)
 
-    return Aim(logits_of, (net,), answer)
+    return Aim(logits_of, (net,) if isinstance(net, torch.nn.Module) else (), answer)
 
 
 def aim_at_class(nets: Nets, spec: RunSpec, c: Certificate) -> Aim:

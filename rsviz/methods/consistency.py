@@ -5,14 +5,17 @@ Certification is Gaussian's.
 Shape suffixes: N images, M noise draws an image, C channels, H height, W width, K classes.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
-
+from rsviz.core.late import torch
 from rsviz.core.settings import check_counts, check_numbers
 from rsviz.smoothing.estimates import draw_noise, log_mean_softmax, noisy_logits
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,9 @@ def loss(
     """
     noise_RCHW = draw_noise(x_NCHW, settings.draws, generator)
     logits_MNK = noisy_logits(net, x_NCHW, sigma_N111, noise_RCHW)
-    classed = cross_entropy(logits_MNK.flatten(0, 1), y_N.repeat(settings.draws))
+    classed = torch.nn.functional.cross_entropy(
+        logits_MNK.flatten(0, 1), y_N.repeat(settings.draws)
+    )
     log_zhat_NK = log_mean_softmax(logits_MNK)
     zhat_NK = log_zhat_NK.exp()
     apart = (zhat_NK * (log_zhat_NK - logits_MNK.log_softmax(2))).sum(2).mean()

@@ -26,18 +26,17 @@ share weights (`rsviz.training.dual`), the alpha of label radii, no diffusion de
 Shape suffixes: N images, M noise draws, C channels, H height, W width, K classes, L noise levels.
 """
 
+from __future__ import annotations
+
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
-from typing import Any
-
-import torch
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from typing import TYPE_CHECKING, Any
 
 from rsviz.core import reading
 from rsviz.core.errors import UserError
 from rsviz.core.flags import PARTIAL, TOO_FEW
+from rsviz.core.late import torch
 from rsviz.core.radius import down
 from rsviz.core.settings import check_counts, check_numbers, options_of
 from rsviz.core.spec import SIGMA_MAX, Certificate, RunSpec, Votes
@@ -46,6 +45,9 @@ from rsviz.methods.noise_levels import classifier_at, parse
 from rsviz.networks.inspection import class_count
 from rsviz.smoothing.estimates import draw_noise, log_mean_softmax, noisy_logits
 from rsviz.smoothing.voters import Ask, MethodRun, NoisyClassifier
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 GUARANTEE = (
     "With probability at least 1 - alpha over the noise drawn here, the adaptive classifier (the "
@@ -624,4 +626,6 @@ def classifier_loss(
     """
     noise_NCHW = draw_noise(x_NCHW, 1, generator)
     level_N111 = level_N.to(x_NCHW)[row_N].view(-1, 1, 1, 1)
-    return cross_entropy(net(x_NCHW + level_N111 * noise_NCHW), label_N.to(row_N)[row_N])
+    return torch.nn.functional.cross_entropy(
+        net(x_NCHW + level_N111 * noise_NCHW), label_N.to(row_N)[row_N]
+    )

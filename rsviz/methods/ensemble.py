@@ -11,24 +11,29 @@ Shape suffixes: J images, L networks, I other classes than y, K classes, N rows,
 image, Q perturbed copies of a network, S samples, C channels, H height, W width.
 """
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from scipy.optimize import minimize
-from torch import Tensor, nn
 
 from rsviz.core import reading
 from rsviz.core.errors import UserError
 from rsviz.core.flags import HEURISTIC
+from rsviz.core.late import torch
 from rsviz.core.spec import Certificate, RunSpec, Votes
 from rsviz.methods import gaussian
-from rsviz.networks.ensembles import member_log_p, weighted_sum, widest_margin
 from rsviz.networks.inspection import class_count
+from rsviz.networks.weighing import member_log_p, weighted_sum, widest_margin
 from rsviz.smoothing.estimates import draw_noise
 from rsviz.smoothing.voters import NO_VOTE, Ask, MethodRun, vote
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 FLOOR = 0.1  # of a mean margin: near 0, or negative, its weight would be unbounded or meaningless
 GUARANTEE = (

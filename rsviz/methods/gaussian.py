@@ -7,16 +7,19 @@ has p_A > 1/2 at x then g(x + delta) = c for every ||delta||_2 < sigma PhiInv(p_
 Shape suffixes: N images, C channels, H height, W width, K classes.
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rsviz.core import reading, stopping
+from rsviz.core.late import torch
 from rsviz.core.spec import Certificate, RunSpec, Votes
 from rsviz.networks.inspection import class_count
 from rsviz.smoothing.voters import Ask, MethodRun, NoisyClassifier
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 GUARANTEE = (
     "With probability at least 1 - alpha over the noise drawn here, the smoothed classifier "
@@ -65,4 +68,6 @@ def loss(
     generator : of the noise. step is not used by this loss.
     """
     noise_NCHW = torch.randn(x_NCHW.shape, generator=generator, device=x_NCHW.device)
-    return cross_entropy(net(torch.addcmul(x_NCHW, sigma_N111, noise_NCHW)), y_N)
+    return torch.nn.functional.cross_entropy(
+        net(torch.addcmul(x_NCHW, sigma_N111, noise_NCHW)), y_N
+    )

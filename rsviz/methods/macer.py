@@ -7,13 +7,17 @@ further from the boundary; no attack is needed. Certification is Gaussian's.
 Shape suffixes: N images, M noise draws an image, C channels, H height, W width, K classes.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
-
+from rsviz.core.late import torch
 from rsviz.core.settings import check_counts, check_numbers
 from rsviz.smoothing.estimates import draw_noise, log_mean_softmax, noisy_logits
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)

@@ -29,19 +29,19 @@ their noise: the votes at a level are the very votes that plain RS counts there.
 Shape suffixes: C channels, H height, W width, K classes, L levels, from the most noise down.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from rsviz.core import reading
 from rsviz.core.bounds import clopper_pearson_lower, lower, upper
 from rsviz.core.cascade import Limit, distances, limit
 from rsviz.core.errors import UserError
 from rsviz.core.flags import PARTIAL
+from rsviz.core.late import torch
 from rsviz.core.radius import down
 from rsviz.core.settings import options_of
 from rsviz.core.spec import Bound, Certificate, Ending, RunSpec, Votes
@@ -49,6 +49,9 @@ from rsviz.methods import base
 from rsviz.methods import noise_levels as levels
 from rsviz.networks.inspection import class_count
 from rsviz.smoothing.voters import Ask, MethodRun, NoisyClassifier
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 GUARANTEE = (
     "With probability at least 1 - alpha over the noise drawn here, the multiscale classifier "
@@ -463,19 +466,11 @@ def claims(c: Certificate) -> list[base.Claim]:
     return found
 
 
-class _Towards(nn.Module):
-    """Image to two logits, all other classes and class B: leading away from the first raises B."""
-
-    def __init__(self, net: nn.Module, cls: int):
-        super().__init__()
-        self.net, self.cls = net, cls
-
-    def forward(self, x_NCHW: Tensor) -> Tensor:
-        """Return logits_N2."""
-        logits_NK = self.net(x_NCHW)
-        index = torch.tensor([self.cls], device=x_NCHW.device)
-        rest_NK = logits_NK.index_fill(1, index, -torch.inf)
-        return torch.stack([rest_NK.logsumexp(1), logits_NK[:, self.cls]], 1)
+def towards(logits_MNK: Tensor, cls: int) -> Tensor:
+    """Return logits_MN2, of all other classes and of class B: away from the first raises B."""
+    index = torch.tensor([cls], device=logits_MNK.device)
+    rest_MNK = logits_MNK.index_fill(-1, index, -torch.inf)
+    return torch.stack([rest_MNK.logsumexp(-1), logits_MNK[..., cls]], -1)
 
 
 def aim(nets: Mapping[str, nn.Module], spec: RunSpec, c: Certificate) -> base.Aim:
@@ -486,7 +481,8 @@ def aim(nets: Mapping[str, nn.Module], spec: RunSpec, c: Certificate) -> base.Ai
     row = next(row for row in c.detail["limits"] if row["level"] == level)
     if "p_lower" in row:
         return base.aim_at(net, level, c.predicted)
-    return base.aim_at(_Towards(net, row["other"]), level, 0)
+    at_all = base.aim_at(net, level, 0)
+    return replace(at_all, logits_of=lambda *given: towards(at_all.logits_of(*given), row["other"]))
 
 
 def predict(

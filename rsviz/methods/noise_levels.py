@@ -3,13 +3,17 @@
 Shape suffixes: N images, R rows, C channels, H height, W width, K classes, L noise levels.
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
 
-from torch import nn
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rsviz.core.errors import UserError
 from rsviz.core.spec import SIGMA_MAX
 from rsviz.methods.base import network
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def parse(text: str, least: int = 2) -> tuple[float, ...]:

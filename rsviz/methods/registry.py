@@ -1,11 +1,12 @@
 """The smoothing systems: one file each, readable top to bottom, all with the same small surface."""
 
+from __future__ import annotations
+
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from rsviz.checkpoints.catalog import Card, check_cards_by
 from rsviz.core.errors import UserError
@@ -25,6 +26,9 @@ from rsviz.methods import (
     variational,
 )
 from rsviz.methods.base import Certify, Method
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def _trained(title: str, source: str, how: Any) -> Method:
@@ -221,4 +225,6 @@ def check_stopping(method: Method, spec: RunSpec) -> RunSpec:
 
 def reader(method: Method, x_CHW: Tensor) -> Callable[[Mapping[str, Votes], RunSpec], Certificate]:
     """Return how votes on this image are read: in Linf the number of its entries is needed."""
-    return partial(method.read, d=x_CHW.numel()) if method.norm is Norm.LINF else method.read
+    return (
+        partial(method.read, d=math.prod(x_CHW.shape)) if method.norm is Norm.LINF else method.read
+    )

@@ -8,15 +8,18 @@ Shape suffixes: N images, M noise draws an image, R = M N rows, C channels, H he
 K classes.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
-
+from rsviz.core.late import torch
 from rsviz.core.settings import check_counts, check_numbers
 from rsviz.smoothing.estimates import draw_noise, noisy_logits
 from rsviz.smoothing.pgd import pgd
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -74,4 +77,4 @@ def loss(
     eps = ball(settings.eps, settings.warm_up, step)
     x_NCHW = pgd(net, x_NCHW, y_N, sigma_N111, noise_RCHW, eps, settings.steps)
     logits_MNK = noisy_logits(net, x_NCHW, sigma_N111, noise_RCHW)
-    return cross_entropy(logits_MNK.flatten(0, 1), y_N.repeat(settings.draws))
+    return torch.nn.functional.cross_entropy(logits_MNK.flatten(0, 1), y_N.repeat(settings.draws))

@@ -16,19 +16,19 @@ option); loss CE + lambda KL; alpha/2 to the selector's two sides, alpha/2 to th
 Shape suffixes: N images, M noise draws, C channels, H height, W width, K classes, L grid levels.
 """
 
+from __future__ import annotations
+
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from scipy.special import ndtri
-from torch import Tensor, nn
-from torch.nn.functional import nll_loss
 
 from rsviz.core import reading, settings
 from rsviz.core.errors import UserError
 from rsviz.core.flags import HEURISTIC
+from rsviz.core.late import torch
 from rsviz.core.radius import down
 from rsviz.core.settings import check_counts, check_numbers
 from rsviz.core.smoothed_median import median_index, median_range
@@ -36,9 +36,11 @@ from rsviz.core.spec import SIGMA_MAX, Certificate, Ending, RunSpec, Votes
 from rsviz.methods import base, level_sweep
 from rsviz.methods.noise_levels import parse
 from rsviz.networks.inspection import class_count
-from rsviz.networks.selectors import LevelLogits, Selector
 from rsviz.smoothing.estimates import draw_noise, log_mean_softmax, noisy_logits
 from rsviz.smoothing.voters import NO_VOTE, Ask, MethodRun, NoisyClassifier
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 GUARANTEE = (
     "With probability at least 1 - alpha over the noise drawn here, the adaptive classifier (the "
@@ -204,7 +206,7 @@ def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> Meth
     Parameters
     ----------
     x_CHW : the image, in [0, 1].
-    nets : ``selector`` (a `Selector`) and ``classifier``.
+    nets : ``selector`` (a `selectors.Selector`) and ``classifier``.
     spec : ``settings`` fill `Options`; ``spec.sigma`` is not used.
     """
     how = settings.options_of(Options, spec)
@@ -321,9 +323,22 @@ def choice(nets: Mapping[str, nn.Module], spec: RunSpec) -> base.Choice:
 def aim_at_level(nets: Mapping[str, nn.Module], spec: RunSpec, c: Certificate) -> base.Aim:
     """Return the aim at the selector, as a classifier of levels."""
     how, selector, level = settings.options_of(Options, spec), nets["selector"], detail_of(c).level
-    assert isinstance(selector, Selector) and level is not None
-    chooser = LevelLogits(selector, how.level_L, how.lam)
-    return base.aim_at(chooser, how.q, how.level_L.index(level))
+    assert level is not None
+
+    def chooser(noisy_NCHW: Tensor) -> Tensor:
+        lam_N = torch.full((len(noisy_NCHW),), how.lam).to(noisy_NCHW)
+        return level_logits(selector(noisy_NCHW, lam_N), how.level_L)
+
+    aim = base.aim_at(chooser, how.q, how.level_L.index(level))
+    return replace(aim, nets=(selector,))
+
+
+def level_logits(sigma_N: Tensor, level_L: Sequence[float]) -> Tensor:
+    """Return logits_NL of levels h, for their gradient: logit_l = -(20 (h - s_l))^2.
+
+    The largest is that of the level that h is rounded to.
+    """
+    return -(20 * (sigma_N[:, None] - torch.tensor(level_L).to(sigma_N))).square()
 
 
 def stored(
@@ -372,20 +387,6 @@ CONTROLS = (
     ),
     base.Control("draws", "Nh: draws of the selector", (30, 100, 300, 1000, 3000)),
 )
-
-
-class Pair(nn.ModuleDict):
-    """A classifier and the selector trained for it; the classifier stays as it is, in eval mode."""
-
-    def __init__(self, classifier: nn.Module, selector: Selector) -> None:
-        held = classifier.eval().requires_grad_(False)
-        super().__init__({"classifier": held, "selector": selector})
-
-    def train(self, mode: bool = True) -> "Pair":
-        """Set the selector's mode only."""
-        super().train(mode)
-        self["classifier"].eval()
-        return self
 
 
 def kl_to_target(sigma_N: Tensor, target: float) -> Tensor:
@@ -442,20 +443,20 @@ def loss(
 
     Parameters
     ----------
-    net : a `Pair`. x_NCHW are images in [0, 1], y_N their labels.
+    net : a `selectors.Pair`. x_NCHW are images in [0, 1], y_N their labels.
     sigma_N111, step : not used by this loss. generator is of lambda and the noise.
     """
     lam = settings.lam
     if lam < 0:
         lam = float(torch.rand((), generator=generator, device=generator.device))
-    assert isinstance(net.selector, nn.Module) and isinstance(net.classifier, nn.Module)
+    assert isinstance(net.selector, torch.nn.Module) and isinstance(net.classifier, torch.nn.Module)
     seen_NCHW = x_NCHW
     if settings.q > 0:
         seen_NCHW = x_NCHW + settings.q * draw_noise(x_NCHW, 1, generator)
     s_N = net.selector(seen_NCHW, torch.full((len(x_NCHW),), lam).to(x_NCHW))
     noise_RCHW = draw_noise(x_NCHW, settings.draws, generator)
     logits_MNK = noisy_logits(net.classifier, x_NCHW, s_N.view(-1, 1, 1, 1), noise_RCHW)
-    classed = nll_loss(log_mean_softmax(logits_MNK), y_N)
+    classed = torch.nn.functional.nll_loss(log_mean_softmax(logits_MNK), y_N)
     if settings.spread > 0:
         return classed + lam * kl_of_batch(s_N, settings.target, settings.spread)
     return classed + lam * kl_to_target(s_N, settings.target).mean()

@@ -10,7 +10,6 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.models import resnet50
 
 from rsviz.core.errors import UserError
 from rsviz.data.catalog import CLASS_COUNT, STATISTICS
@@ -123,6 +122,8 @@ def _he_normal(net: nn.Module) -> None:
 
 def _resnet50(classes: int) -> nn.Module:
     # Imported here: torchvision takes a second to import and only ImageNet-sized nets need it.
+
+    from torchvision.models import resnet50  # takes seconds to import
 
     return resnet50(num_classes=classes)
 

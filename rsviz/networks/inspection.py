@@ -1,7 +1,13 @@
 """What a network says of itself: its outputs, and its multiply-adds."""
 
-import torch
-from torch import Tensor, nn
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rsviz.core.late import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 def multiply_adds(net: nn.Module, size: int) -> int:
@@ -11,10 +17,10 @@ def multiply_adds(net: nn.Module, size: int) -> int:
     def count(module: nn.Module, _: object, out: Tensor) -> None:
         nonlocal total
         weight = module.weight
-        assert isinstance(weight, Tensor)
+        assert isinstance(weight, torch.Tensor)
         total += weight.numel() * (out[0, 0].numel() if out.dim() == 4 else 1)
 
-    kinds = (nn.Conv2d, nn.Linear)
+    kinds = (torch.nn.Conv2d, torch.nn.Linear)
     hooks = [m.register_forward_hook(count) for m in net.modules() if isinstance(m, kinds)]
     device = next(net.parameters()).device
     with torch.no_grad():
@@ -25,5 +31,7 @@ def multiply_adds(net: nn.Module, size: int) -> int:
 
 
 def class_count(net: nn.Module) -> int:
-    """Return K, the outputs of a classifier's last linear layer."""
-    return [m for m in net.modules() if isinstance(m, nn.Linear)][-1].out_features
+    """Return K, the outputs of a classifier's last linear layer, or those of its file's graph."""
+    if isinstance(outputs := getattr(net, "outputs", None), int):
+        return outputs
+    return [m for m in net.modules() if isinstance(m, torch.nn.Linear)][-1].out_features

@@ -1,10 +1,8 @@
-"""The network that chooses a continuous noise level, and the loss that trains it.
+"""The network that chooses a continuous noise level, and the pair that trains it.
 
 Shape suffixes: N images, M noise draws, C channels, H height, W width, K classes, F features, L
 levels.
 """
-
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -33,17 +31,15 @@ class Selector(nn.Module):
         return self.low * (self.high / self.low) ** raw_N.sigmoid()
 
 
-class LevelLogits(nn.Module):
-    """A selector as a classifier of grid levels, for its gradient: logit_l = -(20 (h - s_l))^2.
+class Pair(nn.ModuleDict):
+    """A classifier and the selector trained for it; the classifier stays as it is, in eval mode."""
 
-    The largest is that of the level that h is rounded to.
-    """
+    def __init__(self, classifier: nn.Module, selector: Selector) -> None:
+        held = classifier.eval().requires_grad_(False)
+        super().__init__({"classifier": held, "selector": selector})
 
-    def __init__(self, selector: Selector, level_L: Sequence[float], lam: float) -> None:
-        super().__init__()
-        self.selector, self.lam, self.level_L = selector, lam, tuple(level_L)
-
-    def forward(self, x_NCHW: Tensor) -> Tensor:
-        """Return logits_NL."""
-        sigma_N = self.selector(x_NCHW, torch.full((len(x_NCHW),), self.lam).to(x_NCHW))
-        return -(20 * (sigma_N[:, None] - torch.tensor(self.level_L).to(sigma_N))).square()
+    def train(self, mode: bool = True) -> "Pair":
+        """Set the selector's mode only."""
+        super().train(mode)
+        self["classifier"].eval()
+        return self

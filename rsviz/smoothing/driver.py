@@ -7,24 +7,30 @@ after every batch) and evaluation (many images, whose chunks share a batch) alik
 Shape suffixes: N rows of a batch, C channels, H height, W width, K classes, B chunks of a batch.
 """
 
+from __future__ import annotations
+
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from rsviz.core.errors import UserError
+from rsviz.core.late import torch
 from rsviz.core.spec import Certificate, Ending, RunSpec, Votes
 from rsviz.data.images import image_id
 from rsviz.smoothing import engines
-from rsviz.smoothing.noise import CHUNK, SCHEME, Drawer, Scheme, chunk, chunk_name
+from rsviz.smoothing.noise import CHUNK, SCHEME, Drawer, Scheme, arrays, chunk, chunk_name
 from rsviz.smoothing.voters import NO_VOTE, NOT_NUMBERS, Ask, MethodRun, Request, Voter, check_votes
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 AHEAD = 3  # batches whose noise is drawn, or being drawn, before they are voted on
 
@@ -94,7 +100,7 @@ def path(
     if device.startswith("cuda"):
         kind, drawn = torch.cuda.get_device_name(device), ""
     else:
-        kind = f"cpu {torch.backends.cpu.get_cpu_capability()}"
+        kind = f"cpu {engines.vectors(nets or {})}"
         drawn = "" if scheme == "mt19937" else f", noise {scheme} numpy {np.__version__}"
     return f"{kind}, {engines.arithmetic(nets or {})}, {chunks * CHUNK} rows{drawn}"
 
@@ -120,7 +126,7 @@ def drive(
     chunks = chunks or default_chunks(device)
     queue, active = iter(requests), list[Task]()
     drawn = deque[_Batch]()
-    flying = deque[tuple[list[_Share], Future[Tensor]]]()
+    flying: deque[tuple[list[_Share], Future[Tensor]]] = deque()
     with Drawer(device, scheme) as drawer, ThreadPoolExecutor(thread_name_prefix="votes") as pool:
         while not (cancel and cancel.is_set()):
             while len(drawn) < AHEAD:
@@ -146,7 +152,7 @@ def drive(
                 yield from _collect(shares, class_BN.result(), active)
 
 
-def _ahead(batch: "_Batch", device: str) -> int:
+def _ahead(batch: _Batch, device: str) -> int:
     """Return how many batches may be on their way while the oldest is read."""
     if device.startswith("cuda"):
         return 1
@@ -156,7 +162,7 @@ def _ahead(batch: "_Batch", device: str) -> int:
 
 def _now(work: Callable[[], Tensor]) -> Future[Tensor]:
     """Do it in this thread, whose own threads torch computes with."""
-    done = Future[Tensor]()
+    done: Future[Tensor] = Future()
     done.set_result(work())
     return done
 
@@ -172,7 +178,9 @@ def _next_shares(
             request = next(queue, None)
             if request is None:
                 break
-            active.append(Task(request, request.start(), request.x_CHW.to(device)))
+            x_CHW = request.x_CHW
+            x_CHW = x_CHW if isinstance(x_CHW, np.ndarray) else x_CHW.to(device)
+            active.append(Task(request, request.start(), x_CHW))
             active[-1].advance(None)
         task = active[position]
         position += 1
@@ -199,9 +207,8 @@ class _Batch:
 
 def _batch(shares: list[_Share], chunks: int, drawer: Drawer) -> _Batch:
     padded = shares + [shares[-1]] * (chunks - len(shares))
-    C, H, W = shares[0].task.x_CHW.shape
     noise = [
-        drawer.start((C, H, W), [_name(share, query) for share in padded])
+        drawer.start(shares[0].task.x_CHW, [_name(share, query) for share in padded])
         for query in range(shares[0].ask.queries)
     ]
     return _Batch(shares, padded, noise)
@@ -216,19 +223,21 @@ def _name(share: _Share, query: int) -> str:
 def _forward(batch: _Batch, chunks: int, device: str, drawer: Drawer) -> Tensor:
     """Return class_BN of one batch, one row of `CHUNK` votes a chunk, padding left out."""
     padded, noise = batch.padded, [drawn.result() for drawn in batch.noise]
-    with torch.inference_mode():
-        x_BNCHW = [s.task.x_CHW.expand(CHUNK, *s.task.x_CHW.shape) for s in padded]
-        sigma_BN = torch.tensor([[s.ask.sigma] for s in padded], device=device).expand(-1, CHUNK)
-        x_NCHW = torch.cat(x_BNCHW) if chunks > 1 else x_BNCHW[0]  # one chunk's rows stay one row
+    xp = arrays(padded[0].task.x_CHW)
+    with nullcontext() if xp is np else torch.inference_mode():
+        x_BNCHW = [xp.broadcast_to(s.task.x_CHW, (CHUNK, *s.task.x_CHW.shape)) for s in padded]
+        sigma_B1 = xp.asarray([[s.ask.sigma] for s in padded], dtype=xp.float32, device=device)
+        sigma_BN = xp.broadcast_to(sigma_B1, (chunks, CHUNK))
+        x_NCHW = xp.concatenate(x_BNCHW) if chunks > 1 else x_BNCHW[0]  # its rows stay one row
         sigma_N111 = sigma_BN.reshape(-1) if chunks > 1 else sigma_BN[0]
-        sigma_N111 = sigma_N111.view(-1, 1, 1, 1)
+        sigma_N111 = sigma_N111.reshape(-1, 1, 1, 1)
         try:
             classes_N = padded[0].ask.voter(x_NCHW, sigma_N111, *noise)
         except (MemoryError, RuntimeError) as error:
             raise _too_large(error, len(x_NCHW), device) from None
         for noise_NCHW in noise:
             drawer.give_back(noise_NCHW)
-        return classes_N.view(chunks, CHUNK)[: len(batch.shares)]
+        return classes_N.reshape(chunks, CHUNK)[: len(batch.shares)]
 
 
 def _too_large(error: Exception, rows: int, device: str) -> Exception:
@@ -245,7 +254,8 @@ def _too_large(error: Exception, rows: int, device: str) -> Exception:
 def _collect(shares: list[_Share], classes_BN: Tensor, active: list[Task]) -> Iterator[Task]:
     """Count one batch's votes, let methods that have all of theirs go on, and yield each task."""
     touched = dict.fromkeys(share.task for share in shares if share.ask is share.task.ask)
-    for share, class_N in zip(shares, classes_BN.cpu().numpy(), strict=True):
+    counted = classes_BN if isinstance(classes_BN, np.ndarray) else classes_BN.cpu().numpy()
+    for share, class_N in zip(shares, counted, strict=True):
         if share.ask is share.task.ask and not share.task.settled:
             counted_N = class_N[: share.rows]
             if (counted_N == NO_VOTE).any():

@@ -1,13 +1,7 @@
-"""The name of an engine, and a network whose answers it computes.
-
-Shape suffixes: N rows of a batch, C channels, H height, W width.
-"""
+"""The name of an engine: which library computes, and in which precision."""
 
 import os
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor, nn
 
 LIBRARIES = ("torch", "openvino")
 PRECISIONS = ("float32", "bfloat16", "float16", "int8")
@@ -26,24 +20,6 @@ class Engine:
 
 REFERENCE = Engine()
 INT8 = Engine("openvino", "int8")
-
-
-class Ready(nn.Module):
-    """A network made ready by an engine; asked for a gradient, the float32 one answers."""
-
-    def __init__(self, reference: nn.Module, engine: Engine, file: str = "") -> None:
-        super().__init__()
-        self.reference, self.engine, self.file = reference, engine, file
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        """Return what the network answers, float32."""
-        if torch.is_grad_enabled() and any(x.requires_grad for x in inputs):
-            return self.reference(*inputs)
-        return self.answer(*inputs)
-
-    def answer(self, *inputs: Tensor) -> Tensor:
-        """Return the engine's answer, float32."""
-        raise NotImplementedError
 
 
 def cores() -> int:

@@ -7,25 +7,28 @@ gradient is wanted: attacks ascend by float32 and are judged by the votes of the
 Shape suffixes: N rows of a batch, C channels, H height, W width.
 """
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor, nn
+import numpy as np
 
 from rsviz.core.errors import UserError
-from rsviz.networks.ensembles import WeightedSum, WidestMargin
-from rsviz.smoothing import openvino_engine
-from rsviz.smoothing.engine import INT8, LIBRARIES, PRECISIONS, REFERENCE, Engine, Ready, cores
-from rsviz.smoothing.openvino_engine import Compiled
-from rsviz.smoothing.torch_engine import Cast
+from rsviz.core.late import torch
+from rsviz.smoothing import graphs
+from rsviz.smoothing.engine import INT8, LIBRARIES, PRECISIONS, REFERENCE, Engine, cores
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 def precision(nets: Mapping[str, nn.Module]) -> str:
     """Return the precisions these networks are computed in, as a certificate's dtype."""
-    found = [(m.engine if isinstance(m, Ready) else REFERENCE).precision for m in _members(nets)]
+    found = [_engine(m).precision for m in _members(nets)]
     return ", ".join(dict.fromkeys(found)) or "float32"
 
 
@@ -36,7 +39,7 @@ def absent(engine: Engine, device: str) -> str | None:
         return f"there is no engine {str(engine)!r}"
     on_gpu = device.startswith("cuda")
     if engine.library == "openvino":
-        on_cpu = openvino_engine.absent(engine.precision)
+        on_cpu = graphs.absent(engine.precision)
         return "OpenVINO computes on the CPU alone" if on_gpu else on_cpu
     if engine.precision == "int8" or (engine.precision == "float16" and not on_gpu):
         return f"torch does not compute {engine.precision} on {device}"
@@ -56,34 +59,6 @@ def check(engine: Engine, device: str) -> None:
         raise UserError(f"Votes cannot be counted by {engine}: {why}.")
 
 
-def ready(
-    net: nn.Module, engine: Engine, device: str = "cpu", file: Path | None = None, sha256: str = ""
-) -> nn.Module:
-    """Return a network whose answers this engine computes.
-
-    Parameters
-    ----------
-    net : the float32 network, in eval mode on the device; of an int8 file, the one it stands for.
-    file, sha256 : the network file that answers instead (ONNX), and the hash it must have.
-
-    Raises
-    ------
-    UserError
-        The engine does not serve here, or the file is absent or another one.
-    """
-    check(engine, device)
-    if file is not None:
-        data = read_checked(file, sha256)
-        return openvino_engine.from_file(net, engine, file, data, sha256)
-    if engine.precision == "int8":
-        raise UserError(
-            "An int8 network is a file of its own; 'python -m rsviz quantize' makes it."
-        )
-    if engine.library == "openvino":
-        return openvino_engine.from_network(net, engine)
-    return net if engine == REFERENCE else Cast(net, engine)
-
-
 def read_checked(file: Path, sha256: str) -> bytes:
     """Return a file's bytes if they have this hash; UserError says what is wrong with it."""
     try:
@@ -99,46 +74,65 @@ def read_checked(file: Path, sha256: str) -> bytes:
 
 def at_once(net: nn.Module) -> int:
     """Return how many batches a network can be asked about at the same time."""
-    compiled = all(isinstance(member, Compiled) for member in _members({"": net}))
+    compiled = all(_engine(member).library == "openvino" for member in _members({"": net}))
     return cores() if compiled else 1
 
 
-def noisy(net: nn.Module, x_NCHW: Tensor, sigma_N111: Tensor, e_NCHW: Tensor) -> Tensor:
+def noisy(net: Any, x_NCHW: Tensor, sigma_N111: Tensor, e_NCHW: Tensor) -> Tensor:
     """Return net(x + sigma e), of an ensemble whose members are compiled, too."""
-    if isinstance(net, Compiled):
+    if _engine(net).library == "openvino":
         return net.noisy(x_NCHW, sigma_N111, e_NCHW)
-    if isinstance(net, WeightedSum | WidestMargin) and at_once(net) > 1:
+    if hasattr(net, "members") and at_once(net) > 1:
         answers = [noisy(member, x_NCHW, sigma_N111, e_NCHW) for member in net.members]
         return net.combine(torch.stack([a.log_softmax(1) for a in answers]))
     return net(torch.addcmul(x_NCHW, sigma_N111, e_NCHW))
+
+
+def vectors(nets: Mapping[str, nn.Module]) -> str:
+    """Return the widest vectors of this processor, as torch names them; torch is not asked if idle.
+
+    Its own answer can be turned down by an environment variable, and then its sums differ.
+    """
+    if not nets or any(_engine(member).library == "torch" for member in _members(nets)):
+        return str(torch.backends.cpu.get_cpu_capability())
+    simd = np.show_config(mode="dicts")["SIMD Extensions"]
+    found = {*simd["baseline"], *simd["found"]}
+    if found & {"X86_V4", "AVX512_SKX"}:
+        return "AVX512"
+    return "AVX2" if found & {"X86_V3", "AVX2"} else "DEFAULT"
 
 
 def arithmetic(nets: Mapping[str, nn.Module]) -> str:
     """Name what computes these networks: library and version, precision, and network files."""
     told: dict[str, dict[str, None]] = {}
     for member in _members(nets):
-        engine = member.engine if isinstance(member, Ready) else REFERENCE
-        files = told.setdefault(_named(engine), {})
-        if isinstance(member, Ready) and member.file:
-            files[member.file] = None
+        files = told.setdefault(_named(_engine(member)), {})
+        if file := getattr(member, "file", ""):
+            files[file] = None
     told = told or {_named(REFERENCE): {}}
     return "; ".join(", ".join([name, *files]) for name, files in told.items())
 
 
 def files(nets: Mapping[str, nn.Module]) -> list[str]:
     """Return the network files that answer for these networks: name and start of the hash."""
-    return [member.file for member in _members(nets) if isinstance(member, Ready) and member.file]
+    return [file for member in _members(nets) if (file := getattr(member, "file", ""))]
 
 
-def _members(nets: Mapping[str, nn.Module]) -> list[nn.Module]:
+def _members(nets: Mapping[str, nn.Module]) -> list[Any]:
     """Return the networks, and of ensembles their members."""
-    found: list[nn.Module] = []
+    found: list[Any] = []
     for net in nets.values():
-        found += net.members if isinstance(net, WeightedSum | WidestMargin) else [net]
+        found += getattr(net, "members", [net])
     return found
+
+
+def _engine(net: Any) -> Engine:
+    """Return the engine a network was made ready by."""
+    engine: Engine = getattr(net, "engine", REFERENCE)
+    return engine
 
 
 def _named(engine: Engine) -> str:
     if engine.library == "openvino":
-        return f"{engine.precision}, openvino {openvino_engine.version()}"
+        return f"{engine.precision}, openvino {graphs.version()}"
     return f"{engine.precision}, eager, torch {torch.__version__}"

@@ -1,12 +1,17 @@
 """Estimates under noise that certify nothing: for training, attacks and targets."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
-
+from rsviz.core.late import torch
 from rsviz.networks.inspection import class_count
 from rsviz.smoothing.voters import check_votes, vote
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 def draw_noise(x_NCHW: Tensor, draws: int, generator: torch.Generator) -> Tensor:
@@ -18,7 +23,9 @@ def draw_noise(x_NCHW: Tensor, draws: int, generator: torch.Generator) -> Tensor
     return noise_RHWC.permute(0, 3, 1, 2)
 
 
-def noisy_logits(net: nn.Module, x_NCHW: Tensor, sigma_N111: Tensor, noise_RCHW: Tensor) -> Tensor:
+def noisy_logits(
+    net: Callable[[Tensor], Tensor], x_NCHW: Tensor, sigma_N111: Tensor, noise_RCHW: Tensor
+) -> Tensor:
     """Return logits_MNK of x + sigma e, for every draw e of every image in one forward pass."""
     noise_MNCHW = noise_RCHW.unflatten(0, (-1, len(x_NCHW)))
     noisy_MNCHW = torch.addcmul(x_NCHW[None], sigma_N111[None], noise_MNCHW)

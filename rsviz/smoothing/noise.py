@@ -3,19 +3,29 @@
 Shape suffixes: N rows of a chunk, C channels, H height, W width.
 """
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
+
+from rsviz.core.late import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CHUNK = 100  # rows; the field's n0, and within a few percent of the fastest batch on a CPU
 
 Scheme = Literal["sfc64", "mt19937"]
 SCHEME: Scheme = "sfc64"  # of every new run; mt19937 is how early certificates drew on a CPU
+
+
+def arrays(x: Any) -> Any:
+    """Return the library of an array: numpy, or torch; what is called of it here is in both."""
+    return np if isinstance(x, np.ndarray) else torch
 
 
 def chunk_name(seed: int, image: str, stage: str, query: int, index: int) -> str:
@@ -52,8 +62,8 @@ def draw(out_NHWC: Tensor, name: str, scheme: Scheme = SCHEME) -> Tensor:
     10^8 coincide. ``mt19937``, the scheme before, is seeded with 32 bits of it. On a GPU both are
     torch's Philox, whose key is 63 bits of it: the stream depends on the kind of device.
     """
-    if out_NHWC.device.type == "cpu" and scheme == "sfc64":
-        fill(out_NHWC.numpy(), hashlib.blake2b(name.encode(), digest_size=24).digest())
+    if str(out_NHWC.device) == "cpu" and scheme == "sfc64":
+        fill(np.asarray(out_NHWC), hashlib.blake2b(name.encode(), digest_size=24).digest())
         return out_NHWC
     generator = torch.Generator(out_NHWC.device).manual_seed(_seed(name))
     return torch.randn(out_NHWC.shape, generator=generator, device=out_NHWC.device, out=out_NHWC)
@@ -105,31 +115,38 @@ class Drawer:
         self._thread = None if device.startswith("cuda") else ThreadPoolExecutor(1, "rsviz-noise")
         self._free: list[Tensor] = []
 
-    def __enter__(self) -> "Drawer":
+    def __enter__(self) -> Drawer:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._thread is not None:
             self._thread.shutdown(cancel_futures=True)
 
-    def start(self, shape_CHW: tuple[int, int, int], names: Sequence[str]) -> Future[Tensor]:
-        """Begin to draw the chunks of these names; the result is noise_NCHW, in their order."""
-        C, H, W = shape_CHW
-        shape = (len(names) * CHUNK, H, W, C)
+    def start(self, x_CHW: Tensor, names: Sequence[str]) -> Future[Tensor]:
+        """Begin to draw the chunks of these names; the result is noise_NCHW, in their order.
+
+        It is an array of the library of the image, ``x_CHW``.
+        """
+        C, H, W = x_CHW.shape
+        xp, shape = arrays(x_CHW), (len(names) * CHUNK, H, W, C)
         fitting = [i for i, free in enumerate(self._free) if free.shape == shape]
-        out = self._free.pop(fitting[0]) if fitting else torch.empty(shape, device=self.device)
+        out = (
+            self._free.pop(fitting[0])
+            if fitting
+            else xp.empty(shape, dtype=xp.float32, device=self.device)
+        )
 
         def work() -> Tensor:
-            for chunk_NHWC, name in zip(out.split(CHUNK), names, strict=True):
-                draw(chunk_NHWC, name, self.scheme)
-            return out.permute(0, 3, 1, 2)
+            for i, name in enumerate(names):
+                draw(out[i * CHUNK : (i + 1) * CHUNK], name, self.scheme)
+            return xp.moveaxis(out, 3, 1)
 
         if self._thread is not None:
             return self._thread.submit(work)
-        done = Future[Tensor]()
+        done: Future[Tensor] = Future()
         done.set_result(work())
         return done
 
     def give_back(self, noise_NCHW: Tensor) -> None:
         """Let a buffer be drawn into again, once nothing reads it any more."""
-        self._free.append(noise_NCHW.permute(0, 2, 3, 1))
+        self._free.append(arrays(noise_NCHW).moveaxis(noise_NCHW, 1, 3))

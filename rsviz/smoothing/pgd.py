@@ -4,14 +4,18 @@ Shape suffixes: N images, M noise draws an image, R = M N rows (row m N + i is d
 C channels, H height, W width, K classes.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
-
+from rsviz.core.late import torch
 from rsviz.core.spec import Norm
 from rsviz.smoothing.estimates import log_mean_softmax, noisy_logits
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 @contextmanager

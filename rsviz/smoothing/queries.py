@@ -8,15 +8,19 @@ sigma can at worst, whatever the masks (Lyu et al. 2024, arXiv 2406.10427; compo
 Shape suffixes: N votes, C channels, H height, W width, K queries; d = CHW entries.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
 from rsviz.core.errors import UserError
+from rsviz.core.late import torch
 from rsviz.core.radius import radius_l2 as radius_l2_plain
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 LEAST_NOISE = 1e-6
 HALVES = (0.5, 0.5)
@@ -52,7 +56,7 @@ def noise_level(
     level_N111 = norm_N111 / math.sqrt(w_N1HW[0].numel())
     if kappa_max < math.inf:
         level_N111 = torch.maximum(level_N111, w_N1HW.amax((1, 2, 3), keepdim=True) / kappa_max)
-    root = share.sqrt() if isinstance(share, Tensor) else math.sqrt(share)
+    root = share.sqrt() if isinstance(share, torch.Tensor) else math.sqrt(share)
     return (sigma_N111 / root * level_N111).clamp_min(LEAST_NOISE)
 
 
@@ -108,8 +112,8 @@ def ask(
 def check_shares(shares_K: Sequence[float | Tensor]) -> None:
     """Refuse, in words, shares that are not positive or do not add up to 1."""
     # A learned share is float32, and so adds up less exactly.
-    close = 1e-6 if any(isinstance(f, Tensor) for f in shares_K) else 1e-9
-    values = [f.item() if isinstance(f, Tensor) else f for f in shares_K]
+    close = 1e-6 if any(isinstance(f, torch.Tensor) for f in shares_K) else 1e-9
+    values = [f.item() if isinstance(f, torch.Tensor) else f for f in shares_K]
     if not all(f > 0 for f in values) or not math.isclose(math.fsum(values), 1, rel_tol=close):
         raise UserError(f"The queries' shares of the budget must add up to 1, not {values}.")
 

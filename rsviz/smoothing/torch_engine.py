@@ -1,4 +1,4 @@
-"""The engine of torch in precisions other than float32, on the CPU and on a GPU."""
+"""Networks that answer in an engine's precision; those of torch, on the CPU and on a GPU."""
 
 import copy
 import threading
@@ -7,9 +7,27 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rsviz.smoothing.engine import Engine, Ready
+from rsviz.smoothing.engine import Engine
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class Ready(nn.Module):
+    """A network made ready by an engine; asked for a gradient, the float32 one answers."""
+
+    def __init__(self, reference: nn.Module, engine: Engine, file: str = "") -> None:
+        super().__init__()
+        self.reference, self.engine, self.file = reference, engine, file
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Return what the network answers, float32."""
+        if torch.is_grad_enabled() and any(x.requires_grad for x in inputs):
+            return self.reference(*inputs)
+        return self.answer(*inputs)
+
+    def answer(self, *inputs: Tensor) -> Tensor:
+        """Return the engine's answer, float32."""
+        raise NotImplementedError
 
 
 class Cast(Ready):

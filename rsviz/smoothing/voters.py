@@ -3,17 +3,20 @@
 Shape suffixes: N rows of a batch, C channels, H height, W width, K classes.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Protocol
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Protocol
 
 from rsviz.core.errors import UserError
 from rsviz.core.spec import Certificate, Votes
 from rsviz.core.stopping import Until
 from rsviz.smoothing import engines
+from rsviz.smoothing.noise import arrays
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 NO_VOTE = -1
 NOT_NUMBERS = (
@@ -27,7 +30,8 @@ def vote(logits_NK: Tensor) -> Tensor:
 
     The largest value of a row is not finite if any is NaN or +infinity. No transfer is waited for.
     """
-    return torch.where(logits_NK.amax(1).isfinite(), logits_NK.argmax(1), NO_VOTE)
+    xp = arrays(logits_NK)
+    return xp.where(xp.isfinite(xp.amax(logits_NK, 1)), logits_NK.argmax(1), NO_VOTE)
 
 
 def check_votes(class_N: Tensor) -> Tensor:

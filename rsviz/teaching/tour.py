@@ -25,20 +25,21 @@ STOPS = (
     Stop(
         "learn",
         {"chapter": "votes"},
-        "**Noise into votes.** Drag the point: thin spikes fool a network asked once, but win no "
-        "vote among noisy copies.",
+        "**Noise into votes.** Click where the picture should lie, or move the sliders: thin "
+        "spikes fool a network asked once, but win no vote among noisy copies.",
     ),
     Stop(
         "certify",
         link_to(image="shapes/test/3", checkpoint="shapes-gaussian-0.5", n=10_000),
-        "**A certificate forms.** Press Certify: while votes come in, the proved share and with it "
-        "the radius rise; each number shown holds at that moment.",
+        "**A certificate forms.** A first look is counted at once, Certify counts the rest: while "
+        "votes come in, the proved share and with it the radius rise; each number shown holds at "
+        "that moment.",
     ),
     Stop(
         "attack",
         link_to(image="shapes/test/3", checkpoint="shapes-gaussian-0.5"),
-        "**The radius put to the test.** Press Attack: inside the radius no change alters the "
-        "answer; beyond it, some do.",
+        "**The radius put to the test.** An attacker who knows the network tries: inside the "
+        "radius no change alters the answer; beyond it, some do.",
     ),
     Stop(
         "levels",

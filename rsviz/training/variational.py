@@ -14,6 +14,7 @@ from rsviz.core.errors import UserError
 from rsviz.data import datasets
 from rsviz.methods import variational
 from rsviz.networks.from_card import build_selector
+from rsviz.networks.selectors import Pair
 from rsviz.training import loop
 from rsviz.training.card import card_of, state_folder
 from rsviz.training.loop import TrainSpec
@@ -67,7 +68,7 @@ def make(
     with torch.random.fork_rng(devices=[]):  # torch's initialisers take no generator
         torch.manual_seed(spec.seed)
         chooser = build_selector(spec.dataset, how.low, how.high, how.width)
-    pair = variational.Pair(weights.load(base, device), chooser)
+    pair = Pair(weights.load(base, device), chooser)
     data = datasets.load(spec.dataset, "train")
     rows = slice(0, how.images or len(data))
     data = replace(data, x_NCHW=data.x_NCHW[rows], y_N=data.y_N[rows])

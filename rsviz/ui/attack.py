@@ -1,10 +1,12 @@
-"""The parts of the Attack page: its settings, its job, and its result.
+"""The parts of the Attack page: its settings, its job, and its stage.
 
 Shape suffixes: C channels, H height, W width.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
+import plotly.graph_objects as go
 import streamlit as st
 from torch import Tensor, nn
 
@@ -20,16 +22,31 @@ from rsviz.certification.attack import (
 from rsviz.core.radius import down
 from rsviz.core.spec import Certificate, Norm, RunSpec
 from rsviz.data import images
+from rsviz.figures import certificate
 from rsviz.figures.attack import in_words, votes_by_length
 from rsviz.methods.registry import METHODS
 from rsviz.ui.certify import result
-from rsviz.ui.common import address, charts, downloads, job_panel, method_controls, sessions
+from rsviz.ui.common import address, downloads, method_controls, sessions, stage
 from rsviz.ui.common.jobs import Job
+from rsviz.ui.common.picture_picker import Picture
 from rsviz.ui.common.picture_strip import show_strip
+from rsviz.ui.common.sessions import Key
 
 TARGETS: dict[Target, str] = {"classifier": "the class", "selector": "the noise level"}
 PAGES = ("certify", "levels")  # that show the methods attacked here
+INSIDE = 0.99
 BUDGETS = (0.5, 0.99, 1.5, 2.0, 3.0, 4.0, 6.0)
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What is attacked, by whom it is classified, and which of the attacks is looked at."""
+
+    key: AttackRun
+    picture: Picture
+    nets: Mapping[str, nn.Module]
+    classes: tuple[str, ...]
+    budget: float
 
 
 def adopt_address() -> None:
@@ -44,8 +61,8 @@ def adopt_address() -> None:
     )
 
 
-def pick_attack(alpha: float, seed: int, method: str) -> tuple[AttackSpec, float]:
-    """Show norm, budget and target; return the attack, at every budget, and the one shown.
+def pick_attack(alpha: float, seed: int, method: str) -> AttackSpec:
+    """Show norm and target; return the attack, at every budget.
 
     A method that chooses the noise can be attacked where it classifies or where it chooses.
     """
@@ -74,18 +91,33 @@ def pick_attack(alpha: float, seed: int, method: str) -> tuple[AttackSpec, float
         "colours. Linf: the largest change of any one value; every L2 radius R holds an Linf "
         "radius of R / sqrt(d).",
     )
-    budget = st.select_slider(
-        "Budget, in certified radii",
-        BUDGETS,
-        3.0,
-        key="budget",
-        bind="query-params",
-        help="How far the attacker may move the picture. Below 1 it is inside the certified ball.",
-    )
-    how = AttackSpec(
+    return AttackSpec(
         BUDGETS, Norm(norm or "L2"), alpha=alpha, seed=seed, target=target or "classifier"
     )
-    return how, float(budget)
+
+
+def pick_budget() -> float:
+    """Ask which of the attacks is looked at, in a line above the stage."""
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.caption("Length of the change, in certified radii:", width="content")
+        budget = st.select_slider(
+            "Budget, in certified radii",
+            BUDGETS,
+            3.0,
+            key="budget",
+            bind="query-params",
+            label_visibility="collapsed",
+            width=360,
+            help="How far the attacker may move the picture. Below 1 it is inside the certified "
+            "ball.",
+        )
+    return float(budget)
+
+
+def first_look(key: AttackRun, budget: float) -> AttackRun:
+    """Return the attack that starts unasked: few votes, one length inside, the one looked at."""
+    how = replace(key.how, budgets=tuple(sorted({INSIDE, budget})))
+    return replace(key, spec=stage.first_look(key.spec), how=how)
 
 
 def start(key: AttackRun, x_CHW: Tensor, nets: Mapping[str, nn.Module]) -> Job:
@@ -100,59 +132,137 @@ def latest(job: Job) -> AttackProgress | None:
     return job.latest if isinstance(job.latest, AttackProgress) else None
 
 
-def show_running(job: Job, budget: float, x_CHW: Tensor, classes: tuple[str, ...]) -> None:
-    """Show an attack until it ends, with Stop."""
+def show(job: Job | None, view: View) -> None:
+    """Show an attack before, while and after it runs, and the button that starts the whole one."""
+    reading = None if job is None else latest(job)
+    whole = job is not None and job.key == view.key and job.state == "done"
+    share, told = 0.0, f"The attack will run on {view.key.device}"
+    if reading is not None:
+        share = reading.done / reading.planned
+        told = f"{reading.done} attacks on the certificate of {_votes(reading):,} votes"
+        if not whole:
+            told += f"; the button takes {view.key.spec.n:,}"
+    label = "Again" if whole else "Attack"
+    stage.show(
+        job, lambda: _show(view, None if job is None else latest(job)), share, told, label, whole
+    )
+    if job is not None and not job.active and reading is not None:
+        _show_rest(view, reading)
 
-    def show_reading() -> None:
-        reading = latest(job)
-        if reading is not None and reading.attempts:
-            show_result(reading, budget, x_CHW, classes)
-        else:
-            st.caption("The picture is certified first, then attacked.")
 
-    job_panel.show_job(job, show_reading, "stop")
+def _votes(reading: AttackProgress) -> int:
+    return sum(reading.certificate.counts)
 
 
-def show_result(
-    reading: AttackProgress, budget: float, x_CHW: Tensor, classes: tuple[str, ...]
-) -> None:
-    """Show the attack at one budget, then all of them as a curve."""
+def _show(view: View, reading: AttackProgress | None) -> None:
+    """Show the picture attacked and its copies, the verdict with the votes, the attacks so far."""
+    pictures, votes, distance = stage.columns()
+    attempt = None if reading is None else _nearest(reading, view.budget)
+    with pictures:
+        _pictures(view, attempt, reading)
+    if reading is None:
+        with votes:
+            stage.show_awaited(view.classes)
+        return
     c = reading.certificate
-    if c.abstained or c.predicted is None:
-        st.info(
-            "**Nothing is certified for this picture, so there is no radius to attack at.** "
-            "Choose a clearer picture, less noise, or more votes.",
-            icon=":material/do_not_disturb_on:",
+    with votes:
+        with stage.verdict():
+            _verdict(attempt, c, view.classes)
+        counts_K = c.counts if attempt is None else attempt.counts_K
+        bars = certificate.vote_bars(counts_K, view.classes, c.predicted)
+        told = certificate.votes_in_words(counts_K, view.classes)
+        stage.show_figure(bars, "votes", told, _live(reading))
+    with distance:
+        _numbers(reading, attempt)
+        figure, told = _curve(reading)
+        stage.show_figure(figure, "attack_curve", told, _live(reading))
+
+
+def _nearest(reading: AttackProgress, budget: float) -> Attempt | None:
+    return min(reading.attempts, key=lambda a: abs(a.budget - budget), default=None)
+
+
+def _live(reading: AttackProgress) -> bool:
+    return reading.certificate.ended != "stopped" and reading.done < reading.planned
+
+
+def _pictures(view: View, a: Attempt | None, reading: AttackProgress | None) -> None:
+    """Show clean, attacked and the magnified difference, then noisy copies of what is attacked."""
+    x_CHW = view.picture.x_CHW
+    moved_CHW = x_CHW if a is None else a.x_CHW
+    delta_CHW = moved_CHW - x_CHW
+    gain = 0.5 / max(float(delta_CHW.abs().max()), 1e-9)
+    times = "" if a is None else f" x {round(gain, 1) if gain < 10 else round(gain):g}"
+    show_strip(
+        [
+            (images.to_pil(x_CHW), "As it is"),
+            (images.to_pil(moved_CHW), "Attacked"),
+            (images.to_pil(0.5 + gain * delta_CHW), f"Difference{times}"),
+        ]
+    )
+    if view.picture.source.label is not None:
+        st.caption(f"True label: **{view.classes[view.picture.source.label]}**")
+    if METHODS[view.key.spec.method].chooses_sigma:  # its first votes are for the level
+        return
+    spec = view.key.spec
+    key = Key(images.image_id(moved_CHW), spec, view.key.device)
+    noisy_NCHW, class_N = sessions.noisy(key, moved_CHW, view.nets, stage.COPIES)
+    top = None if reading is None else reading.certificate.predicted
+    stage.show_copies(noisy_NCHW, stage.votes_of(class_N, view.classes, top))
+    st.caption("Noisy copies of the attacked picture, and the vote of each.")
+
+
+def _numbers(reading: AttackProgress, a: Attempt | None) -> None:
+    """Show the certified radius in the norm of the attack, and how far this one went."""
+    digits = certificate.DIGITS[reading.norm]
+    with st.container(horizontal=True, gap="small"):
+        st.metric(
+            f"Radius ({reading.norm})",
+            down(reading.radius, digits) if reading.radius else "–",
+            width=130,
+            help="No change of the picture shorter than this alters the answer.",
         )
-        return
-    if not reading.attempts:
-        st.caption("The attack was stopped before its first result.")
-        return
-    attempt = min(reading.attempts, key=lambda a: abs(a.budget - budget))
-    _verdict(attempt, c, classes)
-    _pictures(attempt, x_CHW, reading.norm)
-    _counts(attempt, reading, classes)
-    st.markdown("**How the votes give way**")
-    shares = [_share(a.counts_K, c.predicted) for a in reading.attempts]
-    lengths, verdicts = [a.length for a in reading.attempts], [a.verdict for a in reading.attempts]
-    clean = _share(reading.clean_K, c.predicted)
+        st.metric(
+            "Length of attack",
+            "–" if a is None else down(a.length, digits),
+            width=150,
+            help="Of the change that the attacker found, between black and white.",
+        )
+
+
+def _curve(reading: AttackProgress) -> tuple[go.Figure, str]:
+    """Draw what each attack left of the votes, and say it in words."""
+    c = reading.certificate
+    attempts = reading.attempts if c.predicted is not None else ()
+    clean = _share(reading.clean_K, c.predicted or 0)
+    first = ["holds" if reading.clean == c.predicted else "undecided"] if reading.clean_K else []
+    lengths, verdicts = [a.length for a in attempts], [a.verdict for a in attempts]
     figure = votes_by_length(
-        [0.0, *lengths],
-        [clean, *shares],
-        ["holds" if reading.clean == c.predicted else "undecided", *verdicts],
+        [0.0] * len(first) + lengths,
+        [clean] * len(first) + [_share(a.counts_K, c.predicted or 0) for a in attempts],
+        [*first, *verdicts],
         reading.radius,
         reading.norm,
     )
-    ended = reading.done == reading.planned
-    told = in_words(lengths, verdicts, reading.radius)
-    charts.show_figure(figure, "attack_curve", told, live=not ended)
-    if ended:
-        titled = (("How the votes give way to attacks", figure),)
-        downloads.offer_certificate(c, x_CHW, classes, (c,), titled)
+    return figure, in_words(lengths, verdicts, reading.radius)
+
+
+def _show_rest(view: View, reading: AttackProgress) -> None:
+    """Show below the stage what the verdict rests on, and what can be taken away."""
+    c = reading.certificate
+    attempt = _nearest(reading, view.budget)
+    if attempt is None:
+        return
+    with st.expander("How sure is this?", icon=":material/rule:"):
+        _counts(attempt, reading, view.classes)
+        _show_paper_style(reading, replace(view.key.spec, n=c.n), view.picture.x_CHW)
+    if reading.done == reading.planned:
+        titled = (("How the votes give way to attacks", _curve(reading)[0]),)
+        downloads.offer_certificate(c, view.picture.x_CHW, view.classes, (c,), titled)
         result.show_flags(c)
 
 
-def show_paper_style(reading: AttackProgress, spec: RunSpec, x_CHW: Tensor) -> None:
+def _show_paper_style(reading: AttackProgress, spec: RunSpec, x_CHW: Tensor) -> None:
     """Say how the attacks fared inside the radius the paper would claim, if the method has one.
 
     That radius is in L2, whatever the norm of the attack.
@@ -178,12 +288,27 @@ def _share(counts_K: Sequence[int], predicted: int) -> float:
     return counts_K[predicted] / sum(counts_K) if counts_K else float("nan")
 
 
-def _verdict(a: Attempt, c: Certificate, classes: tuple[str, ...]) -> None:
-    assert c.predicted is not None
-    name = classes[c.predicted]
+def _verdict(a: Attempt | None, c: Certificate, classes: tuple[str, ...]) -> None:
+    """Say in a line what the attack came to, and what that shows."""
+    name = "" if c.predicted is None else classes[c.predicted].capitalize()
+    if a is None:
+        if c.predicted is None:
+            st.subheader("Choosing the class")
+        elif c.abstained and c.ended != "running":
+            st.subheader("Abstains: nothing to attack")
+            st.markdown(
+                "Nothing is certified for this picture, so there is no radius to attack at. "
+                "Choose a clearer picture, less noise, or more votes."
+            )
+        else:
+            st.subheader(f"{name}, certified within {down(c.radius, 3)}")
+            st.caption(
+                "The picture is certified first, then attacked, at one length after another."
+            )
+        return
     inside = a.budget < 1
     if a.verdict == "broken" and a.predicted is not None:
-        st.subheader(f"{name.capitalize()} became {classes[a.predicted]}")
+        st.subheader(f"{name} became {classes[a.predicted]}")
         if inside:
             st.error(
                 "This contradicts the certificate. It may happen with probability at most alpha "
@@ -196,7 +321,7 @@ def _verdict(a: Attempt, c: Certificate, classes: tuple[str, ...]) -> None:
             )
         return
     said = "keeps its answer" if a.verdict == "holds" else "is undecided, but not another class"
-    st.subheader(f"{name.capitalize()} {said}")
+    st.subheader(f"{name} {said}")
     st.markdown(
         f"At **{a.budget:g} times** the certified radius the attack failed. "
         + (
@@ -204,26 +329,6 @@ def _verdict(a: Attempt, c: Certificate, classes: tuple[str, ...]) -> None:
             if inside
             else "**That proves nothing**: this attack did not find a way; a better one may."
         )
-    )
-
-
-def _pictures(a: Attempt, x_CHW: Tensor, norm: Norm) -> None:
-    """Show clean, attacked and the magnified difference, pixel by pixel, in one strip."""
-    delta_CHW = a.x_CHW - x_CHW
-    gain = 0.5 / max(float(delta_CHW.abs().max()), 1e-9)
-    show_strip(
-        [
-            (images.to_pil(x_CHW), "As it is"),
-            (images.to_pil(a.x_CHW), "Attacked"),
-            (
-                images.to_pil(0.5 + gain * delta_CHW),
-                f"Difference x {round(gain, 1) if gain < 10 else round(gain):g}",
-            ),
-        ]
-    )
-    st.caption(
-        f"The attack moved the picture by {down(a.length, 4)} in {norm}. Grey in the difference "
-        f"means no change."
     )
 
 
@@ -250,7 +355,7 @@ def _counts(a: Attempt, reading: AttackProgress, classes: tuple[str, ...]) -> No
 
 def explain(alpha: float) -> None:
     """Say for a newcomer what an attack can and cannot show."""
-    with st.expander("Why must it fail inside, and prove nothing outside?", expanded=True):
+    with st.expander("Why must it fail inside, and prove nothing outside?"):
         st.markdown(
             "- **The attacker** follows the gradient of the network, averaged over noise, to a "
             "picture that loses as many votes as possible, and stays within its budget and "

@@ -4,9 +4,11 @@ import logging
 from typing import Any
 
 import streamlit as st
+from PIL import Image, ImageDraw
 
 from rsviz.core.errors import UserError
-from rsviz.ui.common import state
+from rsviz.figures.style import BLUE, channels
+from rsviz.ui.common import picture_chip, state
 from rsviz.ui.common.address import drop_infinite, plain, rename, restore, tell_infinite
 from rsviz.ui.page_list import PAGES, page_path
 from rsviz.ui.tour_bar import show_bar
@@ -19,7 +21,11 @@ STYLE = """<style>
 [data-testid="stMainBlockContainer"] h1 {font-size: 2rem; padding: 0 0 .25rem}
 .st-key-job {min-height: 3.5rem}
 .st-key-stage {min-height: 35rem}
+.st-key-chip {position: fixed; top: .9rem; right: 11rem; z-index: 999991; width: auto}
+.st-key-chip [data-testid="stPageLink"] p {font-size: .875rem}
 @media (max-width: 640px) {
+  .st-key-chip {right: auto; left: 3.5rem}
+  .st-key-job kbd {display: none}
   .st-key-stage {min-height: 66rem}
   .st-key-job [data-testid="stHorizontalBlock"] {flex-wrap: nowrap}
   .st-key-job [data-testid="stColumn"] {min-width: 6.5rem}
@@ -30,6 +36,11 @@ STYLE = """<style>
 </style>"""
 
 
+TO_TOP = """<script>
+document.querySelector("[data-testid=stMain]").scrollTo({top: 0, behavior: "smooth"});
+</script>"""
+
+
 def _pages() -> list[Any]:
     present = [entry for entry in PAGES if page_path(entry[0]).exists()]
     return [
@@ -38,11 +49,22 @@ def _pages() -> list[Any]:
     ]
 
 
+@st.cache_resource(show_spinner=False)
+def _mark() -> Image.Image:
+    """Return the mark of the app, drawn here: an icon's name would call a server of fonts."""
+    mark = Image.new("RGBA", (64, 64))
+    draw = ImageDraw.Draw(mark)
+    for radius, opacity in ((31, 70), (22, 130), (12, 255)):  # an answer, and what is proved near
+        box = (32 - radius, 32 - radius, 32 + radius, 32 + radius)
+        draw.ellipse(box, fill=(*channels(BLUE), opacity))
+    return mark
+
+
 def run() -> None:
     """Run the page the address names, inside the frame; app.py calls only this."""
     page = st.navigation(_pages(), position="top")
     title = f"{page.title} · rsviz"
-    st.set_page_config(page_title=title, page_icon=":material/blur_on:", layout="wide")
+    st.set_page_config(page_title=title, page_icon=_mark(), layout="wide")
     if state.PAGE.get() != page.url_path:
         restore()
     st.html(STYLE)
@@ -62,6 +84,11 @@ def run() -> None:
         st.error("This page failed unexpectedly; reload it. The log of the server says why.")
     finally:
         state.FRAMED.set(False)
+    if (opened := state.TO_TOP.get()) is not None:
+        state.TO_TOP.clear()
+        st.toast(f"{plain(opened)} is open above")
+        st.html(TO_TOP, unsafe_allow_javascript=True)
+    picture_chip.show()
     show_words(page.url_path or PAGES[0][0])
 
 

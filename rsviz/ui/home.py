@@ -39,8 +39,8 @@ CARDS = {  # of Home: what one does on each page
 }
 
 
-def show_radius(winner: str, found: Certificate) -> None:
-    """Say in words what the votes prove."""
+def show_radius(winner: str, found: Certificate, label: str) -> None:
+    """Say in words what the votes prove, and whether the answer is right."""
     if found.abstained:
         st.warning(
             "Too few copies agree to prove that any answer has a majority, so none is given. Turn "
@@ -50,6 +50,14 @@ def show_radius(winner: str, found: Certificate) -> None:
         return
     grey = in_grey_levels(found.radius, 3 * 32 * 32)
     radius = down(found.radius, 2)
+    if winner != label:
+        st.error(
+            f"**Certified, and wrong.** The picture shows: {label}. Yet no change smaller than "
+            f"**R = {radius}** takes the majority from **{winner}**. A proof that an answer is "
+            "stable is no proof that it is right.",
+            icon=":material/gpp_bad:",
+        )
+        return
     st.success(
         f"No change of the picture smaller than **R = {radius}** can take the majority from "
         f"**{winner}**. To shift every colour value by {down(grey, 1)} of 255 levels is a change "
@@ -137,7 +145,7 @@ def show_votes(checkpoint: Checkpoint) -> None:
         alt = f"{max(found.counts)} of {sum(found.counts)} copies are called '{winner}'."
         charts.show_figure(figure, "tally", alt)
         st.markdown("**3. Read off what is proved**")
-        show_radius(winner, found)
+        show_radius(winner, found, name)
         st.page_link(
             page_path("certify"),
             label="The same in full, with 10,000 votes",

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.helpers import make_checkpoints, make_rivals
+from tests.helpers import make_checkpoints, make_rivals, make_selectors
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUIRED = "browser" in os.environ.get("RSVIZ_REQUIRE", "").split(",")
@@ -44,6 +44,7 @@ def server(tmp_path_factory, browser):
         port = free.getsockname()[1]
     folder = tmp_path_factory.mktemp("server")
     checkpoints = make_rivals(make_checkpoints(folder / "checkpoints"))
+    make_selectors(checkpoints, ("dual", "multiscale"))
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
     environment = os.environ | {"RSVIZ_CHECKPOINTS": str(checkpoints), "OMP_NUM_THREADS": "1"}
     with (folder / "log").open("w") as log:

@@ -111,6 +111,25 @@ def test_a_certificate_names_the_file_that_voted_and_verifies_by_it(folder, x_CH
         verify.verify(c, x_CHW, plain, 1)
 
 
+def test_an_array_gets_the_votes_that_a_tensor_gets(folder, x_CHW):
+    checkpoint, name = catalog.inspect(folder), "shapes/test/350"
+    how = {"sigma": 1.0, "n0": 100, "n": 1050, "seed": 3}
+    own = certify.certify(x_CHW, checkpoint, engine=INT8, **how)
+    assert 0 < max(own.counts) < 1050
+    alone = certify.certify(datasets.find_pixels(name), checkpoint, engine=INT8, **how)
+    assert replace(alone, seconds=own.seconds) == own
+    # A checkpoint of several networks, or another engine, takes torch, whatever it is given.
+    assert engine_choice.alone(checkpoint, REFERENCE) is None
+    other = certify.certify(x_CHW.numpy(), checkpoint, engine=REFERENCE, **how)
+    assert other.dtype == "float32"
+
+
+def test_a_file_alone_must_be_the_one_its_card_names(folder, x_CHW):
+    (folder / "int8.onnx").write_bytes(b"another")
+    with pytest.raises(UserError, match="sha256 differs"):
+        certify.certify(x_CHW.numpy(), catalog.inspect(folder), engine=INT8, n=100)
+
+
 def test_an_int8_certificate_needs_its_engine(folder, x_CHW, monkeypatch):
     checkpoint = catalog.inspect(folder)
     c = certify.certify(x_CHW, checkpoint, engine=INT8, n0=100, n=200)

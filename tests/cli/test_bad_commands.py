@@ -95,7 +95,7 @@ def snapshot(home):
         (f"{TRAIN} --lr 0 --out x", "lr must"),
         (f"{TRAIN} --lr nan --out x", "lr must"),
         (f"{TRAIN} --lr inf --out x", "lr must"),
-        (f"{TRAIN} --batch 100000 --out x", "--batch must be at most 20,000"),
+        (f"{TRAIN} --batch 100000 --out x", "--batch must be at most 2,000"),
         (f"{TRAIN} --batch 0 --out x", "batch must"),
         (f"{TRAIN} --epochs 0 --out x", "epochs must"),
         (f"{TRAIN} --seed -1 --out x", "seed must"),

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -42,16 +43,42 @@ def test_cifar10_is_what_torchvision_reads():
 @pytest.mark.parametrize("name", ["shapes", "shapes-k48"])
 def test_the_validation_images_are_the_last_tenth_of_the_training_images(name):
     whole, fit, held = (datasets.load(name, s) for s in ("train", "fit", "validation"))
-    assert (len(fit), len(held)) == (18_000, 2_000)
+    assert (len(fit), len(held)) == (1_800, 200)
     assert torch.equal(torch.cat([fit.x_NCHW, held.x_NCHW]), whole.x_NCHW)
     assert torch.equal(torch.cat([fit.y_N, held.y_N]), whole.y_N)
     assert held.image_name(3) == f"{name}/validation/3"
     x_CHW, label = datasets.find_image(f"{name}/validation/3")
-    assert torch.equal(x_CHW, whole.image(18_003))
-    assert label == int(whole.y_N[18_003])
+    assert torch.equal(x_CHW, whole.image(1_803))
+    assert label == int(whole.y_N[1_803])
 
 
 def test_a_canvas_of_the_validation_images_is_that_of_the_training_image():
-    held, whole = (datasets.find_canvas(f"shapes-k48/{i}") for i in ("validation/3", "train/18003"))
+    held, whole = (datasets.find_canvas(f"shapes-k48/{i}") for i in ("validation/3", "train/1803"))
     assert held.box == whole.box
     assert (held.x_CHW == whole.x_CHW).all()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "shapes/test/3",
+        "shapes/train/19999",
+        "shapes-k48/test/7",
+        "cifar10/test/9999",
+        "cifar10/train/10000",
+        "cifar10/validation/0",
+    ],
+)
+def test_pixels_are_those_of_the_image(name):
+    if not datasets.available(name.partition("/")[0]):
+        pytest.skip("CIFAR-10 is not here")
+    assert np.array_equal(datasets.find_pixels(name), datasets.find_image(name)[0].numpy())
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["shapes/test/2000", "shapes/no/3", "shapes/test/-1", "shapes", "cifar10/test/10000", "/", ""],
+)
+def test_pixels_that_are_nowhere_are_refused_in_words(name):
+    with pytest.raises(UserError):
+        datasets.find_pixels(name)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from rsviz.certification import attack, certify
+from rsviz.certification import attack, certify, engine_choice
 from rsviz.checkpoints import catalog, weights
 from rsviz.data import datasets
 from rsviz.evaluation import chosen_levels, logs
@@ -81,19 +81,23 @@ def moved_through_both(nets, x_CHW, c, eps, how):
     return move(*pair, x_CHW[None], y_1, level_1, spec, c.detail["q"], lam, generator)[0]
 
 
-def answer_near(nets, x_CHW, spec, c, how):
+def answer_near(checkpoint, nets, x_CHW, spec, c, how):
     """What PREDICT says of the attacked image, on fresh votes; None where it abstains."""
     if "selector" not in nets:
         (attempt,) = attack.attack(x_CHW, nets, spec, c, how)
         return attempt.x_CHW, attempt.predicted
-    x_moved_CHW = moved_through_both(nets, x_CHW, c, how.budgets[0] * c.radius, how)
+    trained = weights.load_nets(checkpoint)
+    x_moved_CHW = moved_through_both(trained, x_CHW, c, how.budgets[0] * c.radius, how)
     return x_moved_CHW, attack.judge(x_moved_CHW, nets, spec, how)[0]
 
 
-def broken(method, settings, factor, steps=20, draws=16):
-    """Of certified images attacked at ``factor`` times the radius, how many change class."""
+def broken(method, settings, factor, enough, steps=20, draws=16):
+    """Of IMAGES certified and attacked at ``factor`` times the radius, how many change class.
+
+    Ends as soon as ``enough`` did.
+    """
     checkpoint, data = shipped(method), datasets.load("shapes", "test")
-    nets, changed, tried = weights.load_nets(checkpoint), 0, 0
+    nets, changed, tried = engine_choice.load(checkpoint), 0, 0
     for i in range(1, 2000, 37):
         x_CHW = data.image(i)
         spec = certify.make_spec(checkpoint, x_CHW, n=1000, seed=1, settings=settings.items())
@@ -102,13 +106,13 @@ def broken(method, settings, factor, steps=20, draws=16):
         if c.radius < 0.05 or c.predicted is None:
             continue
         how = attack.AttackSpec((factor,), steps=steps, draws=draws, n=1000, seed=i)
-        moved_CHW, answer = answer_near(nets, x_CHW, spec, c, how)
+        moved_CHW, answer = answer_near(checkpoint, nets, x_CHW, spec, c, how)
         assert (moved_CHW - x_CHW).norm() <= factor * c.radius * 1.0001
         changed += answer is not None and answer != c.predicted
         tried += 1
-        if tried == IMAGES:
+        if tried == IMAGES or changed == enough:
             break
-    assert tried == IMAGES
+    assert tried == IMAGES or changed == enough
     return changed
 
 
@@ -126,7 +130,8 @@ RUNS = {
 def test_no_certificate_breaks_inside_and_most_break_far_outside(run):
     if RUNS[run][0] not in METHODS:
         pytest.skip(f"there is no shapes-{RUNS[run][0]}")
-    assert broken(*RUNS[run], 0.99) == 0
+    assert broken(*RUNS[run], 0.99, 1) == 0
     # Out there an attack that fails proves nothing, so a stronger one is asked: at 20 steps and 16
     # draws the levels of Variational RS break for 5 of 12 images, at these for 7.
-    assert broken(*RUNS[run], 3.0, steps=40, draws=32) >= IMAGES / 2
+    stronger = {"steps": 40, "draws": 32} if run == "variational" else {}
+    assert broken(*RUNS[run], 3.0, IMAGES // 2, **stronger) == IMAGES // 2

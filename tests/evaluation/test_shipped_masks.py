@@ -1,6 +1,7 @@
 """What the shipped masks must do that a faked one would not: on canvases no network has seen."""
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -128,13 +129,15 @@ def test_attacks_inside_the_radius_fail_and_three_times_as_far_half_succeed(ship
             continue
         sigma = checkpoint.card.sigma
         spec = RunSpec("x", checkpoint.name, sigma, method="adaptive", seed=5)
+        # How many of the ten break far outside need not be known beyond half of them.
+        budgets = HOW.budgets if broken < ATTACKED / 2 else HOW.budgets[:1]
         answers = []
-        for a in attack.attack(x_CHW, nets, spec, c, HOW):
+        for a in attack.attack(x_CHW, nets, spec, c, replace(HOW, budgets=budgets)):
             assert float((a.x_CHW - x_CHW).abs().max()) <= a.budget * c.radius + 1e-6
             answers.append(a.predicted)
         assert answers[0] == label, i
         attacked += 1
-        broken += answers[1] != label
+        broken += len(answers) > 1 and answers[1] != label
         if attacked == ATTACKED:
             break
     assert attacked == ATTACKED

@@ -19,10 +19,10 @@ from rsviz.core.spec import Bound, Certificate, RunSpec, Votes
 from rsviz.data import catalog, datasets
 from rsviz.data.images import image_id
 from rsviz.methods import variational
-from rsviz.methods.variational import Pair, kl_of_batch, kl_to_target
-from rsviz.networks import classifiers, selectors
+from rsviz.methods.variational import kl_of_batch, kl_to_target
+from rsviz.networks import classifiers
 from rsviz.networks.classifiers import Compact
-from rsviz.networks.selectors import Selector
+from rsviz.networks.selectors import Pair, Selector
 from rsviz.smoothing import driver, estimates, voters
 from rsviz.training import loop
 
@@ -433,11 +433,7 @@ def test_the_selector_is_trained_on_noise_of_its_own():
 
 
 def test_level_logits_are_largest_at_the_level_h_is_rounded_to():
-    class Known(nn.Module):
-        def forward(self, x_NCHW, lam_N):
-            return x_NCHW[:, 0, 0, 0]
-
     level_L = (0.12, 0.25, 0.5, 1.0)
     sigma_N = torch.linspace(0.05, 1.3, 400)
-    logits_NL = selectors.LevelLogits(Known(), level_L, 0.2)(sigma_N.view(-1, 1, 1, 1))
+    logits_NL = variational.level_logits(sigma_N, level_L)
     assert torch.equal(logits_NL.argmax(1), variational.round_to_grid(sigma_N, level_L))

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
@@ -33,6 +34,15 @@ def line(monkeypatch):
 
 class Navigated(PagesManager):
     """AppTest forgets before every run that the app navigates, which a server does not."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def scanned():
+    """Every AppTest looks through all installed packages for components; once is enough."""
+    found = manifest_scanner.scan_component_manifests()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", lambda: found)
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,5 +1,6 @@
 import hashlib
 import io
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
 import pytest
@@ -9,10 +10,13 @@ from PIL import Image
 from rsviz.certification import certify
 from rsviz.core import bounds
 from rsviz.core.radius import ceiling, down, radius_l2
+from rsviz.core.reading import read
+from rsviz.core.spec import RunSpec, Votes
 from rsviz.data.catalog import CLASSES
 from rsviz.smoothing import engines
+from rsviz.ui.certify import meaning
 from rsviz.ui.common import sessions
-from tests.helpers import ALWAYS
+from tests.helpers import ALWAYS, constant_network, make_checkpoints
 
 N = 500
 NAME = CLASSES["shapes"][ALWAYS].capitalize()
@@ -455,3 +459,69 @@ def test_without_openvino_torch_counts_and_the_page_says_so(open_page, monkeypat
 def test_a_stored_certificate_is_not_shown_for_another_engine(open_page):
     app = open_page(engine="openvino float32")
     assert "stored result" not in words(app) and "Counted by openvino float32" in words(app)
+
+
+def test_an_upload_goes_along_to_other_pages_and_back(open_page):
+    app = upload(open_page(n=N), "red.png", picture_bytes())
+    name = app.selectbox(key="checkpoint").value
+    app.query_params.clear()
+    app.switch_page("pages/attack.py").run()
+    assert "red.png is still in use" in words(app) and app.selectbox(key="checkpoint").value == name
+    app.switch_page("pages/learn.py").run()
+    app.switch_page("pages/certify.py").run()
+    assert "red.png is still in use" in words(app)
+    app.segmented_control(key="source").set_value("gallery").run()
+    app.switch_page("pages/attack.py").run()
+    assert "still in use" not in words(app) and not app.exception
+
+
+def test_a_picture_goes_along_to_other_pages_with_a_chip(open_page):
+    app = open_page(n=N, image="shapes/test/9")
+    app.query_params.clear()
+    for page in ("attack", "learn", "certify"):
+        app.switch_page(f"pages/{page}.py").run()
+        assert "shapes/test/9" in [link.proto.label for link in app.get("page_link")]
+        if page != "learn":
+            assert app.text_input(key="image").value == "shapes/test/9"
+    assert not app.exception
+
+
+def test_after_a_result_stand_the_next_acts(open_page):
+    app = open_page(n=N, image="shapes/test/9")
+    acts = {link.proto.label: link.proto.query_string for link in app.get("page_link")}
+    assert "image=shapes%2Ftest%2F9" in acts["Attack it"]
+    assert "pasted_number=9" in acts["Mask it"] and "view=One" in acts["By every network"]
+
+
+def test_a_new_seed_cannot_stop_a_run(open_page, line):
+    line.executor = Never()
+    assert open_page(n=N, image="shapes/test/8").button(key="again").disabled
+    line.jobs[0].state = "cancelled"
+
+
+def test_a_network_without_presets_offers_those_of_another(open_page, monkeypatch, tmp_path):
+    constant_network(make_checkpoints(tmp_path) / "shapes-zero")
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
+    app = open_page(n=N, checkpoint="shapes-zero")
+    app.button(key="preset-certain").click().run()
+    assert app.selectbox(key="checkpoint").value == "shapes-constant" and not app.exception
+
+
+def test_the_noise_is_said_beside_the_copies(open_page):
+    assert "sigma 2, and the vote" in words(open_page(n=N, sigma=2.0))
+
+
+def test_a_run_under_way_has_not_abstained(open_page):
+    c = read(Votes("select", (1, 0), 1), Votes("bound", (0, 0), 9), RunSpec("", "", 0.5), "")
+    assert meaning.in_a_word(replace(c, ended="running"), ("a", "b")) == "not yet"
+    assert meaning.in_a_word(replace(c, ended="stopped"), ("a", "b")) == "abstains"
+
+
+def test_a_run_is_opened_again_from_the_table(open_page, monkeypatch):
+    app = press(open_page(n=N, image="shapes/test/8", sigma=1.0))
+    app.text_input(key="image").set_value("shapes/test/9").run()
+    runs = [job.latest.certificate for job in app.session_state["_desk_image"].history]
+    held = {"runs": {"selection": {"rows": [0]}}}
+    monkeypatch.setattr("streamlit.session_state", held)
+    meaning.reopen(runs)
+    assert (held["image"], held["sigma"], held["n"]) == ("shapes/test/8", 1.0, N)

@@ -353,3 +353,52 @@ def test_the_two_class_form_stands_beside_the_fields_and_is_marked():
     forms = dict(zip(table["curve"], table["form"], strict=True))
     assert len(forms) == 5 and forms[f"{NET}, two-class"] == "two-class"
     assert {form for name, form in forms.items() if "two-class" not in name} == {"one-sided"}
+
+
+def test_the_radius_whose_images_are_shown_is_in_the_address_and_can_be_typed():
+    at = opened(at_radius="0.25")
+    assert at.number_input(key="at_radius").value == 0.25
+    at.selectbox(key="behind").set_value(NET).run()
+    assert len(at.dataframe[0].value) == 6
+    at.number_input(key="at_radius").set_value(3.0).run()
+    assert len(at.dataframe) == len(opened().dataframe)  # none is certified that far
+    assert not at.exception
+
+
+def test_a_radius_typed_after_a_click_counts():
+    at = click(opened(), 0.25)
+    assert at.number_input(key="at_radius").value == 0.25
+    at.number_input(key="at_radius").set_value(0.5).run()
+    assert at.number_input(key="at_radius").value == 0.5
+
+
+def test_a_curve_keeps_its_colour_when_another_comes():
+    at = opened()
+
+    def colours():
+        figure = json.loads(at.get("plotly_chart")[0].proto.spec)
+        return {t["name"].split(" <b>")[0]: t["line"]["color"] for t in figure["data"] if t["name"]}
+
+    at.multiselect(key="measured").set_value([NET]).run()
+    before = colours()
+    at.multiselect(key="measured").set_value(["shapes-gaussian-0.25, σ 0.25", NET]).run()
+    after = colours()
+    assert {name: after[name] for name in before} == before
+    assert len(set(after.values())) == len(after) == 3
+
+
+def test_the_plot_stands_above_its_selectors_and_the_table_has_four_columns():
+    at = opened()
+    kinds = [element.type for element in at.main]
+    assert kinds.index("plotly_chart") < kinds.index("multiselect")
+    assert list(at.dataframe[0].proto.column_order) == ["curve", "ACR", "at 0.5", "at 1"]
+    at.toggle(key="every_setting").set_value(True).run()
+    assert not at.dataframe[0].proto.column_order
+
+
+def test_what_is_wrong_with_a_log_stands_outside_the_popover():
+    at = opened()
+    at.file_uploader[0].set_value(("bad.csv", b"nonsense", "text/csv")).run()
+    (error,) = at.error
+    (popover,) = (b for b in at.get("popover") if "Your logs" in b.proto.popover.label)
+    assert error.value not in [e.value for e in popover.get("error")]

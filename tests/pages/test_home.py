@@ -63,3 +63,11 @@ def test_a_link_opens_the_very_picture_and_nonsense_the_usual_one(trained):
     at.query_params["sigma"] = "<b>"
     assert at.run().select_slider(key="sigma").value == 0.5
     assert not at.error
+
+
+def test_a_wrong_answer_that_is_certified_is_called_wrong(trained):
+    at = AppTest.from_file(APP, default_timeout=60).run()
+    assert at.success and not at.error
+    at.segmented_control(key="picture").set_value("arrow").run()
+    assert not at.success
+    assert "Certified, and wrong" in at.error[0].value

@@ -15,9 +15,18 @@ from rsviz.ui.levels import controls
 from rsviz.ui.levels.race import rows_of
 from rsviz.ui.levels.readings import Readings
 from tests.helpers import ANSWER, constant_network, make_selectors
+from tests.pages.test_certify_page import Never
 
 NAME = catalog.CLASSES["shapes"][ANSWER]
 METHODS = ("dual", "variational", "multiscale")
+
+
+def is_ours(name, text):
+    return name == "Multiscale"
+
+
+def is_best(name, text):
+    return ", best" in text
 
 
 @pytest.fixture(scope="module")
@@ -57,15 +66,35 @@ def race(app):
     }
 
 
-def test_the_page_opens_with_every_level_at_a_glance_and_no_claim(open_levels):
-    app = open_levels()
-    assert race(app) == {
-        "Dual RS": "level 0.5 at a glance",
-        "Variational RS": "level 0.5 at a glance",
-        "Multiscale": "level 1 at a glance",
-    }
-    assert "Press **Certify by every chooser**" in words(app)
+def test_the_page_opens_with_a_first_look_that_waits_and_no_claim(open_levels, line, monkeypatch):
+    monkeypatch.setattr(run_controls, "FIRST_LOOK", 100)
+    line.executor = Never()
+    app = open_levels(n=500)
     assert "certified within" not in words(app)
+    (job,) = line.jobs
+    assert job.key[1] == 100
+    assert not [b for b in app.button if b.key == "certify"]  # Stop stands in its place
+    job.state = "cancelled"
+    app.run().button(key="certify").click().run()
+    assert line.jobs[-1].key[1] == 500
+
+
+def test_the_first_look_is_read_at_its_own_number_of_votes(open_levels, monkeypatch):
+    monkeypatch.setattr(run_controls, "FIRST_LOOK", 100)
+    told = words(open_levels(n=500, selector="dual"))
+    assert "certified within" in told and "live, complete" in told
+
+
+@pytest.mark.parametrize("image", controls.PRESETS.values())
+def test_a_picture_to_start_from_is_read_from_shipped_logs(open_page, monkeypatch, line, image):
+    monkeypatch.delenv("RSVIZ_CHECKPOINTS")
+    app = open_page("levels", image=image, selector="multiscale")
+    assert not line.jobs
+    told = words(app)
+    assert "certified within" in told and "shipped logs" in told
+    loses = "730" in image
+    ours, best = (next(t for n, t in race(app).items() if of(n, t)) for of in (is_ours, is_best))
+    assert (float(ours.split()[0]) < float(best.split(",")[0])) == loses
 
 
 def run_of(folder, method, **settings):
@@ -79,7 +108,6 @@ def run_of(folder, method, **settings):
 @pytest.mark.parametrize("method", METHODS)
 def test_a_run_shows_what_the_library_computes(open_levels, folder, method):
     app = open_levels(selector=method)
-    app.button(key="choose").click().run()
     own, told = run_of(folder, method, ask="every") if method == "multiscale" else None, words(app)
     own = own or run_of(folder, method)
     assert f"{NAME.capitalize()}, certified within {down(own.radius, 3)}" in told
@@ -102,9 +130,8 @@ def multiscale_spec(folder):
     return certify.make_spec(checkpoint, x_CHW, n=100, bound=Bound.SPLIT)
 
 
-def test_knobs_that_read_votes_again_do_so_without_a_run(open_levels, folder):
+def test_knobs_that_read_votes_again_do_so_without_a_run(open_levels, folder, line):
     app = open_levels(selector="multiscale")
-    app.button(key="choose").click().run()
     before = race(app)
     app.slider(key="tau_1").set_value(0.8).run()
     app.segmented_control(key="split").set_value("none").run()
@@ -115,8 +142,9 @@ def test_knobs_that_read_votes_again_do_so_without_a_run(open_levels, folder):
     assert after["Multiscale"] != before["Multiscale"]
     assert after["Dual RS"] != before["Dual RS"]
     assert after["Variational RS"] == before["Variational RS"]
+    line.executor = Never()
     app.slider(key="lam").set_value(0.9).run()  # this one changes votes
-    assert "at a glance" in race(app)["Variational RS"]
+    assert line.jobs[-1].state == "queued" and not app.exception
 
 
 def label():
@@ -141,10 +169,10 @@ def test_a_drawn_shape_follows_its_knobs(open_levels):
     app = open_levels()
     app.toggle(key="drawn").set_value(True).run()
     assert "all else held" in words(app)
-    before = [image.url for shown in app.get("image") for image in shown.proto.imgs]
+    before = [h.proto.body for h in app.get("html") if "network sees" in h.proto.body]
     app.slider(key="contrast-3").set_value(0.1).run()
-    after = [image.url for shown in app.get("image") for image in shown.proto.imgs]
-    assert before[0] != after[0] and not app.exception
+    after = [h.proto.body for h in app.get("html") if "network sees" in h.proto.body]
+    assert before != after and len(before) == len(after) == 1 and not app.exception
 
 
 def test_without_a_selector_the_page_says_what_to_do(open_levels, monkeypatch, tmp_path):
@@ -214,3 +242,13 @@ def test_draws_of_the_selector_can_be_left_out(open_levels, monkeypatch, tmp_pat
     (found,) = [t.value for t in app.dataframe if "draws, Nh" in t.value]
     assert list(found["draws, Nh"]) == [10, 30, 100, 300, 1000]
     assert found["D = 0.25"].iloc[0].endswith("at least") and float(found["D = 0.25"].iloc[-1]) >= 0
+
+
+def test_open_says_where_the_picture_went(open_levels, monkeypatch, tmp_path):
+    measured(make_selectors(tmp_path, ("dual", "multiscale")))
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
+    app = open_levels(image="shapes/test/7", selector="dual")
+    assert not app.toast
+    app.button(key="open-shapes/test/11").click().run()
+    assert "shapes/test/11 is open above" in app.toast[0].value.replace("\\", "")
+    assert not app.run().toast

@@ -53,66 +53,75 @@ def metrics(app):
     return [m.value for m in app.metric]
 
 
-def test_the_first_paint_shows_one_vote_and_computes_no_certificate(open_masks, line):
-    app = open_masks()
+def test_the_first_paint_shows_one_vote_while_a_first_look_waits(open_masks, line):
+    line.executor = Never()
+    app = open_masks(n=10000)
     assert not app.exception
-    assert line.jobs == []
+    (job,) = line.jobs
+    assert {spec.n for spec in job.key[1]} == {1000}
     told = words(app)
     assert f"This vote: **{NAME}**" in told
-    assert "1,000 votes of each method" in told
     assert "These maps guarantee nothing" in told
     assert not app.metric
+    assert not [b for b in app.button if b.key == "certify"]  # Stop stands in its place
+    job.state = "cancelled"
+    app.run().button(key="certify").click().run()
+    assert {spec.n for spec in line.jobs[-1].key[1]} == {10000}
 
 
 def test_all_three_certify_the_same_canvas_in_linf(open_masks):
-    app = open_masks(n=N).button(key="race_button").click().run()
+    app = open_masks(n=N)
     assert not app.exception
     p_a = (0.8 * 0.001) ** (1 / N)
     radius = radius_linf(radius_l2(1.0, p_a), D)
-    assert metrics(app) == [down(255 * radius, 2)] * 3
-    told = words(app)
-    for title in titles().values():
-        assert f"**{title}**" in told
-    assert f"Radius {down(radius, 5)} on [0, 1]" in told
+    assert metrics(app)[0] == f"{down(255 * radius, 2)}/255"
+    assert f"{NAME.capitalize()}, certified within {metrics(app)[0]}" in words(app)
+    (table,) = (d.value for d in app.dataframe if "p_A at least" in d.value)
+    assert list(table["method"]) == list(titles().values())
+    assert list(table["radius"]) == [float(down(radius, 5))] * 3
+    for title in list(titles().values())[1:]:
+        assert f"{title.partition(':')[0]} {metrics(app)[0]}" in words(app)
     # In L2 the same votes prove 2.4 times the Linf radius, no more.
     in_l2 = radius_l2(1.0, p_a) / math.sqrt(0.5 + 0.5 * 48 * 48)
     assert any(f"= {down(in_l2, 4)}" in formula.value for formula in app.latex)
 
 
-def test_the_change_asked_about_is_the_certified_one(open_masks):
-    app = open_masks(n=N)
-    (change,) = [s for s in app.slider if s.label.startswith("How large")]
+def test_the_change_asked_about_is_the_certified_one(open_masks, line):
+    executor, line.executor = line.executor, Never()
+    (change,) = [s for s in open_masks(n=N).slider if s.label.startswith("How large")]
     assert change.value == 8
-    app.button(key="race_button").click().run()
+    line.executor = executor
+    app = open_masks(n=N)
     (change,) = [s for s in app.slider if s.label.startswith("How large")]
     radius = radius_linf(radius_l2(1.0, (0.8 * 0.001) ** (1 / N)), D)
     assert change.value == round(2 * 255 * radius) / 2 != 8
     assert not app.exception
 
 
-def test_another_canvas_or_split_asks_again(open_masks):
-    app = open_masks(n=N).button(key="race_button").click().run()
+def test_another_canvas_or_split_asks_again(open_masks, line):
+    app = open_masks(n=N)
+    line.executor = Never()
     app.slider(key="f").set_value(0.3).run()
     assert not app.metric
     app.slider(key="f").set_value(0.5).run()
-    assert len(app.metric) == 3
+    assert app.metric
     app.number_input(key="canvas").set_value(11).run()
     assert not app.metric
     assert not app.exception
 
 
 def test_a_new_seed_is_added_to_the_history(open_masks):
-    app = open_masks(n=N).button(key="race_button").click().run()
-    assert not app.dataframe
+    app = open_masks(n=N)
+    assert not [d for d in app.dataframe if "seed" in d.value]
     app.number_input(key="seed").set_value(1).run()
-    app.button(key="race_button").click().run()
-    assert list(app.dataframe[0].value["seed"]) == [0, 1]
+    (table,) = (d.value for d in app.dataframe if "seed" in d.value)
+    assert list(table["seed"]) == [0, 1]
     assert not app.exception
 
 
 def test_a_race_of_other_settings_is_stopped(open_masks, line):
     line.executor = Never()
-    app = open_masks(n=N).button(key="race_button").click().run()
+    app = open_masks(n=N)
     (job,) = line.jobs
     assert not job.cancel.is_set()
     app.number_input(key="seed").set_value(4).run()
@@ -121,8 +130,8 @@ def test_a_race_of_other_settings_is_stopped(open_masks, line):
 
 def test_stopping_leaves_nothing_certified_by_clopper_pearson(open_masks, line):
     line.executor = Never()
-    app = open_masks(n=N).button(key="race_button").click().run()
-    app.button(key="stop_race").click().run()
+    app = open_masks(n=N)
+    app.button(key="stop").click().run()
     assert line.jobs[0].cancel.is_set()
     assert not app.exception
 
@@ -205,8 +214,8 @@ def test_rivals_that_are_missing_are_named(open_masks, rivals, tmp_path, monkeyp
     told = words(app)
     assert "One static mask: no network for these canvases is here." in told
     assert "No mask: plain smoothing: no network for these canvases is here." in told
-    app.button(key="race_button").click().run()
-    assert len(app.metric) == 1
+    assert len(app.metric) == 2
+    assert "No rival is here" in told
 
 
 def test_the_networks_of_a_card_are_those_loaded(rivals):

@@ -48,7 +48,7 @@ def test_it_is_attacked(folder, open_page, monkeypatch):
     )
     app = open_page("attack", n=100, image="shapes/test/8")
     assert not app.exception
-    app.button(key="attack").click().run()
+    app.button(key="certify").click().run()
     assert not app.exception and "keeps its answer" in words(app)
 
 

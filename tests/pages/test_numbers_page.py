@@ -38,7 +38,7 @@ def test_attack_of_a_method_that_chooses_its_noise(
 ):
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(make_selectors(tmp_path, (method,))))
     app = open_quick(open_page, monkeypatch, checkpoint=f"shapes-{method}", attack_norm=norm)
-    app.button(key="attack").click().run()
+    app.button(key="certify").click().run()
     assert not app.exception and not app.error
     c = Certificate.from_json(taken["certificate.json"])
     assert c.radius > 0

@@ -14,8 +14,9 @@ from rsviz.checkpoints import catalog, weights
 from rsviz.core.errors import UserError
 from rsviz.data import datasets
 from rsviz.data.images import image_id
-from rsviz.smoothing import driver, engines, openvino_engine
+from rsviz.smoothing import driver, engines, graphs
 from rsviz.smoothing.engine import INT8, REFERENCE, Engine
+from rsviz.smoothing.make_ready import ready
 from rsviz.smoothing.noise import CHUNK, chunk
 from rsviz.smoothing.voters import Ask, NoisyClassifier, Request
 
@@ -35,7 +36,7 @@ def net():
 @pytest.fixture(scope="module")
 def int8(net):
     file, sha256 = catalog.network_files(catalog.inspect(SHIPPED), "int8")["classifier"]
-    return engines.ready(net, INT8, "cpu", file, sha256)
+    return ready(net, INT8, "cpu", file, sha256)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def noisy_NCHW():
 @pytest.mark.slow
 @needs(Engine("openvino", "float32"))
 def test_float32_is_float32_whoever_computes_it(net, noisy_NCHW):
-    other = engines.ready(net, Engine("openvino", "float32"))
+    other = ready(net, Engine("openvino", "float32"))
     with torch.inference_mode():
         assert (other(noisy_NCHW) - net(noisy_NCHW)).abs().max() < 1e-4
     assert engines.arithmetic({"classifier": other}).startswith("float32, openvino 20")
@@ -61,7 +62,7 @@ def test_bfloat16_is_near(net, noisy_NCHW, library):
     if (why := engines.absent(engine, "cpu")) is not None:
         pytest.skip(why)
     with torch.inference_mode():
-        answer, exact = engines.ready(net, engine)(noisy_NCHW), net(noisy_NCHW)
+        answer, exact = ready(net, engine)(noisy_NCHW), net(noisy_NCHW)
     assert answer.dtype == torch.float32
     assert 0 < (answer - exact).abs().max() < 0.5
     assert (answer.argmax(1) == exact.argmax(1)).float().mean() > 0.95
@@ -162,9 +163,9 @@ def processor(monkeypatch):
             def get_property(self, *_):
                 return capabilities
 
-        monkeypatch.setattr(openvino_engine, "_core", Core)
+        monkeypatch.setattr(graphs, "_core", Core)
         if capabilities is None:
-            monkeypatch.setattr(openvino_engine, "openvino", None)
+            monkeypatch.setattr(graphs, "openvino", None)
         engines.absent.cache_clear()
 
     yield know
@@ -180,7 +181,7 @@ def test_an_engine_that_cannot_serve_says_why(processor, net, capabilities, says
     assert INT8 not in engines.usable("cpu")
     assert engines.usable("cpu")[-1] == REFERENCE
     with pytest.raises(UserError, match=says):
-        engines.ready(net, INT8)
+        ready(net, INT8)
 
 
 def test_what_no_library_computes_is_refused():
@@ -211,7 +212,7 @@ def test_a_batch_without_memory_is_a_sentence_and_no_count():
 @pytest.mark.gpu
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 def test_a_gpu_answers_near_the_reference(net, noisy_NCHW, precision):
-    on_gpu = engines.ready(
+    on_gpu = ready(
         weights.load(catalog.inspect(SHIPPED), "cuda"), Engine("torch", precision), "cuda"
     )
     with torch.inference_mode():

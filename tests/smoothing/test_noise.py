@@ -73,14 +73,14 @@ def test_early_certificates_drew_from_a_seed_cut_to_32_bits():
 
 @pytest.mark.parametrize("scheme", ["sfc64", "mt19937"])
 def test_noise_drawn_ahead_is_that_of_its_names_in_whatever_buffer(scheme):
-    names = [str(i) for i in range(6)]
+    names, x_CHW = [str(i) for i in range(6)], torch.zeros(3, 8, 8)
     alone = [chunk((3, 8, 8), name, scheme=scheme) for name in names]
     with Drawer("cpu", scheme) as drawer:
-        drawn = [drawer.start((3, 8, 8), names[i : i + 2]) for i in (0, 2)]
+        drawn = [drawer.start(x_CHW, names[i : i + 2]) for i in (0, 2)]
         for i in (0, 2, 4):
             noise_NCHW = drawn[i // 2].result()
             assert torch.equal(noise_NCHW, torch.cat(alone[i : i + 2]))
             drawer.give_back(noise_NCHW)
             if i == 0:  # into the first one's buffer
-                drawn.append(drawer.start((3, 8, 8), names[4:]))
+                drawn.append(drawer.start(x_CHW, names[4:]))
                 assert drawn[2].result().data_ptr() == noise_NCHW.data_ptr()

@@ -5,6 +5,7 @@ Shape suffixes: C channels, H height, W width.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import streamlit as st
 from torch import Tensor
@@ -16,11 +17,9 @@ from rsviz.core.spec import NAMELESS, Certificate, RunSpec
 from rsviz.data import images, perturbations
 from rsviz.smoothing.engine import Engine
 from rsviz.ui.certify.result import View, read
-from rsviz.ui.common import downloads
+from rsviz.ui.common import downloads, state
 from rsviz.ui.common.jobs import Job
-from rsviz.ui.common.run_controls import link_of
 from rsviz.ui.common.sessions import Shown, class_names
-from rsviz.ui.page_list import page_path
 
 
 def show_classes(view: View) -> None:
@@ -70,28 +69,39 @@ def show_distance(x_CHW: Tensor, c: Certificate) -> None:
         )
 
 
-def show_onward(spec: RunSpec) -> None:
-    """Link to Attack with this picture, network, noise, votes and seed."""
-    if page_path("attack").exists() and not spec.image.startswith(NAMELESS):
-        st.page_link(
-            page_path("attack"),
-            label="Attack this picture at these settings",
-            icon=":material/bolt:",
-            query_params=link_of(spec),
-        )
-
-
 def show_history(history: Sequence[Job]) -> None:
-    """List what this session ran, each run once; a new seed adds a row."""
+    """List what this session ran, each run once; a new seed adds a row, a click opens one again."""
     newest = {job.key: job.latest.certificate for job in history if job.latest is not None}
-    rows = [_row(c) for c in newest.values()]
-    if rows:
+    runs = list(newest.values())
+    if runs:
         st.markdown("**Runs of this session**")
-        st.dataframe(rows, hide_index=True)
-        st.caption(
-            "A new seed is added, it never replaces an old result: the best of several tries "
-            "is wrong more often than alpha."
+        st.dataframe(
+            [_row(c) for c in runs],
+            hide_index=True,
+            key="runs",
+            on_select=partial(reopen, runs),
+            selection_mode="single-row",
         )
+        st.caption(
+            "Tick a row to open that run again. A new seed is added, it never replaces an old "
+            "result: the best of several tries is wrong more often than alpha."
+        )
+
+
+def reopen(runs: Sequence[Certificate]) -> None:
+    """Set the controls to those of the run chosen in the table."""
+    chosen = st.session_state["runs"]["selection"]["rows"]
+    if not chosen:
+        return
+    c = runs[chosen[0]]
+    state.CHECKPOINT.set(c.checkpoint)
+    st.session_state.update(checkpoint=c.checkpoint, n0=c.n0, n=c.n, seed=c.seed, alpha=c.alpha)
+    if c.sigma is not None:
+        st.session_state["sigma"] = c.sigma
+    if c.image.startswith(NAMELESS):
+        st.session_state["source"] = "upload"
+    else:
+        st.session_state.update(source="gallery", image=c.image)
 
 
 def _row(c: Certificate) -> dict[str, object]:
@@ -101,11 +111,20 @@ def _row(c: Certificate) -> dict[str, object]:
         "network": c.checkpoint,
         "sigma": c.sigma,
         "seed": c.seed,
-        "class": "abstains" if c.abstained or c.predicted is None else names[c.predicted],
+        "class": in_a_word(c, names),
         "radius": None if c.abstained else float(down(c.radius, 3)),
+        "p_A at least": float(down(c.p_a_lower, 4)),
+        "alpha": c.alpha,
         "votes": f"{sum(c.counts):,} of {c.n:,}",
         "ended": c.ended,
     }
+
+
+def in_a_word(c: Certificate, names: Sequence[str]) -> str:
+    """Say what a run came to; one under way has not abstained."""
+    if c.predicted is not None and not c.abstained:
+        return names[c.predicted]
+    return "not yet" if c.ended == "running" else "abstains"
 
 
 def show_exports(

@@ -5,7 +5,6 @@ Shape suffixes: N copies, C channels, H height, W width.
 
 from dataclasses import dataclass
 
-import plotly.graph_objects as go
 import streamlit as st
 from torch import Tensor
 
@@ -15,17 +14,11 @@ from rsviz.core.flags import FLAGS
 from rsviz.core.radius import down, in_grey_levels, rounded_up
 from rsviz.core.reading import formula, reread, two_sided
 from rsviz.core.spec import Bound, Certificate, RunSpec
-from rsviz.data import images
 from rsviz.figures import certificate
-from rsviz.ui.common import charts, job_panel, picture_picker, run_controls
-from rsviz.ui.common.address import plain
+from rsviz.ui.common import picture_picker, stage
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.picture_picker import Picture
-from rsviz.ui.common.picture_strip import show_strip
 from rsviz.ui.common.sessions import Shown, shown_of
-
-COPIES = 8  # of a run, shown with the vote each cast
-VERDICT = 225  # pixels, whatever is said there, so that nothing below it moves
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +35,7 @@ class View:
     classes: tuple[str, ...]
     alpha: float
     bound: Bound
+    sigma: float
     two_class: bool = False
 
     @property
@@ -62,58 +56,47 @@ def read(view: View, shown: Shown) -> Certificate:
     return two_sided(c) if view.two_class else c
 
 
-def show_running(job: Job, view: View) -> None:
-    """Show a job until it ends: its place in the queue, progress, Stop, and every reading."""
-    job_panel.show_job(job, lambda: _show(view, shown_of(job)), "stop")
-
-
-def show_ended(
-    job: Job | None, shown: Shown | None, spec: RunSpec, device: str, view: View
-) -> None:
-    """Show what a run came to, and the button that counts the rest of its votes."""
-    with st.container():  # as around what runs, so that nothing moves when it starts and ends
-        left, right = job_panel.row()
-        counted = (
-            0 if shown is None else sum(shown.certificate.counts0) + sum(shown.certificate.counts)
-        )
-        planned = spec.n0 + spec.n
-        if job is not None and job.error:
-            left.error(plain(job.error, 400))
-        elif shown is not None and shown.certificate.ended in ("complete", "settled"):
-            left.progress(1.0, f"{counted:,} votes counted on {shown.certificate.device}")
-        else:
-            told = f"{counted:,} of {planned:,} votes counted; the rest will vote on {device}"
-            left.progress(counted / planned, told)
-        everything = shown is not None and shown.certificate.ended != "stopped"
-        with right:
-            run_controls.press_certify("Again" if everything else "Certify", everything)
-        _show(view, shown)
+def show(job: Job | None, shown: Shown | None, spec: RunSpec, device: str, view: View) -> None:
+    """Show a run before, while and after its votes come in, and the button that counts the rest."""
+    c = None if shown is None else shown.certificate
+    counted, planned = 0 if c is None else sum(c.counts0) + sum(c.counts), spec.n0 + spec.n
+    whole = c is not None and c.ended in ("complete", "settled")
+    if c is not None and whole:
+        told = f"{counted:,} votes counted on {c.device}"
+    else:
+        told = f"{counted:,} of {planned:,} votes counted; the rest will vote on {device}"
+    running = job is not None and job.active
+    stage.show(
+        job,
+        lambda: _show(view, shown_of(job) if running and job is not None else shown),
+        1.0 if whole else counted / planned,
+        told,
+        "Again" if whole else "Certify",
+        whole,
+    )
 
 
 def _show(view: View, shown: Shown | None) -> None:
     """Show the picture and its copies, the verdict with the votes, the radius; then the details."""
-    with st.container(key="stage"):
-        pictures, votes, distance = st.columns([5, 7, 7], gap="medium")
-        c = None if shown is None else read(view, shown)
-        with pictures:
-            _pictures(view, c)
-        if c is None or shown is None:
-            with votes.container(height=VERDICT, border=False):
-                st.subheader("Choosing the class")
-                st.caption("The first votes only choose it; fresh ones then bound its share.")
-            with votes:
-                none = certificate.vote_bars((), view.classes, None)
-                charts.show_figure(none, "votes", "No votes have come in yet.", live=True)
-            return
+    pictures, votes, distance = stage.columns()
+    c = None if shown is None else read(view, shown)
+    with pictures:
+        picture_picker.show(view.picture, view.classes)
+        top = None if c is None else c.predicted
+        stage.show_copies(view.noisy_NCHW, stage.votes_of(view.class_N, view.classes, top))
+        st.caption(f"Noisy copies, sigma {view.sigma:g}, and the vote of each.")
+    if c is None or shown is None:
         with votes:
-            with st.container(height=VERDICT, border=False):
-                _verdict(c, view, shown.stored)
-            bars = certificate.vote_bars(c.counts, view.classes, c.predicted)
-            _figure(bars, "votes", certificate.votes_in_words(c.counts, view.classes), c)
-        with distance:
-            _numbers(c)
-            figure, told = certificate.radius_of_run(c, shown.readings)
-            _figure(figure, "radius_trace", told, c)
+            stage.show_awaited(view.classes)
+        return
+    with votes:
+        with stage.verdict():
+            _verdict(c, view, shown.stored)
+        stage.show_votes(c, view.classes)
+    with distance:
+        _numbers(c)
+        figure, told = certificate.radius_of_run(c, shown.readings)
+        stage.show_figure(figure, "radius_trace", told, c.ended == "running")
     with st.expander("How sure is this?", icon=":material/rule:"):
         if c.until_radius is None:
             st.markdown("\n".join(_bound_lines(c, view)))
@@ -123,32 +106,10 @@ def _show(view: View, shown: Shown | None) -> None:
     _said(c, view)
 
 
-def _pictures(view: View, c: Certificate | None) -> None:
-    """Show what the network sees, and the first noisy copies with the vote each cast."""
-    picture_picker.show(view.picture, view.classes)
-    top = None if c is None else c.predicted
-    names = [view.classes[k] + (" ✓" if k == top else "") for k in view.class_N.tolist()]
-    drawn = [images.to_pil(x_CHW, 3) for x_CHW in view.noisy_NCHW]
-    half = COPIES // 2
-    for row in (slice(0, half), slice(half, COPIES)):
-        show_strip(list(zip(drawn[row], names[row], strict=True)))
-
-
 def _verdict(c: Certificate, view: View, stored: bool) -> None:
     """Say in one line what is known now, and mark what is stored, stopped, right or wrong."""
     name = "" if c.predicted is None else view.classes[c.predicted]
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        if stored:
-            st.badge("stored result", icon=":material/inventory_2:", color="gray")
-        else:
-            counted = sum(c.counts0) + sum(c.counts)
-            live = {"running": "live, so far", "stopped": f"live, stopped after {counted:,} votes"}
-            told = live.get(c.ended, f"live, {c.ended}")
-            st.badge(told, icon=":material/sensors:", color="blue")
-        if view.label is not None and c.predicted is not None and not c.abstained:
-            right = c.predicted == view.label
-            said = "correct" if right else "certified, and wrong"
-            st.badge(said, color="blue" if right else "red")
+    stage.show_badges(c, view.label, stored)
     if c.predicted is None:
         st.subheader("Choosing the class")
         st.caption(f"The first {c.n0} votes only choose the class; fresh ones then bound it.")
@@ -240,11 +201,6 @@ def _in_words(reading: live_bounds.Reading) -> str:
     p_b = reading.p_b_upper
     other = "" if p_b is None else f", p_B ≤ {rounded_up(p_b, 4):.4f}"
     return f"p_A ≥ {down(reading.p_a_lower, 4)}{other}, {radius} (at alpha {reading.alpha:.3g})"
-
-
-def _figure(figure: go.Figure, key: str, alt: str, c: Certificate) -> None:
-    """Show a figure that moves while votes come in; its numbers stand with the certificate."""
-    charts.show_figure(figure, key, alt, live=c.ended == "running", offered=False)
 
 
 def _said(c: Certificate, view: View) -> None:

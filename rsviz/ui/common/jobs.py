@@ -214,11 +214,12 @@ class Session:
             return held
         return self.start(job)
 
-    def find(self, key: Any) -> Job | None:
-        """Return the newest job with this key, and stop the one that runs for another key."""
-        if self.job is not None and self.job.key != key:
+    def find(self, *keys: Any) -> Job | None:
+        """Return the newest job of the first key that has one, and stop what runs for no key."""
+        if self.job is not None and self.job.key not in keys:
             self.job.stop()
-        return next((job for job in reversed(self.history) if job.key == key), None)
+        newest = {job.key: job for job in self.history}
+        return next((newest[key] for key in keys if key in newest), None)
 
     def stop(self) -> None:
         """Stop this tab's job; nobody else's is touched."""

@@ -63,7 +63,12 @@ class Picture:
 
 
 def pick(default: str) -> Source:
-    """Ask for a picture and return it; if it cannot be used, say why."""
+    """Ask for a picture and return it; if it cannot be used, say why.
+
+    A page opens with the picture in use, if its address does not ask for another.
+    """
+    if state.ENTERED.get():
+        _begin_with_picture_in_use()
     chosen = st.segmented_control(
         "Picture",
         list(SOURCES),
@@ -77,22 +82,39 @@ def pick(default: str) -> Source:
         file = st.file_uploader(
             "A picture from this device (JPEG, PNG, GIF, WebP or BMP)",
             max_upload_size=images.MEGABYTES,
+            key="upload",
+            on_change=state.UPLOADED.clear,
         )
     elif chosen == "camera":
-        file = st.camera_input("Take a picture")
+        file = st.camera_input("Take a picture", key="camera", on_change=state.UPLOADED.clear)
     else:
         return _gallery(default)
-    if file is None:
+    held = state.UPLOADED.get() if file is None else (file.name, file.getvalue())
+    if held is None:
         st.caption("Until then, a picture of the gallery is used.")
         return find(default)
-    source = Source(file.name, data=file.getvalue())
+    if file is None:
+        st.caption(f"{plain(held[0])} is still in use.")
+    source = Source(held[0], data=held[1])
     try:
         _prepared(source.digest, source.data, source.name, 32, "centre")
+        state.UPLOADED.set(held)
         return source
     except UserError as error:
         st.error(plain(str(error), 300))
         st.caption("A picture of the gallery stands in.")
         return find(default)
+
+
+def _begin_with_picture_in_use() -> None:
+    """Let the controls begin with the picture in use, a file of the visitor's included."""
+    held = state.PICTURE.get()
+    if "image" in st.query_params:
+        st.session_state["source"] = "gallery"
+    elif held is not None and held.source.dataset:
+        st.session_state.update(source="gallery", image=held.name)
+    elif held is not None and state.UPLOADED.get() is not None:
+        st.session_state["source"] = "upload"
 
 
 def _gallery(default: str) -> Source:
@@ -153,7 +175,14 @@ def _turn(first: int) -> None:
 
 
 def cut(source: Source, size: int) -> Picture:
-    """Return what a network of this input size sees of a picture, asking how to crop a file."""
+    """Return what a network of this input size sees of a picture; it is the one in use now."""
+    picture = _cut(source, size)
+    state.PICTURE.set(picture)
+    return picture
+
+
+def _cut(source: Source, size: int) -> Picture:
+    """Cut a picture to a network's size, asking how to crop a file."""
     if source.x_CHW is not None:
         return Picture(source.x_CHW, source, images.to_pil(source.x_CHW, 8))
     of = source.digest[:16]  # a crop is of this file: the next one starts at its centre

@@ -363,7 +363,7 @@ def pick_engine(checkpoint: Checkpoint, device: str) -> Engine:
     return dict(zip(names, offered, strict=True)).get(name or "", choice.engine)
 
 
-def press_certify(label: str, all_counted: bool = False) -> None:
+def press_run(label: str, all_counted: bool = False) -> None:
     """Show the button that starts a whole run; `wants_all` says that it was pressed."""
     st.button(
         label,
@@ -377,19 +377,30 @@ def press_certify(label: str, all_counted: bool = False) -> None:
 
 
 def wants_all() -> bool:
-    """Whether the button of `press_certify`, drawn further down the page, was pressed just now."""
+    """Whether the button of `press_run`, drawn further down the page, was pressed just now."""
     return bool(st.session_state.get("certify", False))
 
 
-def press_new_seed() -> bool:
-    """Show the button that repeats a run with other noise; return whether it was pressed."""
-    return st.button(
+def press_new_seed(running: bool) -> None:
+    """Show the button that repeats a run with other noise; `wants_seed` says it was pressed.
+
+    Parameters
+    ----------
+    running : a run is under way, which another seed would stop.
+    """
+    st.button(
         "New seed",
         key="again",
+        disabled=running,
         icon=":material/casino:",
         help="Repeat the experiment with other noise; the result is added to the list below.",
         on_click=_next_seed,
     )
+
+
+def wants_seed() -> bool:
+    """Whether the button of `press_new_seed`, drawn further down the page, was pressed just now."""
+    return bool(st.session_state.get("again", False))
 
 
 def _next_seed() -> None:
@@ -426,8 +437,12 @@ def pick_two_class(about: str) -> bool:
 
 
 def show_presets(checkpoint: Checkpoint) -> None:
-    """Show the presets stored with a checkpoint; one sets picture, noise, votes and seed."""
-    stored = examples.load(checkpoint)
+    """Show the presets stored with a checkpoint; one sets picture, noise, votes and seed.
+
+    Beside a network without any stand those of another for the same pictures, which they choose.
+    """
+    others = usable(checkpoint.card.dataset)
+    stored = next(filter(None, map(examples.load, [checkpoint, *others])), None)
     if not stored:
         return
     st.caption("Try one:", width="content")
@@ -435,6 +450,8 @@ def show_presets(checkpoint: Checkpoint) -> None:
         st.button(
             example.title,
             key=f"preset-{example.preset}",
+            help=f"{example.certificate.image} by {example.certificate.checkpoint} at sigma "
+            f"{example.certificate.sigma:g}",
             on_click=_set_example,
             args=(example,),
         )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # torch is slow to import, and every page needs this file
     from rsviz.checkpoints.foreign import Foreign, Own
     from rsviz.networks.normalisation import Normalisation
     from rsviz.ui.common.jobs import Session
+    from rsviz.ui.common.picture_picker import Picture
 
 T = TypeVar("T")
 
@@ -95,8 +96,16 @@ FOREIGN_KEY: Entry[tuple[str, str, str] | None] = Entry(  # hash, name, data set
 DESK: Entry[Session | None] = Entry("_desk", None, "common/sessions")
 
 # Pictures and charts.
+PICTURE: Entry[Picture | None] = Entry(
+    "_picture", None, "common/picture_picker"
+)  # in use, any page
+UPLOADED: Entry[tuple[str, bytes] | None] = Entry(  # name and bytes of the visitor's own picture
+    "_uploaded", None, "common/picture_picker"
+)
 FIRST: Entry[int] = Entry("_first", 0, "common/picture_picker")  # the first thumbnail shown
 SCATTER_DATASET: Entry[str] = Entry("_scatter_dataset", "", "levels/test_set")  # whose dots show
+TO_TOP: Entry[str | None] = Entry("_to_top", None, "levels/test_set")  # opened there, just now
+SLOTS: Entry[Mapping[str, int]] = Entry("_slots", {}, "compare/curves")  # of a colour, by curve
 CLICKED: Entry[tuple[str, dict[str, Any] | None]] = Entry(  # of a chart: its axis, and the point
     "_clicked", ("", None), "compare/curve_images"
 )

@@ -1,15 +1,17 @@
 """The view of curves: which ones, how they are made comparable, plot and table."""
 
 from collections.abc import Sequence
+from itertools import count
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from rsviz.core.errors import UserError
-from rsviz.core.spec import Norm
+from rsviz.core.spec import RADIUS_MAX, Norm
 from rsviz.evaluation import comparison, curves, published
 from rsviz.evaluation.comparison import Entry
 from rsviz.figures import curves as figures
-from rsviz.ui.common import charts, run_controls
+from rsviz.ui.common import address, charts, run_controls, state
 from rsviz.ui.common.address import plain
 from rsviz.ui.compare import curve_images, uploaded_logs
 from rsviz.ui.compare.curve_images import clicked
@@ -30,8 +32,13 @@ def _take_set() -> None:
         st.session_state["measured"] = default_names(measured()[0])
 
 
-def pick_entries() -> list[Entry]:
-    """Show the choice of curves and return it: measured here, uploaded, published."""
+def pick_entries(told: DeltaGenerator) -> list[Entry]:
+    """Show the choice of curves and return it: measured here, uploaded, published.
+
+    Parameters
+    ----------
+    told : where errors of a visitor's logs are shown, for a popover hides what it holds.
+    """
     found, refused = measured()
     # Set here and not as the widgets' defaults, which an address leaves out: a link says it all.
     if not any(k in st.session_state or k in st.query_params for k in ("measured", "published")):
@@ -58,7 +65,7 @@ def pick_entries() -> list[Entry]:
         "alpha: each difference is marked.",
     )
     with right.popover("Your logs", icon=":material/upload_file:", width="stretch"):
-        mine = uploaded_logs.pick_logs()
+        mine = uploaded_logs.pick_logs(told)
     for sentence in refused:
         st.warning(plain(sentence, 400), icon=":material/block:")
     entries = [found[n] for n in names] + mine
@@ -143,9 +150,19 @@ def _one_norm(entries: Sequence[Entry], linf: bool) -> tuple[list[Entry], list[s
     return kept, left_out
 
 
-def show_curves(entries: Sequence[Entry], bands: bool) -> float | None:
-    """Show the plot and what must not be compared in it; return the radius clicked last."""
-    figure = figures.accuracy_curves(entries, comparison.marks(entries), bands)
+def _slots(names: Sequence[str]) -> dict[str, int]:
+    """Return the colour of each curve by number; it stays while others come and go."""
+    held = {name: slot for name, slot in state.SLOTS.get().items() if name in names}
+    free = (i for i in count() if i not in held.values())
+    slots = held | {name: next(free) for name in names if name not in held}
+    state.SLOTS.set(slots)
+    return slots
+
+
+def show_curves(entries: Sequence[Entry], bands: bool) -> None:
+    """Show the plot; a click in it asks for the images at a radius."""
+    slots = _slots([entry.name for entry in entries])
+    figure = figures.accuracy_curves(entries, comparison.marks(entries), bands, slots)
     event = charts.show_figure(
         figure,
         "curves",
@@ -154,11 +171,34 @@ def show_curves(entries: Sequence[Entry], bands: bool) -> float | None:
         on_select="rerun",
         selection_mode="points",
     )
+    before = state.CLICKED.of("curves").get()
+    found = clicked("curves", event, str(entries[0].curve.norm))
+    if found is not None and state.CLICKED.of("curves").get() != before:
+        st.session_state["at_radius"] = round(float(found["x"]), 3)
+
+
+def pick_radius() -> float | None:
+    """Ask at which radius the images behind the curves are shown; None for none."""
+    address.adopt({"at_radius": address.Between(0.0, RADIUS_MAX)})
+    return st.number_input(
+        "Images behind the curves at radius",
+        0.0,
+        RADIUS_MAX,
+        None,
+        step=0.25,
+        placeholder="type a radius, or click a curve",
+        key="at_radius",
+        bind="query-params",
+        width=300,
+    )
+
+
+def show_notes(entries: Sequence[Entry]) -> None:
+    """Say how the plot is read, and what must not be compared in it."""
     st.caption(
         "Dotted verticals: the largest radius that a curve's n votes can certify; a curve that "
-        "ends there shows the limit of n, not of its network. Click at a radius for the images "
-        "behind "
-        "it, a name below the plot to see it alone. The camera above the plot saves it as SVG."
+        "ends there shows the limit of n, not of its network. Click a name below the plot to see "
+        "it alone. The camera above the plot saves it as SVG."
     )
     reasons = curves.comparable([e.curve for e in entries])
     notes = _notes(entries)
@@ -173,8 +213,6 @@ def show_curves(entries: Sequence[Entry], bands: bool) -> float | None:
             st.markdown("\n".join(f"- {plain(r, 400)}" for r in reasons))
     if notes:
         st.caption("  \n".join(f":material/sticky_note_2: {plain(n, 400)}" for n in notes))
-    found = clicked("curves", event, str(entries[0].curve.norm))
-    return None if found is None else float(found["x"])
 
 
 def _notes(entries: Sequence[Entry]) -> list[str]:
@@ -196,17 +234,20 @@ def show_table(entries: Sequence[Entry]) -> None:
     at_R = st.multiselect(
         "Accuracy at radius",
         RADII,
-        [0.0, 0.5, 1.0],
+        [0.5, 1.0],
         format_func=lambda r: f"{r:g}",
         key="radii",
         bind="query-params",
     )
+    every = st.toggle("Every setting", key="every_setting", bind="query-params")
+    shown = ["curve", "ACR", *(f"at {r:g}" for r in sorted(at_R))]
     percent = {
         f"at {r:g}": st.column_config.NumberColumn(f"at {r:g}", format="%.1f %%") for r in at_R
     }
     st.dataframe(
         comparison.table(entries, sorted(at_R)),
         hide_index=True,
+        column_order=None if every else shown,
         column_config={
             "curve": st.column_config.TextColumn(pinned=True, width=230),
             "ACR": st.column_config.NumberColumn(
@@ -241,16 +282,21 @@ def show_parts(entries: Sequence[Entry]) -> None:
 
 
 def show() -> None:
-    """Show the view of curves: choice, comparability, plot, images, table and spread."""
-    entries, bands = pick_treatment(pick_entries())
+    """Show the view of curves: plot, images behind it, choice, comparability, table and spread."""
+    told, plot, behind, chooser = (st.container() for _ in range(4))
+    with chooser:
+        entries, bands = pick_treatment(pick_entries(told))
     if not entries:
         st.info("Choose a curve above, or add your own log.", icon=":material/show_chart:")
         return
-    radius = show_curves(entries, bands)
+    with plot:
+        show_curves(entries, bands)
     logs = {entry.name: entry for entry in entries if entry.log is not None}
-    if radius is not None and logs:
-        st.subheader("The images behind the curves")
-        curve_images.show_images(logs, radius)
+    with behind:
+        radius = pick_radius() if logs else None
+        if radius is not None:
+            curve_images.show_images(logs, radius)
+    show_notes(entries)
     st.subheader("In numbers")
     show_table(entries)
     show_parts(entries)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from rsviz.checkpoints import catalog
 from rsviz.core.errors import UserError
@@ -26,7 +27,7 @@ def _parse(_data: bytes, name: str, source: str, sha256: str) -> Log:
     return parse_log(_data, name, source)
 
 
-def pick_logs() -> list[Entry]:
+def pick_logs(told: DeltaGenerator) -> list[Entry]:
     """Show the uploader, and for logs that do not state their settings the questions they leave.
 
     A log that contradicts what is stated of it is reported and not returned, so that nothing false
@@ -43,7 +44,7 @@ def pick_logs() -> list[Entry]:
     names: dict[str, str] = {}
     for file in files:
         if file.size > MEGABYTES * 10**6:  # a browser refuses it, another client need not
-            st.error(f"{plain(file.name)} is larger than {MEGABYTES} MB.")
+            told.error(f"{plain(file.name)} is larger than {MEGABYTES} MB.")
             continue
         data = file.getvalue()
         sha256 = hashlib.sha256(data).hexdigest()
@@ -57,15 +58,15 @@ def pick_logs() -> list[Entry]:
                 log = _ask(log, sha256)
             if wrong := contradictions(log):
                 for sentence in wrong:
-                    st.error(plain(sentence, 400) + " It is not drawn.", icon=":material/block:")
+                    told.error(plain(sentence, 400) + " It is not drawn.", icon=":material/block:")
                 continue
         except UserError as error:
-            st.error(plain(str(error), 400))
+            told.error(plain(str(error), 400))
             continue
         for note in filter(None, (*log.notes, unprotected(log))):
             st.caption(f":material/info: {plain(log.name)}: {plain(note, 200)}.")
         for sentence in doubts(log):
-            st.warning(plain(sentence, 400), icon=":material/question_mark:")
+            told.warning(plain(sentence, 400), icon=":material/question_mark:")
         logs[sha256] = log
     return _named(logs)
 

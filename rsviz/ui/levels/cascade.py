@@ -64,15 +64,15 @@ def show(c: Certificate, classes: Sequence[str]) -> None:
     if not steps or c.predicted is None:
         st.caption("The first votes are counted at the level of most noise.")
         return
-    name, live = classes[c.predicted], c.ended == "running"
+    name = classes[c.predicted]
     told = levels.cascade_in_words(steps, name)
     left, right = st.columns(2, gap="medium")
     with left:
         st.markdown("**The votes of each level, from much to little noise**")
-        charts.show_figure(levels.cascade_votes(steps, name), "cascade_votes", told, live=live)
+        charts.show_figure(levels.cascade_votes(steps, name), "cascade_votes", told)
     with right:
         st.markdown("**How far away could its word change?**")
-        charts.show_figure(levels.cascade_distances(steps), "cascade_distances", told, live=live)
+        charts.show_figure(levels.cascade_distances(steps), "cascade_distances", told)
     st.markdown("\n".join(f"{i}. {line}" for i, line in enumerate(lines(c, classes), start=1)))
 
 

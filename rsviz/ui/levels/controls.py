@@ -16,13 +16,15 @@ from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
 from rsviz.core.settings import fill
 from rsviz.core.spec import Bound, RunSpec
-from rsviz.data import datasets, images, shapes
+from rsviz.data import datasets, shapes
 from rsviz.data.images import image_id
 from rsviz.evaluation import stored_votes
 from rsviz.figures import levels
 from rsviz.methods.base import Range
 from rsviz.methods.multiscale import Options
+from rsviz.methods.noise_levels import classifier_at
 from rsviz.methods.registry import METHODS
+from rsviz.smoothing.voters import vote
 from rsviz.ui.common import address, charts, method_controls, picture_picker, sessions, state
 from rsviz.ui.common.address import Between
 from rsviz.ui.common.jobs import Job
@@ -37,6 +39,11 @@ from rsviz.ui.levels.readings import CASCADE
 N = 1000
 DEFAULT = "shapes/test/60"  # in the shipped logs; too faint for much noise, so that levels differ
 THRESHOLDS = Range(0.5, 0.95, 0.05)
+PRESETS = {  # of Shapes' test images, in the shipped logs
+    "Bold": "shapes/test/10",
+    "Faint": DEFAULT,
+    "Choosing loses": "shapes/test/730",
+}
 KNOBS = ("size", "contrast", "texture", "clutter")
 GLANCE = 100  # noisy copies that show a level before anything is certified
 
@@ -120,17 +127,15 @@ def pick_chooser(found: Mapping[str, Checkpoint]) -> str:
     """Show who chooses levels, and return the one to look at closely."""
     if st.session_state.get("selector") not in found:
         st.session_state["selector"] = CASCADE if CASCADE in found else next(iter(found))
-    method = st.segmented_control(
-        "Look closer at",
+    method = st.selectbox(
+        "Who chooses the level",
         list(found),
         format_func=lambda name: METHODS[name].label,
         key="selector",
         bind="query-params",
-        required=True,
+        help="The one whose votes and certificate are shown; the others stand beside it.",
     )
-    method = method or next(iter(found))
-    st.markdown(METHODS[method].about)
-    return method
+    return method or next(iter(found))
 
 
 def pick_run() -> tuple[dict[str, Any], str]:
@@ -142,7 +147,7 @@ def pick_run() -> tuple[dict[str, Any], str]:
 
 
 def pick_knobs(found: Mapping[str, Checkpoint]) -> dict[str, tuple[tuple[str, Any], ...]]:
-    """Show every chooser's knobs side by side; return the settings of each, the card's included.
+    """Show every chooser's knobs, folded; return the settings of each, the card's included.
 
     Choosers with the same options share their knobs, which begin as the last one's card says.
     """
@@ -152,9 +157,8 @@ def pick_knobs(found: Mapping[str, Checkpoint]) -> dict[str, tuple[tuple[str, An
         assert options is not None  # it has levels to choose among
         by_options.setdefault(options, []).append(method)
     settings = {}
-    for column, methods in zip(st.columns(len(by_options)), by_options.values(), strict=True):
-        with column:
-            st.markdown("**" + " and ".join(METHODS[m].label for m in methods) + "**")
+    for methods in by_options.values():
+        with st.expander(f"Knobs of {' and '.join(METHODS[m].label for m in methods)}"):
             card = {k: v for m in methods for k, v in found[m].card.run.items()}
             values = method_controls.pick_values(METHODS[methods[0]], card)
             if METHODS[methods[0]].options is Options:
@@ -223,24 +227,47 @@ def glance(picked: Picked, nets: Mapping[str, nn.Module], spec: RunSpec) -> tupl
     return _glance(key, picked, nets, spec)
 
 
-def show_picture(picked: Picked, level: float | None) -> None:
-    """Show the picture, and a copy of it as noisy as the level chosen."""
-    shown = [(picked.x_CHW, "The picture")]
-    if level is not None:
-        noise_CHW = torch.randn(picked.x_CHW.shape, generator=torch.Generator().manual_seed(0))
-        shown.append((picked.x_CHW + level * noise_CHW, f"with noise {level:g}"))
-    with st.container(horizontal=True, gap="small"):
-        for x_CHW, caption in shown:
-            with st.container(width=132, gap="xxsmall"):
-                st.image(images.to_pil(x_CHW, 4), width=128, alt=caption)
-                st.caption(caption)
+def show_presets() -> None:
+    """Show pictures to start from: a bold and a faint one, and one where choosing loses."""
+    st.caption("Try one:", width="content")
+    for title, image in PRESETS.items():
+        st.button(title, key=f"preset-{image}", on_click=_set_preset, args=(image,))
+
+
+def _set_preset(image: str) -> None:
+    st.session_state.update(drawn=False, source="gallery", image=image)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _copies(
+    key: tuple[str, str, float], _x_CHW: Tensor, _nets: Mapping[str, nn.Module], copies: int
+) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    noise_NCHW = torch.randn((copies, *_x_CHW.shape), generator=generator)
+    noisy_NCHW = _x_CHW + key[2] * noise_NCHW
+    with torch.inference_mode():
+        return noisy_NCHW, vote(classifier_at(_nets, key[2])(noisy_NCHW)).cpu()
+
+
+def copies_at(
+    picked: Picked, checkpoint: Checkpoint, level: float, copies: int
+) -> tuple[Tensor, Tensor]:
+    """Return noisy copies (N, C, H, W) at one level, and the class each gets, class_N.
+
+    They show what a vote is; the votes of a run are others.
+    """
+    key = (image_id(picked.x_CHW), checkpoint.sha256, level)
+    return _copies(key, picked.x_CHW, sessions.networks(checkpoint, "cpu"), copies)
 
 
 def show_follow(picked: Picked, nets: Mapping[str, nn.Module], spec: RunSpec) -> None:
     """Show how the level follows one knob of a drawn picture, the others held."""
     if picked.knobs is None or picked.number is None:
         return
-    st.markdown("**Turn one knob, all else held: the level follows**")
+    st.markdown(
+        f"**Turn one knob, all else held: the level follows** (by {GLANCE} copies each; nothing is "
+        "certified)"
+    )
     knob = st.segmented_control(
         "Knob", KNOBS, default="contrast", required=True, key="knob", bind="query-params"
     )

@@ -1,16 +1,18 @@
-"""What the Noise levels page shows of one picture, live while it runs: the race, one chooser."""
+"""What the Noise levels page shows of one picture: its stage, and below it one chooser closely."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from rsviz.checkpoints.catalog import Checkpoint
-from rsviz.core.spec import RunSpec
-from rsviz.ui.common import job_panel, sessions
-from rsviz.ui.common.address import plain
+from rsviz.core.radius import down
+from rsviz.core.spec import Certificate, RunSpec
+from rsviz.data import images
+from rsviz.figures import levels
+from rsviz.ui.common import sessions, stage
 from rsviz.ui.common.jobs import Job
+from rsviz.ui.common.picture_strip import show_strip
 from rsviz.ui.levels import controls, race, readings, run
 from rsviz.ui.levels.controls import Picked
 from rsviz.ui.levels.readings import Readings
@@ -18,76 +20,113 @@ from rsviz.ui.levels.readings import Readings
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """What is asked: a picture, the choosers and their runs, and the one to look at closely.
+    """What is asked: a picture, the choosers and their runs, and the one to look at closely."""
 
-    ``key`` is that of the run that would answer.
-    """
-
-    key: Hashable
     picked: Picked
     found: Mapping[str, Checkpoint]
     specs: Mapping[str, RunSpec]
     method: str
     classes: Sequence[str]
+    device: str
 
 
-def show(asked: Asked, answer: DeltaGenerator, closer: DeltaGenerator) -> None:
-    """Show the race in ``answer`` and the chooser in ``closer``, both anew until a run ends."""
-    job = sessions.desk("levels").find(asked.key)
-    with answer:
-        if job is not None and job.active:
-            job_panel.show_job(job, lambda: _show_answer(asked, job), "stop_levels")
-        else:
-            if job is not None and job.error:
-                st.error(plain(job.error, 400))
-            _show_answer(asked, job)
-    with closer:
-        if job is not None and job.active:
-            st.fragment(_show_closer, run_every=job_panel.POLL_SECONDS)(asked, job)
-        else:
-            _show_closer(asked, job)
-
-
-def _readings(asked: Asked, job: Job | None) -> Readings:
+def read(asked: Asked, job: Job | None) -> Readings:
+    """Return what is known of the picture: from this run, or from shipped logs if there is none."""
     if job is None:
         return readings.of_logs(asked.found, asked.specs, asked.picked.name)
     return readings.of_job(job, asked.specs)
 
 
-def _show_answer(asked: Asked, job: Job | None) -> None:
-    found, running = _readings(asked, job), job is not None and job.active
-    glances: dict[str, float | None] = dict.fromkeys(asked.found)
-    if not found.by_method and job is None:
-        glances = {m: _glance(asked, m) for m in asked.found}
-    own = found.by_method.get(asked.method)
-    controls.show_picture(asked.picked, own.sigma if own else glances[asked.method])
-    race.show(race.rows_of(found, glances, asked.picked.label, running), found, running)
-    if asked.picked.label is not None:
-        st.caption(f"True label: **{asked.classes[asked.picked.label]}**.")
-    if job is None and len(found.by_method) < len(asked.found):
-        st.info(
-            "Press **Certify by every chooser**: noisy copies vote for level and class.",
-            icon=":material/play_arrow:",
-        )
-    elif found.lacking and not running:
-        st.info(
-            "These votes do not reach for the knobs of now; **Certify by every chooser** counts "
-            "those that lack.",
-            icon=":material/play_arrow:",
-        )
+def are_stored(found: Mapping[str, Checkpoint], specs: Mapping[str, RunSpec], image: str) -> bool:
+    """Whether shipped logs hold the votes of every chooser."""
+    return len(readings.of_logs(found, specs, image).by_method) == len(found)
 
 
-def _glance(asked: Asked, method: str) -> float:
-    nets = sessions.networks(asked.found[method], "cpu")
-    return controls.glance(asked.picked, nets, asked.specs[method])[0]
+def show(asked: Asked, job: Job | None, whole: bool) -> None:
+    """Show the stage before, while and after votes come in, then one chooser closely.
 
-
-def _show_closer(asked: Asked, job: Job | None) -> None:
-    own = _readings(asked, job).by_method.get(asked.method)
-    if own is None:
-        st.caption("Its votes are not counted yet.")
+    Parameters
+    ----------
+    whole : every vote that is asked for is counted.
+    """
+    found, latest = read(asked, job), None if job is None else job.latest
+    whole = (whole or found.stored) and not found.lacking
+    share = 1.0 if latest is None else latest.done / max(latest.planned, 1)
+    if found.stored:
+        told = f"{found.n:,} votes a stage, read from shipped logs"
     else:
-        run.show(own, asked.specs[asked.method], asked.classes, asked.picked.label)
+        told = f"{0 if latest is None else latest.done:,} votes of all choosers on {asked.device}"
+    if found.lacking:
+        told = "These votes do not reach for the knobs of now; the button counts those that lack"
+    label = "Again" if whole else "Certify"
+    stage.show(job, lambda: _show(asked, job), share, told, label, whole)
     if job is None or not job.active:
-        nets = sessions.networks(asked.found[asked.method], "cpu") if asked.picked.knobs else {}
+        race.show_words(_rows(asked, found, False), found)
+        _show_closer(asked, found)
+
+
+def _rows(asked: Asked, found: Readings, running: bool) -> list[levels.Row]:
+    return race.rows_of(found, asked.found, asked.picked.label, running)
+
+
+def _show(asked: Asked, job: Job | None) -> None:
+    """Show the picture and its copies, the verdict with the votes, the level beside all others."""
+    found, running = read(asked, job), job is not None and job.active
+    own = found.by_method.get(asked.method)
+    pictures, ballots, distance = stage.columns()
+    with pictures:
+        _pictures(asked, own)
+    with ballots:
+        if own is None:
+            stage.show_awaited(asked.classes)
+        else:
+            with stage.verdict():
+                run.show_verdict(own, asked.classes, asked.picked.label, found.stored)
+            stage.show_votes(own, asked.classes)
+    with distance:
+        _numbers(own)
+        rows = _rows(asked, found, running)
+        told = levels.race_in_words(rows)
+        stage.show_figure(levels.race(rows, running), "race", told, running)
+
+
+def _pictures(asked: Asked, own: Certificate | None) -> None:
+    """Show the picture, and noisy copies of it at the level chosen with the class each gets."""
+    shown = [(images.to_pil(asked.picked.x_CHW, 4), "What the network sees")]
+    level = None if own is None else own.sigma
+    if own is None or level is None:
+        show_strip(shown)
+        return
+    noisy_NCHW, class_N = controls.copies_at(
+        asked.picked, asked.found[asked.method], level, stage.COPIES
+    )
+    show_strip([*shown, (images.to_pil(noisy_NCHW[0], 4), f"With noise {level:g}")])
+    if asked.picked.label is not None:
+        st.caption(f"True label: **{asked.classes[asked.picked.label]}**")
+    stage.show_copies(noisy_NCHW, stage.votes_of(class_N, asked.classes, own.predicted))
+    st.caption(f"Copies at the chosen level, {level:g}, and the vote of each.")
+
+
+def _numbers(own: Certificate | None) -> None:
+    """Show the radius, and the level chosen."""
+    nothing = "–"
+    with st.container(horizontal=True, gap="small"):
+        st.metric(
+            "Radius (L2)",
+            nothing if own is None or own.abstained else down(own.radius, 3),
+            width=130,
+            help="No change of the picture shorter than this alters the answer, although the "
+            "level may change with the picture.",
+        )
+        level = None if own is None else own.sigma
+        st.metric("Level chosen", nothing if level is None else f"{level:g}", width=150)
+
+
+def _show_closer(asked: Asked, found: Readings) -> None:
+    own = found.by_method.get(asked.method)
+    if own is not None:
+        with st.expander("How sure is this?", icon=":material/rule:"):
+            run.show(own, asked.specs[asked.method], asked.classes)
+    if asked.picked.knobs is not None:
+        nets = sessions.networks(asked.found[asked.method], "cpu")
         controls.show_follow(asked.picked, nets, asked.specs[asked.method])

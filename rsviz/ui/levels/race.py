@@ -1,22 +1,20 @@
 """One picture, one row a chooser: the level it takes and what it proves, beside fixed levels."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 import streamlit as st
 
 from rsviz.core.radius import down
 from rsviz.core.spec import Certificate
-from rsviz.figures import levels
 from rsviz.figures.levels import Row
 from rsviz.methods.registry import METHODS
-from rsviz.ui.common import charts
 from rsviz.ui.levels.readings import Readings
 
 
 def rows_of(
-    found: Readings, choosers: Mapping[str, float | None], label: int | None, running: bool
+    found: Readings, choosers: Iterable[str], label: int | None, running: bool
 ) -> list[Row]:
-    """Return the rows: choosers first, each with its level at a glance if nothing is read yet.
+    """Return the rows: choosers first, then levels held fixed.
 
     The best fixed level is that of the largest radius for the right class; without a true label,
     for the class that the first chooser predicts.
@@ -24,9 +22,9 @@ def rows_of(
     predicted = (c.predicted for c in found.by_method.values() if not c.abstained)
     wanted = label if label is not None else next(predicted, None)
     rows = []
-    for method, glance in choosers.items():
+    for method in choosers:
         c = found.by_method.get(method)
-        kind, level, radius = "not yet", glance, None
+        kind, level, radius = "not yet", None, None
         if c is not None:
             kind, level, radius = _kind(c, wanted, running), c.sigma, c.radius
             if method in found.lacking and c.abstained:
@@ -47,12 +45,11 @@ def _kind(c: Certificate, wanted: int | None, running: bool) -> str:
     return "right class" if c.predicted == wanted else "wrong class"
 
 
-def show(rows: list[Row], found: Readings, running: bool) -> None:
-    """Show the picture, and what it says in a sentence."""
-    charts.show_figure(levels.race(rows, running), "race", levels.race_in_words(rows), live=running)
-    if not running and (said := in_words(rows)):
+def show_words(rows: list[Row], found: Readings) -> None:
+    """Say what the race came to, and what may be made of it."""
+    if said := in_words(rows):
         st.markdown(said)
-    if found.by_method and not running:
+    if found.by_method:
         where = "read from the votes of shipped logs" if found.stored else "counted just now"
         st.caption(
             f"{found.n:,} votes a stage, {where}; radii are rounded down. Fixed levels are of the "

@@ -15,14 +15,14 @@ from rsviz.methods import multiscale
 from rsviz.methods.base import LevelDetail
 from rsviz.methods.registry import METHODS
 from rsviz.ui.certify.result import show_flags
-from rsviz.ui.common import charts
+from rsviz.ui.common import charts, stage
 from rsviz.ui.levels import cascade
 
 
-def show(own: Certificate, spec: RunSpec, classes: Sequence[str], label: int | None) -> None:
-    """Show the certificate, and what it rests on."""
+def show(own: Certificate, spec: RunSpec, classes: Sequence[str]) -> None:
+    """Show what a certificate rests on."""
+    st.markdown(METHODS[own.method].about)
     if METHODS[own.method].options is multiscale.Options:
-        _show_certificate(own, classes, label)
         cascade.show(own, classes)
     else:
         left, right = st.columns([2, 3], gap="medium")
@@ -30,7 +30,7 @@ def show(own: Certificate, spec: RunSpec, classes: Sequence[str], label: int | N
             st.markdown("**Votes for the level**")
             _show_votes(own)
         with right:
-            _show_certificate(own, classes, label)
+            _show_parts(own)
     _show_both_radii(own, spec)
     if not own.abstained and own.ended == "complete":
         shared = ", ".join(f"{event}: {a:.3g}" for event, a in own.alpha_split.items())
@@ -53,26 +53,26 @@ def _show_votes(own: Certificate) -> None:
         return
     chosen = level_L.index(detail.level) if detail.level in level_L else None
     possible = (detail.possible[0], detail.possible[1]) if detail.possible else None
-    charts.show_figure(
-        levels.level_votes(counts_L, level_L, chosen, possible),
-        "level_votes",
-        levels.votes_in_words(counts_L, level_L),
-        live=own.ended == "running",
-    )
+    figure = levels.level_votes(counts_L, level_L, chosen, possible)
+    charts.show_figure(figure, "level_votes", levels.votes_in_words(counts_L, level_L))
 
 
-def _show_certificate(own: Certificate, classes: Sequence[str], label: int | None) -> None:
-    """Show the verdict, the radii it is the least of and why, or what is still awaited."""
-    detail = _detail(own)
+def show_verdict(own: Certificate, classes: Sequence[str], label: int | None, stored: bool) -> None:
+    """Say in one line what is known now, and what decides."""
+    stage.show_badges(own, label, stored)
     if own.predicted is None or own.abstained:
         waits = own.ended == "running"
         st.subheader("Nothing is proved yet" if waits else "Abstains: nothing is certified")
     else:
-        more = ", so far" if own.ended == "running" else ""
         name = classes[own.predicted].capitalize()
-        st.subheader(f"{name}, certified within {down(own.radius, 3)}{more}")
-        if label is not None and own.predicted != label:
-            st.badge("wrong class", color="red")
+        st.subheader(f"{name}, certified within {down(own.radius, 3)}")
+    if why := _detail(own).why:
+        st.markdown(why)
+
+
+def _show_parts(own: Certificate) -> None:
+    """Show the radii that a certificate's is the least of, and what votes say of its level."""
+    detail = _detail(own)
     if detail.in_words:
         st.markdown(detail.in_words)
     if not isinstance(detail, multiscale.Detail):  # whose picture holds them
@@ -81,8 +81,6 @@ def _show_certificate(own: Certificate, classes: Sequence[str], label: int | Non
             st.metric("Level", level, border=True, width=120)
             for title, radius in detail.parts:
                 st.metric(title, down(radius, 3) if radius else "–", border=True, width=215)
-    if detail.why:
-        st.markdown(detail.why)
 
 
 def _show_both_radii(own: Certificate, spec: RunSpec) -> None:

@@ -319,8 +319,9 @@ def _open_clicked() -> None:
 
 
 def open_image(name: str) -> None:
-    """Let the picture above be this one of a data set."""
+    """Let the picture above be this one of a data set, and go there."""
     st.session_state.update(drawn=False, source="gallery", image=name)
+    state.TO_TOP.set(name)
 
 
 def show_gallery(checkpoint: Checkpoint, found: Chosen) -> None:

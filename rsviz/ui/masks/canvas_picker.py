@@ -18,6 +18,7 @@ from rsviz.core.errors import UserError
 from rsviz.core.flags import RESAMPLED
 from rsviz.data import canvases, datasets, images, shape_attributes, shapes
 from rsviz.data.canvases import Canvas
+from rsviz.ui.common import state
 from rsviz.ui.common.address import Between, Takes, plain
 
 KINDS = {"shapes": "A shape", "cifar10": "A CIFAR-10 image", "upload": "An upload"}
@@ -76,7 +77,7 @@ def pick(dataset: str, size: int) -> Chosen:
         "Canvas",
         ["test", "compose"],
         default="test",
-        format_func={"test": "Of the test set", "compose": "Compose your own"}.__getitem__,
+        format_func={"test": "Test set", "compose": "Compose"}.__getitem__,
         key="canvas_source",
         bind="query-params",
         required=True,
@@ -245,11 +246,14 @@ def _upload(size: int) -> _Pasted:
     file = st.file_uploader(
         "A picture from this device (JPEG, PNG, GIF, WebP or BMP)",
         max_upload_size=images.MEGABYTES,
+        key="upload",
+        on_change=state.UPLOADED.clear,
     )
-    if file is not None:
+    held = state.UPLOADED.get() if file is None else (file.name, file.getvalue())
+    if held is not None:
         try:
-            digest = hashlib.sha256(file.getvalue()).hexdigest()
-            x_CHW, resampled = _decoded(digest, file.getvalue(), file.name, side)
+            digest = hashlib.sha256(held[1]).hexdigest()
+            x_CHW, resampled = _decoded(digest, held[1], held[0], side)
             return _Pasted(x_CHW, None, None, (RESAMPLED,) * resampled)
         except UserError as error:
             st.error(plain(str(error), 300))

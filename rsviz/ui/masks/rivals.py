@@ -1,21 +1,23 @@
 """Certificates forming side by side on the Masks page: ARS, the static mask, plain smoothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import streamlit as st
 from torch import Tensor
 
 from rsviz.certification import mask_rivals
+from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core import live_bounds
 from rsviz.core.radius import down
-from rsviz.core.spec import Bound, Certificate
+from rsviz.core.spec import Bound, Certificate, RunSpec
 from rsviz.figures import masks
 from rsviz.methods import registry
 from rsviz.methods.registry import METHODS
 from rsviz.ui.certify.result import show_flags
-from rsviz.ui.common import charts, job_panel, sessions
-from rsviz.ui.common.address import plain
+from rsviz.ui.common import sessions, stage
 from rsviz.ui.common.jobs import Job
+from rsviz.ui.masks import votes
+from rsviz.ui.masks.votes import Sight
 
 
 def titles() -> dict[str, str]:
@@ -23,51 +25,124 @@ def titles() -> dict[str, str]:
     return {name: METHODS[name].label for name in registry.on_canvases()}
 
 
-def start(x_CHW: Tensor, entrants: Sequence[mask_rivals.Entrant], key: object, device: str) -> Job:
+def start(
+    x_CHW: Tensor,
+    present: Mapping[str, Checkpoint],
+    specs: Mapping[str, RunSpec],
+    key: object,
+    device: str,
+) -> Job:
     """Queue a race for this tab, unless it runs already; it replaces the one that runs now."""
+    entrants = [(sessions.networks(present[name], device), spec) for name, spec in specs.items()]
     return sessions.desk("masks").start_once(
         Job(key, device, lambda cancel: mask_rivals.race(x_CHW, entrants, device, cancel))
     )
 
 
-def show(job: Job, classes: Sequence[str], label: int | None) -> None:
-    """Show a race: every reading while votes come in, then how it ended."""
-
-    def show_latest() -> None:
-        show_readings(mask_rivals.by_method(job.readings), classes, label)
-
-    if job.active:
-        job_panel.show_job(job, show_latest, "stop_race")
-        return
-    if job.error:
-        st.error(plain(job.error, 400))
-    show_latest()
+def show_missing(present: Collection[str]) -> None:
+    """Name the rivals that have no network for these canvases."""
+    for title in (title for name, title in titles().items() if name not in present):
+        st.caption(f"{title}: no network for these canvases is here.")
 
 
-def show_readings(
-    runs: Mapping[str, Sequence[Certificate]], classes: Sequence[str], label: int | None
-) -> None:
-    """Show where each method stands, and how its certificate formed."""
-    with st.container(horizontal=True, gap="medium"):
-        for name, title in titles().items():
-            if name in runs:
-                with st.container(width=260, border=True):
-                    _show_one(title, runs[name][-1], classes, label)
+def show(job: Job | None, sight: Sight, whole: bool, n: int) -> None:
+    """Show a race before, while and after votes come in, and the button that starts the whole one.
+
+    Parameters
+    ----------
+    whole : all ``n`` votes of each method that are asked for are counted.
+    """
+    together = None if job is None else job.latest
+    share = 0.0 if together is None else together.done / together.planned
+    done = 0 if together is None else together.done
+    told = f"{done:,} votes of all methods" + ("" if whole else f"; {n:,} of each are asked for")
+    label = "Again" if whole else "Certify"
+    stage.show(job, lambda: _show(job, sight), share, told, label, whole)
+    if job is not None and not job.active and job.readings:
+        _show_rest(mask_rivals.by_method(job.readings), sight)
+
+
+def _show(job: Job | None, sight: Sight) -> None:
+    """Show the canvas and its copies, the verdict with the votes, the radius beside its rivals."""
+    runs = {} if job is None else mask_rivals.by_method(job.readings)
+    own = next((runs[name][-1] for name in runs if METHODS[name].rivals), None)
+    pictures, ballots, distance = stage.columns()
+    with pictures:
+        votes.show_small(sight, None if own is None else own.predicted)
+    with ballots:
+        if own is None:
+            stage.show_awaited(sight.classes)
+        else:
+            with stage.verdict():
+                _verdict(own, sight)
+            stage.show_votes(own, sight.classes)
+    with distance:
+        if own is not None:
+            _numbers(own, runs)
+            _lines(runs)
+
+
+def _verdict(c: Certificate, sight: Sight) -> None:
+    """Say in one line what is known now."""
+    name = "" if c.predicted is None else sight.classes[c.predicted].capitalize()
+    stage.show_badges(c, sight.chosen.label)
+    if c.predicted is None:
+        st.subheader("Choosing the class")
+    elif c.abstained and c.ended == "running":
+        st.subheader(f"{name} leads; nothing is proved yet")
+    elif c.abstained:
+        st.subheader("Abstains: no majority is proved")
+    else:
+        st.subheader(f"{name}, certified within {down(255 * c.radius, 2)}/255")
+        st.markdown(
+            "No change of the canvas alters this answer while no colour value of any pixel "
+            f"changes by more than {down(255 * c.radius, 2)} of 255 grey levels."
+        )
+
+
+def _numbers(own: Certificate, runs: Mapping[str, Sequence[Certificate]]) -> None:
+    """Show the radius and the bound that it comes from; the rivals' radii in a line."""
+    with st.container(horizontal=True, gap="small"):
+        st.metric(
+            "Radius (Linf)",
+            "–" if own.abstained else f"{down(255 * own.radius, 2)}/255",
+            width=150,
+            help="The answer stays while no colour value of any pixel changes by more.",
+        )
+        st.metric("p_A is at least", down(own.p_a_lower, 4) if sum(own.counts) else "–", width=150)
+    rest = [
+        f"{titles()[name].partition(':')[0]} {_radius(readings[-1])}"
+        for name, readings in runs.items()
+        if readings[-1] is not own
+    ]
+    st.caption(" · ".join([*rest, "on the same canvas"]) if rest else "No rival is here.")
+
+
+def _radius(c: Certificate) -> str:
+    if c.abstained or c.predicted is None:
+        return "nothing yet" if c.ended == "running" else "abstains"
+    return f"{down(255 * c.radius, 2)}/255"
+
+
+def _lines(runs: Mapping[str, Sequence[Certificate]]) -> None:
+    """Draw how each certificate formed."""
     traces = {
         name: live_bounds.trace(certificates, certificates[-1].alpha, Bound.SPLIT)
         for name, certificates in runs.items()
     }
     traces = {name: line for name, line in traces.items() if line.votes_T}
-    if traces:
-        planned = max(certificates[-1].n for certificates in runs.values())
-        alpha = max(certificates[-1].alpha for certificates in runs.values())
-        ended = all(certificates[-1].ended != "running" for certificates in runs.values())
-        charts.show_figure(
-            masks.radii(traces, titles(), planned),
-            "race",
-            masks.radii_in_words(traces, titles()),
-            live=not ended,
-        )
+    planned = max(certificates[-1].n for certificates in runs.values())
+    running = any(certificates[-1].ended == "running" for certificates in runs.values())
+    told = masks.radii_in_words(traces, titles())
+    stage.show_figure(masks.radii(traces, titles(), planned), "race", told, running)
+
+
+def _show_rest(runs: Mapping[str, Sequence[Certificate]], sight: Sight) -> None:
+    """Show below the stage what each method came to, and how to read it."""
+    last = {name: certificates[-1] for name, certificates in runs.items()}
+    alpha = max(c.alpha for c in last.values())
+    with st.expander("How sure is this?", icon=":material/rule:"):
+        st.dataframe([_row(titles()[n], c, sight) for n, c in last.items()], hide_index=True)
         st.caption(
             "Certified Linf radius, in grey levels of 255. The lines are anytime bounds: each "
             "holds whenever you look. Their last point, at the planned number of votes, also uses "
@@ -75,27 +150,20 @@ def show_readings(
             f"with probability at most {alpha:g}; to pick one of them by its radius spends "
             "the sum."
         )
-    if runs:
-        show_flags(next(iter(runs.values()))[-1])
+    show_flags(next(iter(last.values())))
 
 
-def _show_one(title: str, c: Certificate, classes: Sequence[str], label: int | None) -> None:
-    name = "" if c.predicted is None else classes[c.predicted]
-    st.markdown(f"**{title}**")
-    if c.predicted is None:
-        st.caption("Choosing the class")
-        return
-    if c.abstained:
-        waits = c.ended == "running"
-        st.metric("Linf radius", "–")
-        st.caption(f"{name}: nothing proved yet" if waits else f"{name} leads, but it abstains")
-        return
-    st.metric("Linf radius, of 255 grey levels", down(255 * c.radius, 2))
-    right = "" if label is None else (", correct" if c.predicted == label else ", **wrong class**")
-    st.caption(
-        f"{name}{right}. Radius {down(c.radius, 5)} on [0, 1]; p_A ≥ {down(c.p_a_lower, 4)}; "
-        f"{sum(c.counts):,} votes."
-    )
+def _row(title: str, c: Certificate, sight: Sight) -> dict[str, object]:
+    name = "–" if c.predicted is None else sight.classes[c.predicted]
+    wrong = sight.chosen.label is not None and c.predicted != sight.chosen.label
+    return {
+        "method": title,
+        "class": f"{name}, wrong" if wrong else name,
+        "radius, of 255": None if c.abstained else float(down(255 * c.radius, 2)),
+        "radius": None if c.abstained else float(down(c.radius, 5)),
+        "p_A at least": float(down(c.p_a_lower, 4)),
+        "votes": f"{sum(c.counts):,} of {c.n:,}",
+    }
 
 
 def show_history() -> None:

@@ -18,7 +18,8 @@ from rsviz.data.canvases import SIZES
 from rsviz.figures import masks
 from rsviz.methods import adaptive
 from rsviz.smoothing import queries
-from rsviz.ui.common import charts
+from rsviz.ui.common import charts, stage
+from rsviz.ui.common.picture_strip import show_strip
 from rsviz.ui.common.sessions import Key
 from rsviz.ui.masks.canvas_picker import Chosen
 
@@ -77,6 +78,36 @@ def show_pictures(pictures: Sequence[tuple[Image.Image, str, str]]) -> None:
                         st.caption(low, width="content")
                         st.caption(high, width="content")
                 st.caption(caption)
+
+
+def show_small(sight: Sight, top: int | None) -> None:
+    """Show the canvas, its mean mask, and what the classifier got of the first copies, each vote.
+
+    Parameters
+    ----------
+    top : the class that leads, marked at its votes; None before there is one.
+    """
+    x_CHW, mean_HW = sight.chosen.x_CHW, mask_effects.spread(sight.masks_N1HW)[0].numpy()
+    over = masks.overlay(x_CHW.numpy(), mean_HW, 0, 1, 0.6, 4)
+    show_strip(
+        [
+            (images.to_pil(x_CHW, 4), "The canvas"),
+            (masks.heat(mean_HW, 0, 1, 4), f"Mean of {DRAWS} masks"),
+            (masks.outline(sight.chosen.object_HW.numpy(), over), "The mask over it"),
+        ]
+    )
+    if sight.chosen.label is None:
+        st.caption(
+            f"The network knows only {', '.join(sight.classes)}; it calls any other picture one of "
+            "these."
+        )
+    else:
+        st.caption(f"True label: **{sight.classes[sight.chosen.label]}**")
+    class_N = sight.seen.class_N[: stage.COPIES]
+    stage.show_copies(
+        sight.seen.estimate_NCHW[: stage.COPIES], stage.votes_of(class_N, sight.classes, top)
+    )
+    st.caption("What the classifier gets of both looks, and its vote.")
 
 
 @st.fragment

@@ -30,3 +30,9 @@ def test_a_training_repeats():
         two_pixel_training.train("SmoothAdv", 0.12, 1).layers[1].weight,
         two_pixel_training.train("SmoothAdv", 0.12, 1).layers[1].weight,
     )
+
+
+@pytest.mark.parametrize("sigma", [0.08, 0.12, 0.2])
+@pytest.mark.parametrize("method", ["MACER", "AdvMacer"])
+def test_no_training_for_the_radius_collapses_to_one_class(method, sigma):
+    assert two_pixel_training.trained(method, sigma).correct > 0.95

@@ -1,0 +1,118 @@
+"""The stage of a page: a run's picture, votes and radius in one window, from first vote to last.
+
+The same is drawn before, during and after a run, so nothing moves: a row of progress and button,
+which becomes Stop in its place, and three columns below it (`ui/frame.py` holds their style).
+
+Shape suffixes: N copies, C channels, H height, W width.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import plotly.graph_objects as go
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+from torch import Tensor
+
+from rsviz.core.spec import Certificate, RunSpec
+from rsviz.data import images
+from rsviz.figures import certificate
+from rsviz.ui.common import charts, job_panel, run_controls
+from rsviz.ui.common.address import plain
+from rsviz.ui.common.jobs import Job
+from rsviz.ui.common.picture_strip import show_strip
+
+COPIES = 8  # of a run, shown with the vote each cast
+VERDICT = 225  # pixels, whatever is said there, so that nothing below it moves
+
+
+def first_look(spec: RunSpec) -> RunSpec:
+    """Return the run that a page starts unasked: this one, with few votes."""
+    return replace(spec, n=min(spec.n, run_controls.FIRST_LOOK))
+
+
+def show(
+    job: Job | None, draw: Callable[[], None], share: float, told: str, label: str, whole: bool
+) -> None:
+    """Show a run: its progress and Stop while it is active, else how far it came and its button.
+
+    Parameters
+    ----------
+    draw : draws the stage from what the run has found; called at every look.
+    share, told : how far it came, from 0 to 1 and in words.
+    label : of the button, which starts a run; ``whole``: all that was asked for is done.
+    """
+    if job is not None and job.active:
+        job_panel.show_job(job, draw, "stop")
+        return
+    with st.container():  # as around what runs, so that nothing moves when it starts and ends
+        left, right = job_panel.row()
+        if job is not None and job.error:
+            left.error(plain(job.error, 400))
+        else:
+            left.progress(share, told)
+        with right:
+            run_controls.press_run(label, whole)
+        draw()
+
+
+def columns() -> list[DeltaGenerator]:
+    """Return the places of the pictures, of the verdict with the votes, and of the radius."""
+    with st.container(key="stage"):
+        return st.columns([5, 7, 7], gap="medium")
+
+
+def verdict() -> DeltaGenerator:
+    """Return the place of the verdict, as high whatever is said there."""
+    return st.container(height=VERDICT, border=False)
+
+
+def show_badges(c: Certificate, label: int | None, stored: bool = False) -> None:
+    """Mark what is stored, stopped, right or wrong."""
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        if stored:
+            st.badge("stored result", icon=":material/inventory_2:", color="gray")
+        else:
+            counted = sum(c.counts0) + sum(c.counts)
+            live = {"running": "live, so far", "stopped": f"live, stopped after {counted:,} votes"}
+            told = live.get(c.ended, f"live, {c.ended}")
+            st.badge(told, icon=":material/sensors:", color="blue")
+        if label is not None and c.predicted is not None and not c.abstained:
+            right = c.predicted == label
+            said = "correct" if right else "certified, and wrong"
+            st.badge(said, color="blue" if right else "red")
+
+
+def show_copies(noisy_NCHW: Tensor, vote_N: Sequence[str]) -> None:
+    """Show noisy copies, each with the vote that it cast, in two rows."""
+    drawn = [images.to_pil(x_CHW, 3) for x_CHW in noisy_NCHW]
+    half = COPIES // 2
+    for row in (slice(0, half), slice(half, COPIES)):
+        if drawn[row]:
+            show_strip(list(zip(drawn[row], vote_N[row], strict=True)))
+
+
+def votes_of(class_N: Tensor, classes: Sequence[str], top: int | None) -> list[str]:
+    """Return what copies voted, the leading class marked."""
+    return [classes[k] + (" ✓" if k == top else "") for k in class_N.tolist()]
+
+
+def show_awaited(classes: Sequence[str]) -> None:
+    """Show the place of the votes before the first of them."""
+    with verdict():
+        st.subheader("Choosing the class")
+        st.caption("The first votes only choose it; fresh ones then bound its share.")
+    none = certificate.vote_bars((), classes, None)
+    charts.show_figure(none, "votes", "No votes have come in yet.", live=True)
+
+
+def show_votes(c: Certificate, classes: Sequence[str]) -> None:
+    """Show how many votes each class has."""
+    bars = certificate.vote_bars(c.counts, classes, c.predicted)
+    live = c.ended == "running"
+    show_figure(bars, "votes", certificate.votes_in_words(c.counts, classes), live)
+
+
+def show_figure(figure: go.Figure, key: str, alt: str, live: bool) -> None:
+    """Show a figure that moves while votes come in; its numbers stand with the certificate."""
+    charts.show_figure(figure, key, alt, live=live, offered=False)
