@@ -5,7 +5,7 @@ import streamlit as st
 from rsviz.data.catalog import CLASSES
 from rsviz.ui import frame
 from rsviz.ui.common import next_acts, run_controls, sessions
-from rsviz.ui.levels import controls, costs_and_attacks, live, test_set
+from rsviz.ui.levels import controls, costs_and_attacks, fewer_draws, live, test_set
 from rsviz.ui.page_list import page_path
 
 frame.require()
@@ -68,5 +68,6 @@ if (chosen := test_set.chosen(found[method])) is None:
 else:
     test_set.show_scatter(found[method], chosen)
     test_set.show_gallery(found[method], chosen)
+fewer_draws.show(found[method])
 for checkpoint in found.values():
     costs_and_attacks.show_attacked(checkpoint)

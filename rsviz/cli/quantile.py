@@ -12,8 +12,8 @@ from rsviz.training.quantile import IMAGES, fit
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of ``quantile``."""
     command.add_argument("name", metavar="NAME", help="a checkpoint of Dual RS, or of routing")
-    about = "the votes of training images that a cascade of the same classifiers was fitted by; "
-    about += "without it, all votes are counted here"
+    about = "the votes of training images that a cascade of the same classifiers was fitted by, or "
+    about += "those of an earlier choice; without it, all votes are counted here"
     command.add_argument("--votes", type=Path, metavar="LOG", help=about)
     about = "training images to count votes on, about (default: %(default)s)"
     command.add_argument("--images", type=int, default=IMAGES, help=about)

@@ -146,6 +146,25 @@ def gap(chosen: Chosen) -> Gap:
     )
 
 
+def beyond_fixed(
+    chosen: Chosen, generator: np.random.Generator, resamples: int = 2_000
+) -> tuple[float, float, float]:
+    """Return the mean gain over the best fixed level, and 95 % by a bootstrap paired by image.
+
+    That level is the best on these very images, which favours it.
+    """
+    best_N = chosen.gain_NL[:, chosen.gain_NL.mean(0).argmax()]
+    return curves.bootstrap(chosen.gain_N - best_N, generator, resamples)
+
+
+def beyond(
+    chosen: Chosen, other: Chosen, generator: np.random.Generator, resamples: int = 2_000
+) -> tuple[float, float, float]:
+    """Return the mean gain over another chooser on the images of both, and 95 %, as above."""
+    _, i, j = np.intersect1d(chosen.index_N, other.index_N, return_indices=True)
+    return curves.bootstrap(chosen.gain_N[i] - other.gain_N[j], generator, resamples)
+
+
 def correlation(chosen: Chosen) -> float:
     """Return Spearman's rank correlation of chosen and best level, where both are; nan if flat."""
     both_N = chosen.worth_N & ~np.isnan(chosen.level_N)

@@ -232,6 +232,7 @@ _EXPERTS = tuple(f"cifar10-gaussian-{sigma}" for sigma in ("0.25", "0.5", "1.0")
 _CHOOSERS = (
     ("Dual RS", "Dual RS", _DUAL, "cifar10-dual", _UNIVERSAL),
     ("Dual RS", "Routing", _DUAL, "cifar10-routing", _EXPERTS),
+    ("Dual RS", "Routing by the sweep", _DUAL, "cifar10-routing/certified-sweep.csv", _EXPERTS),
     ("Variational RS", "Variational RS", VRS, "cifar10-variational", _UNIVERSAL),
     ("Multiscale", "The cascade", MULTISCALE, "cifar10-multiscale-gaussian", _EXPERTS),
 )
@@ -268,8 +269,10 @@ def _levels() -> Iterable[Claim]:
             fixed,
             "envelope",
         )
+    swept, experts = "cifar10-routing/certified-sweep.csv", "cifar10-multiscale-gaussian"
     for system, who, source, name, rival in (
-        ("Dual RS", "Routing", _DUAL, "cifar10-routing", "cifar10-multiscale-gaussian"),
+        ("Dual RS", "Routing", _DUAL, "cifar10-routing", experts),
+        ("Dual RS", "Routing by the sweep", _DUAL, swept, experts),
         ("Dual RS", "Dual RS", _DUAL, "cifar10-dual", "cifar10-multiscale"),
         ("Variational RS", "Variational RS", VRS, "cifar10-variational", "cifar10-multiscale"),
     ):

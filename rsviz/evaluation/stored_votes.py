@@ -1,15 +1,19 @@
 """Votes that a log or a certificate holds, read again: at other settings, as if run with them.
 
-Only of methods that choose the noise of each image, whose logs keep the votes of every stage.
+Only of methods that choose the noise of each image, whose logs keep the votes of every stage. Where
+fewer draws of the chooser are asked for than there are, a random part of them stands for the draws
+of a run that drew fewer: left out without looking, what is left is as independent as before.
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+import numpy as np
+
 from rsviz.core.errors import UserError
 from rsviz.core.settings import fill
-from rsviz.core.spec import Bound, Certificate, RunSpec, Votes
+from rsviz.core.spec import Bound, Certificate, Ending, RunSpec, Votes
 from rsviz.evaluation.evaluate import EvaluationSpec
 from rsviz.evaluation.logs import LogHead, LogRow
 from rsviz.methods import gaussian
@@ -80,7 +84,7 @@ def _options(method: str, settings: Mapping[str, Setting]) -> Any:
 def votes_key(spec: RunSpec) -> tuple[Any, ...]:
     """Return what decides the votes of a run; what only reads them is left out."""
     options = asdict(_options(spec.method, dict(spec.settings)))
-    held = _levels(spec.method).rereads
+    held = {*_levels(spec.method).rereads, "draws"}
     kept = tuple(sorted((k, v) for k, v in options.items() if k not in held))
     return spec.method, spec.checkpoint_sha256, kept
 
@@ -90,8 +94,25 @@ def read(votes: Mapping[str, Votes], spec: RunSpec) -> Certificate:
 
     Its ``ended`` is ``complete`` exactly where they are all that the run would have asked for.
     """
-    own = _levels(spec.method).needed(votes, spec)
+    own = _levels(spec.method).needed(_as_drawn(votes, spec), spec)
     return replace(METHODS[spec.method].read(own, spec), settings=dict(spec.settings))
+
+
+def _as_drawn(votes: Mapping[str, Votes], spec: RunSpec) -> dict[str, Votes]:
+    """Return the votes with as many draws of the chooser as the run plans, where it plans them."""
+    found, draws = dict(votes), getattr(_options(spec.method, dict(spec.settings)), "draws", None)
+    if draws is None:
+        return found
+    for stage in set(_levels(spec.method).choosing) & set(votes):
+        held = votes[stage]
+        if held.total > draws:
+            generator = np.random.default_rng([spec.seed, draws, *held.counts_K])
+            kept_L = generator.multivariate_hypergeometric(held.counts_K, draws)
+            found[stage] = Votes(stage, tuple(kept_L.tolist()), draws, "complete")
+        elif held.planned < draws:
+            cut: Ending = "stopped" if held.ended == "complete" else held.ended
+            found[stage] = replace(held, planned=draws, ended=cut)
+    return found
 
 
 def fixed_levels(votes: Mapping[str, Votes], spec: RunSpec) -> dict[float, Certificate]:

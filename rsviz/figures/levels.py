@@ -451,7 +451,7 @@ def sent(choosers: Mapping[str, Sent]) -> go.Figure:
     """
     levels = sorted({level for c in choosers.values() for level in c.at})
     names = [_with_cost(name, c) for name, c in choosers.items()]
-    figure = empty_figure(120 + 34 * len(choosers))
+    figure = empty_figure(140 + 44 * len(choosers))
     for i, level in enumerate(levels):
         share_C = [c.at.get(level, 0.0) for c in choosers.values()]
         colour = _mix(PALE, DARK, i / max(len(levels) - 1, 1))
@@ -475,7 +475,7 @@ def sent(choosers: Mapping[str, Sent]) -> go.Figure:
         marker={"color": CLEAR, "line": {"color": GREY, "width": 1}},
         hovertemplate="%{y}: no level for %{x:.1%}<extra></extra>",
     )
-    figure.update_layout(barmode="stack")
+    figure.update_layout(barmode="stack", legend={"traceorder": "normal"})
     figure.update_xaxes(title="share of the images", tickformat=".0%", range=[0, 1])
     figure.update_yaxes(autorange="reversed", showgrid=False)
     return figure

@@ -24,6 +24,7 @@ from rsviz.core.spec import Certificate, RunSpec, Votes
 from rsviz.data import datasets
 from rsviz.evaluation import evaluate, level_votes, row_checks, stored_votes
 from rsviz.evaluation.level_votes import LevelVotes
+from rsviz.evaluation.logs import own_rows
 from rsviz.methods import dual
 from rsviz.methods.registry import METHODS
 from rsviz.smoothing.voters import Ask, NoisyClassifier
@@ -47,8 +48,9 @@ def fit(
 
     Parameters
     ----------
-    file : a log of every level, of a cascade of the same classifiers, on training images; None
-        counts all votes, on about so many ``images``. Killed, the same call goes on.
+    file : a log of every level on training images, of a cascade of the same classifiers or of the
+        checkpoint itself; None counts all votes, on about so many ``images``. Killed, the same
+        call goes on.
 
     Raises
     ------
@@ -58,8 +60,11 @@ def fit(
     if METHODS[checkpoint.card.method].options is not dual.Options:
         raise UserError(f"{checkpoint.name} is not Dual RS, so there is no quantile to choose.")
     if file is None:
-        votes = _counted(checkpoint, images, device, command, report)
+        file = _counted(checkpoint, images, device, command, report)
+    if own_rows(file)[0].checkpoint_sha256 == checkpoint.sha256:
+        votes = level_votes.of_dual(file)
         run = _run(checkpoint, votes)
+        _check_split(votes)
     else:
         votes = level_votes.of_log(file)
         run = _run(checkpoint, votes)
@@ -85,8 +90,8 @@ def fit(
 
 def _counted(
     checkpoint: Checkpoint, images: int, device: str, command: str, report: Report
-) -> LevelVotes:
-    """Return all votes of training images: those for the level, and those of every level."""
+) -> Path:
+    """Return a log of training images: votes for the level, and those of every level."""
     data = datasets.load(checkpoint.card.dataset, "train")
     how = evaluate.spec_for(
         checkpoint,
@@ -102,7 +107,7 @@ def _counted(
     out = state_folder() / f"{checkpoint.name}-{checkpoint.sha256[:10]}-{LOG}"
     nets = weights.load_nets(checkpoint, device)
     evaluate.evaluate(how, nets, data, out, device, command, report)
-    return level_votes.of_dual(out)
+    return out
 
 
 def _with_estimator(
@@ -137,12 +142,16 @@ def _check(checkpoint: Checkpoint, votes: LevelVotes, run: RunSpec) -> None:
     """Refuse votes of other classifiers."""
     levels = METHODS[run.method].levels
     assert levels is not None  # it is Dual RS
-    if votes.head.split == "test":
-        raise UserError("A quantile must be chosen on training images, not on those of the test.")
+    _check_split(votes)
     other = catalog.find(str(votes.head.name), checkpoint.folder.parent)
     experts = {n: p for n, p in checkpoint.card.parts.items() if n.startswith("classifier")}
     if other.card.parts != experts or votes.level_L != levels.levels(run):
         raise UserError(f"{other.name} is not a cascade of the classifiers of {checkpoint.name}.")
+
+
+def _check_split(votes: LevelVotes) -> None:
+    if votes.head.split == "test":
+        raise UserError("A quantile must be chosen on training images, not on those of the test.")
 
 
 def read_at(

@@ -84,6 +84,18 @@ def test_the_gap_is_the_area_between_envelope_and_curve():
     assert late.points == {0.0: 0.25, 0.25: 0.5, 0.5: 0.25, 1.0: 0.25}
 
 
+def test_gains_beyond_others_are_paired_by_image():
+    gain_NL = np.array([[0.4, 0.0], [0.3, 1.0], [0.5, 0.9]])
+    own = chosen_levels.Chosen(
+        np.array([3, 5, 9]), np.ones(3), np.array([0.1, 1.1, 1.0]), np.ones(3), gain_NL, (0.25, 1.0)
+    )
+    other = replace(own, index_N=np.array([5, 9, 11]), gain_N=np.array([1.0, 0.9, 7.0]))
+    found = chosen_levels.beyond_fixed(own, np.random.default_rng(0))
+    assert found == pytest.approx((0.1, 0.1, 0.1))  # 0.1 more than at level 1, at every image
+    found = chosen_levels.beyond(own, other, np.random.default_rng(0))
+    assert found == pytest.approx((0.1, 0.1, 0.1))
+
+
 def test_the_shipped_estimator_costs_what_its_width_says():
     share = chosen_levels.share(weights.load_nets(catalog.find("shapes-dual")), 32)
     assert 0.5 < share < 0.65  # 24 of 32 channels: about (24 / 32)^2

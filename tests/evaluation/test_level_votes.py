@@ -298,3 +298,9 @@ def test_without_a_cascade_all_votes_are_counted_for_the_quantile(
     how = ("--split", "train", "--every", "2", "--n0", "100", "--n", "200", "--alpha", "0.001")
     run("evaluate", "--checkpoint", "routed", *how, *SWEEP, "--out", own)
     assert rows(own) == rows(routed / "quantile.csv")
+    before = card.fit["acr"]
+    run("quantile", "routed", "--votes", own)  # a log of its own holds all votes
+    assert catalog.find("routed").card.fit["acr"] == before
+    how = ("--split", "test", *how[2:])
+    run("evaluate", "--checkpoint", "routed", *how, *SWEEP, "--out", tmp_path / "test.csv")
+    run("quantile", "routed", "--votes", tmp_path / "test.csv", code=2)

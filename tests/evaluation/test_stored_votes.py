@@ -3,6 +3,7 @@
 import threading
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -10,7 +11,7 @@ from torch import nn
 from rsviz.certification import certify
 from rsviz.checkpoints import catalog
 from rsviz.core.errors import UserError
-from rsviz.core.spec import Bound, RunSpec
+from rsviz.core.spec import Bound, RunSpec, Votes
 from rsviz.evaluation import logs, stored_votes
 from rsviz.methods.registry import METHODS
 
@@ -120,6 +121,26 @@ def test_votes_that_do_not_reach_leave_the_reading_unfinished():
     needed = stored_votes.of_certificate(last.certificate)
     strict = spec("multiscale", {"thresholds": "0.5,0.9,0.95"})
     assert stored_votes.read(needed, strict).ended != "complete"
+
+
+def test_fewer_draws_are_a_random_part_of_those_there_are():
+    whole, fewer = (spec("variational", {"budget": 1.0, "draws": n}) for n in (1000, 300))
+    votes = stored_votes.of_certificate(certificate(whole))
+    assert stored_votes.votes_key(whole) == stored_votes.votes_key(fewer)
+    c = stored_votes.read(votes, fewer)
+    kept_L, held_L = c.detail["selector"], votes["selector"].counts_K
+    assert sum(kept_L) == 300 and all(k <= n for k, n in zip(kept_L, held_L, strict=True))
+    drawn = Votes("selector", tuple(kept_L), 300, "complete")
+    assert said(c) == said(METHODS["variational"].read({**votes, "selector": drawn}, fewer))
+    assert c.ended == "complete" and stored_votes.read(votes, fewer) == c
+    more = stored_votes.read(votes, spec("variational", {"budget": 1.0, "draws": 3000}))
+    assert more.ended != "complete" and more.radius == 0  # they are to be counted first
+    # Over many images the part follows the whole: left out without looking.
+    share = [
+        stored_votes.read(votes, replace(fewer, seed=seed)).detail["selector"][3] / 300
+        for seed in range(200)
+    ]
+    assert abs(np.mean(share) - held_L[3] / 1000) < 4 * np.std(share) / 200**0.5 + 1e-9
 
 
 def test_plain_smoothing_at_each_level_is_read_from_the_cascades_votes():

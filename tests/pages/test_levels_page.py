@@ -207,6 +207,8 @@ def test_over_the_test_images_choices_stand_beside_fixed_levels(open_levels, mon
     assert "comes nearest" in told
     (gaps,) = [t.value for t in app.dataframe if "behind the envelope" in t.value]
     assert list(gaps["who chooses"]) == ["Dual RS", "Multiscale"]
+    assert list(gaps["beyond the cascade"])[1] == "" and " to " in gaps["beyond the cascade"][0]
+    assert sum(name.startswith("beyond level") for name in gaps) == 1
     (costs,) = [t.value for t in app.dataframe if "arithmetic" in t.value]
     fixed = [f"level {s:g} for all" for s in (0.25, 0.5, 1)]
     assert list(costs["method"]) == ["Dual RS", "Multiscale", *fixed]
@@ -224,6 +226,22 @@ def test_over_the_test_images_choices_stand_beside_fixed_levels(open_levels, mon
     app.button(key="open-shapes/test/11").click().run()
     assert app.text_input(key="image").value == "shapes/test/11"
     assert not app.exception
+
+
+def test_draws_of_the_selector_can_be_left_out(open_levels, monkeypatch, tmp_path):
+    root = make_selectors(tmp_path, ("variational",))
+    checkpoint = find("shapes-variational", root)
+    spec = evaluate.spec_for(checkpoint, None, first=3, n0=10, n=20, alpha=0.1, seed=0)
+    measure.measure(
+        checkpoint, spec, checkpoint.folder / "certified.csv", "cpu", "none", lambda _: None
+    )
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(root))
+    app = open_levels(selector="variational")
+    app.toggle(key="fewer_draws").set_value(True).run()
+    assert not app.exception
+    (found,) = [t.value for t in app.dataframe if "draws, Nh" in t.value]
+    assert list(found["draws, Nh"]) == [10, 30, 100, 300, 1000]
+    assert found["D = 0.25"].iloc[0].endswith("at least") and float(found["D = 0.25"].iloc[-1]) >= 0
 
 
 def test_open_says_where_the_picture_went(open_levels, monkeypatch, tmp_path):

@@ -31,7 +31,7 @@ def show_costs(group: Group) -> None:
         return
     st.subheader("Where each sends the images, and what choosing costs")
     oracle = next(iter(found.values()))
-    rows = {"the best level of each (oracle)": _sent(np.where(oracle.worth_N, oracle.best_N, nan))}
+    rows = {"oracle": _sent(np.where(oracle.worth_N, oracle.best_N, nan))}
     rows |= {name: _sent(found[name].level_N, cost.ratio) for name, cost in costs.items()}
     charts.show_figure(levels.sent(rows), "sent", levels.sent_in_words(rows))
     plain = next(iter(costs.values())).plain
