@@ -525,3 +525,51 @@ def test_a_run_is_opened_again_from_the_table(open_page, monkeypatch):
     monkeypatch.setattr("streamlit.session_state", held)
     meaning.reopen(runs)
     assert (held["image"], held["sigma"], held["n"]) == ("shapes/test/8", 1.0, N)
+
+
+def claimed_link(open_page):
+    """The address of a whole run, as the page leaves it."""
+    app = press(open_page(n=N, image="shapes/test/8", seed=3))
+    return {"n": N, "image": "shapes/test/8", "seed": 3, "counted": app.query_params["counted"][0]}
+
+
+def test_a_link_shows_its_result_at_once_as_claimed_and_counts_it_again(open_page, line):
+    link = claimed_link(open_page)
+    executor, line.executor = line.executor, Never()
+    app = open_page(**link)
+    assert "claimed by the link" in words(app) and "live" not in words(app)
+    assert metrics(app)[0] == down(split_radius(0.5, N, 0.001), 3)
+    line.jobs[-1].state, line.executor = "cancelled", executor
+    app = open_page(**link)
+    assert "counted here, they are the same" in words(app)
+    assert "claimed by the link" not in words(app) and "live, complete" in words(app)
+
+
+def test_a_link_that_was_changed_is_found_out(open_page):
+    link = claimed_link(open_page)
+    digest, first, _ = link["counted"].split(".")
+    moved = "-".join([f"{N}", *["0"] * 9])
+    app = open_page(**link | {"counted": f"{digest}.{first}.{moved}"})
+    assert any("The link claims" in w.value for w in app.warning)
+    assert metrics(app)[0] == down(split_radius(0.5, N, 0.001), 3)
+
+
+@pytest.mark.parametrize("counted", ["", "x", "a.b.c", "{}.1-2.3", "{}.100.500", "{}.-1.²"])
+def test_a_claim_that_cannot_be_is_not_shown(open_page, line, counted):
+    digest = claimed_link(open_page)["counted"].split(".")[0]
+    line.executor = Never()
+    app = open_page(n=N, image="shapes/test/9", seed=3, counted=counted.format(digest))
+    assert "claimed" not in words(app) and not app.metric and not app.exception
+
+
+def test_the_radius_can_be_seen_along_two_directions_and_saved(open_page):
+    app = open_page(n=N, image="shapes/test/8")
+    app.session_state["see_radius"] = True
+    app.run()
+    strip = next(h.proto.body for h in app.get("html") if "attack found" in h.proto.body)
+    assert "In a random direction" in strip and strip.count("<img") == 2
+    app.slider(key="far").set_value(2.0).run()
+    assert strip not in [h.proto.body for h in app.get("html")]
+    app.button(key="make_strip").click().run()
+    assert {"Strip (PNG)", "Film (GIF)"} <= {b.proto.label for b in app.get("download_button")}
+    assert not app.exception

@@ -92,7 +92,7 @@ def pick(default: str) -> Source:
     held = state.UPLOADED.get() if file is None else (file.name, file.getvalue())
     if held is None:
         st.caption("Until then, a picture of the gallery is used.")
-        return find(default)
+        return _stand_in(default)
     if file is None:
         st.caption(f"{plain(held[0])} is still in use.")
     source = Source(held[0], data=held[1])
@@ -103,7 +103,13 @@ def pick(default: str) -> Source:
     except UserError as error:
         st.error(plain(str(error), 300))
         st.caption("A picture of the gallery stands in.")
-        return find(default)
+        return _stand_in(default)
+
+
+def _stand_in(default: str) -> Source:
+    """Return the picture of the gallery in use, so that choosing a source starts no other run."""
+    held = state.PICTURE.get()
+    return find(default) if held is None or not held.source.dataset else held.source
 
 
 def _begin_with_picture_in_use() -> None:
