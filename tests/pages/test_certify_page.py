@@ -370,7 +370,7 @@ def test_the_way_to_attack_holds_the_run_and_opens_it(open_page):
     app = open_page(image="shapes/test/9", n0="50", n="500", alpha="0.01", seed="4")
     app = app.button(key="certify").click().run()
     links = [link.proto for link in app.get("page_link")]
-    (link,) = [link for link in links if link.label.startswith("Attack this picture")]
+    (link,) = [link for link in links if link.label == "Attack it"]
     query = dict(parse_qsl(link.query_string))
     assert query["image"] == "shapes/test/9" and query["n"] == "500" and query["seed"] == "4"
     network, sigma = app.selectbox(key="checkpoint").value, app.select_slider(key="sigma").value

@@ -17,7 +17,7 @@ from rsviz.core.spec import Bound, Certificate, RunSpec
 from rsviz.figures import certificate
 from rsviz.ui.common import picture_picker, stage
 from rsviz.ui.common.jobs import Job
-from rsviz.ui.common.picture_picker import Picture
+from rsviz.ui.common.pictures import Picture
 from rsviz.ui.common.sessions import Shown, shown_of
 
 
