@@ -5,7 +5,7 @@ import streamlit as st
 from rsviz.certification import certify
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
 from rsviz.ui import frame
-from rsviz.ui.certify import meaning, result
+from rsviz.ui.certify import claimed, meaning, result, see_radius
 from rsviz.ui.certify.result import View
 from rsviz.ui.common import next_acts, own_network, picture_picker, run_controls, sessions
 
@@ -52,13 +52,16 @@ spec = certify.make_spec(
     **chosen,
 )
 key = sessions.key_of(picture.x_CHW, spec, device, engine)
+claim = claimed.read(key, spec, len(CLASSES[dataset]))
 nets, desk = sessions.networks(checkpoint, device, engine), sessions.desk(sessions.IMAGE)
 if desk.job is not None and desk.job.key != key:
     desk.stop()
 if run_controls.wants_all() or run_controls.wants_seed():
     sessions.start(key, picture.x_CHW, spec, nets)
 elif sessions.find_shown(key, checkpoint) is None and not sessions.was_started(key):
-    sessions.start(key, picture.x_CHW, spec, nets, pause=run_controls.FIRST_LOOK)
+    recounts = claim is not None and spec.n <= claimed.RECOUNTED
+    pause = None if recounts else run_controls.FIRST_LOOK
+    sessions.start(key, picture.x_CHW, spec, nets, pause=pause)
 
 # What comes of it, vote by vote.
 view = View(
@@ -74,8 +77,14 @@ shown = sessions.find_shown(key, checkpoint)
 job = desk.job if desk.job is not None and desk.job.key == key else None
 with seeds:
     run_controls.press_new_seed(job is not None and job.active)
-result.show(job, shown, spec, device, view)
+counted = shown is not None and shown.certificate.ended == "complete"
+result.show(job, shown, spec, device, view, None if counted else claim)
+claimed.say(claim, shown)
+claimed.put(key, shown)
 if shown is not None and not (job is not None and job.active):
+    see_radius.show(
+        see_radius.Ground(picture.x_CHW, nets, spec, result.read(view, shown), key.image)
+    )
     meaning.show_distance(picture.x_CHW, result.read(view, shown))
     next_acts.show(spec, "certify")
 meaning.show_classes(view)

@@ -24,6 +24,7 @@ class Chosen:
 
     ``gain_NL`` is radius * correct at each fixed level, ``gain_N`` the method's own; ``worth_N``
     says where any fixed level certifies the right class, so that there is a best one.
+    ``abstains_N`` and ``wrong_N`` say what became of the images that the method gains nothing on.
     """
 
     index_N: NDArray[np.int64]
@@ -32,6 +33,8 @@ class Chosen:
     best_N: Floats
     gain_NL: Floats
     level_L: tuple[float, ...]
+    abstains_N: NDArray[np.bool_]
+    wrong_N: NDArray[np.bool_]
 
     @property
     def worth_N(self) -> NDArray[np.bool_]:
@@ -70,6 +73,7 @@ def compare(own: Log, levels: Mapping[int, float], fixed: Mapping[float, Log]) -
     index_N = np.array(sorted(shared))
     level_L = tuple(sorted(fixed))
     gain_NL = np.stack([_gain(fixed[level], index_N) for level in level_L], 1)
+    at_N = np.searchsorted(own.index_N, index_N)
     return Chosen(
         index_N,
         np.array([levels[i] for i in index_N.tolist()]),
@@ -77,6 +81,8 @@ def compare(own: Log, levels: Mapping[int, float], fixed: Mapping[float, Log]) -
         np.array(level_L)[gain_NL.argmax(1)],
         gain_NL,
         level_L,
+        own.predicted_N[at_N] < 0,
+        (own.predicted_N[at_N] >= 0) & ~own.correct_N[at_N],
     )
 
 

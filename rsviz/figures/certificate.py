@@ -92,6 +92,7 @@ def radius_trace(
         figure.add_scatter(
             x=[*line.votes_T, *reversed(line.votes_T)],
             y=[*line.high_T, *reversed(line.low_T)],
+            mode="lines",
             fill="toself",
             fillcolor=rgba(SKY, 0.25),
             line={"width": 0},

@@ -28,8 +28,8 @@ from rsviz.methods.registry import METHODS
 from rsviz.ui.certify import result
 from rsviz.ui.common import address, downloads, method_controls, sessions, stage
 from rsviz.ui.common.jobs import Job
-from rsviz.ui.common.picture_picker import Picture
 from rsviz.ui.common.picture_strip import show_strip
+from rsviz.ui.common.pictures import Picture
 from rsviz.ui.common.sessions import Key
 
 TARGETS: dict[Target, str] = {"classifier": "the class", "selector": "the noise level"}

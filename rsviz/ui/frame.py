@@ -62,9 +62,9 @@ def _mark() -> Image.Image:
 
 def run() -> None:
     """Run the page the address names, inside the frame; app.py calls only this."""
+    st.set_page_config(page_icon=_mark(), layout="wide")  # first, else a page's icon is fetched
     page = st.navigation(_pages(), position="top")
-    title = f"{page.title} · rsviz"
-    st.set_page_config(page_title=title, page_icon=_mark(), layout="wide")
+    st.set_page_config(page_title=f"{page.title} · rsviz", page_icon=_mark())
     if state.PAGE.get() != page.url_path:
         restore()
     st.html(STYLE)

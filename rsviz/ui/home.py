@@ -52,7 +52,7 @@ def show_radius(winner: str, found: Certificate, label: str) -> None:
     radius = down(found.radius, 2)
     if winner != label:
         st.error(
-            f"**Certified, and wrong.** The picture shows: {label}. Yet no change smaller than "
+            f"**Certified, and wrong.** This is a picture of: {label}. Yet no change smaller than "
             f"**R = {radius}** takes the majority from **{winner}**. A proof that an answer is "
             "stable is no proof that it is right.",
             icon=":material/gpp_bad:",

@@ -56,6 +56,8 @@ def test_a_deep_link_is_the_first_thing_a_fresh_server_sees(tab):
     expect(page.get_by_text("of 1,100 votes counted")).to_be_visible()  # unasked, a first look
     expect(page.get_by_role("link", name="Learn")).to_be_visible()  # the frame is around it
     expect(page).to_have_title("Certify · rsviz")
+    icon = page.locator("link[rel~=icon]").first.get_attribute("href")
+    assert not icon.startswith("http") or icon.startswith(page.url.split("/certify")[0])
     assert "sigma=0.25" in page.url and "n=1000" in page.url and "seed=2" in page.url
 
 

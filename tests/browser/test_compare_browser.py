@@ -36,7 +36,7 @@ def test_a_click_on_the_curve_of_an_own_log_shows_the_images_behind_it(tab, tmp_
     page.mouse.move(x, y, steps=3)
     expect(page.locator(f"{PLOT} .hoverlayer text").first).to_be_visible()
     page.mouse.click(x, y)
-    expect(page.get_by_text("The images behind the curves")).to_be_visible()
+    expect(page.get_by_text("Images at radius")).to_be_visible()
 
 
 def test_every_view_has_an_address_and_opens(tab):

@@ -31,11 +31,11 @@ INSIDE = """() => {
     return box.top >= 0 && box.bottom <= window.innerHeight;
   });
 }"""
-PAGES = {  # address, the button of a whole run
-    "certify": ("/certify?image=shapes/test/8&n=50000&seed=21", "Certify"),
-    "attack": ("/attack?image=shapes/test/8&n=5000&seed=21", "Attack"),
-    "masks": ("/masks?canvas=680&n=2000&seed=21", "Certify"),
-    "levels": ("/levels?image=shapes/test/8&n=5000&seed=21&selector=multiscale", "Certify"),
+PAGES = {  # address, the button after a first look, which may be the whole run
+    "certify": ("/certify?image=shapes/test/8&n=20000&seed=21", "Certify"),
+    "attack": ("/attack?image=shapes/test/8&n=2000&seed=21", "Attack"),
+    "masks": ("/masks?canvas=680&n=1000&seed=21", "Again"),
+    "levels": ("/levels?image=shapes/test/8&n=1000&seed=21&selector=multiscale", "Again"),
 }
 WINDOWS = ((1440, 800), (390, 844))
 
@@ -46,7 +46,7 @@ def test_button_votes_and_radius_stay_in_the_window_through_a_run(tab, name):
     page = tab(address, WINDOWS[0])
     main = page.get_by_test_id("stMain")
     press = main.get_by_role("button", name=button, exact=False)
-    expect(press).to_be_visible()  # after a first look, unasked
+    expect(press).to_be_visible(timeout=180_000)  # after a first look, unasked
     expect(main.get_by_text("Press ")).to_have_count(0)
     page.wait_for_function(f"({INSIDE})().every(Boolean)")
     for window in WINDOWS:
@@ -57,7 +57,7 @@ def test_button_votes_and_radius_stay_in_the_window_through_a_run(tab, name):
         stop, again = (main.get_by_role("button", name=name) for name in ("Stop", "Again"))
         expect(stop).to_be_visible()
         looks = 0
-        while not again.is_visible() and looks < 1000:
+        while not again.is_visible() and looks < 3000:
             seen = page.evaluate(INSIDE)
             assert False not in seen, seen
             looks += None not in seen

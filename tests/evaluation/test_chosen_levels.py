@@ -66,7 +66,14 @@ def test_the_gap_is_the_area_between_envelope_and_curve():
     level_L, gain_NL = (0.25, 1.0), np.array([[0.4, 0.0], [0.3, 1.0], [0.5, 0.9], [0.0, 0.0]])
     own_N = np.array([0.3, 1.0, 0.5, 0.0])
     chosen = chosen_levels.Chosen(
-        np.arange(4), np.array([0.25, 1.0, 0.25, 1.0]), own_N, np.zeros(4), gain_NL, level_L
+        np.arange(4),
+        np.array([0.25, 1.0, 0.25, 1.0]),
+        own_N,
+        np.zeros(4),
+        gain_NL,
+        level_L,
+        own_N < 0,
+        own_N == 0,
     )
     found = chosen_levels.gap(chosen)
     r_R = (np.arange(200_000) + 0.5) / 100_000

@@ -150,9 +150,9 @@ def test_while_a_run_waits_the_button_is_stop(open_page, line):
 
 def test_a_waiting_run_says_how_many_come_before_it(open_page, line):
     line.executor = Never()
-    open_page(n=N)
+    other = open_page(n=N)
     app = open_page(n=N, image="shapes/test/8")
-    assert "1 before you" in app.get("progress")[0].proto.text
+    assert other and "1 before you" in app.get("progress")[0].proto.text
     app.button(key="stop").click().run()
     assert [job.cancel.is_set() for job in line.jobs] == [False, True]
 
@@ -214,14 +214,13 @@ def test_an_upload_is_certified_by_the_photograph_network(open_page):
 @pytest.mark.parametrize("page", ["certify", "attack"])
 def test_an_upload_of_the_networks_size_is_flagged_only_where_it_is_cut(open_page, page):
     app = upload(open_page(page, n=100), "small.png", picture_bytes(size=(32, 32)))
-    button = {"certify": "certify", "attack": "attack"}[page]
-    told = words(press(app, button))
-    assert "certified within" in told or "failed" in told
+    told = words(press(app))
+    assert "certified within" in told or "keeps its answer" in told
     assert "Image resampled" not in told
     crop = next(c for c in app.segmented_control if c.label == "Crop")
     crop.set_value("box").run()
     assert not app.exception
-    assert "Image resampled" in words(press(app, button))
+    assert "Image resampled" in words(press(app))
 
 
 def test_a_history_outlives_a_message_that_clears_all_caches(open_page):
@@ -371,7 +370,7 @@ def test_the_way_to_attack_holds_the_run_and_opens_it(open_page):
     app = open_page(image="shapes/test/9", n0="50", n="500", alpha="0.01", seed="4")
     app = app.button(key="certify").click().run()
     links = [link.proto for link in app.get("page_link")]
-    (link,) = [link for link in links if link.label.startswith("Attack this picture")]
+    (link,) = [link for link in links if link.label == "Attack it"]
     query = dict(parse_qsl(link.query_string))
     assert query["image"] == "shapes/test/9" and query["n"] == "500" and query["seed"] == "4"
     network, sigma = app.selectbox(key="checkpoint").value, app.select_slider(key="sigma").value
@@ -525,3 +524,51 @@ def test_a_run_is_opened_again_from_the_table(open_page, monkeypatch):
     monkeypatch.setattr("streamlit.session_state", held)
     meaning.reopen(runs)
     assert (held["image"], held["sigma"], held["n"]) == ("shapes/test/8", 1.0, N)
+
+
+def claimed_link(open_page):
+    """The address of a whole run, as the page leaves it."""
+    app = press(open_page(n=N, image="shapes/test/8", seed=3))
+    return {"n": N, "image": "shapes/test/8", "seed": 3, "counted": app.query_params["counted"]}
+
+
+def test_a_link_shows_its_result_at_once_as_claimed_and_counts_it_again(open_page, line):
+    link = claimed_link(open_page)
+    executor, line.executor = line.executor, Never()
+    app = open_page(**link)
+    assert "claimed by the link" in words(app) and "live" not in words(app)
+    assert metrics(app)[0] == down(split_radius(0.5, N, 0.001), 3)
+    line.jobs[-1].state, line.executor = "cancelled", executor
+    app = open_page(**link)
+    assert "counted here, they are the same" in words(app)
+    assert "claimed by the link" not in words(app) and "live, complete" in words(app)
+
+
+def test_a_link_that_was_changed_is_found_out(open_page):
+    link = claimed_link(open_page)
+    digest, first, _ = link["counted"].split(".")
+    moved = "-".join([f"{N}", *["0"] * 9])
+    app = open_page(**link | {"counted": f"{digest}.{first}.{moved}"})
+    assert any("The link claims" in w.value for w in app.warning)
+    assert metrics(app)[0] == down(split_radius(0.5, N, 0.001), 3)
+
+
+@pytest.mark.parametrize("counted", ["", "x", "a.b.c", "{}.1-2.3", "{}.100.500", "{}.-1.²"])
+def test_a_claim_that_cannot_be_is_not_shown(open_page, line, counted):
+    digest = claimed_link(open_page)["counted"].split(".")[0]
+    line.executor = Never()
+    app = open_page(n=N, image="shapes/test/9", seed=3, counted=counted.format(digest))
+    assert "claimed" not in words(app) and not app.metric and not app.exception
+
+
+def test_the_radius_can_be_seen_along_two_directions_and_saved(open_page):
+    app = open_page(n=N, image="shapes/test/8")
+    app.session_state["see_radius"] = True
+    app.run()
+    strip = next(h.proto.body for h in app.get("html") if "attack found" in h.proto.body)
+    assert "In a random direction" in strip and strip.count("<img") == 2
+    app.slider(key="far").set_value(2.0).run()
+    assert strip not in [h.proto.body for h in app.get("html")]
+    app.button(key="make_strip").click().run()
+    assert {"Strip (PNG)", "Film (GIF)"} <= {b.proto.label for b in app.get("download_button")}
+    assert not app.exception

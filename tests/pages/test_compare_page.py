@@ -245,6 +245,7 @@ def test_a_radius_that_no_pictures_have_is_refused_and_the_page_stays_up():
     assert not any("huge-radius" in name for name in curves_of(at))
     assert any("running-total, yours" in name for name in curves_of(at))
     assert any("right so far" in c.value for c in at.caption)
+    at.multiselect(key="radii").set_value([0.0]).run()
     table = at.dataframe[0].value.set_index("curve")
     assert table["at 0"]["running-total, yours"] == 75.0
     assert table["ACR"]["byte-order-mark, yours"] == pytest.approx(0.334, abs=5e-4)
@@ -377,7 +378,9 @@ def test_a_curve_keeps_its_colour_when_another_comes():
 
     def colours():
         figure = json.loads(at.get("plotly_chart")[0].proto.spec)
-        return {t["name"].split(" <b>")[0]: t["line"]["color"] for t in figure["data"] if t["name"]}
+        return {
+            t["name"].split(" <b>")[0]: t["line"]["color"] for t in figure["data"] if t.get("name")
+        }
 
     at.multiselect(key="measured").set_value([NET]).run()
     before = colours()

@@ -249,6 +249,7 @@ def test_open_says_where_the_picture_went(open_levels, monkeypatch, tmp_path):
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
     app = open_levels(image="shapes/test/7", selector="dual")
     assert not app.toast
+    assert ", **wrong**" in words(app)  # of all but one class
     app.button(key="open-shapes/test/11").click().run()
     assert "shapes/test/11 is open above" in app.toast[0].value.replace("\\", "")
     assert not app.run().toast

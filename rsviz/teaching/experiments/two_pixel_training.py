@@ -9,7 +9,6 @@ Shape suffixes: N images, G grid nodes a side, R rows, C = 2 pixels, H = W = 1.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,16 +25,16 @@ LOW, HIGH, NODES = -0.75, 1.75, 251  # the grid reaches past the square: noise i
 _STEPS, _EPS = 200, 0.1
 # With the weights for real pictures these networks answer one class everywhere: of the points that
 # are right, the hinge prizes radii that no point of the other class allows.
-_GENTLY: dict[str, Any] = {"lam": 1.0, "gamma": 1.0}
+_LAM, _GAMMA = 1.0, 1.0
 _LOSSES: dict[str, Callable[..., torch.Tensor]] = {
     "Gaussian": gaussian.loss,
     "SmoothAdv": partial(
         smoothadv.loss, settings=replace(smoothadv.PRESETS[0.5], eps=_EPS, warm_up=1)
     ),
-    "MACER": partial(macer.loss, settings=replace(macer.PRESETS[0.25], **_GENTLY)),
+    "MACER": partial(macer.loss, settings=replace(macer.PRESETS[0.25], lam=_LAM, gamma=_GAMMA)),
     "AdvMacer": partial(
         advmacer.loss,
-        settings=replace(advmacer.PRESETS[0.5], eps=_EPS, warm_up=1, **_GENTLY),
+        settings=replace(advmacer.PRESETS[0.5], eps=_EPS, warm_up=1, lam=_LAM, gamma=_GAMMA),
     ),
 }
 

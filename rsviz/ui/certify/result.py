@@ -17,7 +17,7 @@ from rsviz.core.spec import Bound, Certificate, RunSpec
 from rsviz.figures import certificate
 from rsviz.ui.common import picture_picker, stage
 from rsviz.ui.common.jobs import Job
-from rsviz.ui.common.picture_picker import Picture
+from rsviz.ui.common.pictures import Picture
 from rsviz.ui.common.sessions import Shown, shown_of
 
 
@@ -56,8 +56,20 @@ def read(view: View, shown: Shown) -> Certificate:
     return two_sided(c) if view.two_class else c
 
 
-def show(job: Job | None, shown: Shown | None, spec: RunSpec, device: str, view: View) -> None:
-    """Show a run before, while and after its votes come in, and the button that counts the rest."""
+def show(
+    job: Job | None,
+    shown: Shown | None,
+    spec: RunSpec,
+    device: str,
+    view: View,
+    claim: Shown | None = None,
+) -> None:
+    """Show a run before, while and after its votes come in, and the button that counts the rest.
+
+    Parameters
+    ----------
+    claim : what a link says of it, shown until its votes have been counted here.
+    """
     c = None if shown is None else shown.certificate
     counted, planned = 0 if c is None else sum(c.counts0) + sum(c.counts), spec.n0 + spec.n
     whole = c is not None and c.ended in ("complete", "settled")
@@ -68,7 +80,7 @@ def show(job: Job | None, shown: Shown | None, spec: RunSpec, device: str, view:
     running = job is not None and job.active
     stage.show(
         job,
-        lambda: _show(view, shown_of(job) if running and job is not None else shown),
+        lambda: _show(view, claim or (shown_of(job) if running and job is not None else shown)),
         1.0 if whole else counted / planned,
         told,
         "Again" if whole else "Certify",
@@ -91,7 +103,7 @@ def _show(view: View, shown: Shown | None) -> None:
         return
     with votes:
         with stage.verdict():
-            _verdict(c, view, shown.stored)
+            _verdict(c, view, shown)
         stage.show_votes(c, view.classes)
     with distance:
         _numbers(c)
@@ -106,10 +118,10 @@ def _show(view: View, shown: Shown | None) -> None:
     _said(c, view)
 
 
-def _verdict(c: Certificate, view: View, stored: bool) -> None:
+def _verdict(c: Certificate, view: View, shown: Shown) -> None:
     """Say in one line what is known now, and mark what is stored, stopped, right or wrong."""
     name = "" if c.predicted is None else view.classes[c.predicted]
-    stage.show_badges(c, view.label, stored)
+    stage.show_badges(c, view.label, shown.stored, shown.claimed)
     if c.predicted is None:
         st.subheader("Choosing the class")
         st.caption(f"The first {c.n0} votes only choose the class; fresh ones then bound it.")

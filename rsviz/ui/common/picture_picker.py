@@ -3,63 +3,20 @@
 Shape suffixes: C channels, H height, W width.
 """
 
-import hashlib
-from dataclasses import dataclass
-
 import streamlit as st
 from PIL import Image
 from torch import Tensor
 
 from rsviz.core.errors import UserError
-from rsviz.core.flags import RESAMPLED
 from rsviz.data import datasets, images
 from rsviz.ui.common import state
 from rsviz.ui.common.address import plain
+from rsviz.ui.common.pictures import Picture, Source
 
 SOURCES = {"gallery": "Gallery", "upload": "Upload", "camera": "Camera"}
 TITLES = {"shapes": "Shapes (drawn by rsviz)", "cifar10": "CIFAR-10 (small photographs)"}
 CROPS = {"centre": "Centre", "whole": "Whole, padded", "box": "Choose"}
 THUMBNAILS = 12
-
-
-@dataclass(frozen=True, eq=False)
-class Source:
-    """A picture before it is cut to a network's size.
-
-    ``dataset``, ``x_CHW`` and ``label`` are set for an image of a data set, ``data`` for a file.
-    """
-
-    name: str
-    dataset: str = ""
-    x_CHW: Tensor | None = None
-    label: int | None = None
-    data: bytes = b""
-
-    @property
-    def digest(self) -> str:
-        """The hash of the file's bytes."""
-        return hashlib.sha256(self.data).hexdigest()
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """What the network sees, and where it comes from; ``crop`` is None for a data set's image."""
-
-    x_CHW: Tensor
-    source: Source
-    original: Image.Image
-    crop: images.Crop | images.Box | None = None
-    resampled: bool = False
-
-    @property
-    def name(self) -> str:
-        """The name a RunSpec uses; empty for an upload, which is known by its hash."""
-        return self.source.name if self.source.dataset else ""
-
-    @property
-    def flags(self) -> tuple[str, ...]:
-        """What a certificate of it is marked with."""
-        return (RESAMPLED,) * self.resampled
 
 
 def pick(default: str) -> Source:
@@ -92,7 +49,7 @@ def pick(default: str) -> Source:
     held = state.UPLOADED.get() if file is None else (file.name, file.getvalue())
     if held is None:
         st.caption("Until then, a picture of the gallery is used.")
-        return find(default)
+        return _stand_in(default)
     if file is None:
         st.caption(f"{plain(held[0])} is still in use.")
     source = Source(held[0], data=held[1])
@@ -103,7 +60,13 @@ def pick(default: str) -> Source:
     except UserError as error:
         st.error(plain(str(error), 300))
         st.caption("A picture of the gallery stands in.")
-        return find(default)
+        return _stand_in(default)
+
+
+def _stand_in(default: str) -> Source:
+    """Return the picture of the gallery in use, so that choosing a source starts no other run."""
+    held = state.PICTURE.get()
+    return find(default) if held is None or not held.source.dataset else held.source
 
 
 def _begin_with_picture_in_use() -> None:

@@ -47,11 +47,15 @@ class Key:
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """A certificate on the page, the readings before it, and whether it is stored or live."""
+    """A certificate on the page, the readings before it, and whether it is stored or live.
+
+    ``claimed``: its votes are those of a link, and were not counted here.
+    """
 
     certificate: Certificate
     readings: tuple[Certificate, ...]
     stored: bool
+    claimed: bool = False
 
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the network")

@@ -67,10 +67,14 @@ def verdict() -> DeltaGenerator:
     return st.container(height=VERDICT, border=False)
 
 
-def show_badges(c: Certificate, label: int | None, stored: bool = False) -> None:
-    """Mark what is stored, stopped, right or wrong."""
+def show_badges(
+    c: Certificate, label: int | None, stored: bool = False, claimed: bool = False
+) -> None:
+    """Mark what is claimed by a link, stored, stopped, right or wrong."""
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        if stored:
+        if claimed:
+            st.badge("claimed by the link", icon=":material/link:", color="orange")
+        elif stored:
             st.badge("stored result", icon=":material/inventory_2:", color="gray")
         else:
             counted = sum(c.counts0) + sum(c.counts)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # torch is slow to import, and every page needs this file
     from rsviz.checkpoints.foreign import Foreign, Own
     from rsviz.networks.normalisation import Normalisation
     from rsviz.ui.common.jobs import Session
-    from rsviz.ui.common.picture_picker import Picture
+    from rsviz.ui.common.pictures import Picture
 
 T = TypeVar("T")
 

@@ -157,6 +157,7 @@ def _show_one(entry: Entry, i: int, present: bool) -> None:
         "abstained"
         if predicted < 0
         else f"{_class(predicted, classes)}, R {down(log.radius_N[i], 2)}"
+        + ("" if log.correct_N[i] else ", **wrong**")
     )
     if present:
         picture = to_pil(datasets.load(log.dataset, log.split).image(index), 3)

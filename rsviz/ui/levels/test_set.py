@@ -345,9 +345,16 @@ def show_gallery(checkpoint: Checkpoint, found: Chosen) -> None:
             index, level = int(found.index_N[i]), float(found.level_N[i])
             with st.container(width=104, gap="xxsmall"):
                 _show_pair(data, index, level)
-                st.caption(f"level **{level:g}**, R {down(found.gain_N[i], 2)}")
+                st.caption(f"level **{level:g}**, {_came_to(found, i)}")
                 name = data.image_name(index)
                 st.button("Open", key=f"open-{name}", on_click=open_image, args=(name,))
+
+
+def _came_to(found: Chosen, i: int) -> str:
+    """Say what became of an image: its radius, or that it is wrong or abstains."""
+    if found.abstains_N[i]:
+        return "abstains"
+    return "**wrong**" if found.wrong_N[i] else f"R {down(found.gain_N[i], 2)}"
 
 
 def _show_pair(data: datasets.Dataset, index: int, level: float) -> None:

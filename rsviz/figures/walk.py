@@ -1,0 +1,72 @@
+"""Pictures of a walk away from an image: frames with the votes under them, a strip, a film.
+
+Shape suffixes: C channels, H height, W width.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from rsviz.figures.style import BACKGROUNDS, GREEN, RED, channels, ink
+
+SIDE, EDGE, FOOT = 128, 6, 34  # of a frame, in pixels: its picture, its border, its words
+PAUSE = 500  # milliseconds a frame of a film
+
+
+@dataclass(frozen=True, eq=False)
+class Stop:
+    """An image on the way: how far away, in certified radii, and what share votes as before."""
+
+    x_CHW: NDArray[np.float32]
+    far: float
+    share: float
+
+    @property
+    def colour(self) -> str:
+        """Green where the certificate holds, red where it says nothing."""
+        return GREEN if self.far < 1 else RED
+
+    @property
+    def words(self) -> str:
+        """What stands below it."""
+        where = "proved" if self.far < 1 else "not proved"
+        return f"{self.far:g} R, {where}\n{self.share:.0%} of the votes"
+
+
+def frame(stop: Stop) -> Image.Image:
+    """Return an image within a border that says whether the certificate holds, words below."""
+    pixels_HWC = np.round(255 * np.clip(stop.x_CHW, 0, 1)).astype(np.uint8).transpose(1, 2, 0)
+    picture = Image.fromarray(pixels_HWC).resize((SIDE, SIDE), Image.Resampling.NEAREST)
+    paper = BACKGROUNDS["light"]
+    drawn = Image.new("RGB", (SIDE + 2 * EDGE, SIDE + 2 * EDGE + FOOT), channels(paper))
+    draw = ImageDraw.Draw(drawn)
+    draw.rectangle((0, 0, SIDE + 2 * EDGE - 1, SIDE + 2 * EDGE - 1), fill=channels(stop.colour))
+    drawn.paste(picture, (EDGE, EDGE))
+    draw.multiline_text((EDGE, SIDE + 2 * EDGE + 2), stop.words, fill=channels(ink(paper)))
+    return drawn
+
+
+def strip(rows: Sequence[Sequence[Stop]]) -> bytes:
+    """Return a PNG: one row of frames for each direction."""
+    frames = [[frame(stop) for stop in row] for row in rows]
+    width, height = frames[0][0].size
+    drawn = Image.new("RGB", (width * len(frames[0]), height * len(frames)), "white")
+    for j, row in enumerate(frames):
+        for i, one in enumerate(row):
+            drawn.paste(one, (i * width, j * height))
+    file = io.BytesIO()
+    drawn.save(file, "PNG")
+    return file.getvalue()
+
+
+def film(rows: Sequence[Sequence[Stop]]) -> bytes:
+    """Return a GIF that walks all directions side by side, there and back."""
+    there = [strip([[stop] for stop in stops]) for stops in zip(*rows, strict=True)]
+    frames = [Image.open(io.BytesIO(data)) for data in [*there, *there[-2:0:-1]]]
+    file = io.BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=PAUSE, loop=0)
+    return file.getvalue()
