@@ -23,7 +23,7 @@ from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.picture_strip import show_strip
 
 COPIES = 8  # of a run, shown with the vote each cast
-VERDICT = 225  # pixels, whatever is said there, so that nothing below it moves
+VERDICT = 232  # pixels, whatever is said there, so that nothing below it moves
 
 
 def first_look(spec: RunSpec) -> RunSpec:
@@ -64,7 +64,7 @@ def columns() -> list[DeltaGenerator]:
 
 def verdict() -> DeltaGenerator:
     """Return the place of the verdict, as high whatever is said there."""
-    return st.container(height=VERDICT, border=False)
+    return st.container(height=VERDICT, border=False, gap="xxsmall")
 
 
 def show_badges(
