@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,7 @@ from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
+from rsviz.certification.attack import AttackSpec
 from rsviz.ui.common import jobs, sessions
 from rsviz.ui.common.jobs import Queue
 from tests.helpers import make_checkpoints
@@ -59,6 +61,8 @@ def open_page(made, line, monkeypatch):
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(made))
     monkeypatch.setattr(PagesManager, "uses_pages_directory", False)
     monkeypatch.setattr("streamlit.testing.v1.app_test.PagesManager", Navigated)
+    quick = partial(AttackSpec, steps=1, draws=1, n=100)  # the page attacks unasked
+    monkeypatch.setattr("rsviz.ui.attack.AttackSpec", quick)
 
     def open_with(page="certify", **query):
         app = AppTest.from_file(APP, default_timeout=120)
