@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from rsviz.core.errors import UserError
 from rsviz.core.spec import RunSpec
@@ -37,7 +37,7 @@ def choose(
     """
     wanted = 0.5 if sigma == "uniform" else float(sigma)
     preset = presets[min(presets, key=lambda s: abs(s - wanted))]
-    kinds = {f.name: f.type for f in fields(preset)}
+    kinds = get_type_hints(type(preset))
     values: dict[str, float] = {}
     for name, value in changes:
         if name not in kinds:

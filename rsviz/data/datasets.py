@@ -153,7 +153,7 @@ def find_pixels(name: str) -> np.ndarray:
     """Return x_CHW of an image as `find_image` does, as an array, without loading the others."""
     dataset, split, index = (*name.split("/"), "", "")[:3]
     x_CHW: np.ndarray | None = None
-    if index.isascii() and index.isdecimal() and name.count("/") == 2:
+    if index.isascii() and index.isdecimal() and len(index) < 13 and name.count("/") == 2:
         if dataset == "shapes" and int(index) < shapes.SIZES.get(split, 0):
             x_HWC = np.round(255 * shapes.draw(shapes.SEEDS[split], int(index)).x_HWC)
             x_CHW = x_HWC.transpose(2, 0, 1)
