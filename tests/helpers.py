@@ -53,6 +53,11 @@ def constant_network(folder, dataset="shapes", sigma=0.5):
     return weights.save(net, folder, card | {"seed": 0, "command": "none", "measured": []})
 
 
+def faults(app):
+    """The red boxes of a page, without that of an answer that is certified and wrong."""
+    return [e.value for e in app.error if "Certified, and wrong" not in e.value]
+
+
 def make_checkpoints(root):
     """Two networks, one of them with stored examples: certain, and too much noise."""
     constant_network(root / "cifar10-constant", "cifar10")

@@ -92,6 +92,11 @@ def run() -> None:
     show_words(page.url_path or PAGES[0][0])
 
 
+def open_above(name: str) -> None:
+    """Go to the top of the page at its next run, where the picture of this name then is."""
+    state.TO_TOP.set(name)
+
+
 def require() -> None:
     """Make sure a page runs inside the frame; each page file calls this first.
 

@@ -8,7 +8,13 @@ import streamlit as st
 from rsviz.checkpoints import catalog
 from rsviz.evaluation import examples
 from rsviz.ui.page_list import PAGES
-from tests.helpers import constant_network, make_checkpoints, make_rivals, make_selectors
+from tests.helpers import (
+    constant_network,
+    faults,
+    make_checkpoints,
+    make_rivals,
+    make_selectors,
+)
 
 NAMES = [name for name, _, _ in PAGES]
 DEEP = "[" * 100_000 + "]" * 100_000
@@ -98,7 +104,7 @@ def test_a_page_opens_beside_bad_folders_of_every_kind(open_page, good, monkeypa
     st.cache_data.clear()
     app = open_page(page)
     assert not app.exception and "Traceback" not in caplog.text
-    assert [e.value for e in app.error] == []
+    assert faults(app) == []
 
 
 def test_what_is_wrong_is_told(good):

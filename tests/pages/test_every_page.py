@@ -6,7 +6,7 @@ import pytest
 
 from rsviz.teaching import glossary, lessons
 from rsviz.ui.page_list import PAGES
-from tests.helpers import make_checkpoints, make_rivals, make_selectors
+from tests.helpers import faults, make_checkpoints, make_rivals, make_selectors
 
 NAMES = [name for name, _, _ in PAGES]
 
@@ -42,7 +42,7 @@ def check_figures(app):
 def test_a_page_opens_and_explains_its_words(open_page, every_kind, monkeypatch, page):
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(every_kind))
     app = open_page(page)
-    assert [e.value for e in app.error] == [] and not app.exception
+    assert faults(app) == [] and not app.exception
     assert terms(app) == {t: glossary.help_text(t) for t in glossary.on_page(page)}
     drawn = check_figures(app)
     assert drawn or page in ("attack", "levels")  # which draw only what they were asked for

@@ -17,7 +17,7 @@ from rsviz.core.spec import NAMELESS, Certificate, RunSpec
 from rsviz.data import images, perturbations
 from rsviz.smoothing.engine import Engine
 from rsviz.ui.certify.result import View, read
-from rsviz.ui.common import downloads, state
+from rsviz.ui.common import downloads, run_controls
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.sessions import Shown, class_names
 
@@ -94,7 +94,7 @@ def reopen(runs: Sequence[Certificate]) -> None:
     if not chosen:
         return
     c = runs[chosen[0]]
-    state.CHECKPOINT.set(c.checkpoint)
+    run_controls.keep_noise(c.checkpoint)
     st.session_state.update(checkpoint=c.checkpoint, n0=c.n0, n=c.n, seed=c.seed, alpha=c.alpha)
     if c.sigma is not None:
         st.session_state["sigma"] = c.sigma

@@ -457,9 +457,14 @@ def show_presets(checkpoint: Checkpoint) -> None:
         )
 
 
+def keep_noise(checkpoint: str) -> None:
+    """Let this network be chosen without bringing its own noise level."""
+    state.CHECKPOINT.set(checkpoint)
+
+
 def _set_example(example: examples.Example) -> None:
     c = example.certificate
-    state.CHECKPOINT.set(c.checkpoint)
+    keep_noise(c.checkpoint)
     st.session_state.update(
         source="gallery",
         image=c.image,

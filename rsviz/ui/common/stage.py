@@ -110,13 +110,18 @@ def show_awaited(classes: Sequence[str]) -> None:
     charts.show_figure(none, "votes", "No votes have come in yet.", live=True)
 
 
-def show_votes(c: Certificate, classes: Sequence[str]) -> None:
+def show_votes(c: Certificate, classes: Sequence[str], offered: bool = False) -> None:
     """Show how many votes each class has."""
     bars = certificate.vote_bars(c.counts, classes, c.predicted)
     live = c.ended == "running"
-    show_figure(bars, "votes", certificate.votes_in_words(c.counts, classes), live)
+    show_figure(bars, "votes", certificate.votes_in_words(c.counts, classes), live, offered)
 
 
-def show_figure(figure: go.Figure, key: str, alt: str, live: bool) -> None:
-    """Show a figure that moves while votes come in; its numbers stand with the certificate."""
-    charts.show_figure(figure, key, alt, live=live, offered=False)
+def show_figure(figure: go.Figure, key: str, alt: str, live: bool, offered: bool = False) -> None:
+    """Show a figure that moves while votes come in.
+
+    Parameters
+    ----------
+    offered : whether its numbers are offered below it, and not with the certificate.
+    """
+    charts.show_figure(figure, key, alt, live=live, offered=offered)

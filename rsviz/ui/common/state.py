@@ -104,7 +104,7 @@ UPLOADED: Entry[tuple[str, bytes] | None] = Entry(  # name and bytes of the visi
 )
 FIRST: Entry[int] = Entry("_first", 0, "common/picture_picker")  # the first thumbnail shown
 SCATTER_DATASET: Entry[str] = Entry("_scatter_dataset", "", "levels/test_set")  # whose dots show
-TO_TOP: Entry[str | None] = Entry("_to_top", None, "levels/test_set")  # opened there, just now
+TO_TOP: Entry[str | None] = Entry("_to_top", None, "frame")  # opened above, just now
 SLOTS: Entry[Mapping[str, int]] = Entry("_slots", {}, "compare/curves")  # of a colour, by curve
 CLICKED: Entry[tuple[str, dict[str, Any] | None]] = Entry(  # of a chart: its axis, and the point
     "_clicked", ("", None), "compare/curve_images"

@@ -82,12 +82,12 @@ def _show(asked: Asked, job: Job | None) -> None:
         else:
             with stage.verdict():
                 run.show_verdict(own, asked.classes, asked.picked.label, found.stored)
-            stage.show_votes(own, asked.classes)
+            stage.show_votes(own, asked.classes, offered=True)
     with distance:
         _numbers(own)
         rows = _rows(asked, found, running)
         told = levels.race_in_words(rows)
-        stage.show_figure(levels.race(rows, running), "race", told, running)
+        stage.show_figure(levels.race(rows, running), "race", told, running, offered=True)
 
 
 def _pictures(asked: Asked, own: Certificate | None) -> None:

@@ -22,6 +22,7 @@ from rsviz.evaluation.logs import Log, read_log
 from rsviz.figures import levels
 from rsviz.figures.levels import Lost
 from rsviz.methods.registry import METHODS
+from rsviz.ui import frame
 from rsviz.ui.common import charts, state
 from rsviz.ui.common.address import plain
 from rsviz.ui.levels.readings import CASCADE
@@ -321,7 +322,7 @@ def _open_clicked() -> None:
 def open_image(name: str) -> None:
     """Let the picture above be this one of a data set, and go there."""
     st.session_state.update(drawn=False, source="gallery", image=name)
-    state.TO_TOP.set(name)
+    frame.open_above(name)
 
 
 def show_gallery(checkpoint: Checkpoint, found: Chosen) -> None:

@@ -75,7 +75,7 @@ def _show(job: Job | None, sight: Sight) -> None:
         else:
             with stage.verdict():
                 _verdict(own, sight)
-            stage.show_votes(own, sight.classes)
+            stage.show_votes(own, sight.classes, offered=True)
     with distance:
         if own is not None:
             _numbers(own, runs)
@@ -134,7 +134,8 @@ def _lines(runs: Mapping[str, Sequence[Certificate]]) -> None:
     planned = max(certificates[-1].n for certificates in runs.values())
     running = any(certificates[-1].ended == "running" for certificates in runs.values())
     told = masks.radii_in_words(traces, titles())
-    stage.show_figure(masks.radii(traces, titles(), planned), "race", told, running)
+    figure = masks.radii(traces, titles(), planned)
+    stage.show_figure(figure, "race", told, running, offered=True)
 
 
 def _show_rest(runs: Mapping[str, Sequence[Certificate]], sight: Sight) -> None:
