@@ -528,7 +528,9 @@ def stored(
 def needed(votes: Mapping[str, Votes], spec: RunSpec) -> dict[str, Votes]:
     """Return those of some votes that a run would have asked for."""
     found: dict[str, Votes] = {}
-    while (wanted := next_ask(found, spec)) is not None and wanted[0] in votes:
+    while (wanted := next_ask(found, spec)) is not None:
+        if wanted[0] not in votes or wanted[0] in found:  # votes that still come in end it
+            break
         found[wanted[0]] = votes[wanted[0]]
     return found
 

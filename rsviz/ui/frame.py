@@ -15,11 +15,15 @@ from rsviz.ui.tour_bar import show_bar
 from rsviz.ui.words_bar import show_words
 
 # Less air above a page. A stage keeps its height while it is drawn anew, so that nothing below
-# moves; on a phone its votes come before the picture.
+# moves, and of its row only the newest button shows while Streamlit still has the one before it; on
+# a phone its votes come before the picture.
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding-top: 4rem; padding-bottom: 3rem}
 [data-testid="stMainBlockContainer"] h1 {font-size: 2rem; padding: 0 0 .25rem}
 .st-key-job {min-height: 3.5rem}
+.st-key-job [data-testid="stColumn"] [data-testid="stVerticalBlock"] > :not(:first-child) {
+  display: none
+}
 .st-key-stage {min-height: 35rem}
 .st-key-chip {position: fixed; top: .9rem; right: 11rem; z-index: 999991; width: auto}
 .st-key-chip [data-testid="stPageLink"] p {font-size: .875rem}

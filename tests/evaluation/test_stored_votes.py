@@ -112,6 +112,18 @@ def test_a_run_cut_short_is_read_again_as_it_stood(method, settings):
     assert said(certificate(run)) == said(certificate(run))
 
 
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [("multiscale", {}), ("variational", {}), ("dual", MIN), ("dual", SWEEP)],
+)
+def test_every_moment_of_a_run_is_read_as_it_stood(method, settings):
+    run = spec(method, settings, n=300)
+    for moment in certify.watch(X, NETS[method], run):
+        again = stored_votes.read(stored_votes.of_certificate(moment.certificate), run)
+        assert again.radius == moment.certificate.radius
+        assert again.predicted == moment.certificate.predicted
+
+
 def test_votes_that_do_not_reach_leave_the_reading_unfinished():
     few = stored_votes.of_certificate(certificate(spec("variational", {"budget": 0.1})))
     assert stored_votes.read(few, spec("variational", {"budget": 1.0})).ended != "complete"
