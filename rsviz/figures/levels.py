@@ -18,6 +18,7 @@ from rsviz.figures.style import (
     ABSTAINS,
     BLUE,
     CLEAR,
+    DARK,
     GREEN,
     GREY,
     HATCHING,
@@ -34,7 +35,6 @@ from rsviz.figures.style import (
 )
 
 Floats = NDArray[np.float64]
-DARK = "#00344F"  # the other end of a scale from PALE
 PALETTE = {"chosen": BLUE, "possible nearby": SKY, "other": GREY}
 KINDS = {  # how a way to a level ended, in the colours of what became of an image
     "right class": RIGHT,

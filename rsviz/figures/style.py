@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
 SKY, RED, PURPLE, GREY = "#56B4E9", "#D55E00", "#CC79A7", "#808080"
 PALE = "#CFE8F7"  # the low end of a scale up to SKY
+DARK = "#00344F"  # the other end of a scale from PALE
 CLEAR = "rgba(0,0,0,0)"
 
 # What became of an image, at least 3:1 against both backgrounds.

@@ -62,7 +62,7 @@ def test_a_canvas_of_the_validation_images_is_that_of_the_training_image():
     "name",
     [
         "shapes/test/3",
-        "shapes/train/19999",
+        "shapes/train/1999",
         "shapes-k48/test/7",
         "cifar10/test/9999",
         "cifar10/train/10000",

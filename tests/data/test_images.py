@@ -129,6 +129,7 @@ def test_a_picture_as_large_as_the_uploader_takes_is_read():
 
 PEAK = """
 import sys
+import torch  # which to_tensor imports late
 from rsviz.data import images
 from rsviz.core.errors import UserError
 

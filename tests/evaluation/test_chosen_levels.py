@@ -94,7 +94,14 @@ def test_the_gap_is_the_area_between_envelope_and_curve():
 def test_gains_beyond_others_are_paired_by_image():
     gain_NL = np.array([[0.4, 0.0], [0.3, 1.0], [0.5, 0.9]])
     own = chosen_levels.Chosen(
-        np.array([3, 5, 9]), np.ones(3), np.array([0.1, 1.1, 1.0]), np.ones(3), gain_NL, (0.25, 1.0)
+        np.array([3, 5, 9]),
+        np.ones(3),
+        np.array([0.1, 1.1, 1.0]),
+        np.ones(3),
+        gain_NL,
+        (0.25, 1.0),
+        np.zeros(3, bool),
+        np.zeros(3, bool),
     )
     other = replace(own, index_N=np.array([5, 9, 11]), gain_N=np.array([1.0, 0.9, 7.0]))
     found = chosen_levels.beyond_fixed(own, np.random.default_rng(0))
