@@ -3,6 +3,7 @@
 Shape suffixes: N images, C channels, H height, W width.
 """
 
+import hashlib
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +17,14 @@ from rsviz.data import shapes
 FOLDER = "cifar-10-batches-py"
 PER_BATCH = 10_000
 BATCHES = {"train": [f"data_batch_{i}" for i in range(1, 6)], "test": ["test_batch"]}
+MD5 = {  # of the published files, as torchvision checks them
+    "data_batch_1": "c99cafc152244af753f735de768cd75f",
+    "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+    "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+    "data_batch_4": "634d18415352ddfa80567beed471001a",
+    "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+    "test_batch": "40351d587109b95175f43aff81a1287e",
+}
 
 
 def data_folder() -> Path:
@@ -51,10 +60,13 @@ def _of_cifar10(folder: Path, split: str) -> NDArray[np.int64] | None:
 
 
 def cifar10_image(split: str, index: int) -> NDArray[np.uint8] | None:
-    """Return x_CHW of one image of CIFAR-10; None if it is not here."""
+    """Return x_CHW of one image of CIFAR-10; None if it is not here, or its file is damaged."""
     try:
         batch, row = divmod(index, PER_BATCH)
-        data = (data_folder() / FOLDER / BATCHES[split][batch]).read_bytes()
+        name = BATCHES[split][batch]
+        data = (data_folder() / FOLDER / name).read_bytes()
+        if hashlib.md5(data, usedforsecurity=False).hexdigest() != MD5[name]:
+            return None
         pixels = next(
             a for _, a, _ in genops(data) if isinstance(a, str | bytes) and len(a) > 10**7
         )

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from rsviz.core.errors import UserError
-from rsviz.data import datasets, shapes
+from rsviz.data import datasets, labels, shapes
 
 
 def test_an_image_of_shapes_is_the_drawing():
@@ -82,3 +82,15 @@ def test_pixels_are_those_of_the_image(name):
 def test_pixels_that_are_nowhere_are_refused_in_words(name):
     with pytest.raises(UserError):
         datasets.find_pixels(name)
+
+
+@pytest.mark.cifar
+def test_a_damaged_file_of_cifar10_gives_no_single_image(tmp_path, monkeypatch):
+    whole = labels.data_folder() / labels.FOLDER / "test_batch"
+    damaged = bytearray(whole.read_bytes())
+    damaged[20_000] ^= 0xFF  # a pixel; the file still reads
+    (tmp_path / labels.FOLDER).mkdir()
+    (tmp_path / labels.FOLDER / "test_batch").write_bytes(damaged)
+    assert labels.cifar10_image("test", 0) is not None
+    monkeypatch.setenv("RSVIZ_DATA", str(tmp_path))
+    assert labels.cifar10_image("test", 0) is None
