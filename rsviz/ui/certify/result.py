@@ -120,23 +120,19 @@ def _show(view: View, shown: Shown | None) -> None:
 
 def _verdict(c: Certificate, view: View, shown: Shown) -> None:
     """Say in one line what is known now, and mark what is stored, stopped, right or wrong."""
-    name = "" if c.predicted is None else view.classes[c.predicted]
+    name = "" if c.predicted is None else view.classes[c.predicted].capitalize()
     stage.show_badges(c, view.label, shown.stored, shown.claimed)
-    if c.predicted is None:
-        st.subheader("Choosing the class")
-        st.caption(f"The first {c.n0} votes only choose the class; fresh ones then bound it.")
-    elif c.until_radius is not None:
+    if c.predicted is not None and c.until_radius is not None:
         answer = {"yes": "yes", "no certificate": "no certificate"}
         still = "not settled yet" if c.ended == "running" else "undecided"
         said = answer.get(c.detail["answer"], still)
-        st.subheader(f"{name.capitalize()}, robust to {c.until_radius:g}? {said.capitalize()}")
+        st.subheader(f"{name}, robust to {c.until_radius:g}? {said.capitalize()}")
         st.markdown(c.detail["why"])
-    elif c.abstained and c.ended == "running":
-        st.subheader(f"{name.capitalize()} leads; nothing is proved yet")
-    elif c.abstained:
-        st.subheader("Abstains: no majority is proved")
-    else:
-        st.subheader(f"{name.capitalize()}, certified within {down(c.radius, 3)}")
+        return
+    st.subheader(stage.headline(c, name, down(c.radius, 3)))
+    if c.predicted is None:
+        st.caption(f"The first {c.n0} votes only choose the class; fresh ones then bound it.")
+    elif not c.abstained:
         levels = down(in_grey_levels(c.radius, view.picture.x_CHW.numel()), 1)
         st.markdown(
             f"No change of the picture shorter than {down(c.radius, 3)} alters this answer. That "

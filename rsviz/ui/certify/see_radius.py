@@ -92,12 +92,13 @@ def show(ground: Ground) -> None:
         )
         if st.button("Make a strip and a film", key="make_strip", icon=":material/movie:"):
             rows = [_walk(name, ground) for name in walks.DIRECTIONS]
+            strip = walk.strip(rows)
             with st.container(horizontal=True, gap="small"):
                 for label, data, file, mime in (
-                    ("Strip (PNG)", walk.strip(rows), "rsviz-radius.png", "image/png"),
+                    ("Strip (PNG)", strip, "rsviz-radius.png", "image/png"),
                     ("Film (GIF)", walk.film(rows), "rsviz-radius.gif", "image/gif"),
                 ):
                     st.download_button(
                         label, data, file, mime, on_click="ignore", icon=":material/download:"
                     )
-            st.image(walk.strip(rows), alt="The picture moved along both directions, with votes")
+            st.image(strip, alt="The picture moved along both directions, with votes")

@@ -67,6 +67,16 @@ def verdict() -> DeltaGenerator:
     return st.container(height=VERDICT, border=False, gap="xxsmall")
 
 
+def headline(c: Certificate, name: str, radius: str) -> str:
+    """Return in one line what is known now of the class of this name; radius in words."""
+    if c.predicted is None:
+        return "Choosing the class"
+    if c.abstained:
+        leads = f"{name} leads; nothing is proved yet"
+        return leads if c.ended == "running" else "Abstains: no majority is proved"
+    return f"{name}, certified within {radius}"
+
+
 def show_badges(
     c: Certificate, label: int | None, stored: bool = False, claimed: bool = False
 ) -> None:

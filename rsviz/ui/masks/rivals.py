@@ -86,17 +86,12 @@ def _verdict(c: Certificate, sight: Sight) -> None:
     """Say in one line what is known now."""
     name = "" if c.predicted is None else sight.classes[c.predicted].capitalize()
     stage.show_badges(c, sight.chosen.label)
-    if c.predicted is None:
-        st.subheader("Choosing the class")
-    elif c.abstained and c.ended == "running":
-        st.subheader(f"{name} leads; nothing is proved yet")
-    elif c.abstained:
-        st.subheader("Abstains: no majority is proved")
-    else:
-        st.subheader(f"{name}, certified within {down(255 * c.radius, 2)}/255")
+    levels = down(255 * c.radius, 2)
+    st.subheader(stage.headline(c, name, f"{levels}/255"))
+    if c.predicted is not None and not c.abstained:
         st.markdown(
             "No change of the canvas alters this answer while no colour value of any pixel "
-            f"changes by more than {down(255 * c.radius, 2)} of 255 grey levels."
+            f"changes by more than {levels} of 255 grey levels."
         )
 
 
