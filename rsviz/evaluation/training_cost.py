@@ -24,6 +24,7 @@ IMAGES = {("cifar10", s): size for s, size in (("", 50_000), ("train", 50_000), 
 FORWARD = {
     "compact": 16_909_568,
     "compact-48": 37_750_656,
+    "compact-64": 66_849_280,
     "resnet20": 40_813_184,
     "resnet110": 253_149_824,
 }

@@ -40,6 +40,7 @@ METHODS = {
     "macer": Look(GREEN, "dashdot", "diamond"),
     "advmacer": Look(PURPLE, "longdash", "cross"),
     "consistency": Look(SKY, "longdashdot", "star"),
+    "advconsistency": Look("#C2477F", "longdashdot", "star-diamond"),
     "ensemble": Look("#8C6D1F", "dash", "hexagon"),
     "dual": Look(BLUE, "solid", "circle"),
     "routing": Look("#7A5FC0", "dash", "x"),

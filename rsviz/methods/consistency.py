@@ -34,6 +34,18 @@ class Settings:
 PRESETS = {0.25: Settings(lam=20.0), 0.5: Settings(), 1.0: Settings()}
 
 
+def objective(logits_MNK: Tensor, y_N: Tensor, lam: float, eta: float) -> Tensor:
+    """Return mean_m CE(f_m, y) + lambda mean_m KL(zhat || softmax f_m) + eta H(zhat)."""
+    classed = torch.nn.functional.cross_entropy(
+        logits_MNK.flatten(0, 1), y_N.repeat(len(logits_MNK))
+    )
+    log_zhat_NK = log_mean_softmax(logits_MNK)
+    zhat_NK = log_zhat_NK.exp()
+    apart = (zhat_NK * (log_zhat_NK - logits_MNK.log_softmax(2))).sum(2).mean()
+    entropy = -(zhat_NK * log_zhat_NK).sum(1).mean()
+    return classed + lam * apart + eta * entropy
+
+
 def loss(
     net: nn.Module,
     x_NCHW: Tensor,
@@ -43,7 +55,7 @@ def loss(
     step: int,
     settings: Settings = PRESETS[0.5],
 ) -> Tensor:
-    """Return mean_m CE(f_m, y) + lambda mean_m KL(zhat || softmax f_m) + eta H(zhat).
+    """Return `objective` on m noisy copies of each image.
 
     f_m are the logits of noisy copy m and zhat the mean of their softmax; with one draw and
     eta = 0 it is Gaussian's loss.
@@ -56,11 +68,4 @@ def loss(
     """
     noise_RCHW = draw_noise(x_NCHW, settings.draws, generator)
     logits_MNK = noisy_logits(net, x_NCHW, sigma_N111, noise_RCHW)
-    classed = torch.nn.functional.cross_entropy(
-        logits_MNK.flatten(0, 1), y_N.repeat(settings.draws)
-    )
-    log_zhat_NK = log_mean_softmax(logits_MNK)
-    zhat_NK = log_zhat_NK.exp()
-    apart = (zhat_NK * (log_zhat_NK - logits_MNK.log_softmax(2))).sum(2).mean()
-    entropy = -(zhat_NK * log_zhat_NK).sum(1).mean()
-    return classed + settings.lam * apart + settings.eta * entropy
+    return objective(logits_MNK, y_N, settings.lam, settings.eta)

@@ -15,6 +15,7 @@ from rsviz.core.settings import options_of
 from rsviz.core.spec import Bound, Certificate, Norm, RunSpec, Votes
 from rsviz.methods import (
     adaptive,
+    advconsistency,
     advmacer,
     consistency,
     dual,
@@ -100,6 +101,9 @@ METHODS: dict[str, Method] = {
     "macer": _trained("MACER", "Zhai et al. 2020, arXiv 2001.02378", macer),
     "advmacer": _trained("AdvMacer", "ICDM 2023, arXiv 2310.07780", advmacer),
     "consistency": _trained("Consistency", "Jeong and Shin 2020, arXiv 2006.04062", consistency),
+    "advconsistency": _trained(
+        "SmoothAdv + Consistency", "Jeong and Shin 2020, arXiv 2006.04062", advconsistency
+    ),
     "ensemble": Method(
         title="EsbRS",
         source="ICDM 2023, arXiv 2310.07780",

@@ -132,6 +132,7 @@ def _resnet50(classes: int) -> nn.Module:
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "compact": Compact,
     "compact-48": partial(Compact, width=48),  # 1.08 M weights, 38 M multiply-adds
+    "compact-64": partial(Compact, width=64),  # 1.91 M weights, 67 M multiply-adds
     "resnet20": lambda classes: CifarResNet(20, classes),
     "resnet110": lambda classes: CifarResNet(110, classes),
     "resnet50": _resnet50,

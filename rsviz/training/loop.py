@@ -7,7 +7,7 @@ import copy
 import io
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -118,6 +118,8 @@ def train(
             f"--batch must be at most {len(data):,}, the images of {data.name}/{data.split}, but "
             f"is {spec.batch:,}."
         )
+    # All images lie beside the network: on a GPU a batch is then gathered there, not sent.
+    data = replace(data, x_NCHW=data.x_NCHW.to(device), y_N=data.y_N.to(device))
     net.to(device).to(memory_format=torch.channels_last)
     forward = _ready(net, spec.dtype, device, compiled)
     steps = len(data) // spec.batch
@@ -188,18 +190,16 @@ def _epoch(
     """Train one epoch and return its mean loss."""
     on_cpu = torch.Generator().manual_seed(epoch_seed(spec.seed, epoch))
     on_device = torch.Generator(device).manual_seed(epoch_seed(spec.seed, epoch))
-    order_N = torch.randperm(len(data), generator=on_cpu)
+    order_N = torch.randperm(len(data), generator=on_cpu).to(device)
     steps = len(data) // spec.batch
     total = torch.zeros((), device=device)
     net.train()
     for i in range(steps):
         rows_N = order_N[i * spec.batch : (i + 1) * spec.batch]
-        x_NCHW = augment(data.x_NCHW[rows_N].to(device).float() / 255, on_cpu)
+        x_NCHW = augment(data.x_NCHW[rows_N].float() / 255, on_cpu)
         x_NCHW = x_NCHW.contiguous(memory_format=torch.channels_last)
         sigma_N111 = draw_sigma(spec.sigma, spec.batch, on_cpu).to(device)
-        value = loss(
-            net, x_NCHW, data.y_N[rows_N].to(device), sigma_N111, on_device, epoch * steps + i
-        )
+        value = loss(net, x_NCHW, data.y_N[rows_N], sigma_N111, on_device, epoch * steps + i)
         optimiser.zero_grad(set_to_none=True)
         value.backward()
         optimiser.step()

@@ -253,6 +253,28 @@ def _on_canvases(
     )
 
 
+def _wide(method: str, sigma: float, epochs: int, lr: float, minutes: float, start: str) -> Recipe:
+    """Return the recipe of a wide network, begun where another ended.
+
+    As the papers train: many epochs, with their own settings, for which a GPU is wanted.
+    """
+    return Recipe(
+        f"cifar10-{method}-w64-{sigma}",
+        method,
+        "cifar10",
+        "compact-64",
+        sigma,
+        epochs,
+        lr,
+        (sigma,),
+        minutes,
+        start=f"cifar10-{start}-w64-{sigma}" if start else "",
+        # The ball grows faster than in training from scratch: the network knows this noise.
+        settings=(("warm_up", 400),) if method == "advconsistency" else (),
+        dtype="bfloat16",
+    )
+
+
 # In order of priority: what is missing is made from the top.
 RECIPES: tuple[Recipe, ...] = (
     *_gaussian("shapes", epochs=15, tuned=(8, 8, 8), minutes=4, every=10),
@@ -290,6 +312,9 @@ RECIPES: tuple[Recipe, ...] = (
         25,
         start="cifar10-consistency-0.5",
     ),
+    *(_wide("gaussian", sigma, 80, 0.4, 100, "") for sigma in (0.25, 0.5, 1.0)),
+    *(_wide("consistency", sigma, 60, 0.2, 150, "gaussian") for sigma in (0.25, 0.5, 1.0)),
+    _wide("advconsistency", 0.25, 24, 0.1, 900, "consistency"),
     *(_tuned("shapes", method, 0.5, minutes=1, every=10) for method in _SMALL),
     # Rings and bars are among Shapes' own classes, so its network knows them; the last layer, of
     # two classes instead of ten, is new.
