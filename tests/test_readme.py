@@ -6,7 +6,7 @@ import pytest
 
 from rsviz.checkpoints import catalog
 from rsviz.cli import checkpoints
-from rsviz.evaluation import curves, logs
+from rsviz.evaluation import curves, logs, published
 from rsviz.methods.base import Method
 
 ROOT = Path(__file__).parent.parent
@@ -26,9 +26,30 @@ def test_the_five_lines_run(capsys, monkeypatch, tmp_path):
 
 
 def test_the_table_is_what_the_cards_say():
-    table = README.split("<!-- python -m rsviz checkpoints --markdown -->\n")[1]
+    table = README.split("<!-- python -m rsviz checkpoints --markdown --best -->\n")[1]
     table = table.split("<!-- end -->")[0].strip()
-    assert table == checkpoints.markdown_table(catalog.list_checkpoints())
+    assert table == checkpoints.markdown_table(catalog.list_checkpoints(), best=True)
+
+
+def test_the_table_beside_published_networks_is_what_cards_and_papers_say():
+    rows = re.findall(r"^\| ([\d.]+) \|((?: \.\d{3} \|){4}) (\.\d{3}) \((\w+)\) \|$", README, re.M)
+    assert [sigma for sigma, *_ in rows] == ["0.25", "0.5", "1"]
+    for sigma, four, top, whose in rows:
+        at = {c.curve.name: c.curve.acr for c in published.load()}
+        theirs = {
+            method: at[f"{method}, Sun et al. 2025, σ {sigma}, at n 10,000"]
+            for method in ("Gaussian", "SmoothAdv", "MACER", "Consistency", "SmoothMix")
+        }
+        assert whose == max(theirs, key=lambda method: theirs[method])
+        shown = [float(cell) for cell in four.replace("|", "").split()]
+        for method, ours, beside in zip(
+            ("Gaussian", "Consistency"), shown[::2], shown[1::2], strict=True
+        ):
+            card = catalog.find(f"cifar10-{method.lower()}-w64-{float(sigma)}").card
+            (measured,) = card.measured
+            assert (measured.n, measured.subset) == (10_000, "test, every 20th")
+            assert ours == round(measured.acr, 3) and beside == round(theirs[method], 3)
+        assert float(top) == round(theirs[whose], 3)
 
 
 def test_the_table_of_canvases_is_what_the_logs_say():

@@ -5,23 +5,33 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from rsviz.checkpoints.catalog import Checkpoint, list_checkpoints
+from rsviz.checkpoints.catalog import Checkpoint, Measured, list_checkpoints
+from rsviz.core.errors import UserError
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of ``checkpoints``."""
     command.add_argument("--json", action="store_true", help="print a JSON list")
-    command.add_argument("--markdown", action="store_true", help="print the README's table")
+    command.add_argument(
+        "--markdown", action="store_true", help="print a table of what was measured"
+    )
+    command.add_argument(
+        "--best",
+        action="store_true",
+        help="of that table, the best of each method and noise level, as the README has it",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Run ``checkpoints``."""
+    if args.best and not args.markdown:
+        raise UserError("--best shortens the table of --markdown; name both.")
     found = list_checkpoints()
     if args.json:
         print(json.dumps([_row(c) for c in found], indent=1))
         return
     if args.markdown:
-        print(markdown_table(found))
+        print(markdown_table(found, args.best))
         return
     for c in found:
         print(c.name + (f"  CANNOT BE USED: {c.problem}" if c.problem else ""))
@@ -43,18 +53,36 @@ def _row(c: Checkpoint) -> dict[str, Any]:
     }
 
 
-def markdown_table(found: Sequence[Checkpoint]) -> str:
-    """Return the README's table of checkpoints: one line a measurement, in percent."""
+def markdown_table(found: Sequence[Checkpoint], best: bool = False) -> str:
+    """Return a table of what was measured in L2, one line a measurement, in percent.
+
+    ``best`` leaves of each data set, method and noise level the line of the highest ACR, of the
+    measurements with the most votes.
+    """
     radii = ("0", "0.25", "0.5", "0.75", "1", "1.5")
     head = ["checkpoint", "sigma", "images", "n", "ACR", *(f"r = {r}" for r in radii)]
     lines = [" | ".join(head), " | ".join("---" for _ in head)]
-    for c in found:
-        for m in sorted(c.card.measured, key=lambda m: (m.n, m.sigma or 0)):
-            if m.norm != "L2":
-                continue
-            rule = m.log.removeprefix("certified").removesuffix(".csv").replace("-", ", ")
-            sigma = f"chosen{rule}" if m.sigma is None else f"{m.sigma:g}"
-            cells = [f"`{c.name}`", sigma, f"{m.images}", f"{m.n:,}"]
-            cells += [f"{m.acr:.3f}", *(f"{100 * m.accuracy[r]:.1f}" for r in radii)]
-            lines.append(" | ".join(cells))
+    rows = [
+        (c, m)
+        for c in found
+        for m in sorted(c.card.measured, key=lambda m: (m.n, m.sigma or 0))
+        if m.norm == "L2"
+    ]
+    for c, m in _best(rows) if best else rows:
+        rule = m.log.removeprefix("certified").removesuffix(".csv").replace("-", ", ")
+        sigma = f"chosen{rule}" if m.sigma is None else f"{m.sigma:g}"
+        cells = [f"`{c.name}`", sigma, f"{m.images}", f"{m.n:,}"]
+        cells += [f"{m.acr:.3f}", *(f"{100 * m.accuracy[r]:.1f}" for r in radii)]
+        lines.append(" | ".join(cells))
     return "\n".join(f"| {line} |" for line in lines)
+
+
+def _best(rows: Sequence[tuple[Checkpoint, Measured]]) -> list[tuple[Checkpoint, Measured]]:
+    """Return the row of the most votes, and among those of the highest ACR, of each kind."""
+    found: dict[tuple[str, str, float | None], tuple[Checkpoint, Measured]] = {}
+    for c, m in rows:
+        kind = (c.card.dataset, c.card.method, m.sigma)
+        if kind not in found or (m.n, m.acr) > (found[kind][1].n, found[kind][1].acr):
+            found[kind] = (c, m)
+    order = {id(m): i for i, (_, m) in enumerate(rows)}
+    return sorted(found.values(), key=lambda row: order[id(row[1])])

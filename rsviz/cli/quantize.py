@@ -8,6 +8,7 @@ from rsviz.cli.common import (
 )
 from rsviz.cli.printed import say
 from rsviz.core.errors import UserError
+from rsviz.core.spec import RunSpec
 from rsviz.training.quantize import IMAGES, measure_beside, quantize
 
 
@@ -16,6 +17,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("name", metavar="CHECKPOINT")
     command.add_argument(
         "--images", type=int, default=IMAGES, help="training images it is fitted on (%(default)s)"
+    )
+    command.add_argument(
+        "--n", type=int, help="votes an image at most when measuring (default: the float32 log's)"
     )
     command.add_argument(
         "--no-measure", action="store_true", help="leave out its logs, without which none uses it"
@@ -27,6 +31,8 @@ def run(args: argparse.Namespace) -> None:
     checkpoint = usable(args.name)
     if args.images < 1:
         raise UserError("--images must be at least 1.")
+    if args.n is not None:
+        RunSpec("", "", None, n=args.n)  # it checks n
     checkpoint = quantize(checkpoint, command_line(), say, args.images)
     if not args.no_measure:
-        measure_beside(checkpoint, say)
+        measure_beside(checkpoint, say, args.n)

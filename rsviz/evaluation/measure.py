@@ -221,23 +221,27 @@ def _difference(
 ) -> dict[str, float | str]:
     """Return this log's ACR less that of float32 on the same images, with its paired interval.
 
+    A float32 log of more votes is thinned to as many (`logs.thin`).
+
     Raises
     ------
     UserError
-        The card has no float32 log of these images at this noise, these votes and settings.
+        The card has no float32 log of these images at this noise, these settings and so many votes.
     """
-    same = ("sigma", "subset", "n0", "n", "alpha", "norm")
+    same = ("sigma", "subset", "n0", "alpha", "norm")
     run = checkpoint.card.run
-    for other in checkpoint.card.measured:
+    for other in sorted(checkpoint.card.measured, key=lambda m: m.n):
         head = logs.head_of(checkpoint.folder / other.log)
-        alike = run | dict(head.settings) == run | dict(spec.settings)
+        alike = run | dict(head.settings) == run | dict(spec.settings) and other.n >= row["n"]
         if alike and all(getattr(other, key) == row[key] for key in same):
             own, beside = (read_log(checkpoint.folder / log) for log in (row["log"], other.log))
+            if other.n > row["n"]:
+                beside = logs.thin(beside, row["n"], np.random.default_rng(0))
             mean, low, high = curves.paired_bootstrap(own, beside, np.random.default_rng(0))
             found = {"mean": mean, "low": low, "high": high}
             return {name: round(value, 5) for name, value in found.items()} | {"beside": other.log}
     raise UserError(
-        f"{checkpoint.name} has no float32 log of these images, this noise and these votes to "
+        f"{checkpoint.name} has no float32 log of these images, this noise and so many votes to "
         "hold this one against; measure that first."
     )
 

@@ -90,9 +90,13 @@ def quantize(
     return catalog.inspect(checkpoint.folder)
 
 
-def measure_beside(checkpoint: Checkpoint, report: Report = print) -> None:
-    """Measure the int8 files on the images, noise and votes of each float32 log on the card."""
+def measure_beside(checkpoint: Checkpoint, report: Report = print, most: int | None = None) -> None:
+    """Measure the int8 files on the images and noise of each float32 log on the card.
+
+    With as many votes, or at ``most`` so many: the float32 log is then thinned to these.
+    """
     for row in _rows(checkpoint):
+        n = min(row.n, most or row.n)
         head = head_of(checkpoint.folder / row.log)
         every, split = head.every, head.split
         log = "certified-int8.csv" if "/" in row.log else f"{Path(row.log).stem}-int8.csv"
@@ -102,7 +106,7 @@ def measure_beside(checkpoint: Checkpoint, report: Report = print) -> None:
             split=split,
             every=every,
             n0=row.n0,
-            n=row.n,
+            n=n,
             alpha=row.alpha,
             seed=head.seed,
             engine=str(INT8),
@@ -113,11 +117,17 @@ def measure_beside(checkpoint: Checkpoint, report: Report = print) -> None:
         level += "".join(f" --set {name}={value}" for name, value in changed)
         command = (
             f"python -m rsviz evaluate --checkpoint {checkpoint.name}{level} --split {split} "
-            f"--every {every} --n0 {row.n0} --n {row.n} --alpha {row.alpha} "
+            f"--every {every} --n0 {row.n0} --n {n} --alpha {row.alpha} "
             f"--precision int8 --out checkpoints/{checkpoint.name}/{log}"
         )
         curve = measure(checkpoint, spec, checkpoint.folder / log, "cpu", command, report)
-        report(f"{checkpoint.name}: ACR {curve.acr:.4f} in int8, {row.acr:.4f} in float32")
+        found = catalog.inspect(checkpoint.folder).card.precisions["int8"].measured
+        gap = next(m.difference for m in found if m.log == log)
+        assert gap is not None
+        report(
+            f"{checkpoint.name}: ACR {curve.acr:.4f} in int8, {gap.mean:+.4f} beside float32 "
+            f"({gap.low:+.4f} to {gap.high:+.4f})"
+        )
 
 
 def _rows(checkpoint: Checkpoint) -> list[Measured]:

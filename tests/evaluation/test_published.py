@@ -1,6 +1,7 @@
 import csv
 import math
 import os
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from rsviz.core.errors import UserError
 from rsviz.core.spec import Norm
-from rsviz.evaluation import curves, published
+from rsviz.evaluation import curves, fewer_votes, published
 from rsviz.evaluation.logs import images_of, read_log, subset
 
 CURVES = published.load()
@@ -91,11 +92,26 @@ def test_the_table_follows_from_the_logs(logs: Path):
         if c.subset != images_of(log):
             log = subset(log, c.subset.split(",")[0])
         assert images_of(log) == c.subset and len(log) == c.images, c.name
+        if ", at n " in c.name:
+            continue  # below
         again_R = [curves.accuracy_at(log, r) for r in c.radius_R]
         assert again_R == pytest.approx(c.accuracy_R, abs=6e-5), c.name
         assert curves.acr(log) == pytest.approx(c.acr, abs=6e-5), c.name
         recomputed += len(again_R)
     assert recomputed > 200
+
+
+def test_curves_at_fewer_votes_follow_from_the_logs(logs: Path):
+    read = [entry for entry in CURVES if ", at n " in entry.curve.name]
+    assert len(read) == 30  # five methods, three sigmas, n 10,000 and 2,000
+    for entry in read[::4]:
+        c = entry.curve
+        log = subset(read_log(logs / f"{entry.log}.csv"), "every 20th")
+        log = replace(log, sigma=c.sigma, n=100_000, alpha=c.alpha)
+        again = fewer_votes.expected(log, c.n, c.radius_R)
+        assert c.name.endswith(f"at n {c.n:,}") and c.images == 500
+        assert again.accuracy_R == pytest.approx(c.accuracy_R, abs=6e-5), c.name
+        assert again.acr == pytest.approx(c.acr, abs=6e-5), c.name
 
 
 def test_tables_that_were_typed_agree_with_their_papers(logs: Path):

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from rsviz.checkpoints import catalog
-from rsviz.evaluation import measure
+from rsviz.core.errors import UserError
+from rsviz.evaluation import fewer_votes, measure
 from rsviz.evaluation.evaluate import spec_for
-from rsviz.evaluation.logs import head_of
+from rsviz.evaluation.logs import head_of, read_log
 from rsviz.training import quantize
 
 ROUTING = catalog.inspect(Path(__file__).parents[2] / "checkpoints" / "shapes-routing")
@@ -49,3 +50,23 @@ def test_a_log_is_held_against_the_one_of_its_own_settings(log):
     fields = {f: getattr(row, f) for f in row.__struct_fields__}
     found = measure._difference(ROUTING, spec, fields)
     assert found == {"mean": 0.0, "low": 0.0, "high": 0.0, "beside": log}
+
+
+def test_a_log_of_fewer_votes_is_held_against_a_thinned_one():
+    wide = catalog.find("cifar10-consistency-w64-0.5")
+    row = wide.card.measured[0]
+    fields = {f: getattr(row, f) for f in row.__struct_fields__} | {"n": 1000}
+    spec = spec_for(wide, 0.5, every=20, n0=100, n=1000, alpha=0.001, seed=0)
+    found = measure._difference(wide, spec, fields)  # its 10,000 votes against 1,000 of them
+    expected = fewer_votes.expected(read_log(wide.folder / row.log), 1000, ()).acr
+    assert found["mean"] == pytest.approx(row.acr - expected, abs=0.01)
+    assert found["mean"] > 0.05 and found["beside"] == row.log
+
+
+def test_fewer_votes_than_asked_for_are_no_rival():
+    wide = catalog.find("cifar10-consistency-w64-0.5")
+    row = wide.card.measured[0]
+    fields = {f: getattr(row, f) for f in row.__struct_fields__} | {"n": 20_000}
+    spec = spec_for(wide, 0.5, every=20, n0=100, n=20_000, alpha=0.001, seed=0)
+    with pytest.raises(UserError, match="so many votes"):
+        measure._difference(wide, spec, fields)
