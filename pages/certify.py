@@ -7,7 +7,7 @@ from rsviz.data.catalog import CLASSES, INPUT_SIZE
 from rsviz.ui import frame
 from rsviz.ui.certify import claimed, meaning, result, see_radius
 from rsviz.ui.certify.result import View
-from rsviz.ui.common import next_acts, own_network, picture_picker, run_controls, sessions
+from rsviz.ui.common import next_acts, own_network, picture_picker, run_controls, sessions, tried
 
 frame.require()
 run_controls.adopt_address()
@@ -74,6 +74,8 @@ view = View(
     two_class,
 )
 shown = sessions.find_shown(key, checkpoint)
+if shown is not None:
+    tried.record(picture.source, result.read(view, shown))
 job = desk.job if desk.job is not None and desk.job.key == key else None
 with seeds:
     run_controls.press_new_seed(job is not None and job.active)

@@ -143,7 +143,7 @@ def spec_of(c: Certificate) -> RunSpec:
 
 def _check_types(c: Certificate) -> None:
     """Refuse fields of another type, a method that is not known, and counts no run has."""
-    read_record(vars(c), Certificate, "This certificate was altered")
+    read_record(asdict(c), Certificate, "This certificate was altered")
     if c.method not in METHODS:
         raise UserError(f"This certificate's method, {c.method[:40]!r}, is not one rsviz knows.")
     for counts in (c.counts, c.counts0, *c.stages.values()):

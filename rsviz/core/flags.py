@@ -21,6 +21,9 @@ HEURISTIC = "heuristic"
 RESAMPLED = "image resampled"
 UNLIKE = "alpha or norm unlike the others compared"
 RETRIED = "seed retried"
+RAISED = "n changed after seeing"
+REREAD = "re-read"
+TRIED = "one of several runs"
 FAR_NOISE = "noise far from training"
 FAR = 1.5  # times the noise trained at, or as many times less
 
@@ -65,6 +68,26 @@ FLAGS: dict[str, Flag] = {
             "Each result fails with probability at most alpha, but the best of several fails "
             "more often.",
             "Report the first, or all of them; divide alpha by the number of seeds tried.",
+        ),
+        Flag(
+            RAISED,
+            "The same picture was certified before with other numbers of votes, or asked another "
+            "question.",
+            "Stopping or going on by what one saw fails up to twice as often as alpha says.",
+            "Plan n before the first vote; the anytime bound lets a run go on at no cost.",
+        ),
+        Flag(
+            REREAD,
+            "alpha, the bound or the form was changed after these votes had been seen.",
+            "Each reading holds, but the best of two fails more often: 1.4 alpha for two bounds.",
+            "State the reading that was set before the votes came in.",
+        ),
+        Flag(
+            TRIED,
+            "The same picture was certified before by another network, noise, crop or setting.",
+            "Each result fails with probability at most alpha, but one that was chosen among "
+            "several fails up to that many times as often.",
+            "Report all of them, or read each at alpha divided by their number.",
         ),
         Flag(
             FAR_NOISE,

@@ -248,6 +248,19 @@ class Votes:
 
 
 @dataclass(frozen=True)
+class Tries:
+    """How many statements were made of one picture, and what a claim chosen among them is worth.
+
+    ``alpha`` bounds the probability that any of them is wrong, and ``changed`` names what differs
+    between them; see `core.tries`.
+    """
+
+    runs: Count
+    alpha: Share
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Certificate:
     """What is certified of one image, with everything needed to check it.
 
@@ -258,7 +271,7 @@ class Certificate:
     the run's, ``stages`` the counts of what a method votes on beside the class. With
     ``until_radius`` it answers that question alone, and ``detail["answer"]`` says how.
     ``normalisation`` is what was taken to be done to pixels in front of a network from a foreign
-    file, else empty.
+    file, else empty. ``tries`` is known where a session keeps its runs of a picture.
     """
 
     predicted: Count | None
@@ -293,6 +306,7 @@ class Certificate:
     normalisation: str = ""
     until_radius: float | None = None
     precision: float | None = None
+    tries: Tries | None = None
 
     def to_json(self) -> str:
         """Serialise to JSON; `from_json` is its inverse."""

@@ -13,9 +13,9 @@ from rsviz.core import live_bounds
 from rsviz.core.flags import FLAGS
 from rsviz.core.radius import down, in_grey_levels, rounded_up
 from rsviz.core.reading import formula, reread, two_sided
-from rsviz.core.spec import Bound, Certificate, RunSpec
+from rsviz.core.spec import Bound, Certificate, RunSpec, Tries
 from rsviz.figures import certificate
-from rsviz.ui.common import picture_picker, stage
+from rsviz.ui.common import picture_picker, stage, tried
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.pictures import Picture
 from rsviz.ui.common.sessions import Shown, shown_of
@@ -47,13 +47,14 @@ class View:
 def read(view: View, shown: Shown) -> Certificate:
     """Return the certificate that these votes give at the page's alpha and bound.
 
-    A certificate that answers one question keeps its own, and is not read again.
+    A certificate that answers one question keeps its own, and is not read again. What was said of
+    this picture before is told with it.
     """
     c = shown.certificate
-    if c.until_radius is not None:
-        return c
-    c = reread(c, view.alpha, view.bound)
-    return two_sided(c) if view.two_class else c
+    if c.until_radius is None:
+        c = reread(c, view.alpha, view.bound)
+        c = two_sided(c) if view.two_class else c
+    return tried.mark(view.picture.source, c)
 
 
 def show(
@@ -243,6 +244,23 @@ def show_flags(c: Certificate) -> None:
     for name in c.flags if c.ended != "running" else ():
         flag = FLAGS[name]
         st.caption(f":material/flag: **{name.capitalize()}.** {flag.meaning} {flag.what_to_do}")
+    if c.tries is not None and c.ended != "running":
+        st.caption(_all_tries(c, c.tries))
+
+
+def _all_tries(c: Certificate, tries: Tries) -> str:
+    """Say what a claim is worth that is chosen among all statements of this picture."""
+    said = (
+        f":material/history: **{tries.runs} statements of this picture** were made in this session "
+        f"({', '.join(tries.changed)} differ). One that is chosen among them is wrong with "
+        f"probability at most {tries.alpha:.2g}, not {c.alpha:g}."
+    )
+    if c.until_radius is not None or c.abstained:
+        return said
+    strict = reread(c, c.alpha / tries.runs)
+    strict = two_sided(strict) if "p_b_upper" in c.detail else strict
+    still = "abstains" if strict.abstained else f"certifies {down(strict.radius, 3)}"
+    return f"{said} Read at alpha / {tries.runs}, these votes allow that choice: it {still}."
 
 
 def _in_lines(formula: str) -> str:

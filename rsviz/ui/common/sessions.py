@@ -18,8 +18,6 @@ from rsviz.certification import certify as running
 from rsviz.certification import engine_choice
 from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint
-from rsviz.core import flags
-from rsviz.core.flags import flagged
 from rsviz.core.spec import Bound, Certificate, RunSpec
 from rsviz.data import images
 from rsviz.data.catalog import CLASSES
@@ -217,7 +215,7 @@ def shown_of(job: Job) -> Shown | None:
     readings = tuple(p.certificate for p in job.readings)
     if not readings:
         return None
-    return Shown(flagged(readings[-1], *_page_flags(job.key)), readings, False)
+    return Shown(readings[-1], readings, False)
 
 
 def find_shown(key: Key, checkpoint: Checkpoint) -> Shown | None:
@@ -240,16 +238,5 @@ def find_shown(key: Key, checkpoint: Checkpoint) -> Shown | None:
             key.spec.seed,
         )
         if same:
-            return Shown(flagged(c, *_page_flags(key)), (c,), True)
+            return Shown(c, (c,), True)
     return None
-
-
-def _page_flags(key: Key) -> tuple[str, ...]:
-    """Return the flag that the page knows of: a seed tried before."""
-    retried = any(
-        job.readings
-        and job.key != key
-        and replace(job.key, spec=replace(job.key.spec, seed=key.spec.seed)) == key
-        for job in desk(IMAGE).history
-    )
-    return (flags.RETRIED,) * retried

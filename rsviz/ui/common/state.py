@@ -14,6 +14,7 @@ import streamlit as st
 
 if TYPE_CHECKING:  # torch is slow to import, and every page needs this file
     from rsviz.checkpoints.foreign import Foreign, Own
+    from rsviz.core.tries import Statement
     from rsviz.networks.normalisation import Normalisation
     from rsviz.ui.common.jobs import Session
     from rsviz.ui.common.pictures import Picture
@@ -94,6 +95,9 @@ FOREIGN_KEY: Entry[tuple[str, str, str] | None] = Entry(  # hash, name, data set
 
 # The jobs of each kind, by `sessions.desk`'s name.
 DESK: Entry[Session | None] = Entry("_desk", None, "common/sessions")
+
+# What was said of each picture, by its name or the hash of its file.
+TRIED: Entry[Mapping[str, tuple[Statement, ...]]] = Entry("_tried", {}, "common/tried")
 
 # Pictures and charts.
 PICTURE: Entry[Picture | None] = Entry(
