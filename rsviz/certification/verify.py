@@ -51,6 +51,7 @@ def verify(
     fresh_seed: int,
     device: str = "cpu",
     fresh: int = FRESH,
+    challenge: int | None = None,
 ) -> list[Check]:
     """Check a certificate against the image and the weights; votes are counted last.
 
@@ -60,6 +61,7 @@ def verify(
     ----------
     fresh_seed : another seed than the certificate's, chosen by whoever verifies.
     fresh : votes of each stage with it, at least; as many as the certificate has if that is more.
+    challenge : the seed that whoever verifies asked its maker to use, None if none was asked for.
 
     Raises
     ------
@@ -70,6 +72,7 @@ def verify(
     if fresh_seed == spec.seed:
         raise UserError(f"The fresh seed must not be the certificate's own, {spec.seed}.")
     checks = [_image(c, x_CHW), _weights(c, checkpoint), _settings(c, checkpoint)]
+    checks += [] if challenge is None else [_challenge(spec.seed, challenge)]
     if not holds(checks):
         return checks
     nets = _nets(c, checkpoint, device)
@@ -77,6 +80,48 @@ def verify(
         said = f"Its votes were cast by another network file than {missing[0]}, which is here."
         return [*checks, Check("network file", False, said)]
     return checks + recheck(c, x_CHW, nets, fresh_seed, device, fresh)
+
+
+def afresh(
+    c: Certificate, x_CHW: Tensor, checkpoint: Checkpoint, seed: int, device: str = "cpu"
+) -> Certificate:
+    """Return the certificate of a whole run of its own settings with another seed.
+
+    Chosen by whoever verifies, the seed cannot have been hunted: this one is wrong with probability
+    at most alpha, whatever was tried before. The rest must have been checked.
+    """
+    spec = replace(spec_of(c), seed=seed)
+    nets = _nets(c, checkpoint, device)
+    *_, last = certify.watch(x_CHW, nets, spec, device, every=math.inf)
+    return _as_read(last.certificate, c)
+
+
+def worth(c: Certificate, challenge: int | None = None) -> str:
+    """Say what the votes of a certificate's own seed are worth to whoever receives it."""
+    if challenge == c.seed:
+        return (
+            f"Its seed, {c.seed}, is the one you set, so its maker had none to choose from: it is "
+            f"wrong with probability at most {c.alpha:g}."
+        )
+    said = (
+        f"Its own seed, {c.seed}, was its maker's choice, and no count can tell how many were "
+        f"tried: the best of m seeds is wrong with probability up to m x {c.alpha:g}. Rely on the "
+        "radius counted afresh, or set the seed before it is made and name it as --challenge."
+    )
+    if c.tries is None:
+        return said
+    return (
+        f"{said} It states itself that it is one of {c.tries.runs}, which together are wrong with "
+        f"probability at most {c.tries.alpha:.2g}."
+    )
+
+
+def _challenge(seed: int, challenge: int) -> Check:
+    """Compare the certificate's seed with the one that was asked for."""
+    if seed == challenge:
+        return Check("challenge", True, f"It was made with the seed you set, {challenge}.")
+    said = f"You set the seed {challenge}, but it was made with {seed}, chosen by its maker."
+    return Check("challenge", False, said)
 
 
 def _nets(c: Certificate, checkpoint: Checkpoint, device: str) -> dict[str, nn.Module]:

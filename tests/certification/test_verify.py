@@ -10,7 +10,7 @@ import torch
 from rsviz.certification import certify, recount, verify
 from rsviz.checkpoints import catalog, weights
 from rsviz.cli.main import main
-from rsviz.core import bounds
+from rsviz.core import bounds, tries
 from rsviz.core.errors import UserError
 from rsviz.core.spec import Bound, Certificate, RunSpec, Votes
 from rsviz.data import images
@@ -238,7 +238,9 @@ def command(home, *words, image="shapes/test/3"):
 
 def test_the_command_verifies_and_refuses(home, capsys):
     assert command(home) == 0
-    assert capsys.readouterr().out.endswith("Verified.\n")
+    headline, *_, verdict = capsys.readouterr().out.strip().splitlines()
+    assert headline.startswith("Counted afresh with seed ")
+    assert verdict.startswith("Verified. Its own seed, 0, was its maker's choice")
     assert command(home, image="shapes/test/4") == 1
     assert "REFUSED  image" in capsys.readouterr().out
     data = json.loads((home / "c.json").read_text())
@@ -248,6 +250,34 @@ def test_the_command_verifies_and_refuses(home, capsys):
     told = json.loads(capsys.readouterr().out)
     assert not told["verified"]
     assert "radius" in next(c["says"] for c in told["checks"] if c["name"] == "reading")
+
+
+def test_the_seed_that_was_asked_for_is_the_only_one_that_will_do(home, capsys):
+    assert command(home, "--challenge", "0") == 0
+    assert "is the one you set" in capsys.readouterr().out.splitlines()[-1]
+    assert command(home, "--challenge", "5") == 1
+    out = capsys.readouterr().out
+    assert "REFUSED  challenge: You set the seed 5, but it was made with 0" in out
+    assert "afresh" not in out
+    assert command(home, "--challenge", "-1") == 2
+
+
+def test_afresh_is_a_whole_run_of_the_receivers_seed(home, capsys):
+    x_CHW, _ = find_image("shapes/test/3")
+    c = Certificate.from_json((home / "c.json").read_text())
+    own = verify.afresh(c, x_CHW, catalog.find("net"), 77)
+    again = certify.certify(x_CHW, catalog.find("net"), image="shapes/test/3", n0=20, n=60, seed=77)
+    assert (own.seed, own.counts, own.radius) == (77, again.counts, again.radius)
+    assert command(home, "--fresh-seed", "77", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["afresh"]["counts"] == list(own.counts)
+
+
+def test_what_a_certificate_says_of_its_tries_is_passed_on(case):
+    c, *_ = case
+    both = tries.together(tries.statement(c), [tries.statement(replace(c, seed=9))])
+    assert "one of 2, which together" in verify.worth(replace(c, tries=both))
+    assert "one of" not in verify.worth(c)
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,9 @@ def say(claim: Shown | None, shown: Shown | None) -> None:
     ours, theirs = shown.certificate, claim.certificate
     if _same(ours, theirs):
         st.caption(
-            ":material/done_all: The link claimed these votes; counted here, they are the same."
+            ":material/done_all: The link claimed these votes; counted here, they are the same. "
+            f"Its seed, {ours.seed}, was chosen by who made the link, perhaps among many: New seed "
+            "gives votes that nobody could choose."
         )
     else:
         st.warning(
