@@ -6,6 +6,7 @@ machine that does other things too; of each timing the best of several turns is 
 Shape suffixes: N rows of a batch, C channels, H height, W width.
 """
 
+import copy
 import hashlib
 import platform
 import subprocess
@@ -128,9 +129,8 @@ def _made(
         }
         size = INPUT_SIZE[checkpoint.card.dataset]
         return _contiguous(plain), made, _operations(plain, size)
-    torch.manual_seed(0)
-    net = build(name, "cifar10").eval()
-    folded = fold(build(name, "cifar10").eval().requires_grad_(False))
+    net = untrained(name)
+    folded = fold(copy.deepcopy(net).requires_grad_(False))
     folded = folded.to(device).to(memory_format=torch.channels_last)
     made = {}
     for engine in engines.usable(device):
@@ -140,6 +140,21 @@ def _made(
             made[engine] = {"classifier": quantised}
     plain = {"classifier": net.to(device)}
     return plain, made, _operations(plain, 32)
+
+
+def untrained(name: str) -> nn.Module:
+    """Return a fresh network whose batch norms know what they are given, as after training.
+
+    Else its numbers grow from block to block, and after 110 layers float16 cannot hold them.
+    """
+    torch.manual_seed(0)
+    net = build(name, "cifar10")
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None  # a mean over all batches, here one
+    with torch.no_grad():
+        net(chunk((3, 32, 32), "bench"))
+    return net.eval()
 
 
 def _contiguous(nets: dict[str, nn.Module]) -> dict[str, nn.Module]:

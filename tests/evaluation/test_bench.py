@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 
 from rsviz.checkpoints import catalog
 from rsviz.core.errors import UserError
 from rsviz.evaluation import bench
 from rsviz.smoothing import engines
 from rsviz.smoothing.engine import INT8
+from rsviz.smoothing.noise import chunk
 
 NAME = "shapes-gaussian-0.5"
 
@@ -36,3 +38,9 @@ def test_an_untrained_network_is_made_ready_in_every_engine():
     assert operations > 10**7
     for engine, nets in made.items():
         assert engine.precision in engines.arithmetic(nets)
+
+
+def test_an_untrained_network_of_110_layers_answers_with_numbers_that_float16_holds():
+    net = bench.untrained("resnet110").half()
+    with torch.no_grad():
+        assert net(chunk((3, 32, 32), "other")[:4].half()).isfinite().all()
