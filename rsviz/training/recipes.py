@@ -407,6 +407,7 @@ RECIPES += tuple(  # one selector for every lambda beside one of .2 alone; one r
 HUNDRED = (("images", 100),)  # training images that thresholds are chosen on, in place of 200
 # From the most noise down, as the command that made it named them.
 BEST = _experts("cifar10", "smoothadv", "consistency", "advmacer")[::-1]
+WIDE = _experts("cifar10", *3 * ("consistency-w64",))[::-1]
 
 RECIPES += tuple(
     Recipe(
@@ -429,6 +430,7 @@ RECIPES += tuple(
         ("cifar10", 20, "", ("cifar10-gaussian-universal",), HUNDRED),
         ("cifar10", 20, "-gaussian", _experts("cifar10", "gaussian", "gaussian", "gaussian"), ()),
         ("cifar10", 20, "-best", BEST, HUNDRED),
+        ("cifar10", 20, "-w64", WIDE, HUNDRED),
     )
 )
 
