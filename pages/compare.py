@@ -1,10 +1,10 @@
-"""Compare: curves of certified accuracy, one image by all networks, ensembles, claims."""
+"""Compare: curves of certified accuracy, one image by all networks, networks, claims."""
 
 import streamlit as st
 
 from rsviz.ui import frame
 from rsviz.ui.common import address
-from rsviz.ui.compare import claims, curves, ensembles, evaluate, every_network
+from rsviz.ui.compare import claims, curves, ensembles, evaluate, every_network, networks
 
 frame.require()
 
@@ -19,6 +19,10 @@ VIEWS = {
         "One picture through **every network**: same seed, same number of votes, each at its own "
         "noise.",
         every_network.show,
+    ),
+    "Networks": (
+        "Every trained network here: what it is, how it was trained, what it measured.",
+        networks.show,
     ),
     "Ensembles": (
         "Several networks voting as one: how far their margins vary **together**, and what each "

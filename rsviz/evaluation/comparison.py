@@ -158,6 +158,23 @@ def marks(entries: Sequence[Entry]) -> dict[str, tuple[str, ...]]:
     return marked
 
 
+def namesakes(entry: Entry, papers: Iterable[Entry], most: int = 2) -> list[Entry]:
+    """Return the published curves of an entry's method, data set, norm and noise, the likest first.
+
+    Those of the same n stand before others, and those of the same images before others.
+    """
+    own = entry.curve
+    same = [
+        p
+        for p in papers
+        if (p.curve.method, p.curve.dataset, p.curve.norm, p.curve.sigma)
+        == (own.method, own.dataset, own.norm, own.sigma)
+    ]
+    unlike = [(p.curve.n != own.n, p.curve.subset != own.subset) for p in same]
+    order = sorted(range(len(same)), key=lambda i: unlike[i])
+    return [same[i] for i in order[:most]]
+
+
 def as_linf(entry: Entry) -> Entry:
     """Return an L2 entry read in Linf, its radii over sqrt(d): the largest cube inside the ball.
 

@@ -243,3 +243,19 @@ def test_the_best_over_sigma_never_mixes_the_two_forms():
     best = comparison.envelopes(made)
     assert [e.curve.two_class for e in best] == [False, True]
     assert best[1].name.endswith(", two-class") and best[0].name + ", two-class" == best[1].name
+
+
+def test_a_namesake_is_of_the_same_method_and_noise_and_the_likest_first():
+    own = entry()
+    own = replace(
+        own,
+        curve=replace(
+            own.curve, method="consistency", dataset="cifar10", sigma=0.5, n=2000, norm=Norm.L2
+        ),
+    )
+    papers = [comparison.from_published(p) for p in published.load()]
+    first, second = comparison.namesakes(own, papers)
+    assert first.name == "Consistency, Sun et al. 2025, σ 0.5, at n 2,000"
+    assert second.curve.method == "consistency" and second.curve.sigma == 0.5
+    stranger = replace(own, curve=replace(own.curve, method="nobody"))
+    assert comparison.namesakes(stranger, papers) == []

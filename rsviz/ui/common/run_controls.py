@@ -24,6 +24,7 @@ from rsviz.smoothing.engine import REFERENCE, Engine
 from rsviz.ui.common import address, method_controls, state
 from rsviz.ui.common.address import complaints, plain
 from rsviz.ui.common.sessions import devices
+from rsviz.ui.page_list import page_path
 
 SIGMAS = (0.12, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
 VOTES = (100, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000)
@@ -162,6 +163,14 @@ def pick_network(
         st.session_state["sigma"] = trained_sigma(chosen)
     state.CHECKPOINT.set(chosen.name)
     state.CHOSEN.of(page).set(chosen.name)
+    if chosen.card.measured and page_path("compare").exists():
+        st.page_link(
+            page_path("compare"),
+            label="About this network",
+            icon=":material/info:",
+            query_params={"view": "Networks", "about": chosen.name},
+            width="content",
+        )
     return chosen
 
 

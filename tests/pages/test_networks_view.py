@@ -1,0 +1,58 @@
+"""Compare's view of networks, on the shipped ones."""
+
+import json
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from rsviz.checkpoints import catalog
+
+APP = str(Path(__file__).parents[2] / "app.py")
+WIDE = "cifar10-consistency-w64-0.5"
+
+
+@pytest.fixture(scope="module")
+def opened():
+    at = AppTest.from_file(APP, default_timeout=120)
+    at.query_params["view"] = "Networks"
+    at.query_params["about"] = WIDE
+    at.run()
+    at.switch_page("pages/compare.py").run()
+    assert not at.exception and not at.error
+    return at
+
+
+def text(at):
+    return " ".join(m.value for m in at.markdown)
+
+
+def test_a_link_opens_the_card_of_its_network_beside_its_published_namesake(opened):
+    assert opened.selectbox(key="about").value == WIDE
+    card = catalog.find(WIDE).card
+    assert "Consistency" in text(opened) and "continues from `cifar10-gaussian-w64-0.5`" in text(
+        opened
+    )
+    assert [c.value for c in opened.code] == [card.command, card.measured[0].command]
+    drawn = json.loads(opened.get("plotly_chart")[0].proto.spec)["data"]
+    names = [t["name"] for t in drawn if t.get("name")]
+    assert names[0].startswith(WIDE)
+    (beside,) = [n for n in names if "at n 10,000" in n]
+    assert beside.startswith("Consistency, Sun et al. 2025, σ 0.5") and "≠" not in beside
+
+
+def test_filters_narrow_the_table_and_none_left_is_said(opened):
+    opened.multiselect(key="in_method").set_value(["macer"]).run()
+    rows = opened.dataframe[0].value
+    assert set(rows["method"]) == {"MACER"} and len(rows) >= 3
+    opened.text_input(key="find").set_value("no such network").run()
+    assert "No network passes these filters" in opened.info[0].value
+    opened.text_input(key="find").set_value("").run()
+    opened.multiselect(key="in_method").set_value([]).run()
+    assert len(opened.dataframe[0].value) > 40
+
+
+def test_every_network_has_a_card_without_an_error(opened):
+    for c in catalog.list_checkpoints()[::6]:
+        opened.selectbox(key="about").set_value(c.name).run()
+        assert not opened.exception and not opened.error, c.name
