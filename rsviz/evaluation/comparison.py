@@ -21,7 +21,7 @@ from rsviz.data.catalog import PIXELS
 from rsviz.evaluation import curves
 from rsviz.evaluation.curves import Curve
 from rsviz.evaluation.logs import TWO_CLASS, Log, images_of, subset, thin, two_sided
-from rsviz.evaluation.published import Published
+from rsviz.evaluation.published import AT_N, Published
 
 TWO_CLASS_NOTE = (
     "The two-class form: alpha/2 bounds p_A and alpha/2 the most-voted other class. It is another "
@@ -161,7 +161,8 @@ def marks(entries: Sequence[Entry]) -> dict[str, tuple[str, ...]]:
 def namesakes(entry: Entry, papers: Iterable[Entry], most: int = 2) -> list[Entry]:
     """Return the published curves of an entry's method, data set, norm and noise, the likest first.
 
-    Those of the same n stand before others, and those of the same images before others.
+    Those of the same n stand before others, then those as they were published, then those of the
+    same images.
     """
     own = entry.curve
     same = [
@@ -170,7 +171,7 @@ def namesakes(entry: Entry, papers: Iterable[Entry], most: int = 2) -> list[Entr
         if (p.curve.method, p.curve.dataset, p.curve.norm, p.curve.sigma)
         == (own.method, own.dataset, own.norm, own.sigma)
     ]
-    unlike = [(p.curve.n != own.n, p.curve.subset != own.subset) for p in same]
+    unlike = [(p.curve.n != own.n, AT_N in p.name, p.curve.subset != own.subset) for p in same]
     order = sorted(range(len(same)), key=lambda i: unlike[i])
     return [same[i] for i in order[:most]]
 

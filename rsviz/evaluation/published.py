@@ -19,6 +19,7 @@ from rsviz.core.spec import Norm
 from rsviz.evaluation.curves import Curve
 
 TABLE = Path(__file__).with_suffix(".csv")
+AT_N = ", at n "  # in the name of a curve read at fewer votes than were drawn (`fewer_votes`)
 # What to look at first: names of curves that stand well beside each other.
 SETS = {
     "One method, four σ": tuple(

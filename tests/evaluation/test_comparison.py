@@ -256,6 +256,6 @@ def test_a_namesake_is_of_the_same_method_and_noise_and_the_likest_first():
     papers = [comparison.from_published(p) for p in published.load()]
     first, second = comparison.namesakes(own, papers)
     assert first.name == "Consistency, Sun et al. 2025, σ 0.5, at n 2,000"
-    assert second.curve.method == "consistency" and second.curve.sigma == 0.5
+    assert second.name == "Consistency, Sun et al. 2025, σ 0.5"
     stranger = replace(own, curve=replace(own.curve, method="nobody"))
     assert comparison.namesakes(stranger, papers) == []

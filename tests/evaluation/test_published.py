@@ -92,7 +92,7 @@ def test_the_table_follows_from_the_logs(logs: Path):
         if c.subset != images_of(log):
             log = subset(log, c.subset.split(",")[0])
         assert images_of(log) == c.subset and len(log) == c.images, c.name
-        if ", at n " in c.name:
+        if published.AT_N in c.name:
             continue  # below
         again_R = [curves.accuracy_at(log, r) for r in c.radius_R]
         assert again_R == pytest.approx(c.accuracy_R, abs=6e-5), c.name
@@ -102,7 +102,7 @@ def test_the_table_follows_from_the_logs(logs: Path):
 
 
 def test_curves_at_fewer_votes_follow_from_the_logs(logs: Path):
-    read = [entry for entry in CURVES if ", at n " in entry.curve.name]
+    read = [entry for entry in CURVES if published.AT_N in entry.curve.name]
     assert len(read) == 30  # five methods, three sigmas, n 10,000 and 2,000
     for entry in read[::4]:
         c = entry.curve
