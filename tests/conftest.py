@@ -30,6 +30,17 @@ def _few_training_shapes():
         yield
 
 
+def pytest_collection_modifyitems(config, items):
+    """Where files share the cores, begin with those that take long: none of them ends alone."""
+    if hasattr(config, "workerinput"):
+        long = {
+            item.path
+            for item in items
+            if item.get_closest_marker("slow") or item.get_closest_marker("browser")
+        }
+        items.sort(key=lambda item: item.path not in long)
+
+
 class HalfSpace(nn.Module):
     """Class 1 where w.x > b, else class 0: its smoothed radius at x is |w.x - b| / ||w||."""
 

@@ -28,13 +28,13 @@ from safetensors.torch import save as to_safetensors
 from rsviz.checkpoints.foreign import (
     MAX_BYTES,
     MEGABYTES,
+    NETWORKS,
     UNPACKED,
     Foreign,
     read_foreign,
     weight_shapes,
 )
 from rsviz.core.errors import UserError
-from rsviz.networks.classifiers import NETWORKS
 from rsviz.networks.normalisation import Normalisation
 
 SECONDS = 10  # of processor for one file

@@ -88,6 +88,7 @@ def fixed_n(share: float, p: float, alpha: float) -> int | None:
     return bisect_left(range(high), True, key=reaches)
 
 
+@lru_cache(maxsize=4096)
 def anytime_lower(k: int, n: int, alpha: float) -> float:
     """Return a lower bound on p that holds at every n at once: sup of the p0 with E >= 1/alpha.
 

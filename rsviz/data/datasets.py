@@ -18,6 +18,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rsviz.core.errors import UserError
 from rsviz.core.files import shown
@@ -46,14 +47,18 @@ class Dataset:
 
     def image(self, index: int) -> Tensor:
         """Return image x_CHW, float32 in [0, 1]; UserError names the range of valid indices."""
-        if not 0 <= index < len(self):
-            last = len(self) - 1
-            raise UserError(f"{self.name}/{self.split} has images 0 to {last:,}, not {index}.")
+        check_index(self.name, self.split, index, len(self))
         return self.x_NCHW[index].float() / 255
 
     def image_name(self, index: int) -> str:
         """Return the name a RunSpec uses, such as ``cifar10/test/17``."""
         return f"{self.name}/{self.split}/{index}"
+
+
+def check_index(name: str, split: str, index: int, images: int) -> None:
+    """Raise UserError, which names the range, where a split has no image of this number."""
+    if not 0 <= index < images:
+        raise UserError(f"{name}/{split} has images 0 to {images - 1:,}, not {index}.")
 
 
 # Loaders of this machine's own data sets, by name: only `rsviz.data.local_folders.use` adds one.
@@ -139,29 +144,75 @@ def dataset_of(image: str) -> str:
 
 
 def find_image(name: str) -> tuple[Tensor, int]:
-    """Return (x_CHW, label) of an image named like ``cifar10/test/17``, refused in words if not."""
-    parts = name.rsplit("/", 2)
-    if len(parts) != 3 or not (parts[2].isascii() and parts[2].isdecimal() and len(parts[2]) < 13):
-        raise UserError(
-            f"{shown(name)!r} is not an image of a data set; write, say, shapes/test/3."
-        )
-    data = load(parts[0], parts[1])
-    return data.image(int(parts[2])), int(data.y_N[int(parts[2])])
+    """Return (x_CHW, label) of an image named like ``cifar10/test/17``, refused in words if not.
+
+    What rsviz draws is drawn without the rest of its data set.
+    """
+    dataset, split, index = _parsed(name)
+    if _is_drawn(dataset, split):
+        x_CHW, label = _draw(dataset, split, index)
+        return torch.from_numpy(x_CHW).float() / 255, label
+    data = load(dataset, split)
+    return data.image(index), int(data.y_N[index])
 
 
 def find_pixels(name: str) -> np.ndarray:
     """Return x_CHW of an image as `find_image` does, as an array, without loading the others."""
-    dataset, split, index = (*name.split("/"), "", "")[:3]
-    x_CHW: np.ndarray | None = None
-    if index.isascii() and index.isdecimal() and len(index) < 13 and name.count("/") == 2:
-        if dataset == "shapes" and int(index) < shapes.SIZES.get(split, 0):
-            x_HWC = np.round(255 * shapes.draw(shapes.SEEDS[split], int(index)).x_HWC)
-            x_CHW = x_HWC.transpose(2, 0, 1)
-        if dataset == "cifar10":
-            x_CHW = cifar10_image(split, int(index))
+    dataset, split, index = _parsed(name)
+    x_CHW = None
+    if _is_drawn(dataset, split):
+        x_CHW, _ = _draw(dataset, split, index)
+    elif dataset == "cifar10":
+        x_CHW = cifar10_image(split, index)
     if x_CHW is None:  # of another data set, or refused in words
         return find_image(name)[0].numpy()
     return x_CHW.astype(np.float32) / np.float32(255)
+
+
+def _parsed(name: str) -> tuple[str, str, int]:
+    """Return the data set, the split and the number in the name of an image."""
+    dataset, split, index = (*name.rsplit("/", 2), "", "")[:3]
+    if not (index.isascii() and index.isdecimal() and len(index) < 13):
+        raise UserError(
+            f"{shown(name)!r} is not an image of a data set; write, say, shapes/test/3."
+        )
+    return dataset, split, int(index)
+
+
+def size_of(name: str, split: str) -> int:
+    """Return how many images a split has; what rsviz draws is counted undrawn."""
+    if not _is_drawn(name, split):
+        return len(load(name, split))
+    sizes = _DRAWN[name.partition("-k")[0]]
+    if split in sizes:
+        return sizes[split]
+    held = _first_held_out(sizes["train"])
+    return held if split == "fit" else sizes["train"] - held
+
+
+_DRAWN = {"shapes": shapes.SIZES, shape_attributes.BASE: shape_attributes.SIZES}
+
+
+def _is_drawn(name: str, split: str) -> bool:
+    return name.partition("-k")[0] in _DRAWN and name in CLASSES and split in SPLITS
+
+
+def _draw(name: str, split: str, index: int) -> tuple[NDArray[np.uint8], int]:
+    """Return (x_CHW, label) of one image that rsviz draws; UserError where there is none."""
+    check_index(name, split, index, size_of(name, split))
+    base, _, size = name.partition("-k")
+    if split == "validation":
+        index += _first_held_out(_DRAWN[base]["train"])
+    whole = "test" if split == "test" else "train"
+    if base == shape_attributes.BASE:
+        seed = shape_attributes.SEEDS[whole]
+        label = shape_attributes.label_of(seed, index)
+        return shape_attributes.place(int(size), seed, index).x_CHW, label
+    drawing = shapes.draw(shapes.SEEDS[whole], index)
+    x_CHW = np.round(255 * drawing.x_HWC).astype(np.uint8).transpose(2, 0, 1)
+    if size:
+        x_CHW = canvases.place(x_CHW, int(size), canvases.SEEDS[whole], index).x_CHW
+    return np.ascontiguousarray(x_CHW), drawing.label
 
 
 def find_canvas(name: str) -> canvases.Canvas:
@@ -170,19 +221,23 @@ def find_canvas(name: str) -> canvases.Canvas:
     The object of a shape is the shape, that of `rsviz.data.shape_attributes` its mark; of any
     other image nothing but its box is known.
     """
-    find_image(name)
-    dataset, split, index = name.split("/")
+    dataset, split, index = _parsed(name)
+    check_index(dataset, split, index, size_of(dataset, split))
     if split in ("fit", "validation"):
-        first = _first_held_out(len(load(dataset, "train"))) if split == "validation" else 0
-        return find_canvas(f"{dataset}/train/{first + int(index)}")
+        first = size_of(dataset, "fit") if split == "validation" else 0
+        return find_canvas(f"{dataset}/train/{first + index}")
     base, _, size = dataset.partition("-k")
     if not size:
         raise UserError(f"{name} lies on no canvas; name one such as {base}-k48/{split}/{index}.")
     if base == shape_attributes.BASE:
-        return shape_attributes.place(int(size), shape_attributes.SEEDS[split], int(index))
-    i, image_CHW = int(index), load(base, split).x_NCHW[int(index)].numpy()
-    object_HW = shapes.draw(shapes.SEEDS[split], i).mask_HW if base == "shapes" else None
-    return canvases.place(image_CHW, int(size), canvases.SEEDS[split], i, object_HW=object_HW)
+        return shape_attributes.place(int(size), shape_attributes.SEEDS[split], index)
+    seed, object_HW = canvases.SEEDS[split], None
+    if base == "shapes":
+        image_CHW, _ = _draw(base, split, index)
+        object_HW = shapes.draw(shapes.SEEDS[split], index).mask_HW
+    else:
+        image_CHW = load(base, split).x_NCHW[index].numpy()
+    return canvases.place(image_CHW, int(size), seed, index, object_HW=object_HW)
 
 
 def download_cifar10(report: Callable[[str], None]) -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,23 @@ def browser():
 
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        chromium.new_context = partial(_still, chromium.new_context)
         yield chromium
         chromium.close()
+
+
+STILL = """addEventListener("DOMContentLoaded", () => {
+  const style = document.createElement("style");
+  style.textContent = "*, *::before, *::after { animation: none !important }";
+  document.head.append(style);
+});"""
+
+
+def _still(new_context, **options):
+    """Open a window whose pages do not pulse while they load: without a GPU that takes a core."""
+    context = new_context(**options)
+    context.add_init_script(STILL)
+    return context
 
 
 @pytest.fixture(scope="session")

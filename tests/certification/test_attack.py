@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from rsviz.certification import attack, certify
+from rsviz.certification import attack, certify, engine_choice
 from rsviz.certification.attack import AttackSpec
 from rsviz.checkpoints import catalog, weights
 from rsviz.cli.main import main
@@ -192,7 +192,7 @@ def test_the_command_counts_what_broke(tmp_path, monkeypatch, capsys):
 @pytest.mark.slow
 def test_shapes_holds_inside_its_radius_and_breaks_at_three_times():
     checkpoint = catalog.find("shapes-gaussian-0.5")
-    nets = weights.load_nets(checkpoint)
+    nets = engine_choice.load(checkpoint)
     how = AttackSpec((0.99, 3.0), alpha=0.001)
     rows = list(
         attack.attack_subset(

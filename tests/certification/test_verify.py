@@ -181,7 +181,7 @@ def test_early_certificates_are_counted_again_with_the_noise_they_had(early):
 @pytest.mark.slow
 def test_early_certificates_still_verify(early):
     c, x_CHW, checkpoint = early
-    assert verify.holds(verify.verify(c, x_CHW, checkpoint, 1))
+    assert verify.holds(verify.verify(c, x_CHW, checkpoint, 1, fresh=1_000))
 
 
 def test_a_hunted_seed_passes_its_own_and_fails_a_fresh_one(case):

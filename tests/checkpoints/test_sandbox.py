@@ -126,6 +126,17 @@ def test_a_helper_that_was_killed_is_started_anew():
     assert sandbox._HELPER.process is not process
 
 
+def test_the_helper_prepares_the_networks_that_a_file_may_hold(monkeypatch):
+    """And no other: torchvision, which a ResNet-50 would import, takes seconds."""
+    built = []
+    monkeypatch.setattr(sandbox, "weight_shapes", lambda network, _: built.append(network))
+    asked, end = os.pipe()
+    os.close(end)
+    sandbox._serve(asked, io.BytesIO())
+    os.close(asked)
+    assert set(built) == set(foreign.NETWORKS)
+
+
 def test_nothing_runs_that_a_file_holds(capfd):
     class Harmful:
         def __reduce__(self):

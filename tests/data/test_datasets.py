@@ -75,6 +75,19 @@ def test_pixels_are_those_of_the_image(name):
     assert np.array_equal(datasets.find_pixels(name), datasets.find_image(name)[0].numpy())
 
 
+@pytest.mark.parametrize("name", ["shapes/test/3", "shapes-k48/validation/3"])
+def test_what_is_drawn_is_found_and_counted_without_drawing_the_rest(name, monkeypatch):
+    dataset, split, index = name.split("/")
+    whole = datasets.load(dataset, split)
+    monkeypatch.setattr(datasets, "load", None)
+    x_CHW, label = datasets.find_image(name)
+    assert torch.equal(x_CHW, whole.image(int(index)))
+    assert label == int(whole.y_N[int(index)])
+    assert datasets.size_of(dataset, split) == len(whole)
+    with pytest.raises(UserError, match=f"images 0 to {len(whole) - 1:,}, not"):
+        datasets.find_image(f"{dataset}/{split}/{len(whole)}")
+
+
 @pytest.mark.parametrize(
     "name",
     ["shapes/test/2000", "shapes/no/3", "shapes/test/-1", "shapes", "cifar10/test/10000", "/", ""],

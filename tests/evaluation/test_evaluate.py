@@ -175,11 +175,17 @@ def test_settings_that_no_run_has_are_refused_before_anything_is_written(change)
 ASK = replace(SPEC, n=2_000, until_radius=0.1, bound="anytime", first=8)
 
 
-def test_images_of_a_question_settle_early_and_the_log_says_so(nets, data, tmp_path):
-    """Each image's votes and answer are those it has alone, wherever the others end."""
-    out = tmp_path / "asked.csv"
+@pytest.fixture(scope="module")
+def asked(nets, data, tmp_path_factory):
+    """The whole log of the question."""
+    out = tmp_path_factory.mktemp("asked") / "asked.csv"
     run(ASK, nets, data, out)
-    lines = out.read_text().splitlines()
+    return out
+
+
+def test_images_of_a_question_settle_early_and_the_log_says_so(nets, data, asked):
+    """Each image's votes and answer are those it has alone, wherever the others end."""
+    lines = asked.read_text().splitlines()
     head = json.loads(lines[0].removeprefix("# "))
     assert (head["spec"]["until_radius"], head["spec"]["bound"]) == (0.1, "anytime")
     totals, found = {}, Counter()
@@ -194,7 +200,7 @@ def test_images_of_a_question_settle_early_and_the_log_says_so(nets, data, tmp_p
         totals[index] = sum(c.counts)
         found[answer] += 1
     assert len(totals) == 8 and min(totals.values()) < 500 < 2_000
-    told = read_answers(out)
+    told = read_answers(asked)
     assert (told.yes, told.no, told.undecided) == tuple(
         found[a] for a in ("yes", "no certificate", "undecided")
     )
@@ -202,10 +208,9 @@ def test_images_of_a_question_settle_early_and_the_log_says_so(nets, data, tmp_p
     assert f"{told.votes / 8:,.0f} votes an image on average" in told.in_words()
 
 
-def test_a_killed_question_resumes_and_is_no_other_run(nets, data, tmp_path):
-    whole, cut = tmp_path / "whole.csv", tmp_path / "cut.csv"
-    run(ASK, nets, data, whole)
-    text = whole.read_text()
+def test_a_killed_question_resumes_and_is_no_other_run(nets, data, asked, tmp_path):
+    cut = tmp_path / "cut.csv"
+    text = asked.read_text()
     cut.write_text(text[: text.index("\n3,") + 12])
     assert read_answers(cut).images == 3
     run(ASK, nets, data, cut)
@@ -214,19 +219,17 @@ def test_a_killed_question_resumes_and_is_no_other_run(nets, data, tmp_path):
         rows = csv.DictReader(file.read_text().splitlines()[1:])
         return [{k: v for k, v in row.items() if k not in ("seconds", "check")} for row in rows]
 
-    assert kept(cut) == kept(whole)
+    assert kept(cut) == kept(asked)
     for other in (replace(ASK, until_radius=0.2), replace(ASK, until_radius=None)):
         with pytest.raises(UserError, match=r"another|damaged"):
             run(other, nets, data, cut)
 
 
-def test_the_log_of_a_question_has_no_curve(nets, data, tmp_path):
-    out = tmp_path / "asked.csv"
-    run(replace(ASK, first=2), nets, data, out)
+def test_the_log_of_a_question_has_no_curve(nets, data, asked, tmp_path):
     with pytest.raises(UserError, match=r"answers one question of each image, whether radius 0\.1"):
-        read_log(out)
+        read_log(asked)
     run(SPEC, nets, data, tmp_path / "table.csv")
     assert "until_radius" not in (tmp_path / "table.csv").read_text()
-    assert is_question(out) and not is_question(tmp_path / "table.csv")
+    assert is_question(asked) and not is_question(tmp_path / "table.csv")
     with pytest.raises(UserError, match="asks no question"):
         read_answers(tmp_path / "table.csv")

@@ -3,12 +3,13 @@
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 import pytest
 import torch
 
-from rsviz.certification import verify
+from rsviz.certification import certify, verify
 from rsviz.checkpoints import catalog, weights
 from rsviz.cli.main import main
 from rsviz.core.errors import UserError
@@ -202,7 +203,9 @@ def test_a_shipped_expert_that_changes_makes_the_cascade_unusable(made, tmp_path
     assert "expert-0.5 is another network now" in problem
 
 
-def test_every_command_takes_a_cascade(made, counted, tmp_path, capsys):
+def test_every_command_takes_a_cascade(made, counted, tmp_path, monkeypatch, capsys):
+    few = partial(certify.certify, n=500)
+    monkeypatch.setattr("rsviz.cli.examples.certify", few)
     run("examples", "--checkpoint", "cascade")
     stored = examples.load(catalog.find("cascade"))
     assert [e.preset for e in stored][:2] == ["certain", "borderline"]

@@ -4,6 +4,7 @@ import pytest
 
 from rsviz.ui.common.address import OLD_NAMES
 from tests.helpers import make_checkpoints, make_rivals, make_selectors
+from tests.pages.conftest import AtOnce
 
 HOSTILE = {"sigma": "abc", "n": "-5", "checkpoint": "../../etc"}
 
@@ -16,9 +17,17 @@ def every_kind(tmp_path_factory):
     return root
 
 
+class Never:
+    """An executor that leaves every job waiting: what an address sets does not wait for votes."""
+
+    def submit(self, work):
+        pass
+
+
 @pytest.fixture
-def opened(open_page, every_kind, monkeypatch):
+def opened(open_page, every_kind, line, monkeypatch):
     """Open a page by an address and make sure that nothing failed."""
+    line.executor = Never()
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(every_kind))
 
     def at(page, **query):
@@ -85,7 +94,7 @@ def test_an_address_sets_every_control_and_is_kept_by_it(opened, page):
         assert found[key].proto.query_param_key == key  # by which the browser writes it back
 
 
-def test_a_composed_canvas_and_a_drawn_shape_are_in_the_address(opened):
+def test_a_composed_canvas_is_in_the_address(opened):
     asked = {
         "background": "texture",
         "background_number": "12",
@@ -94,6 +103,10 @@ def test_a_composed_canvas_and_a_drawn_shape_are_in_the_address(opened):
     }
     found = controls(opened("masks", canvas_source="compose", **asked))
     assert {key: str(found[key].value) for key in asked} == asked
+
+
+def test_a_drawn_shape_is_in_the_address(opened, line):
+    line.executor = AtOnce()  # which knob is turned is asked beside the levels chosen
     asked = {"number": "8", "contrast-8": "0.25", "knob": "size"}
     found = controls(opened("levels", drawn="true", **asked))
     assert {key: str(found[key].value) for key in asked} == asked

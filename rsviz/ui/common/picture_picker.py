@@ -9,6 +9,7 @@ from torch import Tensor
 
 from rsviz.core.errors import UserError
 from rsviz.data import datasets, images
+from rsviz.data.catalog import CLASSES
 from rsviz.ui.common import state
 from rsviz.ui.common.address import plain
 from rsviz.ui.common.pictures import Picture, Source
@@ -117,14 +118,15 @@ def _thumbnails(current: str) -> None:
         dataset = st.radio("Data set", names, index, format_func=TITLES.__getitem__) or names[0]
     else:
         dataset = names[0]
-    data = datasets.load(dataset, "test")
-    first = state.FIRST.get() % len(data)
+    count = datasets.size_of(dataset, "test")
+    first = state.FIRST.get() % count
     with st.container(horizontal=True, gap="small"):
-        for i in range(first, min(first + THUMBNAILS, len(data))):
-            label = data.classes[int(data.y_N[i])]
+        for i in range(first, min(first + THUMBNAILS, count)):
+            name = f"{dataset}/test/{i}"
+            x_CHW, y = datasets.find_image(name)
+            label = CLASSES[dataset][y]
             with st.container(width=84, gap="xsmall"):
-                st.image(images.to_pil(data.image(i), 2), alt=f"{label}, number {i}")
-                name = data.image_name(i)
+                st.image(images.to_pil(x_CHW, 2), alt=f"{label}, number {i}")
                 st.button(label, key=f"pick-{name}", on_click=_set_image, args=(name,))
     st.button("Others", icon=":material/refresh:", on_click=_turn, args=(first + THUMBNAILS,))
 

@@ -92,7 +92,7 @@ def pick(dataset: str, size: int) -> Chosen:
 
 def _of_test(dataset: str, size: int) -> Chosen:
     base = dataset.partition("-k")[0]
-    last = _count(base) - 1
+    last = datasets.size_of(base, "test") - 1
     if (asked := st.session_state.get("canvas", FIRST)) > last:
         st.warning(f"There is no test canvas {asked:,}: the last is {last:,}. {FIRST} is shown.")
         st.session_state["canvas"] = FIRST
@@ -217,17 +217,11 @@ def _pick_pasted(dataset: str, size: int) -> _Pasted:
     )
     if kind == "upload":
         return _upload(size)
-    last = _count(str(kind)) - 1
+    last = datasets.size_of(str(kind), "test") - 1
     if st.session_state.get("pasted_number", 0) > last:
         st.session_state["pasted_number"] = last
     index = st.number_input("Its number", 0, last, 3, key="pasted_number", bind="query-params")
     return _of_dataset(str(kind), int(index), dataset)
-
-
-def _count(base: str) -> int:
-    """Return how many test images there are; what rsviz draws is counted undrawn."""
-    drawn = {"shapes": shapes.SIZES, shape_attributes.BASE: shape_attributes.SIZES}
-    return drawn[base]["test"] if base in drawn else len(datasets.load(base, "test"))
 
 
 def _of_dataset(base: str, index: int, dataset: str) -> _Pasted:
