@@ -55,6 +55,7 @@ def picture_file(file, size):
 
 def test_a_picture_of_the_size_offered_is_shown_and_a_larger_one_is_not(tab, tmp_path):
     page = tab("/certify?n=100")
+    expect(page.get_by_text(re.compile("stored result|live, complete"))).to_be_visible()
     page.get_by_test_id("stButtonGroup").get_by_text("Upload", exact=True).click()
     expect(page.get_by_text(f"{images.MEGABYTES}MB per file")).to_be_visible()
     fits, larger = tmp_path / "fits.bmp", tmp_path / "larger.bmp"
