@@ -46,7 +46,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def x_CHW():
-    return datasets.load("shapes", "test").image(350)
+    return datasets.find_image("shapes/test/350")[0]
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_an_ensemble_votes_by_the_files_of_its_members(folder):
 def test_attacks_ascend_by_float32_and_are_judged_by_int8(folder):
     checkpoint = catalog.inspect(folder)
     nets = engine_choice.load(checkpoint, engine=INT8)
-    x_CHW = datasets.load("shapes", "test").image(350)
+    x_CHW = datasets.find_image("shapes/test/350")[0]
     spec = RunSpec("", NAME, 0.5, n=300)
     *_, last = certify.watch(x_CHW, nets, spec)
     (net,) = METHODS[spec.method].aim(nets, spec, last.certificate).nets

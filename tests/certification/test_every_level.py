@@ -29,7 +29,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def x_CHW():
-    return datasets.load("shapes", "test").image(3)
+    return datasets.find_image("shapes/test/3")[0]
 
 
 def asked(folder, method, x_CHW, **settings):

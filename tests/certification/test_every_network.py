@@ -26,7 +26,7 @@ def nets(tmp_path, monkeypatch):
 
 
 def entered(nets, n=200):
-    x_CHW = datasets.load("shapes", "test").image(5)
+    x_CHW = datasets.find_image("shapes/test/5")[0]
     return [every_network.enter(c, x_CHW, "shapes/test/5", n=n) for c in nets]
 
 
@@ -95,9 +95,9 @@ def test_names_of_networks_cannot_bring_markup(nets):
 
 
 def test_a_canvas_network_gets_the_canvas_of_that_name():
-    x_CHW = datasets.load("shapes", "test").image(5)
+    x_CHW = datasets.find_image("shapes/test/5")[0]
     placed_CHW = every_network.on_canvas(x_CHW, 48, 5)
-    assert torch.equal(placed_CHW, datasets.load("shapes-k48", "test").image(5))
+    assert torch.equal(placed_CHW, datasets.find_image("shapes-k48/test/5")[0])
 
 
 def test_a_log_stands_in_where_it_holds_the_image(nets, tmp_path):

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torchvision.datasets import CelebA
 
 from rsviz.core.errors import UserError
 from rsviz.data.local_folders import load_celeba, load_folder
@@ -24,6 +23,7 @@ def save(file, colour, size=(178, 218)):
 @pytest.fixture
 def celeba(tmp_path, monkeypatch):
     """Five generated faces in torchvision's layout; the true files' hashes are not asked for."""
+    from torchvision.datasets import CelebA  # seconds, which only these tests need take
 
     files = [(a, None, name) for a, _, name in CelebA.file_list]
     monkeypatch.setattr(CelebA, "file_list", files)

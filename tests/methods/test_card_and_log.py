@@ -41,7 +41,7 @@ def shipped(tmp_path, monkeypatch):
 
 
 def image(method):
-    return datasets.load(KINDS[method][0], "test").image(0)
+    return datasets.find_image(f"{KINDS[method][0]}/test/0")[0]
 
 
 @pytest.mark.parametrize("method", KINDS)

@@ -94,7 +94,7 @@ def test_int8_votes_mostly_as_float32_does(int8, net, noisy_NCHW):
 
 @needs(INT8)
 def test_the_noise_added_on_the_way_in_is_the_noise(int8, net):
-    x_1CHW = datasets.load("shapes", "test").image(3)[None]
+    x_1CHW = datasets.find_image("shapes/test/3")[0][None]
     e_NCHW, sigma_1111 = chunk((3, 32, 32), "way in"), torch.full((1, 1, 1, 1), 0.5)
     x_NCHW, sigma_N111 = x_1CHW.expand(CHUNK, -1, -1, -1), sigma_1111.expand(CHUNK, -1, -1, -1)
     for given in ((x_NCHW, sigma_N111), (x_NCHW.contiguous(), sigma_N111.contiguous())):
@@ -118,7 +118,7 @@ def test_gradients_are_those_of_the_float32_network(int8, net, noisy_NCHW):
 
 
 def request(net, key, n):
-    x_CHW = datasets.load("shapes", "test").image(key)
+    x_CHW = datasets.find_image(f"shapes/test/{key}")[0]
 
     def method():
         votes = yield Ask("bound", NoisyClassifier(net), 1.5, n, 10)

@@ -73,7 +73,7 @@ def test_the_card_names_the_members_and_the_weights(home):
 
 
 def test_it_certifies_like_any_checkpoint(home):
-    x_CHW = datasets.load("shapes", "test").image(3)
+    x_CHW = datasets.find_image("shapes/test/3")[0]
     certificate = certify.certify(x_CHW, catalog.find("ab"), n=200)
     assert certificate.method == "ensemble"
     assert certificate.checkpoint_sha256 == catalog.find("ab").sha256
