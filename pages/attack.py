@@ -52,5 +52,5 @@ elif session.find(key, first) is None:
     attack.start(first, picture.x_CHW, nets)
 job = session.find(key, first)
 attack.show(job, attack.View(key, picture, nets, CLASSES[dataset], budget))
-next_acts.show(spec, "attack")
+next_acts.show("attack", spec.image, spec)
 attack.explain(alpha)

@@ -88,7 +88,7 @@ if shown is not None and not (job is not None and job.active):
         see_radius.Ground(picture.x_CHW, nets, spec, result.read(view, shown), key.image)
     )
     meaning.show_distance(picture.x_CHW, result.read(view, shown))
-    next_acts.show(spec, "certify")
+    next_acts.show("certify", spec.image, spec)
 meaning.show_classes(view)
 meaning.show_history(desk.history)
 meaning.show_exports(shown, spec, view, device, engine)

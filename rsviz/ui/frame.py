@@ -40,6 +40,21 @@ STYLE = """<style>
 </style>"""
 
 
+# A button of a row keeps Enter to itself while it has the focus, also with Ctrl; so the page's own
+# shortcut is heard before anything else hears it, and what is typed in a field counts.
+SHORTCUT = """<script>
+if (!window.rsvizShortcut) {
+  window.rsvizShortcut = true;
+  window.addEventListener("keydown", (event) => {
+    const button = document.querySelector(".st-key-certify button");
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !button) return;
+    event.stopImmediatePropagation();
+    event.preventDefault();
+    document.activeElement?.blur();
+    button.click();
+  }, true);
+}
+</script>"""
 TO_TOP = """<script>
 document.querySelector("[data-testid=stMain]").scrollTo({top: 0, behavior: "smooth"});
 </script>"""
@@ -92,6 +107,7 @@ def run() -> None:
         state.TO_TOP.clear()
         st.toast(f"{plain(opened)} is open above")
         st.html(TO_TOP, unsafe_allow_javascript=True)
+    st.html(SHORTCUT, unsafe_allow_javascript=True)
     picture_chip.show()
     show_words(page.url_path or PAGES[0][0])
 

@@ -1,5 +1,6 @@
 import hashlib
 import io
+import shutil
 from dataclasses import replace
 from urllib.parse import parse_qsl
 
@@ -16,7 +17,7 @@ from rsviz.data.catalog import CLASSES
 from rsviz.smoothing import engines
 from rsviz.ui.certify import meaning
 from rsviz.ui.common import sessions
-from tests.helpers import ALWAYS, constant_network, make_checkpoints
+from tests.helpers import ALWAYS, constant_network, make_checkpoints, make_rivals
 
 N = 500
 NAME = CLASSES["shapes"][ALWAYS].capitalize()
@@ -490,6 +491,27 @@ def test_after_a_result_stand_the_next_acts(open_page):
     acts = {link.proto.label: link.proto.query_string for link in app.get("page_link")}
     assert "image=shapes%2Ftest%2F9" in acts["Attack it"]
     assert "pasted_number=9" in acts["Mask it"] and "view=One" in acts["By every network"]
+
+
+def test_the_picture_in_use_goes_to_masks_and_on_from_there(open_page, made, monkeypatch, tmp_path):
+    folder = shutil.copytree(made, tmp_path / "all")
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(make_rivals(folder)))
+    app = open_page(n=N, image="shapes/test/9")
+    app.query_params.clear()
+    app.switch_page("pages/masks.py").run()
+    assert app.number_input(key="pasted_number").value == 9
+    acts = {link.proto.label: link.proto.query_string for link in app.get("page_link")}
+    assert "image=shapes%2Ftest%2F9" in acts["Certify it"] and "Mask it" not in acts
+    app.segmented_control(key="canvas_source").set_value("test").run()
+    app.number_input(key="canvas").set_value(5).run()
+    app.switch_page("pages/certify.py").run()
+    assert app.text_input(key="image").value == "shapes/test/5"
+    app = upload(app, "red.png", picture_bytes())
+    app.query_params.clear()
+    app.switch_page("pages/masks.py").run()
+    assert app.segmented_control(key="pasted").value == "upload"
+    assert "red.png" in [link.proto.label for link in app.get("page_link")]
+    assert not app.exception and not app.error
 
 
 def test_a_new_seed_cannot_stop_a_run(open_page, line):

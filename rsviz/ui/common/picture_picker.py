@@ -9,6 +9,7 @@ from torch import Tensor
 
 from rsviz.core.errors import UserError
 from rsviz.data import datasets, images
+from rsviz.data.catalog import INPUT_SIZE
 from rsviz.ui.common import state
 from rsviz.ui.common.address import plain
 from rsviz.ui.common.pictures import Picture, Source
@@ -142,6 +143,17 @@ def cut(source: Source, size: int) -> Picture:
     picture = _cut(source, size)
     state.PICTURE.set(picture)
     return picture
+
+
+def use(source: Source) -> None:
+    """Make a picture the one in use, a file cut to its centre, on a page with its own controls."""
+    if source.x_CHW is not None:
+        state.PICTURE.set(Picture(source.x_CHW, source, images.to_pil(source.x_CHW, 8)))
+        return
+    args = source.digest, source.data, source.name, INPUT_SIZE["cifar10"]
+    x_CHW, original, resampled = _prepared(*args, "centre")
+    state.PICTURE.set(Picture(x_CHW, source, original, "centre", resampled))
+    state.UPLOADED.set((source.name, source.data))
 
 
 def _cut(source: Source, size: int) -> Picture:

@@ -27,6 +27,11 @@ class Source:
     data: bytes = b""
 
     @property
+    def image(self) -> str:
+        """The name a RunSpec uses; empty for an upload, which is known by its hash."""
+        return self.name if self.dataset else ""
+
+    @property
     def digest(self) -> str:
         """The hash of the file's bytes."""
         return hashlib.sha256(self.data).hexdigest()
@@ -45,7 +50,7 @@ class Picture:
     @property
     def name(self) -> str:
         """The name a RunSpec uses; empty for an upload, which is known by its hash."""
-        return self.source.name if self.source.dataset else ""
+        return self.source.image
 
     @property
     def flags(self) -> tuple[str, ...]:

@@ -106,6 +106,7 @@ PICTURE: Entry[Picture | None] = Entry(
 UPLOADED: Entry[tuple[str, bytes] | None] = Entry(  # name and bytes of the visitor's own picture
     "_uploaded", None, "common/picture_picker"
 )
+ON_CANVAS: Entry[str] = Entry("_on_canvas", "", "masks/canvas_picker")  # the picture on Masks' last
 FIRST: Entry[int] = Entry("_first", 0, "common/picture_picker")  # the first thumbnail shown
 SCATTER_DATASET: Entry[str] = Entry("_scatter_dataset", "", "levels/test_set")  # whose dots show
 TO_TOP: Entry[str | None] = Entry("_to_top", None, "frame")  # opened above, just now
