@@ -27,6 +27,7 @@ with st.sidebar:
 dataset = checkpoint.card.dataset
 with cropped:
     picture = picture_picker.cut(source, INPUT_SIZE[dataset])
+    picture = picture_picker.labelled(picture, CLASSES[dataset])
 
 st.title(
     "Attack",

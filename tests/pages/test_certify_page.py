@@ -219,9 +219,13 @@ def test_an_upload_of_the_networks_size_is_flagged_only_where_it_is_cut(open_pag
     assert "certified within" in told or "keeps its answer" in told
     assert "Image resampled" not in told
     crop = next(c for c in app.segmented_control if c.label == "Crop")
-    crop.set_value("box").run()
-    assert not app.exception
-    assert "Image resampled" in words(press(app))
+    crop.set_value("whole").run()
+    assert not app.exception and "Image resampled" not in words(press(app))
+    of = crop.key.removeprefix("crop_")
+    app = open_page(page, n=100)
+    app.session_state["_crops"] = {of: (0.1, 0.1, 0.9, 0.9)}  # what a square dragged leaves
+    told = words(upload(app, "small.png", picture_bytes(size=(32, 32))))
+    assert "Image resampled" in told and not app.exception
 
 
 def test_a_history_outlives_a_message_that_clears_all_caches(open_page):
@@ -272,7 +276,29 @@ def test_a_crop_is_of_its_file_and_not_of_the_next(open_page):
     app = upload(app, "a.png", files["a.png"])
     app.segmented_control(key=keys["a.png"]).set_value("whole").run()
     app.file_uploader[0].set_value(("b.png", files["b.png"], "image/png")).run()
-    assert app.segmented_control(key=keys["b.png"]).value == "centre" and not app.exception
+    assert app.segmented_control(key=keys["b.png"]).value == "box" and not app.exception
+
+
+def test_a_drawn_photograph_is_certified_and_its_visitor_says_once_what_a_picture_shows(open_page):
+    app = open_page(n=N)
+    app.segmented_control(key="source").set_value("upload").run()
+    app.button(key="scene-ship").click().run()
+    (asked,) = [s for s in app.selectbox if s.label == "Which of these is it?"]
+    assert asked.value == "ship"
+    told = words(app)  # the network of these tests always answers one class, which is no ship
+    assert "certified, and wrong" in told and "You say: **ship**" in told
+    assert "none of these" not in told
+    asked.set_value(CLASSES["cifar10"][ALWAYS]).run()
+    assert "correct" in words(app) and "certified, and wrong" not in words(app)
+    app.selectbox(key=asked.key).set_value("none of these").run()
+    assert "None of these 10, you say" in words(app) and "certified, and wrong" in words(app)
+    app.switch_page("pages/attack.py").run()
+    assert "You say: **none of these**" in words(app)
+    app.switch_page("pages/certify.py").run()
+    assert "None of these 10, you say" in words(app)
+    app = upload(app, "red.png", picture_bytes())
+    assert "You say" not in words(app) and "shows none of these 10" in words(app)
+    assert not app.exception
 
 
 def test_an_address_out_of_range_is_told_and_defaults_stand_in(open_page):

@@ -12,12 +12,15 @@ from torch import Tensor
 from rsviz.core.flags import RESAMPLED
 from rsviz.data import images
 
+NONE_OF_THESE = -1  # the label of a picture that shows none of the classes
+
 
 @dataclass(frozen=True, eq=False)
 class Source:
     """A picture before it is cut to a network's size.
 
-    ``dataset``, ``x_CHW`` and ``label`` are set for an image of a data set, ``data`` for a file.
+    ``dataset`` and ``x_CHW`` are set for an image of a data set, ``data`` for a file. ``label`` is
+    the class of an image of a data set, and what the visitor says of a file; None: nobody said.
     """
 
     name: str
