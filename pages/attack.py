@@ -27,6 +27,7 @@ with st.sidebar:
 dataset = checkpoint.card.dataset
 with cropped:
     picture = picture_picker.cut(source, INPUT_SIZE[dataset])
+    picture = picture_picker.labelled(picture, CLASSES[dataset])
 
 st.title(
     "Attack",
@@ -52,5 +53,5 @@ elif session.find(key, first) is None:
     attack.start(first, picture.x_CHW, nets)
 job = session.find(key, first)
 attack.show(job, attack.View(key, picture, nets, CLASSES[dataset], budget))
-next_acts.show(spec, "attack")
+next_acts.show("attack", spec.image, spec)
 attack.explain(alpha)

@@ -38,7 +38,11 @@ st.title(
     "within which no change of the picture, however clever, alters the answer.",
 )
 with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-    run_controls.show_presets(checkpoint)
+    if picture.crop is None:
+        run_controls.show_presets(checkpoint)
+    else:
+        picture_picker.ask_label(picture, CLASSES[dataset])
+        picture = picture_picker.labelled(picture, CLASSES[dataset])
     seeds = st.container()
 
 # The run: other votes asked for stop what runs; alpha and bound only read votes again.
@@ -88,7 +92,8 @@ if shown is not None and not (job is not None and job.active):
         see_radius.Ground(picture.x_CHW, nets, spec, result.read(view, shown), key.image)
     )
     meaning.show_distance(picture.x_CHW, result.read(view, shown))
-    next_acts.show(spec, "certify")
+    meaning.tell(shown, view)
+    next_acts.show("certify", spec.image, spec)
 meaning.show_classes(view)
 meaning.show_history(desk.history)
 meaning.show_exports(shown, spec, view, device, engine)

@@ -3,11 +3,11 @@
 import streamlit as st
 
 from rsviz.teaching import glossary, lessons
-from rsviz.ui import frame, learn
+from rsviz.ui import class_mode, frame, learn
 
 frame.require()
 
-titles = {c.slug: f"{c.number}. {c.title}" for c in lessons.CHAPTERS}
+titles = learn.titles()
 slug = st.pills(
     "Chapter",
     list(titles),
@@ -33,5 +33,6 @@ for following in [c for c in lessons.CHAPTERS if c.number == chapter.number + 1]
         icon=":material/arrow_forward:",
         type="primary",
     )
+class_mode.show_builder()
 with st.expander("Glossary", icon=":material/menu_book:"):
     st.markdown("\n\n".join(f"**{term}**: {text}" for term, text in glossary.TERMS.items()))

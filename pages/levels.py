@@ -43,7 +43,8 @@ job = desk.find(key, first_key)
 first = job is not None and job.key != key
 asked = live.Asked(picked, found, first_specs if first else specs, method, classes, device)
 live.show(asked, job, job is not None and job.state == "done" and not first)
-next_acts.show(specs[method], "levels")
+if picked.knobs is None:
+    next_acts.show("levels", picked.name, specs[method])
 
 # Why the level needs a proof of its own.
 with st.container(border=True):

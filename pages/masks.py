@@ -9,7 +9,7 @@ from rsviz.core.spec import Bound
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
 from rsviz.data.images import image_id
 from rsviz.ui import frame
-from rsviz.ui.common import run_controls, sessions, stage
+from rsviz.ui.common import next_acts, run_controls, sessions, stage
 from rsviz.ui.masks import budget, canvas_picker, controls, measured, rivals, votes
 
 frame.require()
@@ -60,6 +60,8 @@ elif desk.find(whole_key, first_key) is None:
 job = desk.find(whole_key, first_key)
 whole = job is not None and job.key == whole_key and job.state == "done"
 rivals.show(job, sight, whole, counts["n"])
+if chosen.source is not None:
+    next_acts.show("masks", chosen.source.image)
 rivals.show_missing(present)
 rivals.show_history()
 

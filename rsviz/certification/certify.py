@@ -171,7 +171,20 @@ def certify(
     engine: Engine | None = None,
     **settings: Any,
 ) -> Certificate:
-    """Certify one image with a checkpoint and return its certificate.
+    """Certify one image with a checkpoint and return its certificate; see `follow`."""
+    *_, last = follow(x_CHW, checkpoint, device, engine, math.inf, **settings)
+    return last.certificate
+
+
+def follow(
+    x_CHW: Tensor | np.ndarray,
+    checkpoint: Checkpoint,
+    device: str = "cpu",
+    engine: Engine | None = None,
+    every: float = 0.0,
+    **settings: Any,
+) -> Iterator[Progress]:
+    """Certify one image with a checkpoint and return its readings, which end with the certificate.
 
     Parameters
     ----------
@@ -180,6 +193,7 @@ def certify(
     engine : that counts the votes; None takes the fastest that keeps the certified radius.
     settings : of `make_spec`: sigma, n0, n, alpha, bound, seed, image, flags, until_radius,
         precision, settings.
+    every : seconds between readings, at least.
 
     Raises
     ------
@@ -203,8 +217,7 @@ def certify(
         nets = alone(checkpoint, engine)
     if nets is None:
         image, nets = torch.as_tensor(x_CHW), load(checkpoint, device, engine)
-    *_, last = watch(image, nets, spec, device, every=math.inf)
-    return last.certificate
+    return watch(image, nets, spec, device, every=every)
 
 
 def count(

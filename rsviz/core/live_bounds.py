@@ -80,7 +80,7 @@ def trace(
     share = ANYTIME[bound] * alpha
     if not moments or not share:
         return Trace()
-    n_T = _evenly(list(moments), points)
+    n_T = evenly(list(moments), points)
     chosen = [moments[n] for n in n_T]
     last = certificates[-1]
     if not is_of_one_count(last):
@@ -188,7 +188,7 @@ def _at_best(c: Certificate, alpha: float, bound: Bound, two_class: bool) -> flo
     return _radius(c, p_a_lower, min(upper(votes, other, alpha / 2, bound), 1 - p_a_lower))
 
 
-def _evenly(n_T: list[int], points: int) -> list[int]:
+def evenly(n_T: list[int], points: int) -> list[int]:
     """Return up to so many of these rising numbers, spread evenly on a log axis, with both ends."""
     wanted = np.geomspace(n_T[0], n_T[-1], points)
     nearest = np.abs(np.log(np.array(n_T)[:, None] / wanted)).argmin(axis=0)

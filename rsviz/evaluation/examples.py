@@ -1,11 +1,15 @@
-"""Stored certificates of a few telling images, so that no page is blank at first paint."""
+"""Stored certificates of a few telling images, and how they formed: no first paint is blank."""
 
 import json
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from rsviz.checkpoints.catalog import SHIPPED, Checkpoint, root
+from rsviz.core import live_bounds
 from rsviz.core.errors import UserError
 from rsviz.core.spec import Certificate
 from rsviz.evaluation import logs
@@ -22,12 +26,20 @@ NETWORK = "shapes-gaussian-0.5"
 SHAPES = tuple(f"shapes-gaussian-{sigma}" for sigma in ("0.25", "0.5", "1.0"))
 
 
+MOMENTS = 32  # of a run that are stored, spread evenly on a log axis of votes
+
+
 @dataclass(frozen=True)
 class Example:
-    """A preset: which image at which sigma, and the certificate stored for it."""
+    """A preset: which image at which sigma, and the certificate stored for it.
+
+    ``readings`` are certificates of moments of its run, the last one its own; only that one, if the
+    file was written before moments were.
+    """
 
     preset: str
     certificate: Certificate
+    readings: tuple[Certificate, ...]
 
     @property
     def title(self) -> str:
@@ -38,13 +50,45 @@ class Example:
 def load(checkpoint: Checkpoint) -> list[Example]:
     """Return the examples stored with a checkpoint, none if there are none for these weights."""
     try:
-        rows = json.loads((checkpoint.folder / FILE).read_text())
-        found = [
-            Example(r["preset"], Certificate.from_json(json.dumps(r["certificate"]))) for r in rows
-        ]
+        found = [_example(r) for r in json.loads((checkpoint.folder / FILE).read_text())]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
     return [e for e in found if e.certificate.checkpoint_sha256 == checkpoint.sha256]
+
+
+def _example(stored: Mapping[str, Any]) -> Example:
+    c = Certificate.from_json(json.dumps(stored["certificate"]))
+    readings = (
+        replace(
+            c,
+            counts=tuple(map(int, m["counts"])),
+            radius=float(m["radius"]),
+            p_a_lower=float(m["p_a_lower"]),
+            abstained=not m["radius"],
+            ended="running",
+        )
+        for m in stored.get("moments", ())
+    )
+    return Example(stored["preset"], c, (*readings, c))
+
+
+def row(preset: str, readings: Sequence[Certificate]) -> dict[str, Any]:
+    """Return what is stored of a run: its certificate, and votes and bound of moments before it."""
+    *before, last = readings
+    formed = [c for c in before if c.predicted == last.predicted and sum(c.counts) > 0]
+    spread = live_bounds.evenly([sum(c.counts) for c in formed], MOMENTS) if formed else []
+    moments = [
+        {"counts": c.counts, "p_a_lower": c.p_a_lower, "radius": c.radius}
+        for c in formed
+        if sum(c.counts) in spread
+    ]
+    return {"preset": preset, "certificate": asdict(last), "moments": moments}
+
+
+def text_of(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return stored rows as JSON, a list of numbers a line."""
+    text = json.dumps(rows, indent=1)
+    return re.sub(r"\[([\d\s,]*)\]", lambda m: f"[{' '.join(m[1].split())}]", text) + "\n"
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,16 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rsviz.certification import engine_choice
+from rsviz.certification.certify import Progress
 from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint, ensemble_sha256
 from rsviz.checkpoints.weights import load
@@ -18,9 +19,9 @@ from rsviz.core.errors import UserError
 from rsviz.core.files import check_out_file, sole_writer, write_whole
 from rsviz.core.progress import ProgressLine, Report
 from rsviz.core.radius import down
-from rsviz.core.spec import Bound, Certificate, Norm
+from rsviz.core.spec import Bound, Norm
 from rsviz.data import datasets
-from rsviz.evaluation import curves, evaluate, logs, row_checks
+from rsviz.evaluation import curves, evaluate, examples, logs, row_checks
 from rsviz.evaluation.answers import Answers, read_answers
 from rsviz.evaluation.curves import RADII, RADII_LINF, Curve
 from rsviz.evaluation.evaluate import EvaluationSpec
@@ -109,22 +110,32 @@ def choose(checkpoint: Checkpoint) -> dict[str, tuple[int, float | None]]:
 
 
 def make(
-    checkpoint: Checkpoint, certify: Callable[..., Certificate], report: Callable[[str], None]
+    checkpoint: Checkpoint,
+    follow: Callable[..., Iterator[Progress]],
+    report: Callable[[str], None],
 ) -> None:
-    """Certify every preset of a checkpoint and store the results beside its weights."""
+    """Certify every preset of a checkpoint; store results and what led to them beside its weights.
+
+    Parameters
+    ----------
+    follow : certifies an image with a checkpoint and returns its readings.
+    """
     data = datasets.load(checkpoint.card.dataset, "test")
     rows = []
     for preset, (index, sigma) in choose(checkpoint).items():
-        certificate = certify(
-            data.image(index),
-            checkpoint,
-            sigma=sigma,
-            image=data.image_name(index),
-            bound=Bound.SPLIT,
-        )
-        rows.append({"preset": preset, "certificate": asdict(replace(certificate, seconds=0.0))})
-        report(f"{preset}: {certificate.image}, radius {down(certificate.radius, 3)}")
-    write_whole(checkpoint.folder / FILE, json.dumps(rows, indent=1) + "\n")
+        found = [
+            progress.certificate
+            for progress in follow(
+                data.image(index),
+                checkpoint,
+                sigma=sigma,
+                image=data.image_name(index),
+                bound=Bound.SPLIT,
+            )
+        ]
+        rows.append(examples.row(preset, [replace(c, seconds=0.0) for c in found]))
+        report(f"{preset}: {found[-1].image}, radius {down(found[-1].radius, 3)}")
+    write_whole(checkpoint.folder / FILE, examples.text_of(rows))
 
 
 def measure(

@@ -174,7 +174,7 @@ def race(rows: Sequence[Row], live: bool = False) -> go.Figure:
     figure.update_layout(barmode="overlay", showlegend=False, uirevision="race")
     figure.update_xaxes(
         title="L2 radius proved" + (", so far" if live else ""),
-        range=[0, 1.2 * top or 1],
+        range=[0, 1.4 * top or 1],  # words beside a bar have room
     )
     figure.update_yaxes(
         tickvals=list(at.values()),

@@ -1,4 +1,6 @@
-"""A report of one certificate: a single HTML file that opens offline and asks nobody for anything.
+"""Reports: a single HTML file that opens offline and asks nobody for anything.
+
+One certificate, or all results of one picture in order.
 
 Shape suffixes: C channels, H height, W width, K classes.
 """
@@ -8,7 +10,8 @@ import hashlib
 import html
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
@@ -31,6 +34,23 @@ pre{overflow:auto;background:#f4f4f4;padding:1rem;font-size:13px}
 """
 
 
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One result of a picture: what it is called, its certificate or its table, its figures.
+
+    ``classes`` are names by number; ``figures`` say what each shows. A result of many networks has
+    a table in place of one certificate.
+    """
+
+    title: str
+    x_CHW: Tensor
+    classes: Sequence[str]
+    certificate: Certificate | None = None
+    figures: Sequence[tuple[str, go.Figure]] = ()
+    words: str = ""
+    table: Sequence[Mapping[str, object]] = ()
+
+
 def report(
     c: Certificate,
     x_CHW: Tensor,
@@ -44,14 +64,47 @@ def report(
     classes : names, by number.
     figures : what each shows, and the figure; plotly.js is written into the file once, 4.5 MB.
     """
-    scripts = [get_plotlyjs(), *(_draw(figure, i) for i, (_, figure) in enumerate(figures))]
-    scripts = scripts if figures else []
+    title = verdict(c, classes)
+    return _document(title, [Part(title, x_CHW, classes, c, figures)])
+
+
+def story(title: str, parts: Sequence[Part]) -> str:
+    """Return all results of a picture, in order, as one report; see `report`."""
+    return _document(title, parts, f"<h1>{html.escape(title)}</h1>")
+
+
+def _document(title: str, parts: Sequence[Part], above: str = "") -> str:
+    drawn = [figure for part in parts for _, figure in part.figures]
+    scripts = [_draw(figure, i) for i, figure in enumerate(drawn)]
+    plotly = [get_plotlyjs()] if drawn else []
+    policy = POLICY.format(" ".join(map(_hash, [*plotly, *scripts])) or "'none'")
+    body, first = [], 0
+    for i, part in enumerate(parts):
+        body.append(_section(part, i, "h2" if above else "h1", scripts[first:], first))
+        first += len(part.figures)
+    return f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width">
+<title>rsviz: {html.escape(title)}</title><style>{STYLE}</style>
+{f"<script>{plotly[0]}</script>" if plotly else ""}</head><body>
+{above}{"".join(body)}</body></html>
+"""
+
+
+def _section(part: Part, number: int, level: str, scripts: Sequence[str], first: int) -> str:
+    """Return one result; ``scripts`` draw its figures, the first of which has this number."""
     shown = "".join(
         f"<figure><figcaption>{html.escape(title)}</figcaption>"
-        f'<div id="figure-{i}"></div><script>{scripts[i + 1]}</script></figure>'
-        for i, (title, _) in enumerate(figures)
+        f'<div id="figure-{first + i}"></div><script>{scripts[i]}</script></figure>'
+        for i, (title, _) in enumerate(part.figures)
     )
-    policy = POLICY.format(" ".join(map(_hash, scripts)) or "'none'")
+    words = f"<p>{html.escape(part.words)}</p>" if part.words else ""
+    head = f"""<{level}>{html.escape(part.title)}</{level}>
+<p><img alt="The image certified" src="data:image/png;base64,{_png(part.x_CHW)}"></p>{words}"""
+    c = part.certificate
+    if c is None:
+        return f"<section>{head}{_table(part.table)}{shown}</section>"
     rows = "".join(
         f"<tr><th>{name}</th><td>{html.escape(text)}</td></tr>" for name, text in _rows(c)
     )
@@ -60,23 +113,30 @@ def report(
         for name in c.flags
         if name in FLAGS
     )
-    return f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width">
-<title>rsviz: {html.escape(verdict(c, classes))}</title><style>{STYLE}</style>
-{f"<script>{scripts[0]}</script>" if scripts else ""}</head><body>
-<h1>{html.escape(verdict(c, classes))}</h1>
-<p><img alt="The image certified" src="data:image/png;base64,{_png(x_CHW)}"></p>
+    return f"""<section>{head}
 <p><b>The guarantee.</b> {html.escape(c.guarantee)} Here alpha = {c.alpha:g}.</p>{flags}
-<table>{rows}</table>{shown}
+<table>{rows}</table>{_table(part.table)}{shown}
 <h2>Check it</h2>
 <p>Save the certificate below as certificate.json and run
 <code>python -m rsviz verify certificate.json IMAGE</code>: it counts the votes again, with this
 seed and with a fresh one.</p>
 <h2>The certificate</h2>
-<pre id="certificate">{html.escape(c.to_json())}</pre></body></html>
-"""
+<pre id="certificate{f"-{number}" if number else ""}">{html.escape(c.to_json())}</pre></section>"""
+
+
+def _table(rows: Sequence[Mapping[str, object]]) -> str:
+    if not rows:
+        return ""
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in rows[0])
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f"<td>{'' if value is None else html.escape(str(value))}</td>" for value in row.values()
+        )
+        + "</tr>"
+        for row in rows
+    )
+    return f"<table><tr>{head}</tr>{body}</table>"
 
 
 def verdict(c: Certificate, classes: Sequence[str]) -> str:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
-from rsviz.figures.style import BACKGROUNDS, GREEN, RED, channels, ink
+from rsviz.figures.style import BACKGROUNDS, GREEN, GREY, RED, channels, ink
 
-SIDE, EDGE, FOOT = 128, 6, 34  # of a frame, in pixels: its picture, its border, its words
+# Of a frame, in pixels: its picture, its border, the bar of its votes, its words.
+SIDE, EDGE, BAR, FOOT = 128, 6, 12, 40
 PAUSE = 500  # milliseconds a frame of a film
 
 
@@ -38,15 +39,26 @@ class Stop:
 
 
 def frame(stop: Stop) -> Image.Image:
-    """Return an image within a border that says whether the certificate holds, words below."""
+    """Return an image within a border that says whether the certificate holds, and its votes.
+
+    The bar beside it is as full as the share of votes that the class keeps; words stand below.
+    """
     pixels_HWC = np.round(255 * np.clip(stop.x_CHW, 0, 1)).astype(np.uint8).transpose(1, 2, 0)
     picture = Image.fromarray(pixels_HWC).resize((SIDE, SIDE), Image.Resampling.NEAREST)
     paper = BACKGROUNDS["light"]
-    drawn = Image.new("RGB", (SIDE + 2 * EDGE, SIDE + 2 * EDGE + FOOT), channels(paper))
+    width, height = SIDE + BAR + 3 * EDGE, SIDE + 2 * EDGE
+    drawn = Image.new("RGB", (width, height + FOOT), channels(paper))
     draw = ImageDraw.Draw(drawn)
-    draw.rectangle((0, 0, SIDE + 2 * EDGE - 1, SIDE + 2 * EDGE - 1), fill=channels(stop.colour))
+    draw.rectangle((0, 0, SIDE + 2 * EDGE - 1, height - 1), fill=channels(stop.colour))
     drawn.paste(picture, (EDGE, EDGE))
-    draw.multiline_text((EDGE, SIDE + 2 * EDGE + 2), stop.words, fill=channels(ink(paper)))
+    left, right = SIDE + 3 * EDGE, SIDE + 3 * EDGE + BAR - 1
+    empty = EDGE + round((1 - stop.share) * SIDE)  # votes drain from the top
+    draw.rectangle((left, EDGE, right, EDGE + SIDE - 1), outline=channels(GREY))
+    if stop.share > 0:
+        draw.rectangle((left, empty, right, EDGE + SIDE - 1), fill=channels(stop.colour))
+    font = ImageFont.load_default(13)
+    at = (EDGE, height + 1)
+    draw.multiline_text(at, stop.words, fill=channels(ink(paper)), font=font, spacing=2)
     return drawn
 
 

@@ -91,6 +91,7 @@ PAGE_TERMS: Mapping[str, tuple[str, ...]] = {
     "learn": ("base classifier", "smoothed classifier", "sigma", "p_A", "PhiInv", "radius"),
     "levels": ("sigma", "min rule", "median smoothing", "heuristic", "radius", "certificate"),
     "masks": ("mask", "budget", "trade-off curve", "sigma", "Linf", "radius", "certificate"),
+    "story": ("smoothed classifier", "radius", "p_A", "sigma", "alpha", "seed", "certificate"),
     "attack": ("smoothed classifier", "radius", "PREDICT", "L2", "Linf", "alpha", "certificate"),
 }
 

@@ -22,11 +22,20 @@ from rsviz.certification.attack import (
 from rsviz.core.radius import down
 from rsviz.core.spec import Certificate, Norm, RunSpec
 from rsviz.data import images
-from rsviz.figures import certificate
+from rsviz.figures import certificate, report
 from rsviz.figures.attack import in_words, votes_by_length
+from rsviz.figures.report import Part
 from rsviz.methods.registry import METHODS
 from rsviz.ui.certify import result
-from rsviz.ui.common import address, downloads, method_controls, sessions, stage
+from rsviz.ui.common import (
+    address,
+    downloads,
+    method_controls,
+    picture_picker,
+    sessions,
+    stage,
+    story,
+)
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.picture_strip import show_strip
 from rsviz.ui.common.pictures import Picture
@@ -148,6 +157,26 @@ def show(job: Job | None, view: View) -> None:
     )
     if job is not None and not job.active and reading is not None:
         _show_rest(view, reading)
+        _tell(view, reading)
+
+
+def _tell(view: View, reading: AttackProgress) -> None:
+    """Add an attack that ended to the story of its picture."""
+    c, how = reading.certificate, view.key.how
+    inside = [a for a in reading.attempts if a.budget < 1]
+    broken = [a.budget for a in reading.attempts if a.verdict == "broken"]
+    beyond = f"It changed at {min(broken):g} times the radius." if broken else "None changed it."
+    kept = sum(a.verdict != "broken" for a in inside)
+    words = f"Inside the radius {kept} of {len(inside)} attacks left the answer. {beyond}"
+    part = Part(
+        f"{report.verdict(c, view.classes)}; attacked in {how.norm}",
+        view.picture.x_CHW,
+        view.classes,
+        c,
+        (("How the votes give way to attacks", _curve(reading)[0]),),
+        words if reading.attempts else "Nothing is certified, so nothing was attacked.",
+    )
+    story.tell("attack", (c.checkpoint, c.sigma, c.seed, how.norm, how.target), part)
 
 
 def _votes(reading: AttackProgress) -> int:
@@ -200,8 +229,7 @@ def _pictures(view: View, a: Attempt | None, reading: AttackProgress | None) -> 
             (images.to_pil(0.5 + gain * delta_CHW), f"Difference{times}"),
         ]
     )
-    if view.picture.source.label is not None:
-        st.caption(f"True label: **{view.classes[view.picture.source.label]}**")
+    picture_picker.show_label(view.picture, view.classes)
     if METHODS[view.key.spec.method].chooses_sigma:  # its first votes are for the level
         return
     spec = view.key.spec

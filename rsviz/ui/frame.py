@@ -7,7 +7,8 @@ import streamlit as st
 from PIL import Image, ImageDraw
 
 from rsviz.core.errors import UserError
-from rsviz.figures.style import BLUE, channels
+from rsviz.figures.style import BACKGROUNDS, BLUE, channels, ink
+from rsviz.ui import class_mode
 from rsviz.ui.common import picture_chip, state
 from rsviz.ui.common.address import drop_infinite, plain, rename, restore, tell_infinite
 from rsviz.ui.page_list import PAGES, page_path
@@ -28,7 +29,7 @@ STYLE = """<style>
 .st-key-chip {position: fixed; top: .9rem; right: 11rem; z-index: 999991; width: auto}
 .st-key-chip [data-testid="stPageLink"] p {font-size: .875rem}
 @media (max-width: 640px) {
-  .st-key-chip {right: auto; left: 3.5rem}
+  .st-key-chip {right: auto; left: 9rem}
   .st-key-job kbd {display: none}
   .st-key-stage {min-height: 66rem}
   .st-key-job [data-testid="stHorizontalBlock"] {flex-wrap: nowrap}
@@ -40,6 +41,22 @@ STYLE = """<style>
 </style>"""
 
 
+# A button of a row keeps Enter to itself while it has the focus, also with Ctrl; so the page's own
+# shortcut is heard before anything else hears it, and what is typed in a field counts.
+SHORTCUT = """<script>
+if (!window.rsvizShortcut) {
+  window.rsvizShortcut = true;
+  window.addEventListener("keydown", (event) => {
+    const button = document.querySelector(".st-key-certify button");
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !button) return;
+    event.stopImmediatePropagation();
+    event.preventDefault();
+    document.activeElement?.blur();
+    button.click();
+  }, true);
+}
+</script>"""
+MARK = ((31, 70), (22, 130), (12, 255))  # radius and opacity: an answer, what is proved near it
 TO_TOP = """<script>
 document.querySelector("[data-testid=stMain]").scrollTo({top: 0, behavior: "smooth"});
 </script>"""
@@ -58,10 +75,23 @@ def _mark() -> Image.Image:
     """Return the mark of the app, drawn here: an icon's name would call a server of fonts."""
     mark = Image.new("RGBA", (64, 64))
     draw = ImageDraw.Draw(mark)
-    for radius, opacity in ((31, 70), (22, 130), (12, 255)):  # an answer, and what is proved near
+    for radius, opacity in MARK:
         box = (32 - radius, 32 - radius, 32 + radius, 32 + radius)
         draw.ellipse(box, fill=(*channels(BLUE), opacity))
     return mark
+
+
+def _name(theme: str) -> str:
+    """Return the name of the app with its mark, as SVG, in the ink of a theme."""
+    rings = "".join(
+        f'<circle cx="32" cy="32" r="{r}" fill="{BLUE}" fill-opacity="{opacity / 255:.2f}"/>'
+        for r, opacity in MARK
+    )
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 210 64" width="210" height="64">'
+        f'{rings}<text x="78" y="46" font-family="Source Sans, sans-serif" font-size="44" '
+        f'font-weight="700" fill="{ink(BACKGROUNDS[theme])}">rsviz</text></svg>'
+    )
 
 
 def run() -> None:
@@ -69,9 +99,12 @@ def run() -> None:
     st.set_page_config(page_icon=_mark(), layout="wide")  # first, else a page's icon is fetched
     page = st.navigation(_pages(), position="top")
     st.set_page_config(page_title=f"{page.title} · rsviz", page_icon=_mark())
+    st.logo(_name(st.context.theme.type or "light"), size="medium", link=None)
     if state.PAGE.get() != page.url_path:
         restore()
     st.html(STYLE)
+    class_mode.adopt()
+    class_mode.show_style()
     drop_infinite()
     state.FRAMED.set(True)
     state.ENTERED.set(state.PAGE.get() != page.url_path)
@@ -92,6 +125,7 @@ def run() -> None:
         state.TO_TOP.clear()
         st.toast(f"{plain(opened)} is open above")
         st.html(TO_TOP, unsafe_allow_javascript=True)
+    st.html(SHORTCUT, unsafe_allow_javascript=True)
     picture_chip.show()
     show_words(page.url_path or PAGES[0][0])
 

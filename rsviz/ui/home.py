@@ -35,6 +35,8 @@ CARDS = {  # of Home: what one does on each page
     "certifies, and what every fixed level would have certified.",
     "masks": "A network that looks twice and hides what does not matter: its masks, vote by vote, "
     "and the certificate they buy.",
+    "story": "All that this session found of your picture, on one page, and as one file that opens "
+    "offline.",
     "learn": "Short chapters, each one picture to play with and a question to guess at first.",
 }
 

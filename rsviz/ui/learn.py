@@ -7,6 +7,7 @@ import streamlit as st
 from rsviz.teaching import glossary, lessons
 from rsviz.teaching.pictures.by_scene import PICTURES
 from rsviz.teaching.scene import Scene
+from rsviz.ui import class_mode
 from rsviz.ui.common import charts
 from rsviz.ui.page_list import page_path
 
@@ -45,7 +46,9 @@ def _show_question(scene: Scene, answer: int, reveal: str) -> None:
         index=None,
         format_func=options.__getitem__,
         key=f"{scene.key}_guess",
+        persist_state="session",
     )
+    class_mode.show_hands(scene.key, options)
     if guess is None:
         st.caption("Choose one, and the answer appears.")
     elif guess == answer:
@@ -81,6 +84,18 @@ def show_scene(scene: Scene) -> None:
             icon=":material/arrow_forward:",
             query_params=dict(scene.link.query),
         )
+
+
+def titles() -> dict[str, str]:
+    """Return the chapters' titles by slug, ticked where every question was answered."""
+    return {
+        c.slug: f"{c.number}. {c.title}" + (" ✓" if all(map(_answered, c.scenes)) else "")
+        for c in lessons.CHAPTERS
+    }
+
+
+def _answered(scene: Scene) -> bool:
+    return st.session_state.get(f"{scene.key}_guess") is not None
 
 
 def turn_to(slug: str) -> None:

@@ -10,6 +10,7 @@ PAGES = (  # file, title, icon
     ("compare", "Compare", ":material/show_chart:"),
     ("levels", "Noise levels", ":material/tune:"),
     ("masks", "Masks", ":material/visibility:"),
+    ("story", "Story", ":material/auto_stories:"),
     ("learn", "Learn", ":material/school:"),
 )
 

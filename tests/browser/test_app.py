@@ -46,6 +46,17 @@ def press_shortcut(page):
     raise AssertionError("Ctrl+Enter does not start a run")
 
 
+def drag(page, square, right):
+    """Drag a square by its middle."""
+    square.scroll_into_view_if_needed()
+    box = square.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + right, y, steps=4)
+    page.mouse.up()
+
+
 def scrolls_sideways(page):
     return page.evaluate("document.documentElement.scrollWidth > window.innerWidth + 1")
 
@@ -79,6 +90,13 @@ def test_an_uploaded_photograph_is_certified(tab, size, tmp_path):
     expect(page.get_by_text("live, complete")).to_be_visible()
     expected = ceiling(0.5, 500, (1 - bounds.ANYTIME_SHARE) * 0.001)
     expect(radius(page)).to_contain_text(down(expected, 3))
+    seen = page.get_by_text("The hash of what the network saw is")
+    square = page.locator(".square")  # what it sees: the middle, until somebody drags
+    for move in (lambda: drag(page, square, -40), lambda: square.press("ArrowRight")):
+        before = seen.inner_text()
+        move()
+        expect(seen).not_to_have_text(before)
+        expect(page.get_by_text("live, complete")).to_be_visible()
     assert not scrolls_sideways(page)
     expect(page.get_by_test_id("stException")).to_have_count(0)
 

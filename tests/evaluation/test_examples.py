@@ -3,6 +3,8 @@ import shutil
 
 import pytest
 
+from rsviz.checkpoints import catalog
+from rsviz.core import bounds, live_bounds
 from rsviz.core.errors import UserError
 from rsviz.core.radius import radius_l2
 from rsviz.data import shapes
@@ -44,3 +46,24 @@ def test_another_folder_of_checkpoints_comes_first(monkeypatch, tmp_path):
     assert [j.certificate.seed for j in examples.same_image()] == [77, 77]
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path / "nowhere"))
     assert [j.certificate.seed for j in examples.same_image()] == [0, 0]
+
+
+def test_a_stored_run_keeps_how_it_formed_and_an_old_file_can_still_be_read(tmp_path):
+    folder = shutil.copytree(examples.SHIPPED / examples.NETWORK, tmp_path / examples.NETWORK)
+    (certain, *_) = examples.load(catalog.inspect(folder))
+    c = certain.certificate
+    line = live_bounds.trace(certain.readings, c.alpha, c.bound)
+    assert certain.readings[-1] == c and len(line.votes_T) > 20
+    assert line.votes_T[0] < 500 and line.votes_T[-1] == c.n
+    assert line.low_T[0] < line.low_T[-1] == c.radius
+    for moment in certain.readings[5:7]:  # the bound stored is the one that votes give
+        assert moment.radius == pytest.approx(radius_l2(c.sigma, moment.p_a_lower))
+        k, n = moment.counts[c.predicted], sum(moment.counts)
+        assert moment.p_a_lower == pytest.approx(bounds.anytime_lower(k, n, 0.2 * c.alpha))
+    rows = [
+        {k: v for k, v in row.items() if k != "moments"}
+        for row in json.loads((folder / examples.FILE).read_text())
+    ]
+    (folder / examples.FILE).write_text(json.dumps(rows))
+    (old, *_) = examples.load(catalog.inspect(folder))
+    assert old.certificate == c and old.readings == (c,)

@@ -65,6 +65,27 @@ def unescape_tags(text):
     return " ".join(re.findall(r"<[^>]*>", text))
 
 
+def test_a_story_holds_every_result_in_order_in_one_file(case):
+    c, x_CHW = case
+    bars = certificate.vote_bars(c.counts, ("a", "b"), c.predicted)
+    parts = [
+        report.Part("First", x_CHW, ("a", "b"), c, [("Votes", bars)]),
+        report.Part("Second", x_CHW, ("a", "b"), table=[{"network": HOSTILE, "radius": None}]),
+        report.Part("Third", x_CHW, ("a", "b"), c, [("Votes", bars)], words=HOSTILE),
+    ]
+    text = report.story(HOSTILE, parts)
+    rest = without_plotly(text)
+    heads = re.findall(r"<h2>(.*?)</h2>", rest)
+    assert [h for h in heads if h in ("First", "Second", "Third")] == ["First", "Second", "Third"]
+    assert rest.count("<script") == 3 and HOSTILE not in rest  # plotly.js, and two figures
+    drawn = re.findall(r'id="(figure-\d)"', rest)
+    assert drawn == ["figure-0", "figure-1"]
+    stored = [
+        unescape(t) for t in re.findall(r'<pre id="certificate[-\d]*">(.*?)</pre>', text, re.S)
+    ]
+    assert [Certificate.from_json(t) for t in stored] == [c, c]
+
+
 def test_an_abstention_says_so(case):
     c, x_CHW = case
     text = report.report(replace(c, abstained=True), x_CHW, ("a", "b"), [])

@@ -16,6 +16,9 @@ def test_a_frame_is_green_inside_the_radius_and_red_beyond(stop, colour):
     assert drawn.getpixel((0, 0)) == channels(colour)
     assert drawn.getpixel((walk.EDGE + 9, walk.EDGE + 9)) == (128, 128, 128)
     assert f"{stop.share:.0%}" in stop.words
+    bar = [drawn.getpixel((walk.SIDE + 3 * walk.EDGE + 5, y)) for y in range(walk.SIDE)]
+    full = sum(pixel == channels(colour) for pixel in bar) / walk.SIDE
+    assert full == pytest.approx(stop.share, abs=0.06)
 
 
 def test_a_strip_has_a_row_for_each_direction_and_a_film_a_frame_for_each_step():

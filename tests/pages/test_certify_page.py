@@ -1,5 +1,6 @@
 import hashlib
 import io
+import shutil
 from dataclasses import replace
 from urllib.parse import parse_qsl
 
@@ -16,7 +17,7 @@ from rsviz.data.catalog import CLASSES
 from rsviz.smoothing import engines
 from rsviz.ui.certify import meaning
 from rsviz.ui.common import sessions
-from tests.helpers import ALWAYS, constant_network, make_checkpoints
+from tests.helpers import ALWAYS, constant_network, make_checkpoints, make_rivals
 
 N = 500
 NAME = CLASSES["shapes"][ALWAYS].capitalize()
@@ -218,9 +219,13 @@ def test_an_upload_of_the_networks_size_is_flagged_only_where_it_is_cut(open_pag
     assert "certified within" in told or "keeps its answer" in told
     assert "Image resampled" not in told
     crop = next(c for c in app.segmented_control if c.label == "Crop")
-    crop.set_value("box").run()
-    assert not app.exception
-    assert "Image resampled" in words(press(app))
+    crop.set_value("whole").run()
+    assert not app.exception and "Image resampled" not in words(press(app))
+    of = crop.key.removeprefix("crop_")
+    app = open_page(page, n=100)
+    app.session_state["_crops"] = {of: (0.1, 0.1, 0.9, 0.9)}  # what a square dragged leaves
+    told = words(upload(app, "small.png", picture_bytes(size=(32, 32))))
+    assert "Image resampled" in told and not app.exception
 
 
 def test_a_history_outlives_a_message_that_clears_all_caches(open_page):
@@ -271,7 +276,29 @@ def test_a_crop_is_of_its_file_and_not_of_the_next(open_page):
     app = upload(app, "a.png", files["a.png"])
     app.segmented_control(key=keys["a.png"]).set_value("whole").run()
     app.file_uploader[0].set_value(("b.png", files["b.png"], "image/png")).run()
-    assert app.segmented_control(key=keys["b.png"]).value == "centre" and not app.exception
+    assert app.segmented_control(key=keys["b.png"]).value == "box" and not app.exception
+
+
+def test_a_drawn_photograph_is_certified_and_its_visitor_says_once_what_a_picture_shows(open_page):
+    app = open_page(n=N)
+    app.segmented_control(key="source").set_value("upload").run()
+    app.button(key="scene-ship").click().run()
+    (asked,) = [s for s in app.selectbox if s.label == "Which of these is it?"]
+    assert asked.value == "ship"
+    told = words(app)  # the network of these tests always answers one class, which is no ship
+    assert "certified, and wrong" in told and "You say: **ship**" in told
+    assert "none of these" not in told
+    asked.set_value(CLASSES["cifar10"][ALWAYS]).run()
+    assert "correct" in words(app) and "certified, and wrong" not in words(app)
+    app.selectbox(key=asked.key).set_value("none of these").run()
+    assert "None of these 10, you say" in words(app) and "certified, and wrong" in words(app)
+    app.switch_page("pages/attack.py").run()
+    assert "You say: **none of these**" in words(app)
+    app.switch_page("pages/certify.py").run()
+    assert "None of these 10, you say" in words(app)
+    app = upload(app, "red.png", picture_bytes())
+    assert "You say" not in words(app) and "shows none of these 10" in words(app)
+    assert not app.exception
 
 
 def test_an_address_out_of_range_is_told_and_defaults_stand_in(open_page):
@@ -490,6 +517,27 @@ def test_after_a_result_stand_the_next_acts(open_page):
     acts = {link.proto.label: link.proto.query_string for link in app.get("page_link")}
     assert "image=shapes%2Ftest%2F9" in acts["Attack it"]
     assert "pasted_number=9" in acts["Mask it"] and "view=One" in acts["By every network"]
+
+
+def test_the_picture_in_use_goes_to_masks_and_on_from_there(open_page, made, monkeypatch, tmp_path):
+    folder = shutil.copytree(made, tmp_path / "all")
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(make_rivals(folder)))
+    app = open_page(n=N, image="shapes/test/9")
+    app.query_params.clear()
+    app.switch_page("pages/masks.py").run()
+    assert app.number_input(key="pasted_number").value == 9
+    acts = {link.proto.label: link.proto.query_string for link in app.get("page_link")}
+    assert "image=shapes%2Ftest%2F9" in acts["Certify it"] and "Mask it" not in acts
+    app.segmented_control(key="canvas_source").set_value("test").run()
+    app.number_input(key="canvas").set_value(5).run()
+    app.switch_page("pages/certify.py").run()
+    assert app.text_input(key="image").value == "shapes/test/5"
+    app = upload(app, "red.png", picture_bytes())
+    app.query_params.clear()
+    app.switch_page("pages/masks.py").run()
+    assert app.segmented_control(key="pasted").value == "upload"
+    assert "red.png" in [link.proto.label for link in app.get("page_link")]
+    assert not app.exception and not app.error
 
 
 def test_a_new_seed_cannot_stop_a_run(open_page, line):

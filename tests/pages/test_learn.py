@@ -85,3 +85,28 @@ def test_the_link_to_the_curves_names_logs_that_are_there():
     wanted = lessons.chapter("levels").scenes[0].link.query["measured"]
     assert not refused and set(wanted) <= set(measured)
     assert [measured[name].curve.sigma for name in wanted] == [0.25, 0.5, 1.0]
+
+
+def test_a_class_sees_less_larger_and_its_answers_and_hands_stay():
+    at = AppTest.from_file(APP, default_timeout=60).run()
+    at.query_params.update({"mode": "teach", "hide": "attack,words,nonsense", "chapter": "votes"})
+    at.switch_page("pages/learn.py").run()
+    styles = "".join(h.proto.body for h in at.get("html"))
+    assert "font-size: 125%" in styles and '[href$="/attack"] {display: none}' in styles
+    assert ".st-key-words {display: none}" in styles and "nonsense" not in styles
+    at.number_input(key="votes_hands_0").set_value(3).run()
+    at.number_input(key="votes_hands_1").set_value(1).run()
+    assert "**3 of 4** say" in "".join(m.value for m in at.markdown)
+    at.radio(key="votes_guess").set_value(0).run()
+    at.query_params.clear()
+    at.switch_page("pages/home.py").run()
+    at.switch_page("pages/learn.py").run()
+    assert at.radio(key="votes_guess").value == 0  # kept, and the chapter is ticked
+    ticked = at.get("button_group")[0].proto.options[0].content
+    assert ticked.endswith("✓")
+    at.multiselect(key="class_hide").set_value(["masks", "seed"]).run()
+    assert at.code[-1].value.endswith("?mode=teach&hide=masks,seed&chapter=votes")
+    at.query_params["mode"] = "all"
+    at.run()
+    assert "125%" not in "".join(h.proto.body for h in at.get("html"))
+    assert not at.exception and not at.error

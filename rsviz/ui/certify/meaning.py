@@ -15,9 +15,11 @@ from rsviz.core import radius
 from rsviz.core.radius import down
 from rsviz.core.spec import NAMELESS, Certificate, RunSpec
 from rsviz.data import images, perturbations
+from rsviz.figures import certificate, report
+from rsviz.figures.report import Part
 from rsviz.smoothing.engine import Engine
 from rsviz.ui.certify.result import View, read
-from rsviz.ui.common import downloads, run_controls
+from rsviz.ui.common import downloads, run_controls, story
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.sessions import Shown, class_names
 
@@ -29,13 +31,6 @@ def show_classes(view: View) -> None:
         "**Certified does not mean correct**: it means that the answer, right or wrong, stays the "
         "same nearby."
     )
-    if view.picture.crop is not None:
-        st.warning(
-            "If your picture shows none of these, the network still chooses one of them, and may "
-            "even be certified in it. The radius says how stable that answer is, not that it "
-            "is right.",
-            icon=":material/help:",
-        )
 
 
 def show_distance(x_CHW: Tensor, c: Certificate) -> None:
@@ -125,6 +120,19 @@ def in_a_word(c: Certificate, names: Sequence[str]) -> str:
     if c.predicted is not None and not c.abstained:
         return names[c.predicted]
     return "not yet" if c.ended == "running" else "abstains"
+
+
+def tell(shown: Shown, view: View) -> None:
+    """Add a run that ended to the story of its picture."""
+    c = read(view, shown)
+    votes = certificate.vote_bars(c.counts, view.classes, c.predicted)
+    figures = (
+        ("The votes", votes),
+        ("The distance they prove", certificate.radius_of_run(c, shown.readings)[0]),
+    )
+    title = report.verdict(c, view.classes)
+    part = Part(title, view.picture.x_CHW, view.classes, c, figures)
+    story.tell("certify", (c.checkpoint, c.sigma, c.seed, c.n, c.until_radius), part)
 
 
 def show_exports(

@@ -1,6 +1,5 @@
-"""Figures on a page, each with a camera and its numbers as CSV (no torch here)."""
+"""Figures on a page, each with a menu to take it away (no torch here)."""
 
-from collections.abc import Callable
 from typing import Any, Literal
 
 import plotly.graph_objects as go
@@ -9,6 +8,7 @@ from streamlit.elements.lib.streamlit_plotly_theme import GRAY_90
 
 from rsviz.figures import export
 from rsviz.figures.style import BACKGROUNDS, BLUE, CLEAR, GREY, readable_formula
+from rsviz.ui.common import figure_menu
 from rsviz.ui.common.live_figure import show_live_figure
 
 # What the camera above a figure saves: a PNG three times as fine as the screen, or an SVG.
@@ -60,23 +60,10 @@ def show_figure(
     figure.update_yaxes(tickfont=TEXT, title={"font": TEXT})
     event = st.plotly_chart(figure, key=key, config=config(key, camera), alt=alt, **options)
     if offered:
-        _offer(lambda: export.figure_csv(figure), key)
+        figure_menu.show(key, _file(key), lambda: export.figure_csv(figure))
     return event
 
 
 def show_formula(latex: str) -> None:
     """Show a formula, its coloured terms in shades that can be read in the theme."""
     st.latex(readable_formula(latex, BACKGROUNDS[st.context.theme.type or "light"]))
-
-
-def _offer(numbers: Callable[[], str], key: str) -> None:
-    st.download_button(
-        "These numbers as CSV",
-        numbers,
-        f"{_file(key)}.csv",
-        "text/csv",
-        key=f"csv-{key}",
-        on_click="ignore",
-        type="tertiary",
-        icon=":material/download:",
-    )

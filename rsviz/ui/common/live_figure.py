@@ -15,7 +15,8 @@ _HTML = '<div class="rsviz-live-figure" role="figure"></div>'
 _JS = """
 const library = (url) => window.rsvizPlotly ??= new Promise((done, fail) => {
   const script = document.createElement("script");
-  Object.assign(script, {src: url, onload: () => done(window.Plotly), onerror: fail});
+  const lost = () => { window.rsvizPlotly = null; fail(new Error("plotly.js is not there")); };
+  Object.assign(script, {src: url, onload: () => done(window.Plotly), onerror: lost});
   document.head.append(script);
 });
 
@@ -35,7 +36,7 @@ export default function ({data, parentElement}) {
   library(data.library).then((plotly) => {
     const layout = {...figure.layout, template: template(getComputedStyle(box))};
     plotly.react(box, figure.data, layout, {displayModeBar: false, responsive: true});
-  });
+  }, () => {});  // the run ended before it came: the next look asks again
   return () => window.Plotly?.purge(box);
 }
 """

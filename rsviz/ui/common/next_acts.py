@@ -17,8 +17,15 @@ ACTS = {  # page: what one does there with a picture
 }
 
 
-def show(spec: RunSpec, page: str) -> None:
-    """Show what may be done next with a run's picture, on every page but this one."""
+def show(page: str, image: str, run: RunSpec | None = None) -> None:
+    """Show what may be done next with a picture, on every page but this one.
+
+    Parameters
+    ----------
+    image : its name; an upload, which has none, goes along by itself.
+    run : whose network, noise, votes and seed Certify and Attack take over; None: their own.
+    """
+    image = "" if image.startswith(NAMELESS) else image
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="acts"):
         st.caption("Next:", width="content")
         for name, (label, icon) in ACTS.items():
@@ -27,19 +34,18 @@ def show(spec: RunSpec, page: str) -> None:
                     page_path(name),
                     label=label,
                     icon=icon,
-                    query_params=dict(_query(name, spec)),
+                    query_params=dict(_query(name, image, run)),
                     width="content",
                 )
 
 
-def _query(page: str, spec: RunSpec) -> Mapping[str, str]:
+def _query(page: str, image: str, run: RunSpec | None) -> Mapping[str, str]:
     """Return the address of a page for a picture; an upload goes along without one."""
-    named = not spec.image.startswith(NAMELESS)
-    image = {"image": spec.image} if named else {}
-    if page in ("certify", "attack") and spec.sigma is not None:
-        return link_of(spec)
+    if page in ("certify", "attack") and run is not None and run.sigma is not None:
+        return link_of(run)
     if page == "masks":
-        dataset, _, number = spec.image.partition("/test/")
-        pasted = {"pasted": dataset, "pasted_number": number} if named else {"pasted": "upload"}
+        dataset, _, number = image.partition("/test/")
+        pasted = {"pasted": dataset, "pasted_number": number} if image else {"pasted": "upload"}
         return {"canvas_source": "compose", **pasted}
-    return image | ({"view": "One image"} if page == "compare" else {})
+    shown = {"view": "One image"} if page == "compare" else {}
+    return shown | ({"image": image} if image else {})

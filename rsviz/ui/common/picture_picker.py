@@ -3,21 +3,25 @@
 Shape suffixes: C channels, H height, W width.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import streamlit as st
 from PIL import Image
 from torch import Tensor
 
 from rsviz.core.errors import UserError
-from rsviz.data import datasets, images
-from rsviz.data.catalog import CLASSES
-from rsviz.ui.common import state
+from rsviz.data import datasets, images, scenes
+from rsviz.data.catalog import CLASSES, INPUT_SIZE
+from rsviz.ui.common import crop_box, state
 from rsviz.ui.common.address import plain
-from rsviz.ui.common.pictures import Picture, Source
+from rsviz.ui.common.pictures import NONE_OF_THESE, Picture, Source
 
 SOURCES = {"gallery": "Gallery", "upload": "Upload", "camera": "Camera"}
 TITLES = {"shapes": "Shapes (drawn by rsviz)", "cifar10": "CIFAR-10 (small photographs)"}
-CROPS = {"centre": "Centre", "whole": "Whole, padded", "box": "Choose"}
+CROPS = {"box": "A square of it", "whole": "Whole, padded"}
 THUMBNAILS = 12
+NONE = "none of these"
 
 
 def pick(default: str) -> Source:
@@ -41,17 +45,19 @@ def pick(default: str) -> Source:
             "A picture from this device (JPEG, PNG, GIF, WebP or BMP)",
             max_upload_size=images.MEGABYTES,
             key="upload",
-            on_change=state.UPLOADED.clear,
+            on_change=_forget_file,
         )
     elif chosen == "camera":
-        file = st.camera_input("Take a picture", key="camera", on_change=state.UPLOADED.clear)
+        file = st.camera_input("Take a picture", key="camera", on_change=_forget_file)
     else:
         return _gallery(default)
-    held = state.UPLOADED.get() if file is None else (file.name, file.getvalue())
+    of_file = file is not None and not state.DRAWN.get()
+    held = (file.name, file.getvalue()) if file and of_file else state.UPLOADED.get()
+    _show_scenes(held is None)
     if held is None:
         st.caption("Until then, a picture of the gallery is used.")
         return _stand_in(default)
-    if file is None:
+    if not of_file:
         st.caption(f"{plain(held[0])} is still in use.")
     source = Source(held[0], data=held[1])
     try:
@@ -62,6 +68,69 @@ def pick(default: str) -> Source:
         st.error(plain(str(error), 300))
         st.caption("A picture of the gallery stands in.")
         return _stand_in(default)
+
+
+def _forget_file() -> None:
+    state.UPLOADED.clear()
+    state.DRAWN.clear()
+
+
+def _show_scenes(opened: bool) -> None:
+    """Show photographs that rsviz draws, for who has none at hand."""
+    with st.expander("Or one drawn here", icon=":material/palette:", expanded=opened):
+        with st.container(horizontal=True, gap="small"):
+            for name in scenes.NAMES:
+                with st.container(width=96, gap=None):
+                    st.image(_scene(name), alt=f"A drawn photograph of: {name}")
+                    st.button(
+                        name,
+                        key=f"scene-{name}",
+                        type="tertiary",
+                        on_click=_take_scene,
+                        args=(name,),
+                    )
+
+
+@st.cache_resource(max_entries=len(scenes.NAMES), show_spinner=False)
+def _scene(name: str) -> bytes:
+    return scenes.png(name)
+
+
+def _take_scene(name: str) -> None:
+    """Take a drawn photograph as if it were the visitor's file, whose class is known."""
+    state.UPLOADED.set((f"{name}.png", _scene(name)))
+    state.DRAWN.set(True)
+    st.session_state[_truth_key(Source(name, data=_scene(name)))] = name
+
+
+def _truth_key(source: Source) -> str:
+    return f"truth_{source.digest[:16]}"
+
+
+def ask_label(picture: Picture, classes: Sequence[str]) -> None:
+    """Ask which class a file shows, once for all pages; `labelled` says the answer."""
+    key = _truth_key(picture.source)
+    if st.session_state.get(key) not in (None, NONE, *classes):
+        st.session_state[key] = None
+    st.selectbox(
+        "Which of these is it?",
+        [*classes, NONE],
+        None,
+        key=key,
+        placeholder=f"Which of these {len(classes)} is it?",
+        label_visibility="collapsed",
+        persist_state="session",
+        width=240,
+    )
+
+
+def labelled(picture: Picture, classes: Sequence[str]) -> Picture:
+    """Return a picture with the class that its visitor said it shows, if it is a file."""
+    if picture.source.dataset:
+        return picture
+    told = str(st.session_state.get(_truth_key(picture.source)))
+    labels = {NONE: NONE_OF_THESE} | {name: k for k, name in enumerate(classes)}
+    return replace(picture, source=replace(picture.source, label=labels.get(told)))
 
 
 def _stand_in(default: str) -> Source:
@@ -146,25 +215,38 @@ def cut(source: Source, size: int) -> Picture:
     return picture
 
 
+def use(source: Source) -> None:
+    """Make a picture the one in use, a file cut to its centre, on a page with its own controls."""
+    if source.x_CHW is not None:
+        state.PICTURE.set(Picture(source.x_CHW, source, images.to_pil(source.x_CHW, 8)))
+        return
+    args = source.digest, source.data, source.name, INPUT_SIZE["cifar10"]
+    x_CHW, original, resampled = _prepared(*args, "centre")
+    state.PICTURE.set(Picture(x_CHW, source, original, "centre", resampled))
+    state.UPLOADED.set((source.name, source.data))
+
+
 def _cut(source: Source, size: int) -> Picture:
     """Cut a picture to a network's size, asking how to crop a file."""
     if source.x_CHW is not None:
         return Picture(source.x_CHW, source, images.to_pil(source.x_CHW, 8))
     of = source.digest[:16]  # a crop is of this file: the next one starts at its centre
+    held = state.CROPS.get().get(of, "centre")
     how = st.segmented_control(
         "Crop",
         list(CROPS),
-        default="centre",
+        default="whole" if held == "whole" else "box",
         format_func=CROPS.__getitem__,
         required=True,
         key=f"crop_{of}",
     )
-    crop: images.Crop | images.Box = "centre"
-    if how == "box":
-        crop = _box(of)
-    elif how == "whole":
-        crop = "whole"
     args = source.digest, source.data, source.name, size
+    crop: images.Crop | images.Box = "whole"
+    if how != "whole":
+        _, original, _ = _prepared(*args, "centre")
+        begun = None if isinstance(held, str) else held
+        crop = crop_box.ask(original, of, begun, size) or "centre"
+    state.CROPS.set({**state.CROPS.get(), of: crop})
     try:
         x_CHW, original, resampled = _prepared(*args, crop)
     except UserError as error:  # the file was opened before, so only the crop can be wrong
@@ -172,13 +254,6 @@ def _cut(source: Source, size: int) -> Picture:
         crop = "centre"
         x_CHW, original, resampled = _prepared(*args, crop)
     return Picture(x_CHW, source, original, crop, resampled)
-
-
-def _box(of: str) -> images.Box:
-    """Ask for a crop as fractions of width and height of a file, named by its hash."""
-    left, right = st.slider("From left to right, per cent", 0, 100, (10, 90), key=f"across_{of}")
-    top, bottom = st.slider("From top to bottom, per cent", 0, 100, (10, 90), key=f"down_{of}")
-    return left / 100, top / 100, right / 100, bottom / 100
 
 
 @st.cache_resource(max_entries=32, show_spinner="Reading the picture")
@@ -193,18 +268,26 @@ def _prepared(
     return x_CHW, image, resampled
 
 
-def show(picture: Picture, classes: tuple[str, ...]) -> None:
+def show(picture: Picture, classes: Sequence[str]) -> None:
     """Show the original beside what the network sees at its own resolution, pixel by pixel."""
     _, H, W = picture.x_CHW.shape
     seen = images.to_pil(picture.x_CHW, max(1, 256 // W))
     shown = [(seen, f"What the network sees: {W}x{H} pixels")]
     if picture.crop is not None:
         shown.insert(0, (picture.original, "Your picture"))
-    width = 144
+    width = 144 // len(shown) + 36 * (len(shown) - 1)  # both beside each other
     with st.container(horizontal=True, gap="small"):
         for image, caption in shown:
             with st.container(width=width, gap="xsmall"):
                 st.image(image, width=width, alt=caption)
                 st.caption(caption)
-    if picture.source.label is not None:
-        st.caption(f"True label: **{classes[picture.source.label]}**")
+    show_label(picture, classes)
+
+
+def show_label(picture: Picture, classes: Sequence[str]) -> None:
+    """Show what a picture really is: by its data set, or as the visitor says."""
+    label = picture.source.label
+    if label is not None:
+        name = NONE if label == NONE_OF_THESE else classes[label]
+        told = "True label" if picture.source.dataset else "You say"
+        st.caption(f"{told}: **{name}**")

@@ -12,12 +12,15 @@ from torch import Tensor
 from rsviz.core.flags import RESAMPLED
 from rsviz.data import images
 
+NONE_OF_THESE = -1  # the label of a picture that shows none of the classes
+
 
 @dataclass(frozen=True, eq=False)
 class Source:
     """A picture before it is cut to a network's size.
 
-    ``dataset``, ``x_CHW`` and ``label`` are set for an image of a data set, ``data`` for a file.
+    ``dataset`` and ``x_CHW`` are set for an image of a data set, ``data`` for a file. ``label`` is
+    the class of an image of a data set, and what the visitor says of a file; None: nobody said.
     """
 
     name: str
@@ -25,6 +28,11 @@ class Source:
     x_CHW: Tensor | None = None
     label: int | None = None
     data: bytes = b""
+
+    @property
+    def image(self) -> str:
+        """The name a RunSpec uses; empty for an upload, which is known by its hash."""
+        return self.name if self.dataset else ""
 
     @property
     def digest(self) -> str:
@@ -45,7 +53,7 @@ class Picture:
     @property
     def name(self) -> str:
         """The name a RunSpec uses; empty for an upload, which is known by its hash."""
-        return self.source.name if self.source.dataset else ""
+        return self.source.image
 
     @property
     def flags(self) -> tuple[str, ...]:

@@ -238,5 +238,5 @@ def find_shown(key: Key, checkpoint: Checkpoint) -> Shown | None:
             key.spec.seed,
         )
         if same:
-            return Shown(c, (c,), True)
+            return Shown(c, example.readings, True)
     return None

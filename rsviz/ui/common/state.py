@@ -6,7 +6,7 @@ All else lies under a key declared here, and no other file names one.
 
 from __future__ import annotations  # types below are for readers; torch loads late
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -15,6 +15,7 @@ import streamlit as st
 if TYPE_CHECKING:  # torch is slow to import, and every page needs this file
     from rsviz.checkpoints.foreign import Foreign, Own
     from rsviz.core.tries import Statement
+    from rsviz.figures.report import Part
     from rsviz.networks.normalisation import Normalisation
     from rsviz.ui.common.jobs import Session
     from rsviz.ui.common.pictures import Picture
@@ -59,6 +60,8 @@ class Entry(Generic[T]):
 FRAMED: Entry[bool] = Entry("_framed", False, "frame")  # a page is run by app.py just now
 PAGE: Entry[str | None] = Entry("_page", None, "frame")  # the page open, as the address names it
 ENTERED: Entry[bool] = Entry("_entered", False, "frame")  # this run is the first since it opened
+
+HIDDEN: Entry[tuple[str, ...] | None] = Entry("_hidden", None, "class_mode")  # None: no class
 
 # What the address asks for, and sentences on what of it is not used.
 ASKED: Entry[Mapping[str, str]] = Entry("_asked", {}, "common/address")  # by old names, new here
@@ -106,6 +109,14 @@ PICTURE: Entry[Picture | None] = Entry(
 UPLOADED: Entry[tuple[str, bytes] | None] = Entry(  # name and bytes of the visitor's own picture
     "_uploaded", None, "common/picture_picker"
 )
+STORY: Entry[Mapping[tuple[str, str, Hashable], Part]] = Entry(
+    "_story", {}, "common/story"
+)  # results by the hash of their picture, the page, and the run
+DRAWN: Entry[bool] = Entry("_drawn", False, "common/picture_picker")  # UPLOADED is drawn by rsviz
+CROPS: Entry[Mapping[str, str | tuple[float, float, float, float]]] = Entry(
+    "_crops", {}, "common/picture_picker"
+)  # by the hash of each file
+ON_CANVAS: Entry[str] = Entry("_on_canvas", "", "masks/canvas_picker")  # the picture on Masks' last
 FIRST: Entry[int] = Entry("_first", 0, "common/picture_picker")  # the first thumbnail shown
 SCATTER_DATASET: Entry[str] = Entry("_scatter_dataset", "", "levels/test_set")  # whose dots show
 TO_TOP: Entry[str | None] = Entry("_to_top", None, "frame")  # opened above, just now

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import streamlit as st
+from torch import Tensor
 
 from rsviz.certification import every_network
 from rsviz.certification.every_network import Contender, Panorama, Row
@@ -15,7 +16,8 @@ from rsviz.core.spec import Norm, RunSpec
 from rsviz.data import datasets
 from rsviz.data.catalog import CLASSES
 from rsviz.evaluation import per_image
-from rsviz.ui.common import address, job_panel, picture_picker, sessions
+from rsviz.figures.report import Part
+from rsviz.ui.common import address, job_panel, picture_picker, sessions, story
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.run_controls import (
     OFFERED,
@@ -51,7 +53,20 @@ def show() -> None:
         if label is not None:
             st.caption(f"True label: **{CLASSES[dataset][label]}**")
     with right:
-        _show_board(contenders, CLASSES[dataset], label, device)
+        rows = _show_board(contenders, CLASSES[dataset], label, device)
+    _tell(rows, CLASSES[dataset], label, picture.x_CHW)
+
+
+def _tell(rows: Sequence[Row], classes: Sequence[str], label: int | None, x_CHW: Tensor) -> None:
+    """Add what the networks that landed proved to the story of their picture."""
+    ended = ("done", "measured")
+    landed = [r for r in rows if r.state in ended and r.certificate is not None]
+    if not landed:
+        return
+    table = [_in_numbers(r, classes) for r in landed]
+    words = every_network.summary(landed, classes, label)
+    part = Part(f"{len(landed)} networks", x_CHW, classes, words=words, table=table)
+    story.tell("compare", tuple(sorted({r.name.partition("-")[0] for r in landed})), part)
 
 
 def _default() -> str:
@@ -94,7 +109,8 @@ def _settings(found: Sequence[Checkpoint]) -> tuple[list[Checkpoint], dict[str, 
 
 def _show_board(
     contenders: Sequence[Contender], classes: Sequence[str], label: int | None, device: str
-) -> None:
+) -> Sequence[Row]:
+    """Show the board, and return its rows; none while networks vote."""
     key = (tuple(c.spec for c in contenders), device)
     job = sessions.desk("networks").job
     if job is not None and job.active and job.key != key:
@@ -116,7 +132,7 @@ def _show_board(
         job_panel.show_job(
             job, partial(_show_latest, job, classes, label, pin), "end", POLL_SECONDS
         )
-        return
+        return ()
     rows = _rows(contenders, key)
     waiting = sum(r.state not in ("done", "failed") for r in rows)
     if waiting:
@@ -130,6 +146,7 @@ def _show_board(
         )
     _show_rows(rows, classes, label, pin)
     _show_details(rows, classes)
+    return rows
 
 
 def start(contenders: Sequence[Contender], key: object, device: str) -> None:

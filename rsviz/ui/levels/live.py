@@ -9,8 +9,9 @@ from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.radius import down
 from rsviz.core.spec import Certificate, RunSpec
 from rsviz.data import images
-from rsviz.figures import levels
-from rsviz.ui.common import sessions, stage
+from rsviz.figures import levels, report
+from rsviz.figures.report import Part
+from rsviz.ui.common import sessions, stage, story
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.picture_strip import show_strip
 from rsviz.ui.levels import controls, race, readings, run
@@ -62,7 +63,25 @@ def show(asked: Asked, job: Job | None, whole: bool) -> None:
     stage.show(job, lambda: _show(asked, job), share, told, label, whole)
     if job is None or not job.active:
         race.show_words(_rows(asked, found, False), found)
+        _tell(asked, found)
         _show_closer(asked, found)
+
+
+def _tell(asked: Asked, found: Readings) -> None:
+    """Add what the choosers proved to the story of their picture, unless it was drawn for them."""
+    own = found.by_method.get(asked.method)
+    if own is None or asked.picked.knobs is not None:
+        return
+    rows = _rows(asked, found, False)
+    part = Part(
+        report.verdict(own, asked.classes),
+        asked.picked.x_CHW,
+        asked.classes,
+        own,
+        (("What every way to a level proves", levels.race(rows)),),
+        race.in_words(rows),
+    )
+    story.tell("levels", (own.checkpoint, own.seed), part)
 
 
 def _rows(asked: Asked, found: Readings, running: bool) -> list[levels.Row]:

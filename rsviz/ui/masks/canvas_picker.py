@@ -18,8 +18,9 @@ from rsviz.core.errors import UserError
 from rsviz.core.flags import RESAMPLED
 from rsviz.data import canvases, datasets, images, shape_attributes, shapes
 from rsviz.data.canvases import Canvas
-from rsviz.ui.common import state
+from rsviz.ui.common import picture_picker, state
 from rsviz.ui.common.address import Between, Takes, plain
+from rsviz.ui.common.pictures import Source
 
 KINDS = {"shapes": "A shape", "cifar10": "A CIFAR-10 image", "upload": "An upload"}
 FIRST = 680  # the canvas of the first paint: a star on clutter
@@ -40,7 +41,8 @@ class Chosen:
     """A canvas, its name in a RunSpec (empty if composed), its label, and itself at other sizes.
 
     ``label`` is None where the network knows no class for the picture; ``exact`` says whether the
-    object's own outline is known, or only the box of the pasted picture.
+    object's own outline is known, or only the box of the pasted picture. ``source`` is the picture
+    on it, None where that is part of the canvas.
     """
 
     canvas: Canvas
@@ -49,6 +51,7 @@ class Chosen:
     exact: bool
     at_size: Callable[[int], Canvas]
     flags: tuple[str, ...] = ()
+    source: Source | None = None
 
     @property
     def x_CHW(self) -> Tensor:
@@ -69,10 +72,37 @@ class _Pasted:
     object_HW: NDArray[np.bool_] | None
     label: int | None
     flags: tuple[str, ...] = ()
+    source: Source | None = None
 
 
 def pick(dataset: str, size: int) -> Chosen:
-    """Show the controls and return the canvas they describe, of the size a network takes."""
+    """Show the controls and return the canvas they describe, of the size a network takes.
+
+    The page opens with the picture in use, if its address asks for no canvas and the canvas it had
+    shows another one; the picture on its canvas is the one in use from then on.
+    """
+    if state.ENTERED.get() and not set(CONTROLS) & set(st.query_params):
+        _begin_with_picture_in_use()
+    chosen = _pick(dataset, size)
+    state.ON_CANVAS.set("" if chosen.source is None else chosen.source.name)
+    if chosen.source is not None:
+        picture_picker.use(chosen.source)
+    return chosen
+
+
+def _begin_with_picture_in_use() -> None:
+    held = state.PICTURE.get()
+    if held is None or held.source.name == state.ON_CANVAS.get():
+        return
+    st.session_state["canvas_source"] = "compose"
+    if not held.source.dataset:
+        st.session_state["pasted"] = "upload"
+    elif held.source.dataset in KINDS:
+        number = int(held.name.rpartition("/")[2])
+        st.session_state.update(pasted=held.source.dataset, pasted_number=number)
+
+
+def _pick(dataset: str, size: int) -> Chosen:
     source = st.segmented_control(
         "Canvas",
         ["test", "compose"],
@@ -115,7 +145,8 @@ def _of_test(dataset: str, size: int) -> Chosen:
     pasted = _of_dataset(base, index, dataset)
     again = partial(_place, pasted, seed=canvases.SEEDS["test"], index=index)
     name = f"{dataset}/test/{index}"
-    return Chosen(again(size), name, pasted.label, pasted.object_HW is not None, again)
+    exact = pasted.object_HW is not None
+    return Chosen(again(size), name, pasted.label, exact, again, source=pasted.source)
 
 
 def _compose(dataset: str, size: int) -> Chosen:
@@ -130,7 +161,7 @@ def _compose(dataset: str, size: int) -> Chosen:
         _place, pasted, seed=COMPOSED, index=int(number), background=kind, corner=corner
     )
     exact = pasted.object_HW is not None
-    return Chosen(again(size), "", pasted.label, exact, again, pasted.flags)
+    return Chosen(again(size), "", pasted.label, exact, again, pasted.flags, pasted.source)
 
 
 def _compose_attribute(size: int) -> Chosen:
@@ -230,9 +261,14 @@ def _of_dataset(base: str, index: int, dataset: str) -> _Pasted:
     if base == "shapes":
         drawn = shapes.draw(shapes.SEEDS["test"], index)
         x_CHW = np.round(255 * drawn.x_HWC).astype(np.uint8).transpose(2, 0, 1)
-        return _Pasted(x_CHW, drawn.mask_HW, drawn.label if own else None)
+        label = drawn.label if own else None
+        return _Pasted(
+            x_CHW, drawn.mask_HW, label, source=picture_picker.find(f"shapes/test/{index}")
+        )
     data = datasets.load(base, "test")
-    return _Pasted(data.x_NCHW[index].numpy(), None, int(data.y_N[index]) if own else None)
+    label = int(data.y_N[index]) if own else None
+    source = picture_picker.find(f"{base}/test/{index}")
+    return _Pasted(data.x_NCHW[index].numpy(), None, label, source=source)
 
 
 def _upload(size: int) -> _Pasted:
@@ -248,7 +284,8 @@ def _upload(size: int) -> _Pasted:
         try:
             digest = hashlib.sha256(held[1]).hexdigest()
             x_CHW, resampled = _decoded(digest, held[1], held[0], side)
-            return _Pasted(x_CHW, None, None, (RESAMPLED,) * resampled)
+            source = Source(held[0], data=held[1])
+            return _Pasted(x_CHW, None, None, (RESAMPLED,) * resampled, source)
         except UserError as error:
             st.error(plain(str(error), 300))
     st.caption("Until there is one, a shape stands in.")

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
+import plotly.graph_objects as go
 import streamlit as st
 from torch import Tensor
 
@@ -10,11 +11,12 @@ from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core import live_bounds
 from rsviz.core.radius import down
 from rsviz.core.spec import Bound, Certificate, RunSpec
-from rsviz.figures import masks
+from rsviz.figures import masks, report
+from rsviz.figures.report import Part
 from rsviz.methods import registry
 from rsviz.methods.registry import METHODS
 from rsviz.ui.certify.result import show_flags
-from rsviz.ui.common import sessions, stage
+from rsviz.ui.common import sessions, stage, story
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.masks import votes
 from rsviz.ui.masks.votes import Sight
@@ -59,7 +61,25 @@ def show(job: Job | None, sight: Sight, whole: bool, n: int) -> None:
     label = "Again" if whole else "Certify"
     stage.show(job, lambda: _show(job, sight), share, told, label, whole)
     if job is not None and not job.active and job.readings:
-        _show_rest(mask_rivals.by_method(job.readings), sight)
+        runs = mask_rivals.by_method(job.readings)
+        _show_rest(runs, sight)
+        _tell(runs, sight)
+
+
+def _tell(runs: Mapping[str, Sequence[Certificate]], sight: Sight) -> None:
+    """Add what the mask and its rivals proved to the story of the picture on the canvas."""
+    own = next((runs[name][-1] for name in runs if METHODS[name].rivals), None)
+    if own is None or sight.chosen.source is None:
+        return
+    part = Part(
+        report.verdict(own, sight.classes),
+        sight.chosen.x_CHW,
+        sight.classes,
+        own,
+        (("How each certificate formed", _drawn(runs)[0]),),
+        table=[_row(titles()[n], certificates[-1], sight) for n, certificates in runs.items()],
+    )
+    story.tell("masks", (own.checkpoint, own.sigma, own.seed, own.image), part)
 
 
 def _show(job: Job | None, sight: Sight) -> None:
@@ -120,17 +140,21 @@ def _radius(c: Certificate) -> str:
 
 
 def _lines(runs: Mapping[str, Sequence[Certificate]]) -> None:
-    """Draw how each certificate formed."""
+    """Show how each certificate formed."""
+    running = any(certificates[-1].ended == "running" for certificates in runs.values())
+    figure, told = _drawn(runs)
+    stage.show_figure(figure, "race", told, running, offered=True)
+
+
+def _drawn(runs: Mapping[str, Sequence[Certificate]]) -> tuple[go.Figure, str]:
+    """Draw how each certificate formed, and say it in words."""
     traces = {
         name: live_bounds.trace(certificates, certificates[-1].alpha, Bound.SPLIT)
         for name, certificates in runs.items()
     }
     traces = {name: line for name, line in traces.items() if line.votes_T}
     planned = max(certificates[-1].n for certificates in runs.values())
-    running = any(certificates[-1].ended == "running" for certificates in runs.values())
-    told = masks.radii_in_words(traces, titles())
-    figure = masks.radii(traces, titles(), planned)
-    stage.show_figure(figure, "race", told, running, offered=True)
+    return masks.radii(traces, titles(), planned), masks.radii_in_words(traces, titles())
 
 
 def _show_rest(runs: Mapping[str, Sequence[Certificate]], sight: Sight) -> None:
