@@ -17,13 +17,12 @@ sys.path.insert(0, str(ROOT))
 from rsviz.checkpoints.catalog import SHIPPED  # noqa: E402
 from tests.browser.conftest import ARGS, CHROMIUM, serving  # noqa: E402
 
-SHAPES = "&".join(f"measured=shapes-gaussian-{s}" for s in ("0.25", "0.5", "1.0"))
 SCREENS = {  # file: address, and a text that shows that the page has come to rest
     "home": ("/", "Read off what is proved"),
     "certify": ("/certify?image=shapes/test/3&checkpoint=shapes-gaussian-0.5", "certified within"),
     "levels": ("/levels?image=shapes/test/60", "Radius (L2)"),
     "masks": ("/masks?canvas=680", "Radius (Linf)"),
-    "compare": (f"/compare?{SHAPES}", "Images behind the curves"),
+    "compare": ("/compare", "Images behind the curves"),
 }
 SIZE = {"width": 1440, "height": 800}
 MOST = 200_000  # bytes of a file
