@@ -5,6 +5,7 @@ import pytest
 from rsviz.ui.common.address import OLD_NAMES
 from tests.helpers import make_checkpoints, make_rivals, make_selectors
 from tests.pages.conftest import AtOnce
+from tests.pages.test_certify_page import Never
 
 HOSTILE = {"sigma": "abc", "n": "-5", "checkpoint": "../../etc"}
 
@@ -17,16 +18,9 @@ def every_kind(tmp_path_factory):
     return root
 
 
-class Never:
-    """An executor that leaves every job waiting: what an address sets does not wait for votes."""
-
-    def submit(self, work):
-        pass
-
-
 @pytest.fixture
 def opened(open_page, every_kind, line, monkeypatch):
-    """Open a page by an address and make sure that nothing failed."""
+    """Open a page by an address and make sure that nothing failed; its run waits."""
     line.executor = Never()
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(every_kind))
 

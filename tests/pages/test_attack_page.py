@@ -112,7 +112,8 @@ def test_a_waiting_attack_can_be_stopped(open_page, monkeypatch, line):
         ("image", "../../etc/passwd"),
     ],
 )
-def test_a_hostile_address_gets_a_sentence_and_defaults(open_page, page, key, value):
+def test_a_hostile_address_gets_a_sentence_and_defaults(open_page, line, page, key, value):
+    line.executor = Never()
     app = open_page(page, **{key: value})
     assert not app.exception
     told = "\n".join(w.value for w in app.warning)
