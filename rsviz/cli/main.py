@@ -11,6 +11,7 @@ from typing import NoReturn
 from rsviz.core.errors import UserError
 from rsviz.core.files import reason, shown
 
+LONGEST = 400  # characters told of what argparse refuses: it may list every method
 DESCRIPTION = """\
 Certify images by randomized smoothing, train and measure the networks, read accuracy-radius curves.
 
@@ -77,7 +78,7 @@ class _Parser(argparse.ArgumentParser):
     """Says in one sentence what is wrong with an argument; its subparsers are of the same kind."""
 
     def error(self, message: str) -> NoReturn:
-        told = message if len(message) <= 200 else f"{message[:200]}…"
+        told = message if len(message) <= LONGEST else f"{message[:LONGEST]}…"
         self.exit(2, f"{' '.join(told.split())}; see {self.prog} --help.\n")
 
 

@@ -91,8 +91,8 @@ def answer_near(checkpoint, nets, x_CHW, spec, c, how):
     return x_moved_CHW, attack.judge(x_moved_CHW, nets, spec, how)[0]
 
 
-def certified(method, settings):
-    """IMAGES with their runs and certificates, and the networks that gave them."""
+def certified(method, settings, images):
+    """So many images with their runs and certificates, and the networks that gave them."""
     checkpoint, data = shipped(method), datasets.load("shapes", "test")
     nets, found = engine_choice.load(checkpoint), []
     for i in range(1, 2000, 37):
@@ -101,15 +101,15 @@ def certified(method, settings):
         *_, last = certify.watch(x_CHW, nets, spec)
         c = last.certificate
         if c.radius >= 0.05 and c.predicted is not None:
-            found.append((x_CHW, spec, c))
-        if len(found) == IMAGES:
+            found.append((x_CHW, spec, c, i))
+        if len(found) == images:
             return checkpoint, nets, found
     raise AssertionError(f"of the images only {len(found)} are certified")
 
 
-def changes(checkpoint, nets, x_CHW, spec, c, factor):
+def changes(checkpoint, nets, x_CHW, spec, c, i, factor, steps=20, draws=16):
     """Whether the image changes class when attacked at ``factor`` times its radius."""
-    how = attack.AttackSpec((factor,), n=1000, seed=7)
+    how = attack.AttackSpec((factor,), steps=steps, draws=draws, n=1000, seed=i)
     moved_CHW, answer = answer_near(checkpoint, nets, x_CHW, spec, c, how)
     assert (moved_CHW - x_CHW).norm() <= factor * c.radius * 1.0001
     return answer is not None and answer != c.predicted
@@ -129,13 +129,15 @@ RUNS = {
 def test_no_certificate_breaks_inside_and_most_break_far_outside(run):
     if RUNS[run][0] not in METHODS:
         pytest.skip(f"there is no shapes-{RUNS[run][0]}")
-    checkpoint, nets, found = certified(*RUNS[run])
-    assert not any(changes(checkpoint, nets, *one, 0.99) for one in found)
-    # Out there an attack that fails proves nothing. Variational RS gives way later: at three times
-    # the radius 3 of 8, with four times as many gradients, at four times 3, at six times 7.
-    far, broken = 6.0 if run == "variational" else 3.0, 0
+    hard = run == "variational"
+    images = 12 if hard else IMAGES
+    checkpoint, nets, found = certified(*RUNS[run], images)
+    assert not any(changes(checkpoint, nets, *one, 0.99) for one in found[:IMAGES])
+    # Out there an attack that fails proves nothing, so a stronger one is asked: at 20 steps and 16
+    # draws the levels of Variational RS break for 5 of 12 images, at these for 7.
+    stronger, broken = {"steps": 40, "draws": 32} if hard else {}, 0
     for one in found:  # how many more than half of them break need not be known
-        broken += changes(checkpoint, nets, *one, far)
-        if broken == IMAGES // 2:
+        broken += changes(checkpoint, nets, *one, 3.0, **stronger)
+        if broken == images // 2:
             return
-    raise AssertionError(f"only {broken} of {IMAGES} break at {far:g} times the radius")
+    raise AssertionError(f"only {broken} of {images} break at three times the radius")

@@ -42,7 +42,9 @@ def test_every_shipped_checkpoint_is_verified_and_made_by_its_recipe():
         assert c.problem is None, (c.name, c.problem)
         recipe = find_recipe(c.name)
         assert recipe is not None, c.name
-        assert c.card.command == recipe.train_command()
+        device = "cuda" if c.card.command.endswith(" --device cuda") else "cpu"
+        assert c.card.command == recipe.train_command(device)
+        assert ("NVIDIA" in c.card.device) == (device == "cuda")
 
 
 def test_every_measurement_on_a_card_is_what_its_log_says():

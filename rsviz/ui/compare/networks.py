@@ -129,8 +129,11 @@ def _origin(c: Checkpoint) -> None:
 def _curves(c: Checkpoint, logs: Sequence[Entry]) -> None:
     """Draw its curves beside the published ones of its method, data set and noise."""
     papers = [comparison.from_published(p) for p in published.load()]
-    beside = [p for log in logs for p in comparison.namesakes(log, papers)]
-    entries = [*logs, *{p.name: p for p in beside}.values()]
+    # An int8 file votes much as float32 does, which is what papers measure: it comes last.
+    own = sorted(logs, key=lambda entry: INT8.precision in entry.name)
+    float32 = [entry for entry in own if INT8.precision not in entry.name]
+    beside = [p for log in float32 for p in comparison.namesakes(log, papers)]
+    entries = [*own, *{p.name: p for p in beside}.values()]
     figure = figures.accuracy_curves(entries, comparison.marks(entries), False, None)
     charts.show_figure(figure, "network", figures.in_words(entries), camera="svg")
     if not beside:

@@ -122,7 +122,7 @@ def _pick(dataset: str, size: int) -> Chosen:
 
 def _of_test(dataset: str, size: int) -> Chosen:
     base = dataset.partition("-k")[0]
-    last = datasets.size_of(base, "test") - 1
+    last = datasets.size_of(dataset, "test") - 1
     if (asked := st.session_state.get("canvas", FIRST)) > last:
         st.warning(f"There is no test canvas {asked:,}: the last is {last:,}. {FIRST} is shown.")
         st.session_state["canvas"] = FIRST
