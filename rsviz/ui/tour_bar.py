@@ -4,7 +4,7 @@ import streamlit as st
 
 from rsviz.figures.style import BACKGROUNDS, ORANGE
 from rsviz.teaching import tour
-from rsviz.ui.common import guide
+from rsviz.ui.common import guide, state
 from rsviz.ui.page_list import PAGES, page_path
 
 # It stays in sight while the page scrolls to what it speaks of.
@@ -21,7 +21,11 @@ def _present() -> tuple[tour.Stop, ...]:
 def show_bar() -> None:
     """Show the step of the tour, what to look at, and the next link; nothing without a tour."""
     stops = _present()
-    step = tour.step_of(st.query_params.get("tour"), len(stops))
+    asked = st.query_params.get("tour")
+    if asked is None and not state.ENTERED.get():
+        asked = state.TOUR.get()  # a control of the page may write its address anew
+    step = tour.step_of(asked, len(stops))
+    state.TOUR.set(None if step is None else str(step))
     if step is None:
         return
     paper = BACKGROUNDS[st.context.theme.type or "light"]
@@ -36,7 +40,12 @@ def show_bar() -> None:
                 _link(stops, step + 1, "Next", ":material/arrow_forward:")
             if step == len(stops):
                 _link_to_certificate()
-            st.page_link(page_path(PAGES[0][0]), label="End the tour", icon=":material/close:")
+            st.page_link(
+                page_path(PAGES[0][0]),
+                label="End the tour",
+                icon=":material/close:",
+                query_params={"tour": "0"},
+            )
 
 
 def _link_to_certificate() -> None:

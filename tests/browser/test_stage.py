@@ -1,5 +1,6 @@
 """A run forms inside the window: picture, votes, radius and button, from first vote to last."""
 
+import os
 import re
 import time
 
@@ -79,18 +80,19 @@ def test_ctrl_enter_runs_wherever_the_focus_is_and_a_link_shows_what_came_of_it(
     choices = page.get_by_test_id("stButtonGroup")
     for name in ("Upload", "Gallery"):
         choices.get_by_text(name, exact=True).click()
-        expect(page.get_by_text("A picture from this device")).to_have_count(name == "Upload")
+        expect(page.get_by_text("A picture from this device")).to_have_count(int(name == "Upload"))
     page.keyboard.press("Control+Enter")  # the focus is still on the row of choices
     expect(page.get_by_text("live, complete")).to_be_visible()
     expect(page).to_have_url(re.compile("counted="))
 
-    seconds = []
-    for _ in range(3):  # a busy machine may miss once
+    allowed = 5 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))  # 5 s of a free machine
+    seconds: list[float] = []
+    for _ in range(3):
         begun = time.perf_counter()
         other = tab(page.url.removeprefix(page.url.split("/certify")[0]))  # another context
         expect(other.get_by_role("heading", name=proved)).to_be_visible()
         seconds.append(time.perf_counter() - begun)
-        if seconds[-1] < 5:
+        if seconds[-1] < allowed:
             break
     expect(other.get_by_text("The link claimed these votes")).to_be_visible()
-    assert min(seconds) < 5, seconds
+    assert min(seconds) < allowed, (seconds, allowed)

@@ -20,7 +20,7 @@ def test_a_guest_is_led_through_every_page_and_out_again(tab, size):
         assert stop.page == "home" or f"/{stop.page}" in page.url
         act = page.get_by_role("button", name=stop.act)
         act.click()
-        expect(page.get_by_role("button", name=f"✓ {stop.act}")).to_be_visible(timeout=90_000)
+        expect(page.get_by_role("button", name=f"✓ {stop.act}")).to_be_visible(timeout=240_000)
         expect(page.locator(".rsviz-shown").first).to_be_in_viewport()
         if i < len(stops):
             page.get_by_role("link", name="Next").click()

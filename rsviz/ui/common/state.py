@@ -61,6 +61,7 @@ FRAMED: Entry[bool] = Entry("_framed", False, "frame")  # a page is run by app.p
 PAGE: Entry[str | None] = Entry("_page", None, "frame")  # the page open, as the address names it
 ENTERED: Entry[bool] = Entry("_entered", False, "frame")  # this run is the first since it opened
 
+TOUR: Entry[str | None] = Entry("_tour", None, "tour_bar")  # the step shown, while its page is open
 HIDDEN: Entry[tuple[str, ...] | None] = Entry("_hidden", None, "class_mode")  # None: no class
 
 # What the address asks for, and sentences on what of it is not used.
