@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from rsviz.checkpoints.catalog import SHIPPED
 from tests.browser.conftest import serving
 
-pytestmark = [pytest.mark.browser, pytest.mark.alone]
+pytestmark = pytest.mark.browser
 PATIENCE = 180  # seconds, of a busy machine; a quiet one takes about ten
 
 
