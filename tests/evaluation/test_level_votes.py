@@ -204,8 +204,8 @@ def test_a_shipped_expert_that_changes_makes_the_cascade_unusable(made, tmp_path
 
 
 def test_every_command_takes_a_cascade(made, counted, tmp_path, monkeypatch, capsys):
-    few = partial(certify.certify, n=500)
-    monkeypatch.setattr("rsviz.cli.examples.certify", few)
+    few = partial(certify.follow, n=500)
+    monkeypatch.setattr("rsviz.cli.examples.follow", few)
     run("examples", "--checkpoint", "cascade")
     stored = examples.load(catalog.find("cascade"))
     assert [e.preset for e in stored][:2] == ["certain", "borderline"]

@@ -23,11 +23,12 @@ the same.</span></div>
 _CSS = """
 .frame {position: relative; overflow: hidden; border-radius: .25rem; line-height: 0}
 img {width: 100%; user-select: none; -webkit-user-drag: none; pointer-events: none}
-.square {position: absolute; box-sizing: border-box; border: 2px solid #fff; cursor: move;
-  outline: 2px solid #000; box-shadow: 0 0 0 999px rgba(0, 0, 0, .5); touch-action: none}
+.square {position: absolute; box-sizing: border-box; border: 2px solid white; cursor: move;
+  outline: 2px solid black; touch-action: none;
+  box-shadow: 0 0 0 999px color-mix(in srgb, black 50%, transparent)}
 .square:focus-visible {border-color: var(--st-primary-color)}
 .handle {position: absolute; right: -2px; bottom: -2px; width: 22px; height: 22px;
-  background: #fff; border: 2px solid #000; cursor: nwse-resize; touch-action: none}
+  background: white; border: 2px solid black; cursor: nwse-resize; touch-action: none}
 .seen {display: flex; gap: .75rem; align-items: center; margin-top: .5rem; font-size: .875rem}
 canvas {width: 64px; height: 64px; flex: none; image-rendering: pixelated; border-radius: .25rem}
 """

@@ -5,22 +5,23 @@ All of that happens in the browser, on the controls themselves; what is ticked i
 
 import streamlit as st
 
+from rsviz.figures.style import BLUE
 from rsviz.teaching.tour import Stop
 
 _HTML = '<div class="row"><button type="button"></button><ol aria-label="Steps done"></ol></div>'
 _CSS = """
 .row {display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center;
   font-family: var(--st-font)}
-button {font: inherit; padding: .35rem .8rem; border-radius: .5rem; cursor: pointer; color: #fff;
-  background: #0072B2; border: 1px solid #0072B2}
+button {font: inherit; padding: .35rem .8rem; border-radius: .5rem; cursor: pointer; color: white;
+  background: BLUE; border: 1px solid BLUE}
 button.done {background: none; color: inherit; border-color: currentColor}
 button:focus-visible {outline: 2px solid currentColor; outline-offset: 2px}
 ol {display: flex; gap: .25rem; margin: 0; padding: 0; list-style: none; font-size: .8rem}
 li {width: 1.5rem; height: 1.5rem; border-radius: 50%; border: 1px solid currentColor;
   display: grid; place-items: center}
 li.now {outline: 2px solid currentColor}
-li.done {background: #0072B2; color: #fff; border-color: #0072B2}
-"""
+li.done {background: BLUE; color: white; border-color: BLUE}
+""".replace("BLUE", BLUE)
 _JS = """
 export default function ({data, parentElement}) {
   const key = "rsviz-tour", shown = "rsviz-shown";
