@@ -79,10 +79,9 @@ def markdown_table(found: Sequence[Checkpoint], best: bool = False) -> str:
 
 def _best(rows: Sequence[tuple[Checkpoint, Measured]]) -> list[tuple[Checkpoint, Measured]]:
     """Return the row of the most votes, and among those of the highest ACR, of each kind."""
-    found: dict[tuple[str, str, float | None], tuple[Checkpoint, Measured]] = {}
+    best: dict[tuple[str, str, float | None], Measured] = {}
     for c, m in rows:
         kind = (c.card.dataset, c.card.method, m.sigma)
-        if kind not in found or (m.n, m.acr) > (found[kind][1].n, found[kind][1].acr):
-            found[kind] = (c, m)
-    order = {id(m): i for i, (_, m) in enumerate(rows)}
-    return sorted(found.values(), key=lambda row: order[id(row[1])])
+        if kind not in best or (m.n, m.acr) > (best[kind].n, best[kind].acr):
+            best[kind] = m
+    return [(c, m) for c, m in rows if best[c.card.dataset, c.card.method, m.sigma] is m]

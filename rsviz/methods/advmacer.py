@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING
 from rsviz.core.late import torch
 from rsviz.core.settings import check_counts, check_numbers
 from rsviz.methods import macer, smoothadv
-from rsviz.smoothing.estimates import draw_noise, noisy_logits
-from rsviz.smoothing.pgd import pgd
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -67,8 +65,8 @@ def loss(
     generator : of the noise; step counts updates, for the warm-up of the ball.
     """
     s = settings
-    noise_RCHW = draw_noise(x_NCHW, s.draws, generator)
     eps = smoothadv.ball(s.eps, s.warm_up, step)
-    x_NCHW = pgd(net, x_NCHW, y_N, sigma_N111, noise_RCHW, eps, s.steps)
-    logits_MNK = noisy_logits(net, x_NCHW, sigma_N111, noise_RCHW)
+    logits_MNK = smoothadv.attacked_logits(
+        net, x_NCHW, y_N, sigma_N111, generator, s.draws, eps, s.steps
+    )
     return macer.objective(logits_MNK, y_N, sigma_N111, s.lam, s.gamma, s.beta)

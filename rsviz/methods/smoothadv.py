@@ -53,6 +53,22 @@ def ball(eps: float, warm_up: int, step: int) -> float:
     return eps * min(1.0, (step + 1) / max(warm_up, 1))
 
 
+def attacked_logits(
+    net: nn.Module,
+    x_NCHW: Tensor,
+    y_N: Tensor,
+    sigma_N111: Tensor,
+    generator: torch.Generator,
+    draws: int,
+    eps: float,
+    steps: int,
+) -> Tensor:
+    """Return logits_MNK of m noisy copies of each adversarial image, of the attack's own noises."""
+    noise_RCHW = draw_noise(x_NCHW, draws, generator)
+    x_NCHW = pgd(net, x_NCHW, y_N, sigma_N111, noise_RCHW, eps, steps)
+    return noisy_logits(net, x_NCHW, sigma_N111, noise_RCHW)
+
+
 def loss(
     net: nn.Module,
     x_NCHW: Tensor,
@@ -73,8 +89,8 @@ def loss(
     sigma_N111 : the noise level of each image, in pixel units.
     generator : of the noise; step counts updates, for the warm-up of the ball.
     """
-    noise_RCHW = draw_noise(x_NCHW, settings.draws, generator)
     eps = ball(settings.eps, settings.warm_up, step)
-    x_NCHW = pgd(net, x_NCHW, y_N, sigma_N111, noise_RCHW, eps, settings.steps)
-    logits_MNK = noisy_logits(net, x_NCHW, sigma_N111, noise_RCHW)
+    logits_MNK = attacked_logits(
+        net, x_NCHW, y_N, sigma_N111, generator, settings.draws, eps, settings.steps
+    )
     return torch.nn.functional.cross_entropy(logits_MNK.flatten(0, 1), y_N.repeat(settings.draws))
