@@ -116,11 +116,15 @@ def make(
 ) -> None:
     """Certify every preset of a checkpoint; store results and what led to them beside its weights.
 
+    The log's own seed chose the images, by its radii; theirs would no longer be one draw among
+    others, so another seed certifies them.
+
     Parameters
     ----------
     follow : certifies an image with a checkpoint and returns its readings.
     """
     data = datasets.load(checkpoint.card.dataset, "test")
+    seed = logs.head_of(checkpoint.folder / "certified.csv").seed + 1
     rows = []
     for preset, (index, sigma) in choose(checkpoint).items():
         found = [
@@ -130,6 +134,7 @@ def make(
                 checkpoint,
                 sigma=sigma,
                 image=data.image_name(index),
+                seed=seed,
                 bound=Bound.SPLIT,
             )
         ]

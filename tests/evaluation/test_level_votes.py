@@ -209,8 +209,10 @@ def test_every_command_takes_a_cascade(made, counted, tmp_path, monkeypatch, cap
     run("examples", "--checkpoint", "cascade")
     stored = examples.load(catalog.find("cascade"))
     assert [e.preset for e in stored][:2] == ["certain", "borderline"]
+    chosen_by = logs.head_of(catalog.find("cascade").folder / "certified.csv").seed
     for example in stored:
         c = example.certificate
+        assert c.seed != chosen_by
         assert multiscale.read(votes_of(c), verify.spec_of(c)).radius == c.radius
         (tmp_path / "c.json").write_text(c.to_json())
         run("verify", tmp_path / "c.json", c.image, "--fresh-n", "200")
