@@ -3,7 +3,7 @@
 import streamlit as st
 
 from rsviz.teaching import glossary, lessons
-from rsviz.ui import class_mode, frame, learn
+from rsviz.ui import class_mode, frame, learn, own_world
 
 frame.require()
 
@@ -24,6 +24,8 @@ st.title("Learn")
 chapter = lessons.chapter(slug)
 for scene in chapter.scenes:
     learn.show_scene(scene)
+if chapter.slug == "votes":
+    own_world.show()
 
 for following in [c for c in lessons.CHAPTERS if c.number == chapter.number + 1]:
     st.button(
