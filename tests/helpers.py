@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import nn
@@ -19,7 +20,10 @@ from rsviz.networks.from_card import build_part
 
 ALWAYS = 4  # the class the network always answers
 
-COMPACT = {"network": "compact"}
+# Where every vote is for one class, nothing hangs on the width, and narrow networks vote at once.
+TINY = "compact-4"
+classifiers.NETWORKS[TINY] = partial(classifiers.Compact, width=4)
+COMPACT = {"network": "compact", "width": 4}
 LEVEL_PARTS = {
     "dual": {"estimator": COMPACT | {"classes": 3}, "classifier": COMPACT},
     "variational": {
@@ -40,16 +44,19 @@ class OnesMask(nn.Module):
         return m_NCHW.new_ones(len(m_NCHW), 1, *m_NCHW.shape[-2:])
 
 
-def constant_network(folder, dataset="shapes", sigma=0.5):
-    """A compact net whose every vote is for class ALWAYS, so that its certificate is known."""
+def constant_network(folder, dataset="shapes", sigma=0.5, network=TINY):
+    """A net whose every vote is for class ALWAYS, so that its certificate is known.
+
+    Another process knows no TINY; it takes ``compact``.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        net = classifiers.build("compact", dataset)
+        net = classifiers.build(network, dataset)
     with torch.no_grad():
         fc = net[1].fc
         fc.weight.zero_()
         fc.bias.copy_(torch.nn.functional.one_hot(torch.tensor(ALWAYS), 10).float())
-    card = {"method": "gaussian", "dataset": dataset, "network": "compact", "sigma": sigma}
+    card = {"method": "gaussian", "dataset": dataset, "network": network, "sigma": sigma}
     return weights.save(net, folder, card | {"seed": 0, "command": "none", "measured": []})
 
 
@@ -58,10 +65,10 @@ def faults(app):
     return [e.value for e in app.error if "Certified, and wrong" not in e.value]
 
 
-def make_checkpoints(root):
+def make_checkpoints(root, network=TINY):
     """Two networks, one of them with stored examples: certain, and too much noise."""
-    constant_network(root / "cifar10-constant", "cifar10")
-    checkpoint = constant_network(root / "shapes-constant")
+    constant_network(root / "cifar10-constant", "cifar10", network=network)
+    checkpoint = constant_network(root / "shapes-constant", network=network)
     x_CHW, _ = datasets.find_image("shapes/test/5")
     rows = []
     for preset, sigma in (("certain", 0.5), ("noisy", 2.0)):
@@ -88,9 +95,9 @@ PARTS = {
 }
 
 
-def make_rivals(root):
+def make_rivals(root, network=TINY):
     """ARS, a static mask and plain smoothing for canvases of 48, all answering class ALWAYS."""
-    plain = constant_network(root / "shapes-k48-plain", "shapes-k48", 1.0)
+    plain = constant_network(root / "shapes-k48-plain", "shapes-k48", 1.0, network)
     classifier = weights.load(plain, ready=False)
     card = dict(plain.stored) | {"method": "plain-linf"}
     catalog.write_card(plain.folder, card)
@@ -98,7 +105,7 @@ def make_rivals(root):
         with torch.random.fork_rng():
             torch.manual_seed(0)
             mask = build_part(part, "shapes-k48")
-        own = {"classifier": {"network": "compact"}, "mask": part}
+        own = {"classifier": {"network": network}, "mask": part}
         described = card | {"method": method, "parts": own}
         nets = {"classifier": classifier, "mask": mask}
         weights.save_parts(nets, root / f"shapes-k48-{method}", described)
@@ -108,7 +115,7 @@ def make_rivals(root):
 def make_attribute(folder, f=0.5):
     """A fresh ARS of Shapes with an attribute, trained (as its card says) at budget split f."""
     dataset = "shapes-attribute-k48"
-    parts = {"classifier": {"network": "compact"}, "mask": PARTS["adaptive"]}
+    parts = {"classifier": COMPACT, "mask": PARTS["adaptive"]}
     with torch.random.fork_rng():
         torch.manual_seed(0)
         nets = {name: build_part(part, dataset) for name, part in parts.items()}

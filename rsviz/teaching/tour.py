@@ -93,7 +93,7 @@ STOPS = (
         "See the claims",
         ".st-key-view button",
         "Claims",
-        "claims judged",
+        "How it is judged",
     ),
     Stop(
         "story",

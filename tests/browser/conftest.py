@@ -57,7 +57,7 @@ def _still(new_context, **options):
 def server(tmp_path_factory, browser):
     """Start the app on a free port; return its address before anybody has opened it."""
     folder = tmp_path_factory.mktemp("server")
-    checkpoints = make_rivals(make_checkpoints(folder / "checkpoints"))
+    checkpoints = make_rivals(make_checkpoints(folder / "checkpoints", "compact"), "compact")
     make_selectors(checkpoints, ("dual", "multiscale"))
     with serving(folder, checkpoints) as address:
         yield address

@@ -11,10 +11,13 @@ pytestmark = pytest.mark.browser
 expect.set_options(timeout=60_000)
 
 SHIFTS = """() => {
+  window.moved = performance.now();
   new PerformanceObserver((list) => {
+    window.moved = performance.now();
     for (const e of list.getEntries()) if (!e.hadRecentInput) window.shift += e.value;
   }).observe({type: "layout-shift"});
 }"""
+STILL = "performance.now() - window.moved > 1500"  # a window of another size has settled
 
 
 # Whether button, verdict and bars are in the window; null where one is not drawn just now.
@@ -55,6 +58,7 @@ def test_button_votes_and_radius_stay_in_the_window_through_a_run(tab, name):
     for window in WINDOWS:
         page.set_viewport_size({"width": window[0], "height": window[1]})
         page.wait_for_function(f"({INSIDE})().every(Boolean)")
+        page.wait_for_function(STILL)
         page.evaluate("window.shift = 0")
         press.click()
         stop, again = (buttons.filter(has_text=text) for text in ("Stop", "Again"))

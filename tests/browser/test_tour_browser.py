@@ -7,6 +7,7 @@ from rsviz.teaching import tour
 from rsviz.ui.page_list import PAGES
 
 pytestmark = pytest.mark.browser
+expect.set_options(timeout=60_000)
 
 
 def test_a_guest_is_led_through_every_page_and_out_again(tab, size):
