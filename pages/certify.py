@@ -88,10 +88,10 @@ result.show(job, shown, spec, device, view, None if counted else claim)
 claimed.say(claim, shown)
 claimed.put(key, shown)
 if shown is not None and not (job is not None and job.active):
-    see_radius.show(
-        see_radius.Ground(picture.x_CHW, nets, spec, result.read(view, shown), key.image)
-    )
-    meaning.show_distance(picture.x_CHW, result.read(view, shown))
+    proved = result.read(view, shown)
+    walked = shown.walks if proved.radius == shown.certificate.radius else {}
+    see_radius.show(see_radius.Ground(picture.x_CHW, nets, spec, proved, key.image, walked))
+    meaning.show_distance(picture.x_CHW, proved)
     meaning.tell(shown, view)
     next_acts.show("certify", spec.image, spec)
 meaning.show_classes(view)

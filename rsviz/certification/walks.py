@@ -15,6 +15,8 @@ from rsviz.core.spec import Certificate, RunSpec
 from rsviz.data import perturbations
 
 FARTHEST = 3.0  # in certified radii
+STEP = 0.25
+VOTES = 300  # at each step
 DIRECTIONS = ("attack", "random")
 
 
@@ -44,3 +46,21 @@ def votes_at(
 ) -> tuple[int | None, tuple[int, ...]]:
     """Return PREDICT's class of an image (None: it abstains) and counts_K of its n votes."""
     return judge(x_CHW, nets, spec, AttackSpec((1.0,), n=n, alpha=spec.alpha, seed=spec.seed))
+
+
+def share_at(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec, c: Certificate) -> float:
+    """Return what share of `VOTES` fresh votes at an image is for the certified class."""
+    assert c.predicted is not None
+    _, counts_K = votes_at(x_CHW, nets, spec, VOTES)
+    return counts_K[c.predicted] / max(sum(counts_K), 1)
+
+
+def walk(
+    name: str, x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec, c: Certificate
+) -> tuple[Tensor, dict[float, float]]:
+    """Return a direction in half precision, and the share of votes kept at each step along it."""
+    half_CHW = direction(name, x_CHW, nets, spec, c).half()
+    along_CHW = half_CHW.float()
+    fars = [i * STEP for i in range(round(FARTHEST / STEP) + 1)]
+    shares = {f: share_at(x_CHW + f * c.radius * along_CHW, nets, spec, c) for f in fars}
+    return half_CHW, shares

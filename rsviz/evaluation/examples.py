@@ -1,5 +1,6 @@
 """Stored certificates of a few telling images, and how they formed: no first paint is blank."""
 
+import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -7,6 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rsviz.checkpoints.catalog import SHIPPED, Checkpoint, root
 from rsviz.core import live_bounds
@@ -29,17 +33,30 @@ SHAPES = tuple(f"shapes-gaussian-{sigma}" for sigma in ("0.25", "0.5", "1.0"))
 MOMENTS = 32  # of a run that are stored, spread evenly on a log axis of votes
 
 
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """A stored walk away from an image: its direction, and the votes kept on the way.
+
+    ``direction`` has length 1 in half precision, all entries in a row; ``shares`` are by distance,
+    in certified radii.
+    """
+
+    direction: NDArray[np.float32]
+    shares: Mapping[float, float]
+
+
 @dataclass(frozen=True)
 class Example:
     """A preset: which image at which sigma, and the certificate stored for it.
 
     ``readings`` are certificates of moments of its run, the last one its own; only that one, if the
-    file was written before moments were.
+    file was written before moments were. ``walks`` are by the name of their direction.
     """
 
     preset: str
     certificate: Certificate
     readings: tuple[Certificate, ...]
+    walks: Mapping[str, Walk]
 
     @property
     def title(self) -> str:
@@ -69,10 +86,27 @@ def _example(stored: Mapping[str, Any]) -> Example:
         )
         for m in stored.get("moments", ())
     )
-    return Example(stored["preset"], c, (*readings, c))
+    walks = {name: _walk(w) for name, w in stored.get("walks", {}).items()}
+    return Example(stored["preset"], c, (*readings, c), walks)
 
 
-def row(preset: str, readings: Sequence[Certificate]) -> dict[str, Any]:
+def _walk(stored: Mapping[str, Any]) -> Walk:
+    direction = np.frombuffer(base64.b64decode(stored["direction"], validate=True), "<f2")
+    shares = {float(far): float(share) for far, share in stored["shares"].items()}
+    if not np.isfinite(direction).all() or not all(0 <= s <= 1 for s in shares.values()):
+        raise ValueError("no walk")
+    return Walk(direction.astype(np.float32), shares)
+
+
+def walk_row(direction: NDArray[np.float16], shares: Mapping[float, float]) -> dict[str, Any]:
+    """Return what is stored of a walk."""
+    code = base64.b64encode(direction.astype("<f2").tobytes()).decode()
+    return {"direction": code, "shares": {f"{far:g}": share for far, share in shares.items()}}
+
+
+def row(
+    preset: str, readings: Sequence[Certificate], walks: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Return what is stored of a run: its certificate, and votes and bound of moments before it."""
     *before, last = readings
     formed = [c for c in before if c.predicted == last.predicted and sum(c.counts) > 0]
@@ -82,7 +116,8 @@ def row(preset: str, readings: Sequence[Certificate]) -> dict[str, Any]:
         for c in formed
         if sum(c.counts) in spread
     ]
-    return {"preset": preset, "certificate": asdict(last), "moments": moments}
+    stored = {"preset": preset, "certificate": asdict(last), "moments": moments}
+    return stored | ({"walks": walks} if walks else {})
 
 
 def text_of(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
-from rsviz.certification import engine_choice
+from rsviz.certification import engine_choice, walks
 from rsviz.certification.certify import Progress
+from rsviz.certification.verify import spec_of
 from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint, ensemble_sha256
 from rsviz.checkpoints.weights import load
@@ -19,7 +21,7 @@ from rsviz.core.errors import UserError
 from rsviz.core.files import check_out_file, sole_writer, write_whole
 from rsviz.core.progress import ProgressLine, Report
 from rsviz.core.radius import down
-from rsviz.core.spec import Bound, Norm
+from rsviz.core.spec import Bound, Certificate, Norm
 from rsviz.data import datasets
 from rsviz.evaluation import curves, evaluate, examples, logs, row_checks
 from rsviz.evaluation.answers import Answers, read_answers
@@ -138,9 +140,22 @@ def make(
                 bound=Bound.SPLIT,
             )
         ]
-        rows.append(examples.row(preset, [replace(c, seconds=0.0) for c in found]))
+        walked = _walks(checkpoint, data.image(index), found[-1])
+        rows.append(examples.row(preset, [replace(c, seconds=0.0) for c in found], walked))
         report(f"{preset}: {found[-1].image}, radius {down(found[-1].radius, 3)}")
     write_whole(checkpoint.folder / FILE, examples.text_of(rows))
+
+
+def _walks(checkpoint: Checkpoint, x_CHW: Tensor, c: Certificate) -> dict[str, Any]:
+    """Return the walks away from an image that Certify shows, by direction; none if it abstains."""
+    if c.abstained or not c.radius or c.norm is not Norm.L2:
+        return {}
+    nets = engine_choice.load(checkpoint, "cpu", engine_choice.engine_of(c.path))
+    found = {}
+    for name in walks.DIRECTIONS:
+        direction_CHW, shares = walks.walk(name, x_CHW, nets, spec_of(c), c)
+        found[name] = examples.walk_row(direction_CHW.numpy().ravel(), shares)
+    return found
 
 
 def measure(

@@ -1,6 +1,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from rsviz.checkpoints import catalog
@@ -45,7 +46,7 @@ def test_another_folder_of_checkpoints_comes_first(monkeypatch, tmp_path):
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
     assert [j.certificate.seed for j in examples.same_image()] == [77, 77]
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path / "nowhere"))
-    assert [j.certificate.seed for j in examples.same_image()] == [0, 0]
+    assert [j.certificate.seed for j in examples.same_image()] == [1, 1]
 
 
 def test_a_stored_run_keeps_how_it_formed_and_an_old_file_can_still_be_read(tmp_path):
@@ -67,3 +68,42 @@ def test_a_stored_run_keeps_how_it_formed_and_an_old_file_can_still_be_read(tmp_
     (folder / examples.FILE).write_text(json.dumps(rows))
     (old, *_) = examples.load(catalog.inspect(folder))
     assert old.certificate == c and old.readings == (c,)
+
+
+def walk(**changed):
+    """What is stored of a walk, with changes."""
+    direction = np.linspace(-1, 1, 12).astype(np.float16)
+    return examples.walk_row(direction, {0.0: 1.0, 0.25: 0.5}) | changed
+
+
+def test_a_walk_is_read_as_it_was_stored(tmp_path):
+    folder = shutil.copytree(examples.SHIPPED / examples.NETWORK, tmp_path / examples.NETWORK)
+    rows = json.loads((folder / examples.FILE).read_text())
+    rows[0]["walks"] = {"attack": walk()}
+    (folder / examples.FILE).write_text(examples.text_of(rows))
+    found = examples.load(catalog.inspect(folder))[0].walks["attack"]
+    assert np.array_equal(found.direction, np.linspace(-1, 1, 12).astype(np.float16))
+    assert found.shares == {0.0: 1.0, 0.25: 0.5}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"direction": "?"}, {"direction": "AAA="}, {"shares": {"0": 2}}, {"shares": {"a": 1}}],
+)
+def test_what_is_no_walk_leaves_no_examples(tmp_path, wrong):
+    folder = shutil.copytree(examples.SHIPPED / examples.NETWORK, tmp_path / examples.NETWORK)
+    rows = json.loads((folder / examples.FILE).read_text())
+    rows[0]["walks"] = {"attack": walk(**wrong)}
+    (folder / examples.FILE).write_text(examples.text_of(rows))
+    assert examples.load(catalog.inspect(folder)) == []
+
+
+def test_a_shipped_walk_keeps_all_votes_at_the_image_and_fewer_far_out():
+    for example in examples.load(catalog.find(examples.NETWORK, examples.SHIPPED)):
+        c, found = example.certificate, example.walks
+        assert bool(found) == (not c.abstained)
+        for kept in found.values():
+            assert np.linalg.norm(kept.direction) == pytest.approx(1, abs=1e-3)
+            assert kept.shares[0.0] == pytest.approx(max(c.counts) / c.n, abs=0.12)
+        if found:
+            assert found["attack"].shares[3.0] <= found["random"].shares[3.0] + 0.1

@@ -4,16 +4,19 @@ import shutil
 from dataclasses import replace
 from urllib.parse import parse_qsl
 
+import numpy as np
 import pytest
 import streamlit as st
+import torch
 from PIL import Image
 
-from rsviz.certification import certify
+from rsviz.certification import certify, walks
 from rsviz.core import bounds
 from rsviz.core.radius import ceiling, down, radius_l2
 from rsviz.core.reading import read
 from rsviz.core.spec import RunSpec, Votes
 from rsviz.data.catalog import CLASSES
+from rsviz.evaluation import examples
 from rsviz.smoothing import engines
 from rsviz.ui.certify import meaning
 from rsviz.ui.common import sessions
@@ -607,6 +610,29 @@ def test_a_claim_that_cannot_be_is_not_shown(open_page, line, counted):
     line.executor = Never()
     app = open_page(n=N, image="shapes/test/9", seed=3, counted=counted.format(digest))
     assert "claimed" not in words(app) and not app.metric and not app.exception
+
+
+def test_a_stored_example_is_walked_at_once_and_no_longer_once_it_is_read_otherwise(
+    open_page, monkeypatch
+):
+    load, counted = examples.load, []
+    kept = examples.Walk(
+        np.full(3072, 3072**-0.5, np.float32), {i / 4: 1 - i / 24 for i in range(13)}
+    )
+    both = {"attack": kept, "random": kept}
+    monkeypatch.setattr(examples, "load", lambda c: [replace(e, walks=both) for e in load(c)])
+    monkeypatch.setattr(walks, "direction", lambda *_: torch.zeros(3, 32, 32))
+    monkeypatch.setattr(walks, "share_at", lambda *_: counted.append(1) or 0.5)
+    app = open_page()
+    app.session_state["see_radius"] = True
+    app.run()
+    strip = next(h.proto.body for h in app.get("html") if "attack found" in h.proto.body)
+    app.button(key="make_strip").click().run()
+    assert not app.exception and not counted
+    app.select_slider(key="alpha").set_value(0.01).run()
+    assert counted
+    again = next(h.proto.body for h in app.get("html") if "attack found" in h.proto.body)
+    assert again != strip
 
 
 def test_the_radius_can_be_seen_along_two_directions_and_saved(open_page):

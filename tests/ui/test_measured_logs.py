@@ -3,7 +3,8 @@
 import shutil
 
 from rsviz.checkpoints import catalog
-from rsviz.ui.compare import measured_logs
+from rsviz.evaluation import comparison, published
+from rsviz.ui.compare import curves, measured_logs
 
 
 def test_a_log_in_int8_is_named_so_and_is_not_shown_first(tmp_path, monkeypatch):
@@ -17,3 +18,15 @@ def test_a_log_in_int8_is_named_so_and_is_not_shown_first(tmp_path, monkeypatch)
     assert measured_logs.default_names(found) == [
         f"cifar10-gaussian-{s}, σ {float(s):g}" for s in ("0.25", "0.5", "1.0")
     ]
+
+
+def test_what_is_shown_first_has_the_most_votes_and_its_published_namesake_the_same(monkeypatch):
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(catalog.SHIPPED))
+    found, _ = measured_logs.measured()
+    names = measured_logs.default_names(found)
+    assert len(names) == 3 and {found[n].curve.n for n in names} == {10_000}
+    first = curves._first(found)
+    (paper,) = first["published"]
+    assert first["measured"] == names
+    entry = next(p for p in map(comparison.from_published, published.load()) if p.name == paper)
+    assert comparison.marks([found[names[1]], entry])[paper] == ()

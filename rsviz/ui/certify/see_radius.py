@@ -6,31 +6,35 @@ Shape suffixes: C channels, H height, W width.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
 import streamlit as st
 from torch import Tensor, nn
 
 from rsviz.certification import walks
 from rsviz.core.radius import down
 from rsviz.core.spec import Bound, Certificate, RunSpec
+from rsviz.evaluation.examples import Walk
 from rsviz.figures import walk
 from rsviz.figures.walk import Stop
 from rsviz.ui.common import state
 from rsviz.ui.common.picture_strip import show_strip
 
-VOTES = 300  # at each step
-STEP = 0.25  # of the slider, in certified radii
 TITLES = {"attack": "Towards what an attack found", "random": "In a random direction"}
 
 
 @dataclass(frozen=True, eq=False)
 class Ground:
-    """Where the walks begin: the picture, the networks and their run, its certificate."""
+    """Where the walks begin: the picture, the networks and their run, its certificate.
+
+    ``stored`` are walks kept with it, whose votes were counted before.
+    """
 
     x_CHW: Tensor
     nets: Mapping[str, nn.Module]
     spec: RunSpec
     certificate: Certificate
     image: str  # its hash
+    stored: Mapping[str, Walk]
 
     @property
     def key(self) -> tuple[str, RunSpec, float]:
@@ -44,18 +48,27 @@ def _direction(name: str, key: tuple[str, RunSpec, float], _ground: Ground) -> T
 
 
 @st.cache_data(max_entries=512, show_spinner=False)
-def _stop(name: str, far: float, key: tuple[str, RunSpec, float], _ground: Ground) -> Stop:
-    c, spec = _ground.certificate, _ground.spec
-    direction_CHW = _direction(name, key, _ground)
-    moved_CHW = _ground.x_CHW + far * c.radius * direction_CHW
-    _, counts_K = walks.votes_at(moved_CHW, _ground.nets, spec, VOTES)
-    assert c.predicted is not None
-    return Stop(moved_CHW.numpy(), far, counts_K[c.predicted] / max(sum(counts_K), 1))
+def _counted(name: str, far: float, key: tuple[str, RunSpec, float], _ground: Ground) -> Stop:
+    c = _ground.certificate
+    moved_CHW = _ground.x_CHW + far * c.radius * _direction(name, key, _ground)
+    share = walks.share_at(moved_CHW, _ground.nets, _ground.spec, c)
+    return Stop(moved_CHW.numpy(), far, share)
+
+
+def _stop(name: str, far: float, ground: Ground) -> Stop:
+    """Return a stored stop, else one that is counted now."""
+    stored = ground.stored.get(name)
+    fits = stored is not None and stored.direction.size == ground.x_CHW.numel()
+    if stored is None or not fits or far not in stored.shares:
+        return _counted(name, far, ground.key, ground)
+    along = stored.direction.reshape(tuple(ground.x_CHW.shape))
+    moved = ground.x_CHW.numpy() + np.float32(far * ground.certificate.radius) * along
+    return Stop(moved, far, stored.shares[far])
 
 
 def _walk(name: str, ground: Ground) -> list[Stop]:
     steps = [i / 2 for i in range(int(2 * walks.FARTHEST) + 1)]
-    return [_stop(name, far, ground.key, ground) for far in steps]
+    return [_stop(name, far, ground) for far in steps]
 
 
 @st.fragment
@@ -80,15 +93,15 @@ def show(ground: Ground) -> None:
             0.0,
             walks.FARTHEST,
             0.75,
-            STEP,
+            walks.STEP,
             key="far",
         )
-        stops = {name: _stop(name, far, ground.key, ground) for name in walks.DIRECTIONS}
+        stops = {name: _stop(name, far, ground) for name in walks.DIRECTIONS}
         show_strip([(walk.frame(stop), TITLES[name]) for name, stop in stops.items()])
         st.caption(
-            f"{VOTES} fresh votes each. Green: inside the certified radius no direction changes "
-            "the answer. Red: beyond it nothing is proved, and an attack often changes it, a "
-            "random direction seldom."
+            f"{walks.VOTES} fresh votes each. Green: inside the certified radius no direction "
+            "changes the answer. Red: beyond it nothing is proved, and an attack often changes "
+            "it, a random direction seldom."
         )
         if st.button("Make a strip and a film", key="make_strip", icon=":material/movie:"):
             rows = [_walk(name, ground) for name in walks.DIRECTIONS]

@@ -22,6 +22,7 @@ from rsviz.core.spec import Bound, Certificate, RunSpec
 from rsviz.data import images
 from rsviz.data.catalog import CLASSES
 from rsviz.evaluation import examples
+from rsviz.evaluation.examples import Walk
 from rsviz.methods.registry import METHODS
 from rsviz.smoothing import driver
 from rsviz.smoothing.engine import REFERENCE, Engine
@@ -47,13 +48,15 @@ class Key:
 class Shown:
     """A certificate on the page, the readings before it, and whether it is stored or live.
 
-    ``claimed``: its votes are those of a link, and were not counted here.
+    ``claimed``: its votes are those of a link, and were not counted here. ``walks`` are stored with
+    it, by the name of their direction.
     """
 
     certificate: Certificate
     readings: tuple[Certificate, ...]
     stored: bool
     claimed: bool = False
+    walks: Mapping[str, Walk] = field(default_factory=dict)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the network")
@@ -238,5 +241,5 @@ def find_shown(key: Key, checkpoint: Checkpoint) -> Shown | None:
             key.spec.seed,
         )
         if same:
-            return Shown(c, example.readings, True)
+            return Shown(c, example.readings, True, walks=example.walks)
     return None

@@ -21,6 +21,14 @@ RADII = tuple(i / 4 for i in range(13))
 BESIDE = "Gaussian, Cohen et al. 2019, σ 0.5"
 
 
+def _first(found: dict[str, Entry]) -> dict[str, list[str]]:
+    """Return what is shown first: networks here, and the likest published curve of one of them."""
+    names = default_names(found)
+    papers = [comparison.from_published(p) for p in published.load()]
+    same = [p.name for n in names[1:2] for p in comparison.namesakes(found[n], papers, 1)]
+    return {"measured": names, "published": same or [BESIDE]}
+
+
 def _take_set() -> None:
     """Show the published curves of the set pressed, alone; pressed again, what was first."""
     chosen = st.session_state["set"]
@@ -28,8 +36,7 @@ def _take_set() -> None:
         st.session_state["published"] = published.SETS[chosen]
         st.session_state["measured"] = []
     else:
-        st.session_state["published"] = [BESIDE]
-        st.session_state["measured"] = default_names(measured()[0])
+        st.session_state.update(_first(measured()[0]))
 
 
 def pick_entries(told: DeltaGenerator) -> list[Entry]:
@@ -42,8 +49,7 @@ def pick_entries(told: DeltaGenerator) -> list[Entry]:
     found, refused = measured()
     # Set here and not as the widgets' defaults, which an address leaves out: a link says it all.
     if not any(k in st.session_state or k in st.query_params for k in ("measured", "published")):
-        st.session_state["measured"] = default_names(found)
-        st.session_state["published"] = [BESIDE]
+        st.session_state.update(_first(found))
     st.pills("Published sets", list(published.SETS), key="set", on_change=_take_set)
     names = st.multiselect(
         "Measured here",

@@ -90,15 +90,18 @@ def _evaluated() -> dict[str, Entry]:
 
 
 def default_names(found: dict[str, Entry]) -> list[str]:
-    """Return what is shown first: Gaussian networks at their own noise, of CIFAR-10 if there is."""
+    """Return what is shown first: Gaussian networks at their own noise, of CIFAR-10 if there is.
+
+    Of several, those measured with the most votes.
+    """
     if not found:
         return []
 
-    def rank(name: str) -> tuple[bool, bool, bool]:
+    def rank(name: str) -> tuple[bool, bool, bool, int]:
         c = found[name].curve
         own = c.sigma is not None and found[name].checkpoint.endswith(f"-{c.sigma}")
         own = own and name == f"{found[name].checkpoint}, σ {c.sigma:g}"
-        return (c.dataset != "cifar10", not is_plain(c.method), not own)
+        return (c.dataset != "cifar10", not is_plain(c.method), not own, -(c.n or 0))
 
     ranked = sorted(found, key=rank)
     return [n for n in ranked if rank(n) == rank(ranked[0])][:3]
