@@ -88,7 +88,7 @@ def watch(
     generator = torch.Generator(device).manual_seed(spec.seed)
     m = ensemble.measure(free, x_JCHW, y_J, spec.noise, generator, DRAWS, COPIES)
     Q_LL = ensemble.quadratic(m)
-    now = replace(now, Q_LL=Q_LL, weightings=ensemble.weightings(Q_LL))
+    now = replace(now, Q_LL=Q_LL, weightings=ensemble.every_weighting(m))
     yield now
     voting = {str(i): net for i, net in enumerate(ready)}
     classes, found = class_count(ready[0]), dict[str, Certificate]()

@@ -27,11 +27,17 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     fit.add_argument("--sigma", type=float, help="noise level (default: the members')")
     fit.add_argument(
         "--weighting",
-        default="optimal",
-        choices=["optimal", "average", "max-margin", "printed"],
-        help="which one the checkpoint votes with (%(default)s); printed: as the paper has it",
+        default=ensemble.VALIDATED,
+        choices=ensemble.WEIGHTINGS,
+        help="which one the checkpoint votes with (%(default)s: the average, unless another is "
+        "above it on training images that were not fitted); optimal, printed: the paper's",
     )
-    fit.add_argument("--images", type=int, default=200, help="training images (%(default)s)")
+    fit.add_argument(
+        "--images",
+        type=int,
+        default=200,
+        help="training images to fit on, and as many to validate on (%(default)s)",
+    )
     fit.add_argument(
         "--floor", type=float, default=0.1, help="least mean margin counted with (%(default)s)"
     )

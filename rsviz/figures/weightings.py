@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from rsviz.figures.style import BLUE, CLEAR, GREEN, GREY, PALE, RED, SKY, empty_figure, ink
+from rsviz.figures.style import BLUE, CLEAR, GREEN, GREY, ORANGE, PALE, RED, SKY, empty_figure, ink
 
 # Of a triangle: numbers stand clear of the points on its sides.
 AXIS = {
@@ -120,5 +120,5 @@ def _named(name: str) -> str:
 
 
 def _marker(i: int) -> dict[str, object]:
-    colour, symbol = ((GREEN, "circle"), (BLUE, "square"), (RED, "x"))[i % 3]
+    colour, symbol = ((GREEN, "circle"), (BLUE, "square"), (RED, "x"), (ORANGE, "diamond"))[i % 4]
     return {"size": 14, "color": colour, "symbol": symbol}

@@ -7,8 +7,12 @@ positive semidefinite: the programme is convex for any number of networks. The p
 prints a wrong sign there (`printed_pair`); it also finds weights at each query point, which no
 theorem covers (`certify_per_query`). Here they are fitted once, on images that are not evaluated.
 
+w' Q w is a bound only where every mean margin is above the floor. Elsewhere it still counts, and
+most of all where no weights help. `least_bound` minimises the bound itself: an image on which it is
+void counts 1, whatever the weights.
+
 Shape suffixes: J images, L networks, I other classes than y, K classes, N rows, M noise draws of an
-image, Q perturbed copies of a network, S samples, C channels, H height, W width.
+image or weightings, Q perturbed copies of a network, S samples, C channels, H height, W width.
 """
 
 from __future__ import annotations
@@ -41,6 +45,8 @@ GUARANTEE = (
     "(infinitely many votes at this sigma, weights fixed beforehand) predicts this class for every "
     "image closer than the radius in L2."
 )
+AVERAGE, LEAST_BOUND = "average", "least-bound"
+STARTS = 32  # random ones of `least_bound`, whose programme is not convex
 NO_GUARANTEE = (
     "Heuristic: these weights were found at this very image, so a perturbed image would be voted "
     "on by another ensemble, and no theorem bounds what that one predicts."
@@ -154,6 +160,67 @@ def optimal_weights(Q_LL: np.ndarray) -> np.ndarray:
     return w_L / w_L.sum()
 
 
+def error_bound(m: Moments, w_ML: np.ndarray) -> np.ndarray:
+    """Return bound_MJ >= P(the ensemble of weights w_M errs at image J), at most 1.
+
+    The margin over class i has mean e_i = w' m_i and variance v_i = w' C_i w. By Cantelli
+    P(z_i <= 0) <= v_i / (v_i + e_i^2) if e_i > 0, never above Chebyshev's v_i / e_i^2; the bound is
+    their sum over the other classes, and void, 1, where some e_i <= 0 or the sum exceeds 1. It does
+    not change with the scale of w.
+    """
+    e_MJI = np.einsum("ml,jli->mji", w_ML, m.mean_JLI)
+    v_MJI = np.einsum("mk,jikl,ml->mji", w_ML, m.cov_JILL, w_ML)
+    share_MJI = np.ones_like(e_MJI)
+    np.divide(v_MJI, v_MJI + e_MJI**2, out=share_MJI, where=e_MJI > 0)
+    return np.minimum(share_MJI.sum(2), 1)
+
+
+def least_bound(m: Moments, seed: int = 0) -> np.ndarray:
+    """Return the weights on the simplex whose `error_bound`, averaged over images, is least found.
+
+    The programme is not convex: it is solved from every corner, the middle and `STARTS` random
+    points, and the best of all of these and their ends is taken, so that neither a single network
+    nor the average has a lower bound.
+    """
+    L = m.mean_JLI.shape[1]
+    random_ML = np.random.default_rng(seed).dirichlet(np.ones(L), STARTS)
+    starts_ML = np.concatenate([np.full((1, L), 1 / L), np.eye(L), random_ML])
+    ends_ML = np.array([_descend(m, w_L) for w_L in starts_ML])
+    all_ML = np.concatenate([starts_ML, ends_ML])
+    best_L: np.ndarray = all_ML[error_bound(m, all_ML).mean(1).argmin()]
+    return best_L
+
+
+def _descend(m: Moments, w_L: np.ndarray) -> np.ndarray:
+    """Return where a local minimisation of the mean `error_bound` from w_L ends, on the simplex."""
+    found = minimize(
+        lambda w_L: _mean_bound(m, w_L),
+        w_L,
+        jac=True,
+        bounds=[(0, 1)] * len(w_L),
+        constraints={"type": "eq", "fun": lambda w_L: w_L.sum() - 1, "jac": np.ones_like},
+        method="SLSQP",
+        options={"ftol": 1e-9},
+    )
+    w_L = np.clip(found.x, 0, None)
+    return w_L / w_L.sum()
+
+
+def _mean_bound(m: Moments, w_L: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return the mean of `error_bound` over images and its gradient by w, 0 where it is void."""
+    e_JI = np.einsum("l,jli->ji", w_L, m.mean_JLI)
+    half_JIL = m.cov_JILL @ w_L
+    v_JI = half_JIL @ w_L
+    whole_JI = np.where(e_JI > 0, v_JI + e_JI**2, 1)
+    bound_J = np.where(e_JI > 0, v_JI / whole_JI, 1).sum(1)
+    # d v/(v + e^2) = (e^2 dv - 2 v e de) / (v + e^2)^2, dv = 2 C w, de = m
+    e_JI1, v_JI1, whole_JI1 = e_JI[..., None], v_JI[..., None], whole_JI[..., None]
+    means_JIL = m.mean_JLI.swapaxes(1, 2)
+    slope_JIL = 2 * e_JI1 * (e_JI1 * half_JIL - v_JI1 * means_JIL) / whole_JI1**2
+    slope_JL = np.where((bound_J < 1)[:, None], slope_JIL.sum(1), 0)
+    return float(np.minimum(bound_J, 1).mean()), slope_JL.mean(0)
+
+
 def average_weights(count: int) -> np.ndarray:
     """Return equal weights."""
     return np.full(count, 1 / count)
@@ -191,6 +258,11 @@ def weightings(Q_LL: np.ndarray) -> dict[str, list[float] | None]:
         "max-margin": None,
     }
     return found | ({"printed": printed_pair(Q_LL).tolist()} if L == 2 else {})
+
+
+def every_weighting(m: Moments, floor: float = FLOOR) -> dict[str, list[float] | None]:
+    """Return the fixed weightings of `weightings`, and that of `least_bound`, by name."""
+    return weightings(quadratic(m, floor)) | {LEAST_BOUND: least_bound(m).tolist()}
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,16 @@
-"""Making ensembles: fit the weights of several networks once, and measure every weighting at once.
+"""Making ensembles: fit the weights of several networks, and choose among weightings by votes.
 
-Shape suffixes: J images, C channels, H height, W width, L networks, K classes.
+Shape suffixes: J images, N images of a split, C channels, H height, W width, L networks, K classes.
 """
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import nn
 
 from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint, ensemble_sha256
@@ -15,24 +18,36 @@ from rsviz.checkpoints.weights import load
 from rsviz.core.errors import UserError
 from rsviz.core.files import check_out_folder
 from rsviz.core.progress import Report
+from rsviz.core.spec import RunSpec
 from rsviz.data import datasets
+from rsviz.data.datasets import Dataset
+from rsviz.data.images import image_id
+from rsviz.evaluation.curves import bootstrap
 from rsviz.methods import ensemble
+from rsviz.networks.inspection import class_count
+from rsviz.smoothing.driver import drive
+from rsviz.smoothing.voters import Request
 from rsviz.training.card import device_name
+
+VALIDATED = "validated"  # the average, unless another weighting is above it on validation images
+WEIGHTINGS = (VALIDATED, "average", "least-bound", "optimal", "max-margin", "printed")
 
 
 @dataclass(frozen=True)
 class FitSpec:
     """How an ensemble is fitted: whose weights, at which noise, on how many training images.
 
-    ``sigma`` None takes the members' own; ``weighting`` is one of `ensemble.weightings`.
+    ``sigma`` None takes the members' own; ``weighting`` is one of `WEIGHTINGS`. Where it is
+    `VALIDATED`, ``votes`` of each weighting are counted on as many images again.
     """
 
     names: tuple[str, ...]
     sigma: float | None = None
-    weighting: str = "optimal"
+    weighting: str = VALIDATED
     images: int = 200
     floor: float = ensemble.FLOOR
     seed: int = 0
+    votes: int = 1_000
 
     def __post_init__(self) -> None:
         if len(set(self.names)) < max(2, len(self.names)):
@@ -61,23 +76,38 @@ def fit(
         raise UserError(f"--out must be a new folder beside its members, in {catalog.root()}.")
     start = time.perf_counter()
     data = datasets.load(dataset, "train")
-    every = max(len(data) // spec.images, 1)
-    x_JCHW = data.x_NCHW[::every][: spec.images].to(device).float() / 255
-    y_J = data.y_N[::every][: spec.images].to(device)
+    fitting, rest = apart(len(data), spec.images)
+    x_JCHW = data.x_NCHW[fitting].to(device).float() / 255
+    y_J = data.y_N[fitting].to(device)
     nets = [load(m, device, ready=False) for m in members]
     generator = torch.Generator(device).manual_seed(spec.seed)
-    Q_LL = ensemble.quadratic(ensemble.measure(nets, x_JCHW, y_J, sigma, generator), spec.floor)
-    found = ensemble.weightings(Q_LL)
-    if spec.weighting not in found:
+    m = ensemble.measure(nets, x_JCHW, y_J, sigma, generator)
+    found = ensemble.every_weighting(m, spec.floor)
+    if spec.weighting not in (VALIDATED, *found):
         raise UserError(f"The {spec.weighting} formula is for two networks, not {len(nets)}.")
     for name, weights in found.items():
         report(f"{name}: {weights and [round(w, 4) for w in weights]}")
     fitted = {
         "weightings": found,
-        "quadratic": Q_LL.tolist(),
-        "images": f"train, {len(x_JCHW)} images, every {every}th",
+        "quadratic": ensemble.quadratic(m, spec.floor).tolist(),
+        "images": f"train, {len(x_JCHW)} images, every {fitting.step}th",
         "floor": spec.floor,
     }
+    chosen = spec.weighting
+    if chosen == VALIDATED:
+        run = RunSpec("", out.name, sigma, method="ensemble", n=spec.votes, seed=spec.seed)
+        won = certified([load(m, device) for m in members], found, data, rest, run, device)
+        gains = gains_over_average(won)
+        chosen = choose(gains)
+        fitted["validation"] = {
+            "images": f"train, {len(rest)} images, every {rest.step}th from {rest.start}",
+            "n": spec.votes,
+            "acr": {name: round(float(won_N.mean()), 5) for name, won_N in won.items()},
+            "over the average": {name: [round(v, 5) for v in g] for name, g in gains.items()},
+        }
+        for name, (mean, low, high) in gains.items():
+            report(f"{name} is {mean:+.4f} above the average in ACR, {low:+.4f} to {high:+.4f}")
+        report(f"chosen: {chosen}")
     card = {
         "name": out.name,
         "method": "ensemble",
@@ -87,19 +117,82 @@ def fit(
         "seed": spec.seed,
         "command": command,
         "members": [{"name": m.name, "sha256": m.sha256} for m in members],
-        "weighting": spec.weighting,
-        "weights": found[spec.weighting],
+        "weighting": chosen,
+        "weights": found[chosen],
         "fit": fitted,
         "seconds": round(time.perf_counter() - start),
         "device": device_name(device),
         "torch": torch.__version__,
         "measured": [],
     }
-    card["sha256"] = ensemble_sha256([m.sha256 for m in members], found[spec.weighting])
+    card["sha256"] = ensemble_sha256([m.sha256 for m in members], found[chosen])
     out.mkdir(parents=True, exist_ok=True)
     catalog.write_card(out, card)
     report(f"wrote {out}")
     return catalog.inspect(out)
+
+
+def apart(size: int, images: int) -> tuple[range, range]:
+    """Return evenly spaced indices to fit on and, halfway between them, as many to validate on.
+
+    Raises
+    ------
+    UserError
+        So many images leave none between them.
+    """
+    every = size // images
+    if every < 2:
+        raise UserError(
+            f"--images must be at most {size // 2:,}, half of the {size:,} training images: the "
+            "others validate the weights."
+        )
+    end = every * images
+    return range(0, end, every), range(every // 2, end, every)
+
+
+def certified(
+    members: Sequence[nn.Module],
+    weightings: Mapping[str, ensemble.Weights],
+    data: Dataset,
+    indices: Sequence[int],
+    run: RunSpec,
+    device: str,
+) -> dict[str, np.ndarray]:
+    """Return, by weighting, the radius certified right of each image, 0 where wrong; one pass."""
+
+    def request(i: int) -> Request:
+        x_CHW = data.image(i)
+        start = lambda: ensemble.certify_each(members, weightings, run)  # noqa: E731
+        return Request(i, x_CHW, image_id(x_CHW), run.seed, start)
+
+    classes, won = class_count(members[0]), {name: np.zeros(len(indices)) for name in weightings}
+    place = {i: at for at, i in enumerate(indices)}
+    for task in drive(map(request, indices), device):
+        if task.finished:
+            i, read = task.request.key, ensemble.read_each(task.votes, weightings, classes, run)
+            for name, c in read.items():
+                right = c.predicted == int(data.y_N[i]) and not c.abstained
+                won[name][place[i]] = c.radius if right else 0
+    return won
+
+
+Gains = Mapping[str, tuple[float, float, float]]
+
+
+def gains_over_average(won: Mapping[str, np.ndarray]) -> Gains:
+    """Return the ACR of each other weighting less the average's, with its paired 95 % interval."""
+    average_N = won[ensemble.AVERAGE]
+    return {
+        name: bootstrap(won_N - average_N, np.random.default_rng(0))
+        for name, won_N in won.items()
+        if name != ensemble.AVERAGE
+    }
+
+
+def choose(gains: Gains) -> str:
+    """Return the weighting of the largest gain whose interval lies above 0, else the average."""
+    above = {name: mean for name, (mean, low, _) in gains.items() if low > 0}
+    return max(above, key=above.__getitem__, default=ensemble.AVERAGE)
 
 
 def member(name: str) -> Checkpoint:

@@ -197,7 +197,7 @@ def _tuned(
 
 
 def _ensemble(name: str, sigma: float, *members: str) -> Recipe:
-    """Return the recipe of an ensemble of CIFAR-10 networks of one sigma, optimally weighed."""
+    """Return the recipe of an ensemble of CIFAR-10 networks, weighed as in the paper."""
     names = tuple(f"cifar10-{member}" for member in members)
     return Recipe(
         f"cifar10-ensemble-{name}-{sigma}",
@@ -210,6 +210,7 @@ def _ensemble(name: str, sigma: float, *members: str) -> Recipe:
         (sigma,),
         5,
         20,
+        settings=(("weighting", "optimal"),),
         members=names,
     )
 

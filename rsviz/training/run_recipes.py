@@ -40,7 +40,8 @@ def _make(recipe: Recipe, folder: Path, device: str, report: Report) -> None:
         how = multiscale.LevelsSpec(recipe.members, **dict(recipe.settings))  # type: ignore[arg-type]
         multiscale.fit(how, folder, device, command, report)
         return
-    fit(FitSpec(recipe.members, seed=recipe.seed), folder, device, command, report)
+    spec = FitSpec(recipe.members, seed=recipe.seed, **dict(recipe.settings))  # type: ignore[arg-type]
+    fit(spec, folder, device, command, report)
 
 
 def _missing(

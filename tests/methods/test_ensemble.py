@@ -213,3 +213,73 @@ def test_every_weighting_is_named_and_the_printed_one_is_for_two():
     assert set(three) == {"optimal", "average", "max-margin"}
     assert three["average"] == pytest.approx([1 / 3] * 3)
     assert math.fsum(three["optimal"]) == pytest.approx(1)
+
+
+def random_moments(count, seed, images=12, others=3):
+    """Margins of networks, some images hopeless, whose errors share a part."""
+    rng = np.random.default_rng(seed)
+    means = rng.normal(0.5, 0.5, (images, 1, others)) + rng.normal(0, 0.2, (images, count, others))
+    factors = rng.normal(0, 0.15, (images, others, count, count + 2))
+    factors *= rng.uniform(0.3, 2, (count, 1))
+    return ensemble.Moments(means, factors @ factors.swapaxes(2, 3))
+
+
+def test_the_bound_by_hand():
+    cov = np.array([[[[0.04, 0.0], [0.0, 0.16]], [[0.01, 0.0], [0.0, 0.01]]]] * 2)
+    means = np.array([[[0.6, 0.5], [0.2, 0.7]], [[-0.1, 0.5], [0.1, 0.7]]])
+    bound = ensemble.error_bound(ensemble.Moments(means, cov), np.array([[1, 0], [0.5, 0.5]]))
+    first = 0.04 / (0.04 + 0.36) + 0.01 / (0.01 + 0.25)
+    both = 0.05 / (0.05 + 0.16) + 0.005 / (0.005 + 0.36)
+    assert bound[:, 0] == pytest.approx([first, both])
+    assert bound[:, 1].tolist() == [1, 1]  # a margin of mean -.1, and one of 0: no bound
+
+
+def test_no_simulated_ensemble_errs_more_often_than_its_bound():
+    rng = np.random.default_rng(0)
+    for seed in range(4):
+        m = random_moments(3, seed)
+        w = rng.dirichlet(np.ones(3), 5)
+        bound = ensemble.error_bound(m, w)
+        assert bound.min() < 0.2 and bound.max() == 1
+        for j in range(len(m.mean_JLI)):
+            z = [
+                m.mean_JLI[j, :, i] + draws(rng) @ np.linalg.cholesky(m.cov_JILL[j, i]).T
+                for i in range(3)
+            ]
+            errs = (np.array(z) @ w.T <= 0).any(0).mean(0)
+            assert np.all(errs <= bound[:, j] + 4 * 0.5 / np.sqrt(2000))
+
+
+def draws(rng):
+    """Skewed, of mean 0 and variance 1, for which Cantelli is closer than for normal ones."""
+    return 1 - rng.exponential(size=(2000, 3))
+
+
+@pytest.mark.parametrize(("count", "parts"), [(2, 2000), (3, 80)])
+def test_the_least_bound_is_that_of_brute_force(count, parts):
+    grid = np.array(list(simplex(count, parts)))
+    for seed in range(4):
+        m = random_moments(count, seed)
+        w = ensemble.least_bound(m)
+        assert w.sum() == pytest.approx(1) and w.min() >= 0
+        values = ensemble.error_bound(m, grid).mean(1)
+        found = ensemble.error_bound(m, w[None]).mean()
+        assert values.min() - 0.002 < found <= values.min() + 1e-6
+        assert np.ptp(values) > 0.05  # there was something to choose
+
+
+def test_eight_networks_are_weighed_no_worse_than_each_alone_and_the_average():
+    m = random_moments(8, 0)
+    rivals = np.concatenate([np.eye(8), np.full((1, 8), 1 / 8)])
+    found = ensemble.error_bound(m, ensemble.least_bound(m)[None]).mean()
+    assert found < ensemble.error_bound(m, rivals).mean(1).min() - 0.005
+
+
+def test_images_that_no_weights_help_do_not_choose_the_weights():
+    # Two networks: on images that both get wrong the first varies least, on the others the second.
+    wrong, right = np.full((2, 1), -0.5), np.full((2, 1), 0.5)
+    means = np.array([wrong, wrong, right, right])
+    calm, loud = np.diag([0.001, 0.1])[None], np.diag([0.1, 0.01])[None]
+    m = ensemble.Moments(means, np.array([calm, calm, loud, loud]))
+    assert ensemble.optimal_weights(ensemble.quadratic(m))[0] > 0.6
+    assert ensemble.least_bound(m) == pytest.approx([1 / 11, 10 / 11], abs=1e-3)  # of the others

@@ -110,7 +110,7 @@ def test_two_networks_are_weighed_and_the_heuristic_is_named(opened, tmp_path, m
         "max-margin",
         "printed in the paper",
     ]
-    assert list(table["certified"]) == ["yes"] * 4 + ["no, heuristic"]
+    assert list(table["certified"]) == ["yes"] * 5 + ["no, heuristic"]
     assert table["variance"][0] <= table["variance"][1] + 1e-12
     assert set(table["class"]) <= {*datasets_classes(), "abstains"}
 
@@ -212,7 +212,7 @@ def test_four_members_have_no_picture_of_their_weights_but_a_table(opened, four)
     kinds = {json.loads(f.proto.spec)["data"][0]["type"] for f in at.get("plotly_chart")}
     assert kinds == {"heatmap"}
     assert any("too many weightings to draw" in c.value for c in at.caption)
-    assert len(at.dataframe[0].value) == 4
+    assert len(at.dataframe[0].value) == 5
 
 
 def test_claims_set_acr_against_the_minutes_in_the_cards(opened, tmp_path, monkeypatch):

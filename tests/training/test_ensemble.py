@@ -2,6 +2,7 @@ import json
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,8 +10,10 @@ from rsviz.certification import certify
 from rsviz.checkpoints import catalog, weights
 from rsviz.cli.main import main
 from rsviz.core.errors import UserError
+from rsviz.core.spec import Bound
 from rsviz.data import datasets
 from rsviz.networks import classifiers
+from rsviz.training import ensemble
 
 CARD = {"method": "gaussian", "dataset": "shapes", "network": "compact", "sigma": 0.5}
 
@@ -41,6 +44,7 @@ def made(small, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RSVIZ_CHECKPOINTS", str(folder))
         words = ("ensemble", "fit", "a", "b", "--images", 6, "--out", folder / "ab")
+        words += ("--weighting", "optimal")
         assert main([str(w) for w in words]) == 0
     return folder
 
@@ -65,7 +69,8 @@ def test_the_card_names_the_members_and_the_weights(home):
     assert [m["name"] for m in found["members"]] == ["a", "b"]
     assert found["members"][0]["sha256"] == card(home / "a")["sha256"]
     assert found["weights"] == found["fit"]["weightings"]["optimal"]
-    assert set(found["fit"]["weightings"]) == {"optimal", "average", "max-margin", "printed"}
+    names = {"optimal", "average", "max-margin", "printed", "least-bound"}
+    assert set(found["fit"]["weightings"]) == names and "validation" not in found["fit"]
     (b, c), (_, d) = found["fit"]["quadratic"]
     wanted = min(max((d - c) / (b + d - 2 * c), 0), 1)
     assert found["weights"][0] == pytest.approx(wanted, abs=1e-5)
@@ -94,7 +99,7 @@ def test_one_pass_writes_the_logs_that_evaluating_each_would(home, capsys):
     assert main(["evaluate", "--checkpoint", "wide", *words, "--out", str(other)]) == 0
     assert rows(home / "logs" / "max-margin.csv") == rows(other)
     heads = [json.loads(f.read_text().split("\n")[0][2:]) for f in (home / "logs").glob("*.csv")]
-    assert len({h["spec"]["checkpoint_sha256"] for h in heads}) == 4
+    assert len({h["spec"]["checkpoint_sha256"] for h in heads}) == 5
 
 
 def rows(file):
@@ -136,6 +141,7 @@ def test_changed_weights_are_found_out(home):
         (["a", "ab"], "ab is an ensemble itself"),
         (["a", "b", "c", "--weighting", "printed"], "for two networks, not 3"),
         (["a", "b", "--floor", "0"], "floor above 0"),
+        (["a", "b", "--images", "7"], "--images must be at most 6, half of the 12 training"),
         (["a", "b", "--sigma", "0.5", "--images", "0"], "at least one image"),
     ],
 )
@@ -149,10 +155,45 @@ def test_what_does_not_fit_together_gets_one_sentence(home, capsys, words, says)
     assert not (home / "new").exists()
 
 
+def test_the_images_that_validate_are_none_that_were_fitted():
+    assert ensemble.apart(50_000, 200) == (range(0, 50_000, 250), range(125, 50_000, 250))
+    fitting, rest = ensemble.apart(12, 5)
+    assert len(fitting) == len(rest) == 5 and not set(fitting) & set(rest) and rest[-1] < 12
+
+
+def test_a_weighting_is_chosen_only_where_its_gain_is_surely_above_none():
+    surely, hardly = np.full(50, 0.1), np.tile([1.0, -0.9], 25)
+    average = np.linspace(0, 1, 50)
+    won = {"average": average, "a": average + hardly, "b": average - surely}
+    gains = ensemble.gains_over_average(won)
+    assert gains["a"][0] == pytest.approx(0.05) and gains["a"][1] < 0 < gains["a"][2]
+    assert ensemble.choose(gains) == "average"
+    gains = ensemble.gains_over_average(won | {"c": average + surely, "d": average + surely / 2})
+    assert gains["d"] == pytest.approx((0.05, 0.05, 0.05))
+    assert ensemble.choose(gains) == "c"
+
+
+def test_the_card_of_a_validated_ensemble_holds_what_each_weighting_certified(home, capsys):
+    spec = ensemble.FitSpec(("a", "b"), images=6, votes=200)
+    found = ensemble.fit(spec, home / "chosen", report=lambda line: None)
+    told = found.card.fit["validation"]
+    assert told["images"] == "train, 6 images, every 2th from 1" and told["n"] == 200
+    assert set(told["acr"]) == set(found.card.fit["weightings"])
+    low = {name: low for name, (_, low, _) in told["over the average"].items()}
+    assert found.card.weighting == "average" or low[found.card.weighting] > 0
+    data = datasets.load("shapes", "train")  # each radius is that of a run of its own
+    radii = []
+    for i in (1, 3, 5, 7, 9, 11):
+        c = certify.certify(data.image(i), found, n=200, bound=Bound.CLOPPER_PEARSON)
+        radii.append(c.radius if c.predicted == data.y_N[i] and not c.abstained else 0)
+    assert told["acr"][found.card.weighting] == pytest.approx(np.mean(radii), abs=1e-5)
+
+
 def test_members_of_unlike_noise_need_sigma(home, capsys):
     torch.manual_seed(5)
     weights.save(classifiers.build("compact", "shapes"), home / "d", CARD | {"sigma": None})
     words = ["ensemble", "fit", "a", "d", "--images", "2", "--out", str(home / "ad")]
+    words += ["--weighting", "average"]
     assert main(words) == 2
     assert "give --sigma" in capsys.readouterr().err
     assert main([*words, "--sigma", "0.25"]) == 0
