@@ -20,6 +20,7 @@ from rsviz.core.settings import fill, parse
 from rsviz.data import datasets, images, local_folders
 from rsviz.data.catalog import CLASSES
 from rsviz.methods.registry import METHODS
+from rsviz.smoothing import processes
 from rsviz.smoothing.engine import LIBRARIES, PRECISIONS, Engine
 
 DATASET = f"{', '.join(CLASSES)}, or folder:PATH for pictures of your own"
@@ -195,12 +196,16 @@ def which_images(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def device_of(name: str) -> str:
-    """Return the device named on the command line, or refuse it in a sentence."""
+    """Return the device named on the command line, or refuse it in a sentence.
+
+    Of the processes that torchrun starts on a machine each gets a GPU of its own.
+    """
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise UserError("There is no CUDA device here; leave --device out to use the CPU.")
     if name != "cpu" and not name.startswith("cuda"):
         raise UserError(f"--device must be cpu or cuda, not {name!r}.")
-    return name
+    workers = processes.here()
+    return f"cuda:{workers.local}" if name == "cuda" and workers.count > 1 else name
 
 
 def command_line() -> str:

@@ -1,4 +1,4 @@
-"""``evaluate``: certify many images into a log."""
+"""``evaluate``: certify many images into a log, by one process or by those of torchrun."""
 
 import argparse
 from pathlib import Path
@@ -21,9 +21,11 @@ from rsviz.cli.printed import print_curve, say
 from rsviz.core.errors import UserError
 from rsviz.core.spec import Bound
 from rsviz.evaluation.comparison import far_from_trained
+from rsviz.evaluation.curves import Curve
 from rsviz.evaluation.evaluate import spec_for
 from rsviz.evaluation.level_votes import assemble
 from rsviz.evaluation.measure import ask, measure, record
+from rsviz.smoothing.processes import here
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -76,9 +78,9 @@ def run(args: argparse.Namespace) -> None:
         assemble(checkpoint, spec, args.from_logs, args.out, command_line())
         print_curve(record(checkpoint, spec, args.out, command_line()))
         return
-    if args.until_radius is not None:
-        found = ask(checkpoint, spec, args.out, device_of(args.device), command_line(), say)
-        print(found.in_words())
-        return
-    curve = measure(checkpoint, spec, args.out, device_of(args.device), command_line(), say)
-    print_curve(curve)
+    first = here().first  # of the processes that share the run, the one that speaks
+    run = (checkpoint, spec, args.out, device_of(args.device), command_line())
+    report = say if first else lambda line: None
+    found = measure(*run, report) if args.until_radius is None else ask(*run, report)
+    if first:
+        print_curve(found) if isinstance(found, Curve) else print(found.in_words())

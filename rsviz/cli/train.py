@@ -1,4 +1,4 @@
-"""``train``: train a network."""
+"""``train``: train a network, by one process or by those of torchrun."""
 
 import argparse
 from pathlib import Path
@@ -15,6 +15,7 @@ from rsviz.core.errors import UserError
 from rsviz.core.settings import parse
 from rsviz.methods.registry import METHODS
 from rsviz.networks.classifiers import NETWORKS
+from rsviz.smoothing.processes import here
 from rsviz.training.loop import TrainSpec
 from rsviz.training.train import MAKERS, train_checkpoint
 
@@ -78,6 +79,7 @@ def run(args: argparse.Namespace) -> None:
         dtype=args.dtype,
         split=args.split,
     )
+    report = say if here().first else lambda line: None
     train_checkpoint(
-        spec, args.out, device_of(args.device), command_line(), not args.no_compile, say
+        spec, args.out, device_of(args.device), command_line(), not args.no_compile, report
     )

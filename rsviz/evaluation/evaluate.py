@@ -171,6 +171,7 @@ def evaluate(
     device: str = "cpu",
     command: str = "",
     report: Callable[[str], None] = print,
+    among: Sequence[int] | None = None,
 ) -> None:
     """Certify every chosen image that ``out`` does not hold yet; see `walk`.
 
@@ -180,7 +181,7 @@ def evaluate(
         ``out`` holds a log of another run.
     """
     progress = None
-    for standing in walk(spec, nets, data, out, device, command):
+    for standing in walk(spec, nets, data, out, device, command, among=among):
         if progress is None:
             progress = ProgressLine(standing.planned, standing.done, report)
         else:
@@ -197,12 +198,17 @@ def walk(
     device: str = "cpu",
     command: str = "",
     cancel: threading.Event | None = None,
+    among: Sequence[int] | None = None,
 ) -> Iterator[Standing]:
     """Certify what ``out`` does not hold yet, appending a row an image; yield after each.
 
     Each row is flushed to disk as it is written, so that a kill loses at most the images in flight;
     cancelled, images in flight are left out, and the same call goes on from there. The first
     standing is that of the log as it was found.
+
+    Parameters
+    ----------
+    among : the images to certify; None stands for those of ``spec``.
 
     Raises
     ------
@@ -211,7 +217,8 @@ def walk(
     """
     check_out_file(out)
     with sole_writer(out):
-        indices, begun = spec.indices(len(data)), time.perf_counter()
+        indices = spec.indices(len(data)) if among is None else among
+        begun = time.perf_counter()
         held = open_log(out, spec, device, command, nets)
         todo = [i for i in indices if i not in held]
         done, method = len(indices) - len(todo), METHODS[spec.method]

@@ -23,7 +23,7 @@ from rsviz.core.progress import ProgressLine, Report
 from rsviz.core.radius import down
 from rsviz.core.spec import Bound, Certificate, Norm
 from rsviz.data import datasets
-from rsviz.evaluation import curves, evaluate, examples, logs, row_checks
+from rsviz.evaluation import curves, evaluate, examples, logs, row_checks, shards
 from rsviz.evaluation.answers import Answers, read_answers
 from rsviz.evaluation.curves import RADII, RADII_LINF, Curve
 from rsviz.evaluation.evaluate import EvaluationSpec
@@ -31,6 +31,7 @@ from rsviz.evaluation.examples import FILE
 from rsviz.evaluation.logs import read_log
 from rsviz.methods import ensemble
 from rsviz.networks.inspection import class_count
+from rsviz.smoothing import processes
 from rsviz.smoothing.driver import drive
 from rsviz.smoothing.engine import Engine
 
@@ -168,7 +169,7 @@ def measure(
 ) -> Curve:
     """Evaluate a checkpoint into the log ``out``; in its own folder, also record it in its card.
 
-    Votes are counted by the engine that ``spec`` names.
+    Votes are counted by the engine that ``spec`` names, by all processes that share the run.
     """
     _evaluate(checkpoint, spec, out, device, command, report)
     return record(checkpoint, spec, out, command)
@@ -198,13 +199,13 @@ def _evaluate(
     check_out_file(out)
     data = datasets.load(spec.dataset, spec.split)
     nets = engine_choice.load(checkpoint, device, Engine(*spec.engine.split()))
-    evaluate.evaluate(spec, nets, data, out, device, command, report)
+    shards.evaluate_together(spec, nets, data, out, processes.here(), device, command, report)
 
 
 def record(checkpoint: Checkpoint, spec: evaluate.EvaluationSpec, out: Path, command: str) -> Curve:
     """Return the curve of a log; one in the checkpoint's own folder is recorded in its card."""
     curve = curves.curve(read_log(out), RADII if spec.norm == Norm.L2 else RADII_LINF)
-    if out.resolve().parent == checkpoint.folder.resolve():
+    if out.resolve().parent == checkpoint.folder.resolve() and processes.here().first:
         _record(checkpoint, spec, curve, out.name, command)
     return curve
 

@@ -76,7 +76,12 @@ def _start(lines: Sequence[str]) -> str:
 
 
 def with_checks(head: str, rows: Iterable[Sequence[object]]) -> str:
-    """Return a log as text: its two first lines, each ended, and rows with their checks."""
+    """Return a log as text: its two first lines, each ended, and rows with their checks.
+
+    A log whose columns name no check gets none.
+    """
+    if not head.endswith(f",{CHECK}\n"):
+        return head + "".join(f"{_text(row)}\n" for row in rows)
     above, out = _start(head.split("\n")), [head]
     for row in rows:
         text = _text(row)

@@ -7,6 +7,7 @@ import copy
 import io
 import math
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from rsviz.core.progress import Report
 from rsviz.core.settings import check_counts
 from rsviz.data.datasets import Dataset
 from rsviz.methods.base import Loss
+from rsviz.smoothing.processes import Processes, here
 
 WATCH = 50  # steps from one look at the loss to the next on a GPU, which a look waits for
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -107,16 +109,25 @@ def train(
     The state is written to ``state_file`` after every epoch; called again with the same spec a
     killed run continues from there, with the same images and noise as if it had never stopped.
 
+    Processes that torchrun started share each batch and average their gradients; each normalises
+    its own share (batch norm) and draws its own noise, so that another number of them makes another
+    network. The first writes the state, which all of them read.
+
     Raises
     ------
     UserError
-        The batch is larger than the data set; the loss is no longer a number; ``state_file`` is of
-        other settings, damaged, or written by another training just now.
+        The batch is larger than the data set, or cannot be shared evenly; the loss is no longer a
+        number; ``state_file`` is of other settings, damaged, or written by another training.
     """
     if spec.batch > len(data):
         raise UserError(
             f"--batch must be at most {len(data):,}, the images of {data.name}/{data.split}, but "
             f"is {spec.batch:,}."
+        )
+    workers = here()
+    if spec.batch % workers.count:
+        raise UserError(
+            f"--batch must be a multiple of the {workers.count} processes, but is {spec.batch:,}."
         )
     # All images lie beside the network: on a GPU a batch is then gathered there, not sent.
     data = replace(data, x_NCHW=data.x_NCHW.to(device), y_N=data.y_N.to(device))
@@ -129,14 +140,17 @@ def train(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, spec.lr, total_steps=spec.epochs * steps + 1, pct_start=spec.warm_up
     )
-    with sole_writer(state_file):
+    with sole_writer(state_file) if workers.first else nullcontext():
         first, seconds = 0, 0.0
         if state_file.exists():
             first, seconds = _restore(state_file, spec, net, optimiser, schedule, device)
             report(f"continuing after epoch {first} of {spec.epochs}")
         for epoch in range(first, spec.epochs):
             start = time.perf_counter()
-            mean_loss = _epoch(forward, data, loss, spec, epoch, optimiser, schedule, device)
+            mean_loss = _epoch(
+                forward, data, loss, spec, epoch, optimiser, schedule, device, workers
+            )
+            workers.average(b for b in net.buffers() if b.is_floating_point())
             if not math.isfinite(mean_loss) or not_numbers(net):
                 raise UserError(
                     f"Training ended in epoch {epoch + 1}: its loss or its weights are no longer "
@@ -145,7 +159,8 @@ def train(
                 )
             spent = time.perf_counter() - start
             seconds += spent
-            _save_state(state_file, spec, net, optimiser, schedule, epoch + 1, seconds)
+            if workers.first:
+                _save_state(state_file, spec, net, optimiser, schedule, epoch + 1, seconds)
             left = (spec.epochs - epoch - 1) * spent / 60
             report(
                 f"epoch {epoch + 1}/{spec.epochs}  loss {mean_loss:.4f}  "
@@ -186,25 +201,29 @@ def _epoch(
     optimiser: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
     device: str,
+    workers: Processes,
 ) -> float:
     """Train one epoch and return its mean loss."""
     on_cpu = torch.Generator().manual_seed(epoch_seed(spec.seed, epoch))
-    on_device = torch.Generator(device).manual_seed(epoch_seed(spec.seed, epoch))
+    own_noise = epoch_seed(spec.seed, epoch + 10_000 * workers.rank)
+    on_device = torch.Generator(device).manual_seed(own_noise)
     order_N = torch.randperm(len(data), generator=on_cpu).to(device)
-    steps = len(data) // spec.batch
+    steps, own = len(data) // spec.batch, workers.share()
     total = torch.zeros((), device=device)
     net.train()
     for i in range(steps):
         rows_N = order_N[i * spec.batch : (i + 1) * spec.batch]
-        x_NCHW = augment(data.x_NCHW[rows_N].float() / 255, on_cpu)
+        x_NCHW = augment(data.x_NCHW[rows_N].float() / 255, on_cpu)[own]
         x_NCHW = x_NCHW.contiguous(memory_format=torch.channels_last)
-        sigma_N111 = draw_sigma(spec.sigma, spec.batch, on_cpu).to(device)
-        value = loss(net, x_NCHW, data.y_N[rows_N], sigma_N111, on_device, epoch * steps + i)
+        sigma_N111 = draw_sigma(spec.sigma, spec.batch, on_cpu)[own].to(device)
+        value = loss(net, x_NCHW, data.y_N[rows_N[own]], sigma_N111, on_device, epoch * steps + i)
         optimiser.zero_grad(set_to_none=True)
         value.backward()
+        value = value.detach()
+        workers.average([value, *(p.grad for p in net.parameters() if p.grad is not None)])
         optimiser.step()
         schedule.step()
-        total += value.detach()
+        total += value
         if (total.device.type == "cpu" or i % WATCH == 0) and not bool(total.isfinite()):
             break
     return float(total) / steps

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from rsviz.checkpoints import weights
+from rsviz.checkpoints import catalog, weights
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core import settings
 from rsviz.core.errors import UserError
@@ -15,6 +15,7 @@ from rsviz.core.progress import Report
 from rsviz.data import datasets
 from rsviz.methods.base import Loss
 from rsviz.methods.registry import METHODS
+from rsviz.smoothing.processes import here
 from rsviz.training.card import card_of, seeded_network, state_folder
 from rsviz.training.loop import TrainSpec, train
 
@@ -58,4 +59,10 @@ def make(
     state_file = state_folder() / f"{out.name}.pt"
     seconds = train(net, data, loss, spec, state_file, device, compiled, report)
     card = card_of(spec, out, device, command, seconds) | {"settings": chosen}
-    return weights.save(net, out, card)
+    workers = here()
+    if workers.count > 1:
+        card |= {"processes": workers.count}
+    if workers.first:
+        weights.save(net, out, card)
+    workers.wait()
+    return catalog.inspect(out)

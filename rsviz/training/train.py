@@ -1,5 +1,6 @@
 """Train a checkpoint, by the way its method is made."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from rsviz.checkpoints import catalog
@@ -8,6 +9,7 @@ from rsviz.core.errors import UserError
 from rsviz.core.files import check_out_folder, sole_writer
 from rsviz.core.progress import Report
 from rsviz.data.labels import labels
+from rsviz.smoothing.processes import here
 from rsviz.training import adaptive, dual, single, variational
 from rsviz.training.loop import TrainSpec
 
@@ -35,8 +37,9 @@ def train_checkpoint(
     Raises
     ------
     UserError
-        A setting is out of range, ``out`` cannot be a folder, another training writes into it, or
-        a network trained on ``fit`` would see the validation images after all.
+        A setting is out of range, ``out`` cannot be a folder, another training writes into it, the
+        method cannot be trained by several processes, or a network trained on ``fit`` would see the
+        validation images after all.
     """
     check_out_folder(out)
     _keep_apart(spec)
@@ -46,8 +49,10 @@ def train_checkpoint(
             f"--batch must be at most {len(label_N):,}, the images of {spec.dataset}/{spec.split}, "
             f"but is {spec.batch:,}."
         )
-    make = MAKERS.get(spec.method, single.make)
-    with sole_writer(out):
+    make, workers = MAKERS.get(spec.method, single.make), here()
+    if workers.count > 1 and make is not single.make:
+        raise UserError(f"{spec.method} trains several networks in turn, by one process alone.")
+    with sole_writer(out) if workers.first else nullcontext():
         made = make(spec, out, device, command, compiled, report)
     report(f"wrote {out}")
     return made
