@@ -221,6 +221,48 @@ def _mean_bound(m: Moments, w_L: np.ndarray) -> tuple[float, np.ndarray]:
     return float(np.minimum(bound_J, 1).mean()), slope_JL.mean(0)
 
 
+@dataclass(frozen=True)
+class Shared:
+    """How the margins of networks vary over noise, at one rank of the other class.
+
+    ``variance`` is the mean over networks, ``within`` the mean covariance of two networks trained
+    by one method and ``between`` that of two methods (nan where there is no such pair). Where
+    ``within`` < ``between``, networks of unlike methods share more of their errors than those of
+    one, and mixing methods gains nothing in variance.
+    """
+
+    rank: int
+    variance: float
+    within: float
+    between: float
+
+
+def shared_variances(m: Moments, methods: Sequence[str]) -> list[Shared]:
+    """Return a `Shared` of each rank i: 1 is each image's other class of least mean margin.
+
+    Parameters
+    ----------
+    methods : that of each network.
+    """
+    order_JI = m.mean_JLI.mean(1).argsort(1)
+    cov_ILL = np.take_along_axis(m.cov_JILL, order_JI[:, :, None, None], 1).mean(0)
+    alike_LL = np.array([[a == b for b in methods] for a in methods])
+    apart_LL = ~np.eye(len(methods), dtype=bool)
+
+    def mean(cov_LL: np.ndarray, pairs_LL: np.ndarray) -> float:
+        return float(cov_LL[pairs_LL].mean()) if pairs_LL.any() else float("nan")
+
+    return [
+        Shared(
+            i,
+            float(np.diag(cov_LL).mean()),
+            mean(cov_LL, alike_LL & apart_LL),
+            mean(cov_LL, ~alike_LL),
+        )
+        for i, cov_LL in enumerate(cov_ILL, 1)
+    ]
+
+
 def average_weights(count: int) -> np.ndarray:
     """Return equal weights."""
     return np.full(count, 1 / count)

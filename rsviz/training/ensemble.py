@@ -5,7 +5,7 @@ Shape suffixes: J images, N images of a split, C channels, H height, W width, L 
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +93,13 @@ def fit(
         "images": f"train, {len(x_JCHW)} images, every {fitting.step}th",
         "floor": spec.floor,
     }
+    shared = ensemble.shared_variances(m, [c.card.method for c in members])
+    fitted["shared variances"] = [
+        {name: None if value != value else value for name, value in asdict(row).items()}
+        for row in shared  # JSON has no nan
+    ]
+    for line in table(shared):
+        report(line)
     chosen = spec.weighting
     if chosen == VALIDATED:
         run = RunSpec("", out.name, sigma, method="ensemble", n=spec.votes, seed=spec.seed)
@@ -174,6 +181,16 @@ def certified(
                 right = c.predicted == int(data.y_N[i]) and not c.abstained
                 won[name][place[i]] = c.radius if right else 0
     return won
+
+
+def table(shared: Sequence[ensemble.Shared]) -> list[str]:
+    """Return lines that set variances within methods beside those between, in 10^-3."""
+    lines = ["other class  variance  within methods (alpha)  between (beta), in 10^-3"]
+    for row in shared:
+        named = "  alpha < beta" if row.within < row.between else ""
+        cells = f"{row.variance * 1e3:8.3f}  {row.within * 1e3:22.3f}  {row.between * 1e3:14.3f}"
+        lines.append(f"{row.rank:11d}  {cells}{named}")
+    return lines
 
 
 Gains = Mapping[str, tuple[float, float, float]]

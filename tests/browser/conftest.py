@@ -63,12 +63,16 @@ def server(tmp_path_factory, browser):
         yield address
 
 
-@contextmanager
-def serving(folder, checkpoints):
-    """Start the app with these checkpoints, its log in a folder; give its address once it hears."""
+def free_port():
     with socket.socket() as free:
         free.bind(("localhost", 0))
-        port = free.getsockname()[1]
+        return free.getsockname()[1]
+
+
+@contextmanager
+def serving(folder, checkpoints, port=None):
+    """Start the app with these checkpoints, its log in a folder; give its address once it hears."""
+    port = port or free_port()
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
     environment = os.environ | {"RSVIZ_CHECKPOINTS": str(checkpoints), "OMP_NUM_THREADS": "1"}
     with (folder / "log").open("w") as log:

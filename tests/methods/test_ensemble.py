@@ -283,3 +283,17 @@ def test_images_that_no_weights_help_do_not_choose_the_weights():
     m = ensemble.Moments(means, np.array([calm, calm, loud, loud]))
     assert ensemble.optimal_weights(ensemble.quadratic(m))[0] > 0.6
     assert ensemble.least_bound(m) == pytest.approx([1 / 11, 10 / 11], abs=1e-3)  # of the others
+
+
+def test_variances_within_and_between_methods_by_hand():
+    # Three networks, the first two of one method; two classes, whose ranks the images swap.
+    near = np.array([[1.0, 0.2, 0.5], [0.2, 3.0, 0.7], [0.5, 0.7, 5.0]])
+    far = np.array([[0.1, 0.09, 0.01], [0.09, 0.1, 0.03], [0.01, 0.03, 0.1]])
+    means = np.array([[[0.1, 0.9]] * 3, [[0.9, 0.1]] * 3])
+    m = ensemble.Moments(means, np.array([[near, far], [3 * far, 3 * near]]))
+    first, second = ensemble.shared_variances(m, ("a", "a", "b"))
+    assert (first.rank, second.rank) == (1, 2)
+    assert (first.variance, first.within, first.between) == pytest.approx((6, 0.4, 1.2))
+    assert first.within < first.between and second.within > second.between
+    (alone, _) = ensemble.shared_variances(m, ("a", "b", "c"))
+    assert math.isnan(alone.within) and alone.between == pytest.approx(2 * 1.4 / 3)
