@@ -207,7 +207,10 @@ def gains_over_average(won: Mapping[str, np.ndarray]) -> Gains:
 
 
 def choose(gains: Gains) -> str:
-    """Return the weighting of the largest gain whose interval lies above 0, else the average."""
+    """Return the weighting of the largest gain whose interval lies above 0, else the average.
+
+    Each interval is for its own weighting: of four that gain nothing one is chosen in up to 10 %.
+    """
     above = {name: mean for name, (mean, low, _) in gains.items() if low > 0}
     return max(above, key=above.__getitem__, default=ensemble.AVERAGE)
 

@@ -10,7 +10,7 @@ websockets = pytest.importorskip("websockets.sync.client")
 
 
 def long_run(tab):
-    page = tab("/certify?image=shapes/test/8&n=1000000")
+    page = tab("/certify?image=shapes/test/8&n=100000")
     page.set_default_timeout(150_000)
     button(page, "Certify").dispatch_event("click")  # does not wait for a busy page to be still
     button(page, "Stop").wait_for()

@@ -2,12 +2,14 @@
 
 import re
 import urllib.request
+from pathlib import Path
 
 import pytest
 
 from tests.browser.conftest import ROOT, serving
 
 pytestmark = pytest.mark.browser
+OPENVINOS_OWN = str(Path.home() / "intel")  # statistics that it keeps, and does without
 FROZEN = """
 import os, sys
 def refuse(event, given):
@@ -46,7 +48,8 @@ def test_the_app_works_where_nothing_but_tmp_and_its_logs_can_be_written(
         page.goto(f"{address}/certify?image=shapes/test/3&n=2000")
         main = page.get_by_test_id("stMain")
         main.get_by_role("button", name="Certify").first.click()
-        page.get_by_text("2,000 of 2,000 votes").first.wait_for()
+        page.get_by_text("2,100 votes counted").first.wait_for()
     refused = tmp_path / "refused"
-    assert not refused.exists(), refused.read_text()
+    paths = refused.read_text().split() if refused.exists() else []
+    assert [p for p in paths if not p.startswith(OPENVINOS_OWN)] == []
     assert "Traceback" not in (tmp_path / "log").read_text()

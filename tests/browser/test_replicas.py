@@ -83,11 +83,11 @@ def test_a_session_stays_and_a_lost_replica_takes_only_its_own_runs(browser, tmp
         held[0].close()
         grows(stays, counted(stays))
         assert replica(kept) == ports[1]
-        for _ in range(240):  # the page connects again by itself, and is with the other one
+        for _ in range(600):  # the page connects again by itself, and is with the other one
             if replica(lost) == ports[1]:
                 break
             time.sleep(0.25)
-        assert replica(lost) == ports[1]
+        assert replica(lost) == ports[1], away.locator("body").inner_text()[:1500]
         button(away, re.compile("Certify|Stop")).wait_for()
         stack.enter_context(serving(tmp_path / str(ports[0]), checkpoints, ports[0]))
         away.reload()
