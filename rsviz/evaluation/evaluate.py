@@ -17,6 +17,7 @@ import shlex
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -39,7 +40,7 @@ from rsviz.data.images import image_id
 from rsviz.evaluation import row_checks
 from rsviz.evaluation.logs import COLUMNS, FORMAT, LOG_BYTES
 from rsviz.methods.registry import METHODS
-from rsviz.smoothing import engines
+from rsviz.smoothing import engines, turns
 from rsviz.smoothing.driver import default_chunks, drive, path
 from rsviz.smoothing.engine import REFERENCE
 from rsviz.smoothing.voters import MethodRun, Request
@@ -210,7 +211,9 @@ def walk(
         ``out`` holds something else, which stays as it is, or is written by another process.
     """
     check_out_file(out)
-    with sole_writer(out):
+    with ExitStack() as held_open:
+        with turns.aside():
+            held_open.enter_context(sole_writer(out))
         indices, begun = spec.indices(len(data)), time.perf_counter()
         held = open_log(out, spec, device, command, nets)
         todo = [i for i in indices if i not in held]
