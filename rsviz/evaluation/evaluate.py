@@ -45,6 +45,8 @@ from rsviz.smoothing.driver import default_chunks, drive, path
 from rsviz.smoothing.engine import REFERENCE
 from rsviz.smoothing.voters import MethodRun, Request
 
+LOGS_BYTES = 10**9  # of all logs that evaluations in the browser begin
+
 
 @dataclass(frozen=True)
 class EvaluationSpec:
@@ -384,6 +386,22 @@ def arguments_of(engine: str) -> str:
     """Return the arguments by which the command line asks for an engine."""
     library, precision = engine.split()
     return f"--engine {library} --precision {precision}"
+
+
+def check_room(out: Path) -> None:
+    """Refuse a new log where those in its folder take `LOGS_BYTES` already.
+
+    Raises
+    ------
+    UserError
+        There is no room; the sentence says who can make some.
+    """
+    taken = sum(file.stat().st_size for file in out.parent.glob("*.csv"))
+    if not out.exists() and taken >= LOGS_BYTES:
+        raise UserError(
+            f"The logs of evaluations here take {taken / 10**6:,.0f} MB, and no new one is begun "
+            f"beyond {LOGS_BYTES / 10**6:,.0f} MB; who keeps this server can delete old ones."
+        )
 
 
 def log_folder() -> Path:

@@ -117,6 +117,7 @@ def _press(
 
 def start(checkpoint: Checkpoint, spec: EvaluationSpec, device: str, out: Path) -> None:
     """Start a run for this tab; it replaces the current one."""
+    evaluate.check_room(out)
     nets = sessions.networks(checkpoint, device, REFERENCE)
 
     def steps(cancel):
