@@ -30,6 +30,7 @@ SIGMAS = (0.25, 0.5, 0.75, 1.0)
 VOTES = r"^[1-9][\d,]* of [\d,]+ votes|votes counted"
 FIRST_AT_MOST = 5.0  # times the first reading of a visitor alone, for the slowest of all
 BESIDE_AT_MOST = 2.0  # times a short run alone, beside a long one
+ENDS_WITHIN = 2.5  # seconds; a panel looks every half second
 GROWTH_AT_MOST = 0.05  # of memory, over certificates in one tab
 SAME = 10  # grey levels on average, what a JPEG leaves; two pictures are 60 apart
 BACK_WITHIN = 60  # seconds from the last tab's closing
@@ -90,7 +91,7 @@ def visit(server, ask):
         visitor.press("Certify")
         whole = visitor.wait(lambda: visitor.says("live, complete")) - asked
         visitor.wait(lambda: visitor.still)
-        radius = visitor.says(r"Radius \(L2\): (.*)")[1]
+        radius = visitor.hear(r"Radius \(L2\): (.*)")[1]
         seen = set(visitor.fetch_pictures())
         for _ in range(20):
             if any(distance(data, ask.x_CHW) < SAME for data in seen):
@@ -123,10 +124,11 @@ def together(server, count, n):
     asks = [Ask(100 + i, n) for i in range(count)]
     with ThreadPoolExecutor(count) as pool:
         visits = list(pool.map(lambda ask: visit(server, ask), asks))
+    pictures = {ask.image: ask.x_CHW for ask in asks}
     for one in visits:
         want = one.ask.radius()
         assert one.radius == want, f"{one.ask.query}: radius {one.radius}, alone {want}"
-        whose = [other.image for other in asks if shows(one, other.x_CHW)]
+        whose = [image for image, x_CHW in pictures.items() if shows(one, x_CHW)]
         assert whose == [one.ask.image], f"the page of picture {one.ask.image} shows {whose}"
     return visits
 
@@ -144,6 +146,21 @@ def beside(server, times):
         assert not long.says("live, complete"), "the long run had ended"
         long.close()
     return alone, shared
+
+
+def seconds_after_closing(server):
+    """Return how long, after a tab with a long run is closed, another one still shares with it."""
+    stays, leaves = (Visitor(server, "certify", Ask(i, 100_000).query) for i in (400, 401))
+    for visitor in (stays, leaves):
+        visitor.wait(lambda: "Certify" in visitor.buttons)  # noqa: B023
+        visitor.press("Certify")
+    stays.wait(lambda: stays.says("shared with 1 other run"))
+    closed = time.perf_counter()
+    leaves.close()
+    stays.wait(lambda: not stays.says("shared with 1 other run"))
+    assert not stays.says("live, complete"), "the run that stays had ended"
+    stays.close()
+    return time.perf_counter() - closed
 
 
 def held(pid):
@@ -217,13 +234,15 @@ def main():
         say(f"slowest end: {max(v.whole for v in visits) / alone[-1].whole:.1f} times that alone")
         most = FIRST_AT_MOST if not args.short else float("inf")
         bound("slowest first votes, times those alone", slowest / first, most)
+        ends = seconds_after_closing(at)
+        bound("seconds that a closed tab's run goes on, and a look", ends, ENDS_WITHIN)
         if not args.short:
             short, shared = (statistics.median(t) for t in beside(at, 3))
             bound("a short run beside n = 100,000, times alone", shared / short, BESIDE_AT_MOST)
         if args.certificates:
             early, late = certificates(at, pid, args.certificates)
             say(f"memory over {args.certificates} certificates: {early:.0f} to {late:.0f} MB")
-            bound("growth", late / early - 1, GROWTH_AT_MOST)
+            bound("growth of memory", late / early - 1, GROWTH_AT_MOST)
         end = time.monotonic() + BACK_WITHIN
         while not back(now := held(pid), start) and time.monotonic() < end:
             time.sleep(1)

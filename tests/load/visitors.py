@@ -28,7 +28,8 @@ class Visitor:
         self.opened = time.perf_counter()
         self._changed, self._cached = threading.Condition(), {}
         address = server.replace("http", "ws") + "/_stcore/stream"
-        self._socket = connect(address, subprotocols=["streamlit"], origin=server, max_size=None)
+        browsers = {"ping_interval": None, "max_size": None, "max_queue": None}  # do not ping
+        self._socket = connect(address, subprotocols=["streamlit"], origin=server, **browsers)
         self._threads = [
             threading.Thread(target=work, daemon=True) for work in (self._listen, self._look)
         ]
@@ -38,8 +39,15 @@ class Visitor:
 
     def press(self, label):
         """Press the button of this label, once it is there."""
-        self.wait(lambda: label in self.buttons)
-        self._ask(press=self.buttons[label])
+        found = []  # taken where it is seen: a page that is drawn anew has no buttons for a moment
+        self.wait(lambda: label in self.buttons and not found.append(self.buttons[label]))
+        self._ask(press=found[0])
+
+    def hear(self, pattern):
+        """Wait for words that match a pattern, and return the match."""
+        found = []
+        self.wait(lambda: (match := self.says(pattern)) and not found.append(match))
+        return found[0]
 
     def says(self, pattern):
         """The newest match of a pattern among the words of the page, None if there is none."""
@@ -48,11 +56,12 @@ class Visitor:
                 return found
         return None
 
-    def wait(self, condition, seconds=300):
+    def wait(self, condition, seconds=120):
         """Wait for a condition; return the seconds since the visitor came."""
         with self._changed:
             if not self._changed.wait_for(lambda: condition() or self.closed.is_set(), seconds):
                 raise AssertionError(f"{self.query}: {' | '.join(self.texts.values())[:1500]}")
+        assert not self.closed.is_set(), f"{self.query}: the connection was lost"
         return time.perf_counter() - self.opened
 
     def fetch_pictures(self):
