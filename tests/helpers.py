@@ -1,6 +1,7 @@
 """A network whose votes are known, and stored examples, for the tests of pages."""
 
 import json
+import time
 from dataclasses import replace
 from functools import partial
 
@@ -58,6 +59,14 @@ def constant_network(folder, dataset="shapes", sigma=0.5, network=TINY):
         fc.bias.copy_(torch.nn.functional.one_hot(torch.tensor(ALWAYS), 10).float())
     card = {"method": "gaussian", "dataset": dataset, "network": network, "sigma": sigma}
     return weights.save(net, folder, card | {"seed": 0, "command": "none", "measured": []})
+
+
+def wait(condition):
+    """Wait until a condition holds; fail after five seconds."""
+    end = time.monotonic() + 5
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.005)
+    assert condition()
 
 
 def faults(app):

@@ -21,6 +21,7 @@ from rsviz.data import canvases
 from rsviz.data.catalog import INPUT_SIZE
 from rsviz.data.datasets import from_pixels
 from rsviz.methods.registry import METHODS
+from rsviz.smoothing import turns
 
 State = Literal["waiting", "running", "done", "stopped", "failed", "measured"]
 Nets = Callable[[Checkpoint], Mapping[str, nn.Module]]
@@ -218,7 +219,8 @@ def _one(
     row, begun = replace(contender.row, state="running"), time.perf_counter()
     yield row
     try:
-        loaded = nets(contender.checkpoint)
+        with turns.aside():
+            loaded = nets(contender.checkpoint)
         for p in certify.watch(contender.x_CHW, loaded, contender.spec, device, cancel):
             c = p.certificate
             state: State = "running" if c.ended == "running" else "stopped"

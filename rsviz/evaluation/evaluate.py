@@ -17,6 +17,7 @@ import shlex
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -39,10 +40,12 @@ from rsviz.data.images import image_id
 from rsviz.evaluation import row_checks
 from rsviz.evaluation.logs import COLUMNS, FORMAT, LOG_BYTES
 from rsviz.methods.registry import METHODS
-from rsviz.smoothing import engines
+from rsviz.smoothing import engines, turns
 from rsviz.smoothing.driver import default_chunks, drive, path
 from rsviz.smoothing.engine import REFERENCE
 from rsviz.smoothing.voters import MethodRun, Request
+
+LOGS_BYTES = 10**9  # of all logs that evaluations in the browser begin
 
 
 @dataclass(frozen=True)
@@ -216,7 +219,9 @@ def walk(
         ``out`` holds something else, which stays as it is, or is written by another process.
     """
     check_out_file(out)
-    with sole_writer(out):
+    with ExitStack() as held_open:
+        with turns.aside():
+            held_open.enter_context(sole_writer(out))
         indices = spec.indices(len(data)) if among is None else among
         begun = time.perf_counter()
         held = open_log(out, spec, device, command, nets)
@@ -388,6 +393,22 @@ def arguments_of(engine: str) -> str:
     """Return the arguments by which the command line asks for an engine."""
     library, precision = engine.split()
     return f"--engine {library} --precision {precision}"
+
+
+def check_room(out: Path) -> None:
+    """Refuse a new log where those in its folder take `LOGS_BYTES` already.
+
+    Raises
+    ------
+    UserError
+        There is no room; the sentence says who can make some.
+    """
+    taken = sum(file.stat().st_size for file in out.parent.glob("*.csv"))
+    if not out.exists() and taken >= LOGS_BYTES:
+        raise UserError(
+            f"The logs of evaluations here take {taken / 10**6:,.0f} MB, and no new one is begun "
+            f"beyond {LOGS_BYTES / 10**6:,.0f} MB; who keeps this server can delete old ones."
+        )
 
 
 def log_folder() -> Path:

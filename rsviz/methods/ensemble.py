@@ -33,6 +33,7 @@ from rsviz.core.spec import Certificate, RunSpec, Votes
 from rsviz.methods import gaussian
 from rsviz.networks.inspection import class_count
 from rsviz.networks.weighing import member_log_p, weighted_sum, widest_margin
+from rsviz.smoothing import turns
 from rsviz.smoothing.estimates import draw_noise
 from rsviz.smoothing.voters import NO_VOTE, Ask, MethodRun, vote
 
@@ -98,6 +99,7 @@ def measure(
     seen_LQ = [[perturbed(net, share, std, generator) for _ in range(copies)] for net in nets]
     parts = []
     for x_NCHW, y_N in zip(x_JCHW.split(50), y_J.split(50), strict=True):
+        turns.give_way()
         noise_RCHW = draw_noise(x_NCHW, draws, generator)
         noisy_NCHW = torch.addcmul(
             x_NCHW[None], torch.tensor(sigma), noise_RCHW.unflatten(0, (draws, -1))

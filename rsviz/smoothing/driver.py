@@ -25,7 +25,7 @@ from rsviz.core.errors import UserError
 from rsviz.core.late import torch
 from rsviz.core.spec import Certificate, Ending, RunSpec, Votes
 from rsviz.data.images import image_id
-from rsviz.smoothing import engines
+from rsviz.smoothing import engines, turns
 from rsviz.smoothing.noise import CHUNK, SCHEME, Drawer, Scheme, arrays, chunk, chunk_name
 from rsviz.smoothing.voters import NO_VOTE, NOT_NUMBERS, Ask, MethodRun, Request, Voter, check_votes
 
@@ -117,7 +117,8 @@ def drive(
     A ``finished`` task has its certificate and is not seen again. Every forward pass has
     exactly ``chunks`` chunks, padded where fewer wait, so that an image's counts are the same
     whatever is batched beside it. Noise is drawn ahead of the networks that vote on it, and on a
-    GPU one batch is computed ahead of the one being read.
+    GPU one batch is computed ahead of the one being read. Between batches it gives way to other
+    runs on the device (`turns`).
 
     Parameters
     ----------
@@ -147,9 +148,10 @@ def drive(
                 flying.append((batch.shares, pool.submit(work) if ahead > 1 else _now(work)))
             elif not flying and not active:
                 return
-            if flying and len(flying) > ahead:
+            for _ in range(len(flying) if turns.is_due() else len(flying) > ahead):
                 shares, class_BN = flying.popleft()
                 yield from _collect(shares, class_BN.result(), active)
+            turns.give_way(ends=cancel is None)
 
 
 def _ahead(batch: _Batch, device: str) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rsviz.core.late import torch
 from rsviz.networks.inspection import class_count
+from rsviz.smoothing import turns
 from rsviz.smoothing.voters import check_votes, vote
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def count_votes(
     counts_NK = torch.zeros(len(x_NCHW), class_count(net), dtype=torch.int64)
     with torch.inference_mode():
         for start in range(0, len(x_NCHW) * votes, rows):
+            turns.give_way()
             stop = min(start + rows, len(x_NCHW) * votes)
             owner_R = torch.arange(start, stop) // votes
             x_RCHW = x_NCHW[owner_R]

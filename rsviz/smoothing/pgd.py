@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from rsviz.core.late import torch
 from rsviz.core.spec import Norm
+from rsviz.smoothing import turns
 from rsviz.smoothing.estimates import log_mean_softmax, noisy_logits
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def ascend(
     delta_NCHW = torch.zeros_like(x_NCHW)
     with torch.enable_grad():
         for _ in range(steps if eps > 0 else 0):
+            turns.give_way()
             delta_NCHW.requires_grad_(True)
             loss = -log_mean_softmax(logits_of(x_NCHW + delta_NCHW)).gather(1, y_N[:, None]).sum()
             (grad_NCHW,) = torch.autograd.grad(loss, delta_NCHW)

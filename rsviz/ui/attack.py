@@ -130,7 +130,7 @@ def first_look(key: AttackRun, budget: float) -> AttackRun:
 
 
 def start(key: AttackRun, x_CHW: Tensor, nets: Mapping[str, nn.Module]) -> Job:
-    """Queue an attack for this session; it replaces what the session runs now."""
+    """Start an attack for this session; it replaces what the session runs now."""
     return sessions.desk(sessions.IMAGE).start_once(
         Job(key, key.device, lambda cancel: watch_attack(key, x_CHW, nets, cancel))
     )

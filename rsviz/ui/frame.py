@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from rsviz.core.errors import UserError
 from rsviz.figures.style import BACKGROUNDS, BLUE, channels, ink
 from rsviz.ui import class_mode
-from rsviz.ui.common import picture_chip, state
+from rsviz.ui.common import picture_chip, state, uploads
 from rsviz.ui.common.address import drop_infinite, plain, rename, restore, tell_infinite
 from rsviz.ui.page_list import PAGES, page_path
 from rsviz.ui.tour_bar import show_bar
@@ -113,6 +113,7 @@ def run() -> None:
     try:
         show_bar()
         tell_infinite()
+        uploads.bound()
         page.run()
     except UserError as error:
         st.error(plain(str(error), 2_000))

@@ -83,6 +83,7 @@ def serving(folder, checkpoints, port=None):
             stdout=log,
             stderr=subprocess.STDOUT,
         )
+        (folder / "pid").write_text(str(process.pid))
         try:
             _wait(f"http://localhost:{port}/_stcore/health", process)
             yield f"http://localhost:{port}"

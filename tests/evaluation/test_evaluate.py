@@ -233,3 +233,13 @@ def test_the_log_of_a_question_has_no_curve(nets, data, asked, tmp_path):
     assert is_question(asked) and not is_question(tmp_path / "table.csv")
     with pytest.raises(UserError, match="asks no question"):
         read_answers(tmp_path / "table.csv")
+
+
+def test_no_new_log_is_begun_where_logs_take_too_much_and_an_old_one_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluate, "LOGS_BYTES", 1000)
+    old = tmp_path / "old.csv"
+    evaluate.check_room(old)
+    old.write_bytes(b"0" * 1000)
+    evaluate.check_room(old)
+    with pytest.raises(UserError, match=r"no new one is begun beyond"):
+        evaluate.check_room(tmp_path / "new.csv")

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from rsviz.certification.attack import AttackSpec
 from rsviz.ui.common import jobs, sessions
-from rsviz.ui.common.jobs import Queue
+from rsviz.ui.common.jobs import Device
 from tests.helpers import make_checkpoints
 
 APP = str(Path(__file__).parents[2] / "app.py")
@@ -28,10 +28,10 @@ class AtOnce:
 
 @pytest.fixture
 def line(monkeypatch):
-    """Give every device this queue; it can be made one whose jobs wait."""
-    queue = Queue(AtOnce())
-    monkeypatch.setattr(jobs, "queue", lambda device: queue)
-    return queue
+    """Make every device this one, whose runs end before they are shown."""
+    device = Device(AtOnce())
+    monkeypatch.setattr(jobs, "device", lambda name: device)
+    return device
 
 
 class Navigated(PagesManager):

@@ -1,4 +1,4 @@
-"""The one panel of a running job: progress, rate, time left, its place in the queue, Stop, errors.
+"""The one panel of a running job: progress, rate, time left, whom it shares with, Stop, errors.
 
 A page gives it a function that shows the newest reading; the panel looks again until the job ends.
 """
@@ -47,10 +47,12 @@ def row() -> list[Any]:
 
 def progress(job: Job) -> tuple[float, str]:
     """Return how far a job is, from 0 to 1, and in words: done, rate, time left, where."""
-    latest = job.latest
+    latest, others = job.latest, jobs.device(job.device).beside(job)
+    where = f"on {job.device}"
+    if others:
+        where += f", shared with {others} other {'run' if others == 1 else 'runs'}"
     if latest is None:
-        ahead = jobs.queue(job.line).position(job)
-        return 0.0, f"Waiting: {ahead} before you on {job.device}" if ahead else "Starting"
+        return 0.0, f"Starting {where}" if others else "Starting"
     planned = max(latest.planned, latest.done, 1)
     words = [f"{latest.done:,} of {planned:,} {latest.unit}"]
     if (rate := job.rate) > 0:
@@ -58,7 +60,7 @@ def progress(job: Job) -> tuple[float, str]:
             f"{rate:,.0f} {latest.unit}/s" if rate >= 10 else f"{rate:.2g} {latest.unit}/s",
             f"{_time((planned - latest.done) / rate)} left",
         ]
-    return latest.done / planned, " · ".join([*words, f"on {job.device}"])
+    return latest.done / planned, " · ".join([*words, where])
 
 
 def _time(seconds: float) -> str:

@@ -1,24 +1,22 @@
-"""Background work: one worker a device, a queue, progress and cancel (no Streamlit here)."""
+"""Background work: runs that share a device in fair turns, progress, stop (no Streamlit here)."""
 
-import itertools
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any, Literal, Protocol
 
 from rsviz.core.errors import UserError
 from rsviz.core.files import reason, shown
+from rsviz.smoothing.turns import Stopped, Turns
 
 State = Literal["queued", "running", "done", "cancelled", "failed"]
 READINGS_MAX = 400
-WAITING_MAX = 64  # jobs of all sessions in one queue
+JOBS_MAX = 64  # of all sessions on one device
 NO_MEMORY = "There is not enough memory for this run here; try it with fewer votes, or later."
-_order = itertools.count()
 
 
 class Reading(Protocol):
@@ -54,25 +52,22 @@ class Job:
 
     ``key`` says what is computed, so that a page knows whether it still shows that.
     ``readings`` holds readings so far, the newest last, at most `READINGS_MAX`; each is valid at
-    its time. Only the worker writes state and readings, only ``stop`` is called from elsewhere.
-    ``lane`` names a queue of its own on the device, for long work that no live page may wait for.
+    its time. Only its thread writes state and readings, only ``stop`` is called from elsewhere.
     """
 
     key: Any
     device: str
     steps: Steps
     state: State = "queued"
-    lane: str = ""
     readings: list[Any] = field(default_factory=list)
     error: str = ""
     cancel: threading.Event = field(default_factory=threading.Event)
-    number: int = field(default_factory=lambda: next(_order))
     first: tuple[float, int] | None = None  # when the first reading came, and what was done then
     last: tuple[float, int] | None = None
 
     @property
     def active(self) -> bool:
-        """Whether it waits or runs."""
+        """Whether it waits for its first turn, or runs."""
         return self.state in ("queued", "running")
 
     @property
@@ -84,11 +79,6 @@ class Job:
         if self.first is None or self.last is None or self.last[0] <= self.first[0]:
             return 0.0
         return (self.last[1] - self.first[1]) / (self.last[0] - self.first[0])
-
-    @property
-    def line(self) -> str:
-        """The name of the queue it waits in."""
-        return f"{self.device} {self.lane}".strip()
 
     @property
     def latest(self) -> Any:
@@ -113,6 +103,8 @@ class Job:
                 self.first = self.first or self.last
                 self.readings = [*thin, latest]
             self.state = "done" if latest is not None and latest.complete else "cancelled"
+        except Stopped:
+            self.state = "cancelled"
         except UserError as error:
             self.error, self.state = str(error), "failed"
         except OSError as error:
@@ -138,55 +130,53 @@ class Executor(Protocol):
         ...
 
 
-class Worker:
-    """One thread that calls functions in the order they came.
+class Threads:
+    """Calls each function in a thread of its own.
 
-    It is a daemon, so that a server can stop without waiting for a long run.
+    They are daemons, so that a server can stop without waiting for a long run.
     """
 
-    def __init__(self, name: str) -> None:
-        self._waiting: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        threading.Thread(target=self._work, name=name, daemon=True).start()
-
     def submit(self, work: Callable[[], None], /) -> None:
-        """Append a function, which must not raise."""
-        self._waiting.put(work)
-
-    def _work(self) -> None:
-        while True:
-            self._waiting.get()()
+        """Begin to call a function, which must not raise."""
+        threading.Thread(target=work, name="rsviz-job", daemon=True).start()
 
 
 @dataclass(eq=False)
-class Queue:
-    """The queue of one device: jobs run one after another, in the order they came."""
+class Device:
+    """The runs of one device: all are under way at once, and compute in turns (`turns`)."""
 
-    executor: Executor
+    executor: Executor = field(default_factory=Threads)
     jobs: list[Job] = field(default_factory=list)
+    turns: Turns = field(default_factory=Turns)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def submit(self, job: Job) -> Job:
-        """Append a job; it starts when those before it are done. A full queue refuses it."""
+        """Start a job; a full device refuses it."""
         with self.lock:
-            self.jobs = [j for j in self.jobs if j.active]
-            if len(self.jobs) >= WAITING_MAX:
+            if len(self.jobs) >= JOBS_MAX:
                 job.state = "failed"
-                job.error = f"{WAITING_MAX} runs of others wait already; try again later."
+                job.error = f"{JOBS_MAX} runs share this device already; try again later."
                 return job
             self.jobs.append(job)
-        self.executor.submit(job.work)
+        self.executor.submit(partial(self._work, job))
         return job
 
-    def position(self, job: Job) -> int:
-        """Return how many active jobs come before this one."""
+    def _work(self, job: Job) -> None:
+        with self.turns.share(job.cancel):
+            job.work()
         with self.lock:
-            return sum(j.active and j.number < job.number for j in self.jobs)
+            self.jobs.remove(job)  # whose networks and pictures its tab alone keeps
+
+    def beside(self, job: Job) -> int:
+        """Return how many other runs share the device."""
+        with self.lock:
+            return sum(j is not job for j in self.jobs)
 
 
 @lru_cache(maxsize=16)
-def queue(line: str) -> Queue:
-    """Return the queue of a device, or of a lane of it; all sessions share it."""
-    return Queue(Worker(f"rsviz-{line}"))
+def device(name: str) -> Device:
+    """Return a device by its name; all sessions share it."""
+    return Device()
 
 
 @dataclass(eq=False)
@@ -201,14 +191,14 @@ class Session:
     paused: bool = False
 
     def start(self, job: Job) -> Job:
-        """Stop what runs for this tab and queue a job in its place."""
+        """Stop what runs for this tab and start a job in its place."""
         self.stop()
         self.job = job
         self.history.append(job)
-        return queue(job.line).submit(job)
+        return device(job.device).submit(job)
 
     def start_once(self, job: Job) -> Job:
-        """Queue a job as `start` does, unless that very run waits or runs already."""
+        """Start a job as `start` does, unless that very run waits or runs already."""
         held = self.job
         if held is not None and held.key == job.key and held.active and not held.cancel.is_set():
             return held
@@ -239,7 +229,7 @@ class Session:
         if not self.paused or held is None:
             return
         self.history.remove(held)
-        self.start(Job(held.key, held.device, held.steps, lane=held.lane))
+        self.start(Job(held.key, held.device, held.steps))
 
     def __del__(self) -> None:
         """Stop what runs when the tab is gone for good."""

@@ -191,7 +191,7 @@ def start(
     nets: Mapping[str, nn.Module],
     pause: int | None = None,
 ) -> Job:
-    """Queue a run for this session in place of what runs for it, unless that is the very run.
+    """Start a run for this session in place of what runs for it, unless that is the very run.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from rsviz.checkpoints import catalog, weights
+from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
 from rsviz.data import datasets
@@ -16,6 +16,7 @@ from rsviz.evaluation.evaluate import EvaluationSpec, command, log_path
 from rsviz.evaluation.logs import read_log
 from rsviz.figures import curves as figures
 from rsviz.methods.registry import METHODS
+from rsviz.smoothing.engine import REFERENCE
 from rsviz.ui.common import address, charts, job_panel, sessions
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.run_controls import (
@@ -30,7 +31,6 @@ from rsviz.ui.common.run_controls import (
 from rsviz.ui.compare.measured_logs import measured
 
 POLL_SECONDS = 2.0  # its curve is drawn anew at each look
-LANE = "evaluation"  # beside the live pages, which do not wait for it
 
 
 def show() -> None:
@@ -95,14 +95,14 @@ def _press(
         if held >= total:
             st.badge(f"complete: {total:,} images", icon=":material/check:", color="green")
         else:
-            st.button(
+            if st.button(
                 "Go on" if held else "Evaluate",
                 key="evaluate",
                 type="primary",
                 icon=":material/play_arrow:",
-                on_click=start,
-                args=(checkpoint, spec, device, out),
-            )
+            ):
+                start(checkpoint, spec, device, out)
+                st.rerun()
             st.caption(
                 f"{held:,} of {total:,} images are in its log; it goes on from there."
                 if held
@@ -116,14 +116,15 @@ def _press(
 
 
 def start(checkpoint: Checkpoint, spec: EvaluationSpec, device: str, out: Path) -> None:
-    """Queue a run for this tab; it replaces the current one."""
+    """Start a run for this tab; it replaces the current one."""
+    evaluate.check_room(out)
+    nets = sessions.networks(checkpoint, device, REFERENCE)
 
     def steps(cancel):
-        nets = weights.load_nets(checkpoint, device)
         data = datasets.load(spec.dataset, spec.split)
         return evaluate.walk(spec, nets, data, out, device, command(spec, out, device), cancel)
 
-    sessions.desk("evaluate").start(Job((spec, device), device, steps, lane=LANE))
+    sessions.desk("evaluate").start(Job((spec, device), device, steps))
 
 
 def _show_curve(spec: EvaluationSpec, out: Path) -> None:

@@ -150,7 +150,7 @@ def _show_board(
 
 
 def start(contenders: Sequence[Contender], key: object, device: str) -> None:
-    """Queue all networks that have not landed yet for this tab."""
+    """Start all networks that have not landed yet for this tab."""
     landed = _landed()
     sessions.desk("networks").start(
         Job(

@@ -303,7 +303,7 @@ def start(
     device: str,
     first: str,
 ) -> None:
-    """Queue the run of this picture by every chooser, the one looked at first."""
+    """Start the run of this picture by every chooser, the one looked at first."""
     order = sorted(specs, key=lambda method: method != first)
     runs = {m: (sessions.networks(found[m], device), specs[m]) for m in order}
     sessions.desk("levels").start_once(

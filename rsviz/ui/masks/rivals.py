@@ -34,7 +34,7 @@ def start(
     key: object,
     device: str,
 ) -> Job:
-    """Queue a race for this tab, unless it runs already; it replaces the one that runs now."""
+    """Start a race for this tab, unless it runs already; it replaces the one that runs now."""
     entrants = [(sessions.networks(present[name], device), spec) for name, spec in specs.items()]
     return sessions.desk("masks").start_once(
         Job(key, device, lambda cancel: mask_rivals.race(x_CHW, entrants, device, cancel))

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pytest
 
 from rsviz.ui.common import job_panel, jobs
-from rsviz.ui.common.jobs import Job, Queue, Session
+from rsviz.ui.common.jobs import Device, Job, Session
 
 
 @dataclass(frozen=True)
@@ -29,19 +29,23 @@ class AtOnce:
 
 @pytest.fixture
 def waiting(monkeypatch):
-    queue = Queue(Never())
-    monkeypatch.setattr(jobs, "queue", lambda line: queue)
-    return queue
+    device = Device(Never())
+    monkeypatch.setattr(jobs, "device", lambda name: device)
+    return device
 
 
 def job(key="a", steps=lambda cancel: iter(())):
     return Job(key, "cpu", steps)
 
 
-def test_before_its_first_reading_a_job_tells_its_place(waiting):
-    first, second = waiting.submit(job()), waiting.submit(job())
+def test_a_job_tells_with_how_many_it_shares_the_device(waiting):
+    first = waiting.submit(job())
     assert job_panel.progress(first) == (0.0, "Starting")
-    assert job_panel.progress(second) == (0.0, "Waiting: 1 before you on cpu")
+    second = waiting.submit(job())
+    assert job_panel.progress(second) == (0.0, "Starting on cpu, shared with 1 other run")
+    waiting.submit(job())
+    first.readings = [At(20)]
+    assert job_panel.progress(first)[1] == "20 of 100 votes · on cpu, shared with 2 other runs"
 
 
 def test_rate_and_time_left_are_those_since_the_first_reading(waiting):
@@ -79,8 +83,8 @@ def test_looking_for_another_run_stops_the_one_under_way(waiting):
 
 
 def test_a_job_knows_when_its_first_and_last_reading_came(monkeypatch):
-    queue = Queue(AtOnce())
-    monkeypatch.setattr(jobs, "queue", lambda line: queue)
+    device = Device(AtOnce())
+    monkeypatch.setattr(jobs, "device", lambda name: device)
     run = Session().start(job(steps=lambda cancel: iter([At(10), At(60), At(100)])))
     assert run.state == "done"
     assert (run.first[1], run.last[1]) == (10, 100)

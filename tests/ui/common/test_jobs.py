@@ -6,8 +6,10 @@ import pytest
 from rsviz.certification.certify import Progress
 from rsviz.core.errors import UserError
 from rsviz.core.spec import Certificate, Norm
+from rsviz.smoothing import turns
 from rsviz.ui.common import jobs
-from rsviz.ui.common.jobs import READINGS_MAX, Job, Queue, Session, Worker, queue
+from rsviz.ui.common.jobs import READINGS_MAX, Device, Job, Session, Threads, device
+from tests.helpers import wait
 
 
 def progress(ended):
@@ -21,6 +23,7 @@ def endless(cancel):
     while not cancel.is_set():
         yield progress("running")
         time.sleep(0.005)
+        turns.give_way(ends=False)
     yield progress("stopped")
 
 
@@ -28,42 +31,44 @@ def short(cancel):
     yield progress("complete")
 
 
-def wait(condition):
-    end = time.monotonic() + 5
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.005)
-    assert condition()
-
-
-def test_jobs_run_one_after_another_and_know_their_place():
-    line = Queue(Worker("test"))
-    first = line.submit(Job("a", "cpu", endless))
-    second = line.submit(Job("b", "cpu", short))
-    wait(lambda: first.state == "running")
-    assert second.state == "queued"
-    assert (line.position(first), line.position(second)) == (0, 1)
-    first.stop()
-    wait(lambda: second.state == "done")
+def test_runs_of_one_device_are_under_way_together_and_know_of_each_other():
+    device = Device()
+    first = device.submit(Job("a", "cpu", endless))
+    wait(lambda: first.readings)
+    second = device.submit(Job("b", "cpu", short))
+    wait(lambda: second.state == "done")  # beside one that does not end
+    assert first.state == "running" and device.beside(first) == 0
+    third = device.submit(Job("c", "cpu", endless))
+    wait(lambda: third.readings)
+    assert (device.beside(first), device.beside(third)) == (1, 1)
+    first.stop(), third.stop()
+    wait(lambda: not device.jobs)
     assert first.state == "cancelled"
     assert first.latest.certificate.ended == "stopped"
-    assert line.position(second) == 0
 
 
-def test_a_queued_job_that_is_stopped_never_starts():
-    line = Queue(Worker("test"))
-    first, second = Job("a", "cpu", endless), Job("b", "cpu", short)
-    line.submit(first), line.submit(second)
+def test_a_run_that_is_stopped_before_its_first_turn_never_starts():
+    device, free = Device(), threading.Event()
+
+    def hold(cancel):
+        free.wait(5)
+        yield progress("complete")
+
+    first = device.submit(Job("a", "cpu", hold))
+    wait(lambda: first.state == "running")
+    second = device.submit(Job("b", "cpu", short))
+    assert second.state == "queued"
     second.stop()
-    first.stop()
     wait(lambda: not second.active)
-    assert second.state == "cancelled"
-    assert second.readings == []
+    assert second.state == "cancelled" and second.readings == []
+    free.set()
+    wait(lambda: first.state == "done")
 
 
-def test_the_worker_does_not_keep_the_process_alive():
+def test_runs_do_not_keep_the_process_alive():
     """A server told to end must not wait for a run of many votes."""
     seen = []
-    Worker("test").submit(lambda: seen.append(threading.current_thread().daemon))
+    Threads().submit(lambda: seen.append(threading.current_thread().daemon))
     wait(lambda: seen)
     assert seen == [True]
 
@@ -97,7 +102,7 @@ def test_one_tab_does_not_disturb_another():
     theirs.stop()
     wait(lambda: not other.active)
     assert mine.history == ours
-    assert queue("test-device") is queue("test-device")
+    assert device("test-device") is device("test-device")
     assert threading.active_count() < 50
 
 
@@ -171,18 +176,16 @@ def test_what_the_machine_refuses_is_a_sentence_and_not_unexpected(caplog, error
     assert not caplog.text
 
 
-def test_a_full_queue_refuses_a_run_in_a_sentence(monkeypatch):
-    monkeypatch.setattr(jobs, "WAITING_MAX", 3)
-    line = jobs.Queue(Never())
-    held = [line.submit(Job(i, "cpu", short)) for i in range(4)]
-    assert [job.state for job in held] == ["queued"] * 3 + ["failed"]
-    assert "3 runs of others wait already" in held[3].error
-    held[0].state = "done"
-    assert line.submit(Job("a", "cpu", short)).state == "queued"
-
-
-class Never:
-    """An executor that leaves every job waiting."""
-
-    def submit(self, work):
-        pass
+def test_a_full_device_refuses_a_run_in_a_sentence(monkeypatch):
+    monkeypatch.setattr(jobs, "JOBS_MAX", 3)
+    device, held = Device(), [Job(i, "cpu", endless) for i in range(4)]
+    for job in held:
+        device.submit(job)
+    assert held[3].state == "failed" and "3 runs share this device already" in held[3].error
+    held[0].stop()
+    wait(lambda: len(device.jobs) == 2)
+    held[3] = device.submit(Job("a", "cpu", endless))
+    wait(lambda: held[3].readings)
+    for job in held:
+        job.stop()
+    wait(lambda: not device.jobs)

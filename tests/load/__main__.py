@@ -1,0 +1,265 @@
+"""How the app serves many visitors at once: ``python -m tests.load``, in short ``--short``.
+
+It starts the app, sends it visitors (`visitors`), and prints times as multiples of one visitor's
+alone in the same run, and what the server holds before and after. It ends with an error if a visit
+does not end, shows what is another visitor's, or if a bound below is broken.
+"""
+
+import argparse
+import io
+import os
+import statistics
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import rsviz
+from rsviz.core.radius import down
+from rsviz.core.spec import Bound
+from tests.browser.conftest import ROOT, serving
+from tests.load.visitors import Visitor
+
+CHECKPOINT = "shapes-gaussian-0.5"
+SIGMAS = (0.25, 0.5, 0.75, 1.0)
+VOTES = r"^[1-9][\d,]* of [\d,]+ votes|votes counted"
+FIRST_AT_MOST = 5.0  # times the first reading of a visitor alone, for the slowest of all
+BESIDE_AT_MOST = 2.0  # times a short run alone, beside a long one
+ENDS_WITHIN = 2.5  # seconds; a panel looks every half second
+GROWTH_AT_MOST = 0.05  # of memory, over certificates in one tab
+SAME = 10  # grey levels on average, what a JPEG leaves; two pictures are 60 apart
+BACK_WITHIN = 60  # seconds from the last tab's closing
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What one visitor asks of the app: a picture and settings that no other visitor has."""
+
+    image: int
+    n: int = 2000
+
+    @property
+    def query(self):
+        return (
+            f"image=shapes/test/{self.image}&checkpoint={CHECKPOINT}&sigma={self.sigma}"
+            f"&n={self.n}&seed={self.image}"
+        )
+
+    @property
+    def sigma(self):
+        return SIGMAS[self.image % len(SIGMAS)]
+
+    @property
+    def x_CHW(self):
+        return rsviz.find_image(f"shapes/test/{self.image}")[0]
+
+    def radius(self):
+        """Return the radius as the page writes it, from a run of the library alone."""
+        checkpoint = rsviz.find_checkpoint(CHECKPOINT, ROOT / "checkpoints")
+        c = rsviz.certify(
+            self.x_CHW, checkpoint, sigma=self.sigma, n=self.n, seed=self.image, bound=Bound.SPLIT
+        )
+        return "–" if c.abstained else down(c.radius, 3)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """How one visit went, and what its page showed.
+
+    ``first`` are the seconds from opening the page to the first votes on it, ``whole`` those from
+    pressing Certify to the end.
+    """
+
+    ask: Ask
+    first: float
+    whole: float
+    radius: str
+    pictures: tuple[bytes, ...]
+
+
+def visit(server, ask):
+    """Open a page, wait for its run of ``ask.n`` votes, close the page."""
+    visitor = Visitor(server, "certify", ask.query)
+    try:
+        first = visitor.wait(lambda: visitor.says(VOTES))
+        asked = visitor.wait(lambda: "Certify" in visitor.buttons)  # the first look has ended
+        visitor.press("Certify")
+        whole = visitor.wait(lambda: visitor.says("live, complete")) - asked
+        visitor.wait(lambda: visitor.still)
+        radius = visitor.hear(r"Radius \(L2\): (.*)")[1]
+        seen = set(visitor.fetch_pictures())
+        for _ in range(20):
+            if any(distance(data, ask.x_CHW) < SAME for data in seen):
+                break
+            time.sleep(0.5)  # the page is drawn once more after its run has ended
+            seen |= set(visitor.fetch_pictures())
+        return Visit(ask, first, whole, radius, tuple(seen))
+    finally:
+        visitor.close()
+
+
+def distance(data, x_CHW):
+    """Return how far, in grey levels on average, a square file is from a picture of a data set."""
+    image = Image.open(io.BytesIO(data)).convert("RGB")
+    W = x_CHW.shape[2]
+    if image.width != image.height or image.width < 2 * W:
+        return float("inf")
+    middle_W = ((np.arange(W) + 0.5) * image.width / W).astype(int)
+    seen_HWC = np.asarray(image, np.float32)[np.ix_(middle_W, middle_W)]
+    return float(np.abs(seen_HWC - 255 * np.moveaxis(np.asarray(x_CHW), 0, 2)).mean())
+
+
+def shows(visit, x_CHW):
+    """Whether a picture is on a visitor's page."""
+    return any(distance(data, x_CHW) < SAME for data in visit.pictures)
+
+
+def together(server, count, n):
+    """Let so many visitors come at once; return their visits, checked to be their own."""
+    asks = [Ask(100 + i, n) for i in range(count)]
+    with ThreadPoolExecutor(count) as pool:
+        visits = list(pool.map(lambda ask: visit(server, ask), asks))
+    pictures = {ask.image: ask.x_CHW for ask in asks}
+    for one in visits:
+        want = one.ask.radius()
+        assert one.radius == want, f"{one.ask.query}: radius {one.radius}, alone {want}"
+        whose = [image for image, x_CHW in pictures.items() if shows(one, x_CHW)]
+        assert whose == [one.ask.image], f"the page of picture {one.ask.image} shows {whose}"
+    return visits
+
+
+def beside(server, times):
+    """Return seconds of a short run alone and beside one of 100,000 votes, in turn."""
+    alone, shared = [], []
+    for i in range(times):
+        alone.append(visit(server, Ask(300 + 2 * i)).whole)
+        long = Visitor(server, "certify", Ask(301 + 2 * i, 100_000).query)
+        long.wait(lambda: "Certify" in long.buttons)  # noqa: B023
+        long.press("Certify")
+        long.wait(lambda: long.says(r"of 100,100 votes · "))  # noqa: B023
+        shared.append(visit(server, Ask(300 + 2 * i)).whole)
+        assert not long.says("live, complete"), "the long run had ended"
+        long.close()
+    return alone, shared
+
+
+def seconds_after_closing(server):
+    """Return how long, after a tab with a long run is closed, another one still shares with it."""
+    stays, leaves = (Visitor(server, "certify", Ask(i, 100_000).query) for i in (400, 401))
+    for visitor in (stays, leaves):
+        visitor.wait(lambda: "Certify" in visitor.buttons)  # noqa: B023
+        visitor.press("Certify")
+    stays.wait(lambda: stays.says("shared with 1 other run"))
+    closed = time.perf_counter()
+    leaves.close()
+    stays.wait(lambda: not stays.says("shared with 1 other run"))
+    assert not stays.says("live, complete"), "the run that stays had ended"
+    stays.close()
+    return time.perf_counter() - closed
+
+
+def held(pid):
+    """Return what a process holds: threads, open files, and resident memory in MB."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    status = dict(line.split(":", 1) for line in lines)
+    files = len(os.listdir(f"/proc/{pid}/fd"))
+    return int(status["Threads"]), files, int(status["VmRSS"].split()[0]) / 1024
+
+
+def back(now, start):
+    """Whether threads and open files are no more than at the start."""
+    return now[0] <= start[0] and now[1] <= start[1]
+
+
+def processor(pid):
+    """Return the seconds that a process has computed."""
+    after_name = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def certificates(server, pid, count):
+    """Count so many certificates in one tab; return memory in MB after the first tenth and all."""
+    visitor = Visitor(server, "certify", Ask(500, 500).query)
+    visitor.wait(lambda: visitor.says("live, complete"))
+    memory = []
+    for done in range(count):
+        before = len(visitor.ended)
+        visitor.wait(lambda: "New seed" in visitor.buttons)
+        visitor.press("New seed")
+        visitor.wait(lambda: len(visitor.ended) > before)  # noqa: B023
+        if done + 1 in (count // 10, count):
+            memory.append(held(pid)[2])
+    visitor.close()
+    return memory
+
+
+def say(words):
+    print(words, flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
+    parser.add_argument("--short", action="store_true", help="as CI runs it, in seconds")
+    parser.add_argument("--sessions", type=int, default=20)
+    parser.add_argument("--votes", type=int, default=5000, help="of each visitor")
+    parser.add_argument("--certificates", type=int, default=200, help="in one tab")
+    args = parser.parse_args()
+    if args.short:
+        args.sessions, args.votes, args.certificates = 4, 2000, 0
+    broken = []
+
+    def bound(name, value, most):
+        say(f"{name}: {value:.2f} (at most {most:g})")
+        if value > most:
+            broken.append(name)
+
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), ROOT / "checkpoints") as at:
+        pid = int((Path(folder) / "pid").read_text())
+        say(f"load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+        visit(at, Ask(200, args.votes))  # loads torch, the network, the pictures
+        start = held(pid)
+        alone = [visit(at, Ask(201 + i, args.votes)) for i in range(1 if args.short else 3)]
+        first = statistics.median(v.first for v in alone)
+        say(f"alone: first votes after {first:.2f} s, the end after {alone[-1].whole:.2f} s")
+        before = processor(pid)
+        visits = together(at, args.sessions, args.votes)
+        say(f"{args.sessions} at once: all ended, each with its own picture, settings and numbers")
+        say(f"the server computed {processor(pid) - before:.1f} s for them")
+        slowest = max(v.first for v in visits)
+        say(f"slowest end: {max(v.whole for v in visits) / alone[-1].whole:.1f} times that alone")
+        most = FIRST_AT_MOST if not args.short else float("inf")
+        bound("slowest first votes, times those alone", slowest / first, most)
+        ends = seconds_after_closing(at)
+        bound("seconds that a closed tab's run goes on, and a look", ends, ENDS_WITHIN)
+        if not args.short:
+            short, shared = (statistics.median(t) for t in beside(at, 3))
+            bound("a short run beside n = 100,000, times alone", shared / short, BESIDE_AT_MOST)
+        if args.certificates:
+            early, late = certificates(at, pid, args.certificates)
+            say(f"memory over {args.certificates} certificates: {early:.0f} to {late:.0f} MB")
+            bound("growth of memory", late / early - 1, GROWTH_AT_MOST)
+        end = time.monotonic() + BACK_WITHIN
+        while not back(now := held(pid), start) and time.monotonic() < end:
+            time.sleep(1)
+        say(
+            f"threads {start[0]} before, {now[0]} after; open files {start[1]}, {now[1]}; "
+            f"{BACK_WITHIN - end + time.monotonic():.0f} s after the last tab closed"
+        )
+        if not back(now, start):
+            broken.append("threads or open files")
+        say(f"load of the machine after: {os.getloadavg()[0]:.1f}")
+        log = (Path(folder) / "log").read_text()
+    if "Traceback" in log:
+        say(log[-3000:])
+        broken.append("an error in the server's log")
+    if broken:
+        sys.exit(f"broken: {', '.join(broken)}")
+
+
+if __name__ == "__main__":
+    main()
