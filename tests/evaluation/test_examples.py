@@ -88,7 +88,7 @@ def test_a_walk_is_read_as_it_was_stored(tmp_path):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"direction": "?"}, {"direction": "AAA="}, {"shares": {"0": 2}}, {"shares": {"a": 1}}],
+    [{"direction": "?"}, {"direction": "AAAA"}, {"shares": {"0": 2}}, {"shares": {"a": 1}}],
 )
 def test_what_is_no_walk_leaves_no_examples(tmp_path, wrong):
     folder = shutil.copytree(examples.SHIPPED / examples.NETWORK, tmp_path / examples.NETWORK)
