@@ -55,7 +55,7 @@ export default function ({data, parentElement, setStateValue}) {
   const canvas = find("canvas"), slider = find("input"), told = find("output");
   if (canvas.dataset.drawn) return;
   canvas.dataset.drawn = "yes";
-  const {side, colours, names, starts, gaussian} = data;
+  const {side, colours, names, starts, noise} = data;
   let {cells, x, y, sigma} = data.world;
   cells = [...cells].map(Number);
   let brush = 1;
@@ -124,7 +124,7 @@ export default function ({data, parentElement, setStateValue}) {
       }
     }
     context.stroke();
-    gaussian.forEach(([u, v]) => {
+    noise.forEach(([u, v]) => {
       const [a, b] = [x + sigma * u, y + sigma * v];
       const at = (f) => Math.min(Math.max(Math.floor(f * side), 0), side - 1);
       context.fillStyle = colours[cells[at(b) * side + at(a)]];
@@ -247,7 +247,7 @@ def show() -> None:
                 "sigmas": own_world.SIGMAS,
                 "colours": (BLUE, ORANGE, GREY, GREEN),
                 "names": NAMES,
-                "gaussian": own_world.noise(own_world.N, 0, "bound")[:200].tolist(),
+                "noise": own_world.noise(own_world.N, 0, "bound")[:200].tolist(),
             },
             on_world_change=lambda: None,
         )

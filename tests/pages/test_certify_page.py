@@ -152,11 +152,11 @@ def test_while_a_run_waits_the_button_is_stop(open_page, line):
     assert [job.cancel.is_set() for job in line.jobs] == [False]
 
 
-def test_a_waiting_run_says_how_many_come_before_it(open_page, line):
+def test_a_run_says_how_many_share_its_device(open_page, line):
     line.executor = Never()
     other = open_page(n=N)
     app = open_page(n=N, image="shapes/test/8")
-    assert other and "1 before you" in app.get("progress")[0].proto.text
+    assert other and "shared with 1 other run" in app.get("progress")[0].proto.text
     app.button(key="stop").click().run()
     assert [job.cancel.is_set() for job in line.jobs] == [False, True]
 

@@ -31,7 +31,8 @@ def charts(at):
 def test_each_chapter_shows_its_scenes(chapter):
     at = open_chapter(chapter.slug)
     assert not at.error and not at.exception
-    assert [s.value for s in at.subheader] == [scene.title for scene in chapter.scenes]
+    own = ["Draw your own world"] if chapter.slug == "votes" else []
+    assert [s.value for s in at.subheader] == [scene.title for scene in chapter.scenes] + own
     assert len(charts(at)) == len(at.latex) == len(chapter.scenes)
 
 

@@ -82,7 +82,7 @@ def test_a_killed_training_goes_on_to_the_same_networks(few, monkeypatch):
 
 def test_all_three_start_from_the_same_classifier(few):
     root, _ = few
-    constant_network(root / "start")
+    constant_network(root / "start", network="compact")
     begun = [
         fresh_nets(spec(m, start="start"), Settings()) for m in ("adaptive", "static", "plain-linf")
     ]
@@ -98,7 +98,7 @@ def test_all_three_start_from_the_same_classifier(few):
 
 def test_a_start_of_other_classes_gives_all_but_the_last_layer(few):
     root, _ = few
-    constant_network(root / "start")
+    constant_network(root / "start", network="compact")
     given = weights.load(catalog.find("start"), ready=False).state_dict()
     attribute = spec("adaptive", dataset="shapes-attribute-k64")
     fresh, begun = (
