@@ -90,7 +90,7 @@ def test_an_uploaded_photograph_is_certified(tab, size, tmp_path):
     expect(page.get_by_text("live, complete")).to_be_visible()
     expected = ceiling(0.5, 500, (1 - bounds.ANYTIME_SHARE) * 0.001)
     expect(radius(page)).to_contain_text(down(expected, 3))
-    seen = page.get_by_text("The hash of what the network saw is")
+    seen = page.get_by_text("The hash of what the network saw is").last  # an old one fades out
     square = page.locator(".square")  # what it sees: the middle, until somebody drags
     for move in (lambda: drag(page, square, -40), lambda: square.press("ArrowRight")):
         before = seen.inner_text()
