@@ -137,8 +137,11 @@ def train(
     optimiser = torch.optim.SGD(
         net.parameters(), lr=spec.lr, momentum=0.9, nesterov=True, weight_decay=spec.weight_decay
     )
+    total = spec.epochs * steps + 1
+    # Where the warm-up is over with the first step, torch would divide by its length, 0.
+    warm_up = spec.warm_up if spec.warm_up * total != 1 else 0.0
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, spec.lr, total_steps=spec.epochs * steps + 1, pct_start=spec.warm_up
+        optimiser, spec.lr, total_steps=total, pct_start=warm_up
     )
     with sole_writer(state_file) if workers.first else nullcontext():
         first, seconds = 0, 0.0

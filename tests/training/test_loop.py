@@ -34,6 +34,13 @@ def train(data, state, spec=SPEC, report=print):
     return net.state_dict()
 
 
+@pytest.mark.parametrize("warm_up", [0.0, 0.2, 0.4, 1.0])
+def test_a_warm_up_of_any_length_trains(data, tmp_path, warm_up):
+    spec = replace(SPEC, epochs=1, batch=160, warm_up=warm_up)  # .2 of 5 steps is over at once
+    found = train(data, tmp_path / "s.pt", spec)
+    assert all(t.isfinite().all() for t in found.values())
+
+
 def test_the_loss_falls_below_that_of_guessing(data, tmp_path):
     said = []
     train(data, tmp_path / "s.pt", replace(SPEC, epochs=8, sigma=0.1), said.append)
