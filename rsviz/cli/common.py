@@ -12,10 +12,12 @@ from typing import Any
 from rsviz.certification import engine_choice
 from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.cli.printed import say
 from rsviz.core.errors import UserError
 from rsviz.core.files import read_bytes, shown
 from rsviz.core.flags import RESAMPLED
 from rsviz.core.late import torch
+from rsviz.core.progress import Report
 from rsviz.core.settings import fill, parse
 from rsviz.data import datasets, images, local_folders
 from rsviz.data.catalog import CLASSES
@@ -206,6 +208,11 @@ def device_of(name: str) -> str:
         raise UserError(f"--device must be cpu or cuda, not {name!r}.")
     workers = processes.here()
     return f"cuda:{workers.local}" if name == "cuda" and workers.count > 1 else name
+
+
+def first_reports() -> Report:
+    """Return how progress is told: of the processes that share a run, by the first alone."""
+    return say if processes.here().first else lambda line: None
 
 
 def command_line() -> str:

@@ -12,6 +12,7 @@ from rsviz.cli.common import (
     command_line,
     device_of,
     engine_of,
+    first_reports,
     length,
     run_settings,
     usable,
@@ -78,9 +79,7 @@ def run(args: argparse.Namespace) -> None:
         assemble(checkpoint, spec, args.from_logs, args.out, command_line())
         print_curve(record(checkpoint, spec, args.out, command_line()))
         return
-    first = here().first  # of the processes that share the run, the one that speaks
-    run = (checkpoint, spec, args.out, device_of(args.device), command_line())
-    report = say if first else lambda line: None
-    found = measure(*run, report) if args.until_radius is None else ask(*run, report)
-    if first:
+    run = (checkpoint, spec, args.out, device_of(args.device), command_line(), first_reports())
+    found = measure(*run) if args.until_radius is None else ask(*run)
+    if here().first:
         print_curve(found) if isinstance(found, Curve) else print(found.in_words())

@@ -9,13 +9,12 @@ from rsviz.cli.common import (
     command_line,
     dataset_named,
     device_of,
+    first_reports,
 )
-from rsviz.cli.printed import say
 from rsviz.core.errors import UserError
 from rsviz.core.settings import parse
 from rsviz.methods.registry import METHODS
 from rsviz.networks.classifiers import NETWORKS
-from rsviz.smoothing.processes import here
 from rsviz.training.loop import TrainSpec
 from rsviz.training.train import MAKERS, train_checkpoint
 
@@ -79,7 +78,11 @@ def run(args: argparse.Namespace) -> None:
         dtype=args.dtype,
         split=args.split,
     )
-    report = say if here().first else lambda line: None
     train_checkpoint(
-        spec, args.out, device_of(args.device), command_line(), not args.no_compile, report
+        spec,
+        args.out,
+        device_of(args.device),
+        command_line(),
+        not args.no_compile,
+        first_reports(),
     )
