@@ -9,7 +9,7 @@ import streamlit as st
 
 from rsviz.core.radius import down
 from rsviz.figures.style import BLUE, GREEN, GREY, ORANGE
-from rsviz.teaching.experiments import own_world
+from rsviz.teaching.experiments import own_world, two_pixels
 from rsviz.teaching.experiments.own_world import World
 
 START = "A spike"
@@ -247,7 +247,7 @@ def show() -> None:
                 "sigmas": own_world.SIGMAS,
                 "colours": (BLUE, ORANGE, GREY, GREEN),
                 "names": NAMES,
-                "noise": own_world.noise(own_world.N, 0, "bound")[:200].tolist(),
+                "noise": two_pixels.noise(own_world.N, 0, "bound")[:200].tolist(),
             },
             on_world_change=lambda: None,
         )

@@ -7,6 +7,7 @@ Shape suffixes: Y rows (from the bottom), X columns, N noise draws, 2 pixels.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -16,7 +17,7 @@ from scipy.special import ndtr, ndtri
 
 from rsviz.core import bounds
 from rsviz.core.radius import radius_l2
-from rsviz.teaching.experiments.two_pixels import noise
+from rsviz.teaching.experiments.two_pixels import votes
 
 SIDE = 32
 SIGMAS = (0.02, 0.32)  # the least and the most
@@ -111,10 +112,7 @@ def look(world: World, seed: int = 0) -> Look:
     R = sigma PhiInv(p_a_lower), p_a_lower by Clopper-Pearson.
     """
     x_2 = np.array([world.x, world.y])
-    first_N = classify(world, x_2 + world.sigma * noise(N0, seed, "select"))
-    predicted = int(2 * first_N.sum() > N0)
-    votes_N = classify(world, x_2 + world.sigma * noise(N, seed, "bound"))
-    count = int((votes_N == predicted).sum())
+    predicted, count = votes(partial(classify, world), x_2, world.sigma, N, seed, N0)
     lower = bounds.clopper_pearson_lower(count, N, ALPHA)
     p_2 = probabilities(world)
     p_a, p_b = float(p_2[predicted]), float(p_2[1 - predicted])

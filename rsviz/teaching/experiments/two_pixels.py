@@ -8,6 +8,7 @@ Shape suffixes: P points, N noise draws, G nodes along the diagonal, L looks, R 
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -131,6 +132,20 @@ def noise(n: int, seed: int, stage: str) -> Floats:
     return np.random.default_rng((seed, stages[stage])).standard_normal((n, 2))
 
 
+def votes(
+    classify: Callable[[Floats], NDArray[np.int64]],
+    x_2: Floats,
+    sigma: float,
+    n: int,
+    seed: int,
+    n0: int,
+) -> tuple[int, int]:
+    """Return the class, 0 or 1, of most of n0 noisy copies, and how many of n others are of it."""
+    first_N = classify(x_2 + sigma * noise(n0, seed, "select"))
+    predicted = int(2 * first_N.sum() > n0)
+    return predicted, int((classify(x_2 + sigma * noise(n, seed, "bound")) == predicted).sum())
+
+
 @dataclass(frozen=True)
 class Look:
     """What is true of one point of the toy, and what n votes can prove of it.
@@ -173,9 +188,7 @@ def look(
     R = sigma PhiInv(p_a_lower), p_a_lower by Clopper-Pearson at the planned n.
     """
     x_2 = np.asarray(point, dtype=np.float64)
-    first_N = classify(x_2 + sigma * noise(n0, seed, "select"))
-    predicted = int(2 * first_N.sum() > n0)
-    count = int((classify(x_2 + sigma * noise(n, seed, "bound")) == predicted).sum())
+    predicted, count = votes(classify, x_2, sigma, n, seed, n0)
     p_a_lower = bounds.clopper_pearson_lower(count, n, alpha)
     p_2 = probabilities(x_2, sigma)[0]
     p_a, p_b = float(p_2[predicted]), max(float(p_2[1 - predicted]), _TINY)
