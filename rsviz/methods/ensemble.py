@@ -298,7 +298,7 @@ def weightings(Q_LL: np.ndarray) -> dict[str, list[float] | None]:
     L = len(Q_LL)
     found: dict[str, list[float] | None] = {
         "optimal": optimal_weights(Q_LL).tolist(),
-        "average": average_weights(L).tolist(),
+        AVERAGE: average_weights(L).tolist(),
         "max-margin": None,
     }
     return found | ({"printed": printed_pair(Q_LL).tolist()} if L == 2 else {})

@@ -30,7 +30,14 @@ from rsviz.smoothing.voters import Request
 from rsviz.training.card import device_name
 
 VALIDATED = "validated"  # the average, unless another weighting is above it on validation images
-WEIGHTINGS = (VALIDATED, "average", "least-bound", "optimal", "max-margin", "printed")
+WEIGHTINGS = (
+    VALIDATED,
+    ensemble.AVERAGE,
+    ensemble.LEAST_BOUND,
+    "optimal",
+    "max-margin",
+    "printed",
+)
 
 
 @dataclass(frozen=True)

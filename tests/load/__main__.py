@@ -204,7 +204,7 @@ def say(words):
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
-    parser.add_argument("--short", action="store_true", help="as CI runs it, in seconds")
+    parser.add_argument("--short", action="store_true", help="few visitors, no long runs")
     parser.add_argument("--sessions", type=int, default=20)
     parser.add_argument("--votes", type=int, default=5000, help="of each visitor")
     parser.add_argument("--certificates", type=int, default=200, help="in one tab")
