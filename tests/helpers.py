@@ -74,6 +74,12 @@ def faults(app):
     return [e.value for e in app.error if "Certified, and wrong" not in e.value]
 
 
+def live_figures(app):
+    """What a page drew with figures that change in place: figure (as JSON), config, alt."""
+    drawn = [c.proto for c in app.get("bidi_component")]
+    return [json.loads(p.json) for p in drawn if "live-figure" in p.html_content]
+
+
 def make_checkpoints(root, network=TINY):
     """Two networks, one of them with stored examples: certain, and too much noise."""
     constant_network(root / "cifar10-constant", "cifar10", network=network)

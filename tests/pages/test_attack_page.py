@@ -6,7 +6,7 @@ import pytest
 
 from rsviz.certification import attack
 from rsviz.ui import attack as parts
-from tests.helpers import make_selectors
+from tests.helpers import live_figures, make_selectors
 from tests.pages.test_certify_page import Never, words
 
 
@@ -32,7 +32,7 @@ def test_an_attack_shows_verdict_counts_pictures_and_curve(open_page, monkeypatc
     strip = next(h.proto.body for h in app.get("html") if ">Attacked<" in h.proto.body)
     assert strip.count("data:image/png") == 3  # of one strip, which a phone does not break
     assert all(said in strip for said in (">As it is<", ">Attacked<", ">Difference x "))
-    figure = json.loads(app.get("plotly_chart")[-1].proto.spec)
+    figure = json.loads(live_figures(app)[-1]["figure"])
     assert any(t.get("name") == "answer kept" for t in figure["data"])
     app.select_slider(key="budget").set_value(0.99).run()
     assert "It had to" in words(app)
@@ -45,7 +45,7 @@ def test_the_address_sets_the_attack(open_page, monkeypatch):
     assert app.select_slider(key="sigma").value == 1.0
     assert not app.warning
     assert not app.exception
-    figure = json.loads(app.get("plotly_chart")[-1].proto.spec)
+    figure = json.loads(live_figures(app)[-1]["figure"])
     assert "Linf" in figure["layout"]["xaxis"]["title"]["text"]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from rsviz.teaching import glossary, lessons
 from rsviz.ui.page_list import PAGES
-from tests.helpers import faults, make_checkpoints, make_rivals, make_selectors
+from tests.helpers import faults, live_figures, make_checkpoints, make_rivals, make_selectors
 
 NAMES = [name for name, _, _ in PAGES]
 
@@ -35,7 +35,10 @@ def check_figures(app):
         assert chart.proto.alt
     offers = [b for b in app.get("download_button") if "CSV" in b.proto.label]
     assert len(offers) >= len(charts)
-    return len(charts)
+    changing = live_figures(app)  # of a run, whose numbers go with its certificate
+    for figure in changing:
+        assert figure["config"]["modeBarButtons"] == [["toImage"]] and figure["alt"]
+    return len(charts) + len(changing)
 
 
 @pytest.mark.parametrize("page", NAMES)

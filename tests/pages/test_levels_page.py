@@ -14,7 +14,7 @@ from rsviz.ui.common import run_controls
 from rsviz.ui.levels import controls
 from rsviz.ui.levels.race import rows_of
 from rsviz.ui.levels.readings import Readings
-from tests.helpers import ANSWER, constant_network, make_selectors
+from tests.helpers import ANSWER, constant_network, live_figures, make_selectors
 from tests.pages.test_certify_page import Never
 
 NAME = catalog.CLASSES["shapes"][ANSWER]
@@ -55,8 +55,8 @@ def metrics(app):
 
 def race(app):
     """What is said of each row of the first picture."""
-    figure = next(s for c in app.get("plotly_chart") if "Multiscale" in (s := c.proto.spec))
-    figure = json.loads(figure)
+    drawn = [f["figure"] for f in live_figures(app)]
+    figure = json.loads(next(f for f in drawn if "Multiscale" in f))
     axis = figure["layout"]["yaxis"]
     names = dict(zip(axis["tickvals"], axis["ticktext"], strict=True))
     return {

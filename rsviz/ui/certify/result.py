@@ -18,7 +18,7 @@ from rsviz.figures import certificate
 from rsviz.ui.common import picture_picker, stage, tried
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.pictures import NONE_OF_THESE, Picture
-from rsviz.ui.common.sessions import Shown, shown_of
+from rsviz.ui.common.sessions import Shown, shown_running
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +81,9 @@ def show(
     running = job is not None and job.active
     stage.show(
         job,
-        lambda: _show(view, claim or (shown_of(job) if running and job is not None else shown)),
+        lambda: _show(
+            view, claim or (shown_running(job) if running and job is not None else shown)
+        ),
         1.0 if whole else counted / planned,
         told,
         "Again" if whole else "Certify",

@@ -30,6 +30,7 @@ def config(key: str, camera: Literal["png", "svg"] = "png") -> dict[str, Any]:
     """Return Plotly's settings: a camera that saves a figure under its own name."""
     return {
         "displaylogo": False,
+        "showSendToCloud": False,  # a button that uploads the figure
         "toImageButtonOptions": CAMERA[camera] | {"filename": _file(key)},
     }
 
@@ -38,7 +39,6 @@ def show_figure(
     figure: go.Figure,
     key: str,
     alt: str,
-    live: bool = False,
     offered: bool = True,
     camera: Literal["png", "svg"] = "png",
     **options: Any,
@@ -47,14 +47,10 @@ def show_figure(
 
     Parameters
     ----------
-    live : whether the figure still changes; its numbers are offered after that.
     offered : whether the numbers are offered here, and not elsewhere on the page.
     camera : what the camera saves.
     options : of `st.plotly_chart`.
     """
-    if live:
-        show_live_figure(figure, key, alt)
-        return None
     figure.update_layout(modebar=MODEBAR, font=TEXT)
     figure.update_xaxes(tickfont=TEXT, title={"font": TEXT})
     figure.update_yaxes(tickfont=TEXT, title={"font": TEXT})
@@ -62,6 +58,19 @@ def show_figure(
     if offered:
         figure_menu.show(key, _file(key), lambda: export.figure_csv(figure))
     return event
+
+
+def show_changing(figure: go.Figure, key: str, alt: str, offered: bool) -> None:
+    """Show a figure of a run, which stays in its place from before the first vote to the last.
+
+    Parameters
+    ----------
+    offered : whether its numbers are offered below it.
+    """
+    figure.update_layout(modebar=MODEBAR)
+    show_live_figure(figure, key, alt, config(key) | {"modeBarButtons": [["toImage"]]})
+    if offered:
+        figure_menu.show(key, _file(key), lambda: export.figure_csv(figure))
 
 
 def show_formula(latex: str) -> None:

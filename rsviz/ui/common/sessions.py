@@ -221,6 +221,23 @@ def shown_of(job: Job) -> Shown | None:
     return Shown(readings[-1], readings, False)
 
 
+def shown_running(job: Job) -> Shown | None:
+    """Return what a job under way has to show, which is never less than was seen of its votes.
+
+    A run that was stopped, or paused after a first look, is counted again from its first vote.
+    Until the job has come as far, what that run had counted stays: the same votes.
+    """
+    now = shown_of(job)
+    for other in reversed(desk(IMAGE).history):
+        if other is job or other.key != job.key or other.latest is None or other.latest.complete:
+            continue
+        if now is None or job.latest.done < other.latest.done:
+            seen = other.latest.certificate
+            readings = tuple(p.certificate for p in other.readings)
+            return Shown(replace(seen, ended="running"), readings, False)
+    return now
+
+
 def find_shown(key: Key, checkpoint: Checkpoint) -> Shown | None:
     """Return the newest run of this session with these votes, else a stored one, else None."""
     for job in reversed(desk(IMAGE).history):

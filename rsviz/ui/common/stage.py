@@ -117,21 +117,24 @@ def show_awaited(classes: Sequence[str]) -> None:
         st.subheader("Choosing the class")
         st.caption("The first votes only choose it; fresh ones then bound its share.")
     none = certificate.vote_bars((), classes, None)
-    charts.show_figure(none, "votes", "No votes have come in yet.", live=True)
+    charts.show_changing(none, "votes", "No votes have come in yet.", offered=False)
 
 
 def show_votes(c: Certificate, classes: Sequence[str], offered: bool = False) -> None:
     """Show how many votes each class has."""
     bars = certificate.vote_bars(c.counts, classes, c.predicted)
-    live = c.ended == "running"
-    show_figure(bars, "votes", certificate.votes_in_words(c.counts, classes), live, offered)
+    running = c.ended == "running"
+    show_figure(bars, "votes", certificate.votes_in_words(c.counts, classes), running, offered)
 
 
-def show_figure(figure: go.Figure, key: str, alt: str, live: bool, offered: bool = False) -> None:
+def show_figure(
+    figure: go.Figure, key: str, alt: str, running: bool, offered: bool = False
+) -> None:
     """Show a figure that moves while votes come in.
 
     Parameters
     ----------
-    offered : whether its numbers are offered below it, and not with the certificate.
+    offered : whether its numbers are offered below it once the run ended, and not with the
+        certificate.
     """
-    charts.show_figure(figure, key, alt, live=live, offered=offered)
+    charts.show_changing(figure, key, alt, offered and not running)

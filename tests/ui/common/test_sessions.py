@@ -1,9 +1,22 @@
 """What a visitor needs lies in no cache that anyone's message can clear."""
 
+from dataclasses import dataclass, replace
+
 import pytest
 
+from rsviz.core.spec import Certificate
 from rsviz.ui.common import sessions
 from rsviz.ui.common.jobs import Job, Session
+from tests.core.test_records import CERTIFICATE
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A reading of so many votes."""
+
+    done: int
+    complete: bool
+    certificate: Certificate
 
 
 class Runtime:
@@ -38,3 +51,29 @@ class Later:
 
     def start(self):
         assert self.daemon
+
+
+def test_what_was_seen_of_a_run_stays_until_its_second_beginning_is_past_it(monkeypatch):
+    tab = Session()
+    monkeypatch.setattr(sessions, "desk", lambda name: tab)
+
+    def job(key, *done, complete=False):
+        one = Job(key, "cpu", lambda cancel: iter(()))
+        one.readings = [reading(n, complete) for n in done]
+        tab.history.append(one)
+        return one
+
+    def reading(n, complete=False):
+        return Counted(n, complete, replace(CERTIFICATE, counts=(n, 0), ended="stopped"))
+
+    seen, again = job("a", 60, 100), job("a")
+    shown = sessions.shown_running(again)
+    assert shown.certificate == replace(seen.latest.certificate, ended="running")
+    assert len(shown.readings) == 2
+    again.readings = [reading(60)]
+    assert sessions.shown_running(again).certificate.counts == (100, 0)
+    again.readings = [reading(120)]
+    assert sessions.shown_running(again).certificate == again.latest.certificate
+    assert sessions.shown_running(job("b")) is None  # other votes
+    job("c", 100, complete=True)
+    assert sessions.shown_running(job("c")) is None  # begun again on purpose, to be watched
