@@ -167,7 +167,7 @@ def _draw(figure: go.Figure, number: int) -> str:
     drawn = go.Figure(figure)
     drawn.update_layout(paper_bgcolor="white", plot_bgcolor="white", template="plotly_white")
     spec = json.dumps(json.loads(drawn.to_json() or "{}")).replace("<", "\\u003c")
-    config = json.dumps({"displaylogo": False, "responsive": True})
+    config = json.dumps({"displaylogo": False, "showSendToCloud": False, "responsive": True})
     return f'(f=>Plotly.newPlot("figure-{number}",f.data,f.layout,{config}))({spec})'
 
 

@@ -24,6 +24,7 @@ def test_a_report_draws_and_runs_nothing_that_was_put_into_it(browser, tmp_path)
     page.goto(file.as_uri())
     page.wait_for_selector("#figure-1 svg.main-svg")
     assert page.locator("#figure-0 svg.main-svg").count() > 0
+    assert page.locator('.modebar-btn[data-title*="Share"]').count() == 0  # it would upload it
     assert page.evaluate("window.evil") is None
     assert any("Content Security Policy" in text for text in refused)
     page.close()
