@@ -7,7 +7,15 @@ from rsviz.data.catalog import CLASSES, INPUT_SIZE
 from rsviz.ui import frame
 from rsviz.ui.certify import claimed, meaning, result, see_radius
 from rsviz.ui.certify.result import View
-from rsviz.ui.common import next_acts, own_network, picture_picker, run_controls, sessions, tried
+from rsviz.ui.common import (
+    job_panel,
+    next_acts,
+    own_network,
+    picture_picker,
+    run_controls,
+    sessions,
+    tried,
+)
 
 frame.require()
 run_controls.adopt_address()
@@ -65,7 +73,8 @@ if run_controls.wants_all() or run_controls.wants_seed():
 elif sessions.find_shown(key, checkpoint) is None and not sessions.was_started(key):
     recounts = claim is not None and spec.n <= claimed.RECOUNTED
     pause = None if recounts else run_controls.FIRST_LOOK
-    sessions.start(key, picture.x_CHW, spec, nets, pause=pause)
+    first = sessions.start(key, picture.x_CHW, spec, nets, pause=pause)
+    job_panel.await_short(first)
 
 # What comes of it, vote by vote.
 view = View(

@@ -158,7 +158,28 @@ def list_checkpoints(folder: Path | None = None) -> list[Checkpoint]:
     folder = folder or root()
     if not folder.is_dir():
         return []
-    return [inspect(f) for f in sorted(folder.iterdir()) if f.is_dir()]
+    found = sorted(f for f in folder.iterdir() if f.is_dir())
+    return list(_listed(folder, tuple(map(_stamp, found)), tuple(_checks)))
+
+
+@lru_cache(maxsize=8)
+def _listed(
+    folder: Path, stamps: tuple[Any, ...], _checked_by: tuple[Any, ...]
+) -> tuple[Checkpoint, ...]:
+    """List a folder's checkpoints, read again when the files of one of them have changed."""
+    return tuple(inspect(folder / name) for name, *_ in stamps)
+
+
+def _stamp(folder: Path) -> tuple[Any, ...]:
+    """Return a folder's name, and what changes when a file that `inspect` reads does."""
+    found: list[Any] = [folder.name]
+    for file in (folder / CARD, part_of(folder / CARD), folder / WEIGHTS):
+        try:
+            s = os.stat(file)
+            found.append((s.st_mtime_ns, s.st_ctime_ns, s.st_size, s.st_ino, s.st_mode))
+        except OSError:
+            found.append(None)
+    return tuple(found)
 
 
 def find(name: str, folder: Path | None = None) -> Checkpoint:

@@ -3,6 +3,7 @@
 Shape suffix: T moments of one run.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -73,29 +74,26 @@ def trace(
     A radius that follows from one count is read at this alpha and bound, in the form of the last
     certificate: all readings together spend the alpha that the bound gives them. One that a rule
     over several counts decides is that of the certificate of that moment, which knows no other
-    alpha. Moments lie evenly on a log axis of votes.
+    alpha. Moments lie evenly on a log axis of votes, and stay while a run goes on.
     """
     moments = {sum(c.counts): c for c in certificates if c.predicted is not None}
     moments.pop(0, None)
     share = ANYTIME[bound] * alpha
     if not moments or not share:
         return Trace()
-    n_T = evenly(list(moments), points)
+    n_T = _lasting(list(moments), max(c.n for c in certificates), points)
     chosen = [moments[n] for n in n_T]
     last = certificates[-1]
     if not is_of_one_count(last):
         return Trace(tuple(n_T), tuple(c.radius for c in chosen))
     k_T, total_T = np.array([_votes(c) for c in chosen]), np.array(n_T)
     half = share / 2
-    pairs = [(anytime_lower_T(k_T, total_T, share), _anytime_upper_T(k_T, total_T, share))]
+    pairs = [_anytime_T(k_T, total_T, share)]
     if _is_two_class(last):
         other_T = np.array([_other(c) for c in chosen])
-        a_T = anytime_lower_T(k_T, total_T, half)
-        b_T = np.minimum(_anytime_upper_T(other_T, total_T, half), 1 - a_T)
-        pairs = [
-            (a_T, _anytime_upper_T(k_T, total_T, half)),
-            (b_T, anytime_lower_T(other_T, total_T, half)),
-        ]
+        a_T, most_a_T = _anytime_T(k_T, total_T, half)
+        least_b_T, b_T = _anytime_T(other_T, total_T, half)
+        pairs = [(a_T, most_a_T), (np.minimum(b_T, 1 - a_T), least_b_T)]
     low_T, high_T = (
         [_radius(last, *p) for p in zip(*side, strict=True)] for side in zip(*pairs, strict=True)
     )
@@ -215,5 +213,32 @@ def _other(c: Certificate) -> int:
     return max((k for i, k in enumerate(c.counts) if i != c.predicted), default=0)
 
 
-def _anytime_upper_T(k_T: np.ndarray, n_T: np.ndarray, alpha: float) -> np.ndarray:
-    return 1 - anytime_lower_T(n_T - k_T, n_T, alpha)
+def _lasting(n_T: list[int], planned: int, points: int) -> list[int]:
+    """Return the first of these rising numbers in each of fixed steps of a log axis, and the last.
+
+    What a longer run adds leaves them as they are, so that their bounds are found once.
+    """
+    first, last = n_T[0], n_T[-1]
+    width = math.log(max(planned, last, first + 1) / first) / max(points - 2, 1)
+    steps = {int(math.log(n / first) / width): n for n in reversed(n_T)}
+    return sorted({*steps.values(), last})
+
+
+_known: dict[tuple[int, int, float], float] = {}
+_KNOWN_MAX = 1 << 16
+
+
+def _anytime_T(k_T: np.ndarray, n_T: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the anytime bounds on p below and above, finding only those not found before."""
+    asked = [(k, n, alpha) for k, n in zip(k_T.tolist(), n_T.tolist(), strict=True)]
+    asked += [(n - k, n, alpha) for k, n, _ in asked]
+    found = {pair: p for pair in asked if (p := _known.get(pair)) is not None}
+    new = sorted({*asked} - found.keys())
+    if new:
+        k_N, n_N = (np.array([pair[i] for pair in new]) for i in (0, 1))
+        found |= dict(zip(new, anytime_lower_T(k_N, n_N, alpha).tolist(), strict=True))
+        if len(_known) > _KNOWN_MAX:
+            _known.clear()
+        _known.update(found)
+    p_T = np.array([found[pair] for pair in asked])
+    return p_T[: len(k_T)], 1 - p_T[len(k_T) :]

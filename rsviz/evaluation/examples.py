@@ -66,11 +66,22 @@ class Example:
 
 def load(checkpoint: Checkpoint) -> list[Example]:
     """Return the examples stored with a checkpoint, none if there are none for these weights."""
+    file = checkpoint.folder / FILE
     try:
-        found = [_example(r) for r in json.loads((checkpoint.folder / FILE).read_text())]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        stat = file.stat()
+    except OSError:
         return []
+    found = _read(file, (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino))
     return [e for e in found if e.certificate.checkpoint_sha256 == checkpoint.sha256]
+
+
+@lru_cache(maxsize=256)
+def _read(file: Path, _version: tuple[int, ...]) -> tuple[Example, ...]:
+    """Read a file of examples, once for each version of it."""
+    try:
+        return tuple(_example(r) for r in json.loads(file.read_text()))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return ()
 
 
 def _example(stored: Mapping[str, Any]) -> Example:

@@ -14,7 +14,17 @@ from rsviz.core import live_bounds, stopping
 from rsviz.core.live_bounds import Trace
 from rsviz.core.radius import down
 from rsviz.core.spec import Certificate, Norm
-from rsviz.figures.style import BLUE, GREY, ORANGE, RED, SKY, empty_figure, rgba, share_axis
+from rsviz.figures.style import (
+    BLUE,
+    GREY,
+    ORANGE,
+    RED,
+    SKY,
+    empty_figure,
+    figure_of,
+    rgba,
+    share_axis,
+)
 
 DIGITS = {Norm.L2: 3, Norm.LINF: 5}  # of a radius
 
@@ -24,32 +34,52 @@ def vote_bars(counts_K: Sequence[int], classes: Sequence[str], top: int | None) 
     counts = list(counts_K) or [0] * len(classes)
     total = max(sum(counts), 1)
     votes = list(zip(classes, counts, strict=True))
-    figure = empty_figure(25 * len(classes) + 64)
-    for name, colour, drawn in (
-        ("chosen class", BLUE, [v for i, v in enumerate(votes) if i == top]),
-        ("other classes", GREY, [v for i, v in enumerate(votes) if i != top]),
-    ):
-        figure.add_bar(
-            x=[k for _, k in drawn],
-            y=[label for label, _ in drawn],
-            orientation="h",
-            name=name,
-            marker={"color": colour},
-            text=[f"{k:,}" for _, k in drawn],
-            textposition="outside",
-            cliponaxis=False,
-            customdata=[k / total for _, k in drawn],
-            hovertemplate="%{y}: %{x:,} votes, %{customdata:.2%}<extra></extra>",
+    bars = [
+        {
+            "type": "bar",
+            "x": [k for _, k in drawn],
+            "y": [label for label, _ in drawn],
+            "orientation": "h",
+            "name": name,
+            "marker": {"color": colour},
+            "text": [f"{k:,}" for _, k in drawn],
+            "textposition": "outside",
+            "cliponaxis": False,
+            "customdata": [k / total for _, k in drawn],
+            "hovertemplate": "%{y}: %{x:,} votes, %{customdata:.2%}<extra></extra>",
+        }
+        for name, colour, drawn in (
+            ("chosen class", BLUE, [v for i, v in enumerate(votes) if i == top]),
+            ("other classes", GREY, [v for i, v in enumerate(votes) if i != top]),
         )
-    figure.add_vline(
-        x=total / 2, line={"color": RED, "dash": "dash", "width": 1}, name="half of the votes"
+    ]
+    half = {
+        "type": "line",
+        "xref": "x",
+        "yref": "y domain",
+        "x0": total / 2,
+        "x1": total / 2,
+        "y0": 0,
+        "y1": 1,
+        "line": {"color": RED, "dash": "dash", "width": 1},
+        "name": "half of the votes",
+    }
+    return figure_of(
+        25 * len(classes) + 64,
+        bars,
+        template="none",
+        shapes=[half],
+        barmode="overlay",
+        bargap=0.25,
+        showlegend=False,
+        xaxis=share_axis(total, 1.18),
+        yaxis={
+            "type": "category",
+            "categoryorder": "array",
+            "categoryarray": list(classes),
+            "autorange": "reversed",
+        },
     )
-    figure.update_layout(barmode="overlay", bargap=0.25, showlegend=False)
-    figure.update_xaxes(share_axis(total, 1.18))
-    figure.update_yaxes(
-        type="category", categoryorder="array", categoryarray=list(classes), autorange="reversed"
-    )
-    return figure
 
 
 def radius_of_run(c: Certificate, readings: Sequence[Certificate]) -> tuple[go.Figure, str]:
@@ -87,48 +117,61 @@ def radius_trace(
     """
     top = 1.12 * max(ceiling or 0.0, at_planned_n or 0.0, *line.low_T, 1e-4)
     digits, first = DIGITS[norm], min([*line.votes_T, max(planned // 100, 1)])
-    figure = empty_figure(330)
+    traces: list[dict[str, Any]] = []
     if len(line.high_T) > 1:
-        figure.add_scatter(
-            x=[*line.votes_T, *reversed(line.votes_T)],
-            y=[*line.high_T, *reversed(line.low_T)],
-            mode="lines",
-            fill="toself",
-            fillcolor=rgba(SKY, 0.25),
-            line={"width": 0},
-            hoverinfo="skip",
-            name="where it may still end",
+        traces.append(
+            {
+                "x": [*line.votes_T, *reversed(line.votes_T)],
+                "y": [*line.high_T, *reversed(line.low_T)],
+                "mode": "lines",
+                "fill": "toself",
+                "fillcolor": rgba(SKY, 0.25),
+                "line": {"width": 0},
+                "hoverinfo": "skip",
+                "name": "where it may still end",
+            }
         )
-    figure.add_scatter(
-        x=line.votes_T,
-        y=line.low_T,
-        mode="lines+markers" if len(line.votes_T) == 1 else "lines",
-        line={"color": BLUE, "width": 3},
-        name="certified so far",
-        text=[down(r, digits) for r in line.low_T],
-        hovertemplate="%{x:,} votes: radius %{text}<extra></extra>",
+    traces.append(
+        {
+            "x": line.votes_T,
+            "y": line.low_T,
+            "mode": "lines+markers" if len(line.votes_T) == 1 else "lines",
+            "line": {"color": BLUE, "width": 3},
+            "name": "certified so far",
+            "text": [down(r, digits) for r in line.low_T],
+            "hovertemplate": "%{x:,} votes: radius %{text}<extra></extra>",
+        }
     )
     if at_planned_n is not None:
-        figure.add_scatter(
-            x=[planned],
-            y=[at_planned_n],
-            mode="markers",
-            marker={"symbol": "diamond", "size": 12, "color": ORANGE},
-            name="certified at the planned n (Clopper-Pearson)",
-            hovertemplate=f"%{{x:,}} votes: radius {down(at_planned_n, digits)}<extra></extra>",
+        said = f"%{{x:,}} votes: radius {down(at_planned_n, digits)}<extra></extra>"
+        traces.append(
+            {
+                "x": [planned],
+                "y": [at_planned_n],
+                "mode": "markers",
+                "marker": {"symbol": "diamond", "size": 12, "color": ORANGE},
+                "name": "certified at the planned n (Clopper-Pearson)",
+                "hovertemplate": said,
+            }
         )
     if ceiling is not None:
-        figure.add_scatter(
-            x=[first, planned],
-            y=[ceiling, ceiling],
-            mode="lines",
-            line={"color": GREY, "width": 1.5, "dash": "dash"},
-            name=f"most that {planned:,} votes can certify",
-            hovertemplate=f"ceiling: {down(ceiling, digits)}<extra></extra>",
+        traces.append(
+            {
+                "x": [first, planned],
+                "y": [ceiling, ceiling],
+                "mode": "lines",
+                "line": {"color": GREY, "width": 1.5, "dash": "dash"},
+                "name": f"most that {planned:,} votes can certify",
+                "hovertemplate": f"ceiling: {down(ceiling, digits)}<extra></extra>",
+            }
         )
-    figure.update_xaxes(_log_votes(first, planned))
-    figure.update_yaxes(title=f"{norm} radius (pixels in [0, 1])", range=[0, top])
-    return figure
+    return figure_of(
+        330,
+        [{"type": "scatter"} | trace for trace in traces],
+        template="none",
+        xaxis=_log_votes(first, planned),
+        yaxis={"title": f"{norm} radius (pixels in [0, 1])", "range": [0, top]},
+    )
 
 
 def _log_votes(first: int, last: int) -> dict[str, Any]:

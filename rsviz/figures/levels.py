@@ -29,6 +29,7 @@ from rsviz.figures.style import (
     SKY,
     WRONG,
     empty_figure,
+    figure_of,
     ink,
     rgba,
     share_axis,
@@ -132,57 +133,69 @@ def race(rows: Sequence[Row], live: bool = False) -> go.Figure:
 
     The best fixed level, known only afterwards, is a dashed line through the choosers' rows.
     """
-    figure = empty_figure(64 + 30 * (len(rows) + 1))
     at = _places(rows)
     top = max((row.radius or 0.0 for row in rows), default=0.0)
+    bars: list[dict[str, Any]] = []
     for kind, colour in KINDS.items():
         for chooses in (True, False):
             drawn = [r for r in rows if (r.kind, r.chooses) == (kind, chooses)]
             if not drawn:
                 continue
-            figure.add_bar(
-                x=[r.radius or 0.0 for r in drawn],
-                y=[at[r.name] for r in drawn],
-                orientation="h",
-                width=0.68,
-                name=kind,
-                marker={
-                    "color": rgba(colour, 1 if chooses else 0.25),
-                    "line": {"color": colour, "width": 1.5},
-                    "pattern": {"shape": HATCHING[colour]},
-                },
-                text=[_said(r) for r in drawn],
-                textposition=["inside" if _fits(r, top) else "outside" for r in drawn],
-                insidetextanchor="end",
-                insidetextfont={"color": ink(colour)} if chooses else {},
-                cliponaxis=False,
-                customdata=[r.name for r in drawn],
-                hovertemplate="%{customdata}: %{text}<extra></extra>",
+            bars.append(
+                {
+                    "type": "bar",
+                    "x": [r.radius or 0.0 for r in drawn],
+                    "y": [at[r.name] for r in drawn],
+                    "orientation": "h",
+                    "width": 0.68,
+                    "name": kind,
+                    "marker": {
+                        "color": rgba(colour, 1 if chooses else 0.25),
+                        "line": {"color": colour, "width": 1.5},
+                        "pattern": {"shape": HATCHING[colour]},
+                    },
+                    "text": [_said(r) for r in drawn],
+                    "textposition": ["inside" if _fits(r, top) else "outside" for r in drawn],
+                    "insidetextanchor": "end",
+                    "insidetextfont": {"color": ink(colour)} if chooses else {},
+                    "cliponaxis": False,
+                    "customdata": [r.name for r in drawn],
+                    "hovertemplate": "%{customdata}: %{text}<extra></extra>",
+                }
             )
     choosers = sum(r.chooses for r in rows)
-    for r in rows:
-        if r.kind == "best afterwards" and choosers:
-            figure.add_shape(
-                type="line",
-                x0=r.radius,
-                x1=r.radius,
-                y0=-0.5,
-                y1=at[r.name],
-                line={"color": GREEN, "dash": "dash", "width": 2},
-                layer="below",
-            )
-    figure.update_layout(barmode="overlay", showlegend=False, uirevision="race")
-    figure.update_xaxes(
-        title="L2 radius proved" + (", so far" if live else ""),
-        range=[0, 1.4 * top or 1],  # words beside a bar have room
+    best = [
+        {
+            "type": "line",
+            "x0": r.radius,
+            "x1": r.radius,
+            "y0": -0.5,
+            "y1": at[r.name],
+            "line": {"color": GREEN, "dash": "dash", "width": 2},
+            "layer": "below",
+        }
+        for r in rows
+        if r.kind == "best afterwards" and choosers
+    ]
+    return figure_of(
+        64 + 30 * (len(rows) + 1),
+        bars,
+        template="none",
+        shapes=best,
+        barmode="overlay",
+        showlegend=False,
+        uirevision="race",
+        xaxis={
+            "title": "L2 radius proved" + (", so far" if live else ""),
+            "range": [0, 1.4 * top or 1],  # words beside a bar have room
+        },
+        yaxis={
+            "tickvals": list(at.values()),
+            "ticktext": [r.name for r in rows],
+            "range": [max(at.values(), default=0) + 0.6, -0.6],
+            "showgrid": False,
+        },
     )
-    figure.update_yaxes(
-        tickvals=list(at.values()),
-        ticktext=[r.name for r in rows],
-        range=[max(at.values(), default=0) + 0.6, -0.6],
-        showgrid=False,
-    )
-    return figure
 
 
 def _places(rows: Sequence[Row]) -> dict[str, float]:

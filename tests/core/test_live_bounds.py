@@ -77,10 +77,22 @@ def test_more_votes_than_planned_leave_no_band():
 def test_a_long_run_is_thinned_but_keeps_both_ends():
     moments = [certificate(n, n, 10_000, "running") for n in range(1, 500)]
     line = live_bounds.trace(moments, ALPHA, Bound.SPLIT, points=20)
-    assert 15 < len(line.votes_T) <= 20
+    assert 12 < len(line.votes_T) <= 20
     assert (line.votes_T[0], line.votes_T[-1]) == (1, 499)
     steps = [b / a for a, b in pairwise(line.votes_T)]
     assert max(steps[5:]) < 1.7, "evenly on a log axis"
+    early = live_bounds.trace(moments[:250], ALPHA, Bound.SPLIT, points=20)
+    assert set(early.votes_T) - set(line.votes_T) == {250}, "what more votes add moves nothing"
+
+
+def test_bounds_found_before_are_those_found_anew():
+    moments = [certificate(9 * n // 10, n, 5000, "running") for n in range(60, 3000, 70)]
+    parts = [live_bounds.trace(moments[:end], ALPHA, Bound.SPLIT) for end in (5, 20, len(moments))]
+    live_bounds._known.clear()
+    assert live_bounds.trace(moments, ALPHA, Bound.SPLIT) == parts[-1]
+    assert parts[-1].low_T[3] == radius.radius_l2(
+        0.5, bounds.anytime_lower(9 * parts[-1].votes_T[3] // 10, parts[-1].votes_T[3], 0.2 * ALPHA)
+    )
 
 
 def test_nothing_is_traced_without_votes_or_under_clopper_pearson():

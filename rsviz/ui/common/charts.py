@@ -67,8 +67,8 @@ def show_changing(figure: go.Figure, key: str, alt: str, offered: bool) -> None:
     ----------
     offered : whether its numbers are offered below it.
     """
-    figure.update_layout(modebar=MODEBAR)
-    show_live_figure(figure, key, alt, config(key) | {"modeBarButtons": [["toImage"]]})
+    settings = config(key) | {"modeBarButtons": [["toImage"]]}
+    show_live_figure(figure, key, alt, settings, {"modebar": MODEBAR})
     if offered:
         figure_menu.show(key, _file(key), lambda: export.figure_csv(figure))
 

@@ -19,20 +19,24 @@ def offer_certificate(
     more: Sequence[tuple[str, go.Figure]] = (),
 ) -> None:
     """Offer a certificate as JSON, as a report that opens offline, and its figures as CSV."""
-    votes = certificate.vote_bars(c.counts, classes, c.predicted)
-    radius, _ = certificate.radius_of_run(c, readings)
-    drawn = (("The votes", votes), ("The distance they prove", radius), *more)
+
+    def votes() -> go.Figure:
+        return certificate.vote_bars(c.counts, classes, c.predicted)
+
+    def radius() -> go.Figure:
+        return certificate.radius_of_run(c, readings)[0]
+
+    def written() -> str:
+        drawn = (("The votes", votes()), ("The distance they prove", radius()), *more)
+        return report.report(c, x_CHW, classes, drawn)
+
+    # Each is made when it is asked for.
     with st.container(horizontal=True, gap="small"):
         for label, data, file, mime in (
             ("Certificate (JSON)", c.to_json, "certificate.json", "application/json"),
-            (
-                "Report (HTML, opens offline)",
-                lambda: report.report(c, x_CHW, classes, drawn),
-                "rsviz-report.html",
-                "text/html",
-            ),
-            ("Votes (CSV)", lambda: export.figure_csv(votes), "rsviz-votes.csv", "text/csv"),
-            ("Distance (CSV)", lambda: export.figure_csv(radius), "rsviz-radius.csv", "text/csv"),
+            ("Report (HTML, opens offline)", written, "rsviz-report.html", "text/html"),
+            ("Votes (CSV)", lambda: export.figure_csv(votes()), "rsviz-votes.csv", "text/csv"),
+            ("Distance (CSV)", lambda: export.figure_csv(radius()), "rsviz-radius.csv", "text/csv"),
         ):
             st.download_button(
                 label, data, file, mime, on_click="ignore", icon=":material/download:"

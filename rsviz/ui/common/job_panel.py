@@ -12,6 +12,9 @@ from rsviz.ui.common import jobs
 from rsviz.ui.common.jobs import Job
 
 POLL_SECONDS = 0.5
+SHORT_SECONDS = 0.3
+LOOKS_SAVED = 3
+SHARED_WELL = 4  # runs of a device that may look as often as they like: each look costs 10 ms
 
 
 def show_job(
@@ -19,15 +22,19 @@ def show_job(
 ) -> None:
     """Show a job that waits or runs, until it ends: then the whole page runs again.
 
+    Among many runs each comes on slowly, and is looked at less often.
+
     Parameters
     ----------
     show_reading : draws what ``job`` has found so far; called at every look.
     stop_key : the key of the Stop button, one a page.
+    poll : seconds from one look to the next.
     """
+    crowd = _crowd(job)
 
-    @st.fragment(run_every=poll)
+    @st.fragment(run_every=poll * crowd)
     def panel() -> None:
-        if not job.active:
+        if not job.active or _crowd(job) <= crowd / 2:
             st.rerun()
         left, right = row()
         left.progress(*progress(job))
@@ -37,6 +44,21 @@ def show_job(
         show_reading()
 
     panel()
+
+
+def await_short(job: Job) -> None:
+    """Wait a moment for the end of a short run: drawn at once, it need not be looked at again.
+
+    Among many runs the moment is longer, as waiting costs nothing and each look delays them all.
+    """
+    waited = 0
+    while not job.ended.wait(SHORT_SECONDS) and waited < LOOKS_SAVED * (_crowd(job) - 1):
+        waited += 1
+
+
+def _crowd(job: Job) -> float:
+    """Return how many times more runs share the job's device than may look as they like."""
+    return max(1.0, jobs.device(job.device).beside(job) / SHARED_WELL)
 
 
 def row() -> list[Any]:

@@ -64,6 +64,7 @@ class Job:
     cancel: threading.Event = field(default_factory=threading.Event)
     first: tuple[float, int] | None = None  # when the first reading came, and what was done then
     last: tuple[float, int] | None = None
+    ended: threading.Event = field(default_factory=threading.Event)
 
     @property
     def active(self) -> bool:
@@ -91,6 +92,12 @@ class Job:
 
     def work(self) -> None:
         """Run to the end; every error becomes a sentence."""
+        try:
+            self._work()
+        finally:
+            self.ended.set()
+
+    def _work(self) -> None:
         if self.cancel.is_set():
             self.state = "cancelled"
             return

@@ -36,7 +36,7 @@ export default function ({data, parentElement}) {
   box.setAttribute("aria-label", data.alt);
   box.style.height = `${figure.layout.height}px`;
   library(data.library).then((plotly) => {
-    const layout = {...figure.layout, template: template(getComputedStyle(box))};
+    const layout = {...figure.layout, ...data.layout, template: template(getComputedStyle(box))};
     plotly.react(box, figure.data, layout, {...data.config, responsive: true});
   }, () => {});  // the run ended before it came: the next look asks again
   return () => window.Plotly?.purge(box);
@@ -50,11 +50,24 @@ def _plotly_js() -> bytes:
     return get_plotlyjs().encode()
 
 
-def show_live_figure(figure: go.Figure, key: str, alt: str, config: dict[str, Any]) -> None:
-    """Show a figure with Plotly's settings, or change the one that this key shows already."""
+def show_live_figure(
+    figure: go.Figure, key: str, alt: str, config: dict[str, Any], layout: dict[str, Any]
+) -> None:
+    """Show a figure, or change the one that this key shows already.
+
+    Parameters
+    ----------
+    config, layout : Plotly's settings, and what is laid over the figure's layout.
+    """
     address = ""
     if runtime.exists():  # plotly.js comes from this server, once a browser
         media = runtime.get_instance().media_file_mgr
         address = media.add(_plotly_js(), "text/javascript", "plotly.js")
-    data = {"library": address, "figure": figure.to_json(), "alt": alt, "config": config}
+    data = {
+        "library": address,
+        "figure": figure.to_json(),
+        "alt": alt,
+        "config": config,
+        "layout": layout,
+    }
     _FIGURE(key=key, data=data, height=figure.layout.height or "content")

@@ -3,6 +3,7 @@
 Shape suffixes: C channels, H height, W width.
 """
 
+import io
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -179,6 +180,15 @@ def find(name: str) -> Source:
     return Source(name, name.split("/")[0], x_CHW, label)
 
 
+@st.cache_resource(max_entries=512, show_spinner=False)
+def _thumbnail(name: str) -> tuple[bytes, str]:
+    """Return a picture of a data set, drawn small, and the name of its class."""
+    x_CHW, label = datasets.find_image(name)
+    buffer = io.BytesIO()
+    images.to_pil(x_CHW, 2).save(buffer, "PNG")
+    return buffer.getvalue(), CLASSES[name.split("/")[0]][label]
+
+
 def _thumbnails(current: str) -> None:
     """Show pictures to pick from, each with its true label, and a way to others."""
     names = [name for name in TITLES if datasets.available(name)]
@@ -192,10 +202,9 @@ def _thumbnails(current: str) -> None:
     with st.container(horizontal=True, gap="small"):
         for i in range(first, min(first + THUMBNAILS, count)):
             name = f"{dataset}/test/{i}"
-            x_CHW, y = datasets.find_image(name)
-            label = CLASSES[dataset][y]
+            png, label = _thumbnail(name)
             with st.container(width=84, gap="xsmall"):
-                st.image(images.to_pil(x_CHW, 2), alt=f"{label}, number {i}")
+                st.image(png, alt=f"{label}, number {i}")
                 st.button(label, key=f"pick-{name}", on_click=_set_image, args=(name,))
     st.button("Others", icon=":material/refresh:", on_click=_turn, args=(first + THUMBNAILS,))
 

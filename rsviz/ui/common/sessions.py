@@ -62,7 +62,7 @@ class Shown:
 @st.cache_resource(max_entries=8, show_spinner="Loading the network")
 def _networks(name: str, sha256: str, device: str, engine: Engine) -> dict[str, nn.Module]:
     nets = engine_choice.load(catalog.find(name), device, engine)
-    gc.freeze()  # Streamlit collects garbage after every run; what stays need not be searched
+    gc.freeze()  # what stays need not be searched for garbage
     return nets
 
 

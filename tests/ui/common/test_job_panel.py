@@ -1,3 +1,5 @@
+import threading
+import time
 from dataclasses import dataclass
 
 import pytest
@@ -89,3 +91,37 @@ def test_a_job_knows_when_its_first_and_last_reading_came(monkeypatch):
     assert run.state == "done"
     assert (run.first[1], run.last[1]) == (10, 100)
     assert run.last[0] >= run.first[0]
+
+
+def test_among_many_runs_a_panel_looks_less_often(waiting, monkeypatch):
+    every = []
+    monkeypatch.setattr(
+        job_panel.st, "fragment", lambda run_every: every.append(run_every) or calls
+    )
+    runs = [waiting.submit(job(i)) for i in range(5)]
+    job_panel.show_job(runs[0], lambda: None, "stop")
+    runs += [waiting.submit(job(i)) for i in range(5, 21)]
+    job_panel.show_job(runs[0], lambda: None, "stop")
+    assert every == [0.5, 2.5]  # beside 4 others, and beside 20
+
+
+def calls(panel):
+    return lambda: None
+
+
+def test_a_short_run_is_waited_for_and_a_long_one_is_not(waiting):
+    def after(seconds):
+        run = job(steps=lambda cancel: iter(()))
+        threading.Timer(seconds, run.work).start()
+        begun = time.perf_counter()
+        job_panel.await_short(run)
+        return run.ended.is_set(), time.perf_counter() - begun
+
+    ended, waited = after(0.05)
+    assert ended and waited < job_panel.SHORT_SECONDS
+    ended, waited = after(1.5)
+    assert not ended and job_panel.SHORT_SECONDS <= waited < 1.4
+    for i in range(2 * job_panel.SHARED_WELL):  # a crowd, where looking costs more than waiting
+        waiting.submit(job(i))
+    ended, waited = after(3 * job_panel.SHORT_SECONDS)
+    assert ended

@@ -1,0 +1,41 @@
+"""A list of checkpoints is read again exactly when one of its files has changed."""
+
+import json
+import shutil
+
+from rsviz.checkpoints import catalog
+from tests.helpers import constant_network
+
+
+def problems(root):
+    return {c.name: c.problem for c in catalog.list_checkpoints(root)}
+
+
+def test_a_list_is_read_once_and_follows_every_change(tmp_path, monkeypatch):
+    constant_network(tmp_path / "a")
+    constant_network(tmp_path / "b")
+    assert problems(tmp_path) == {"a": None, "b": None}
+    read = []
+    inspect = catalog.inspect
+    monkeypatch.setattr(catalog, "inspect", lambda f: read.append(f.name) or inspect(f))
+    first = catalog.list_checkpoints(tmp_path)
+    assert read == [] and first == catalog.list_checkpoints(tmp_path)
+    first.clear()  # a caller's own list
+    assert len(catalog.list_checkpoints(tmp_path)) == 2
+
+    card = tmp_path / "a" / catalog.CARD
+    text = card.read_text()
+    card.write_text(text.replace('"shapes"', '"shapez"'))  # as long as before
+    assert "changed since" in problems(tmp_path)["a"] and read == ["a", "b"]
+    card.write_text(text)
+    weights = tmp_path / "b" / catalog.WEIGHTS
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    assert problems(tmp_path)["a"] is None and "sha256 differs" in problems(tmp_path)["b"]
+    shutil.rmtree(tmp_path / "b")
+    assert problems(tmp_path) == {"a": None}
+    (tmp_path / "c").mkdir()
+    assert problems(tmp_path) == {"a": None, "c": "it has no card.json"}
+    (tmp_path / "c" / catalog.CARD).write_text(json.dumps({}))
+    assert problems(tmp_path)["c"].startswith("its card lacks")
