@@ -405,3 +405,13 @@ def test_what_is_wrong_with_a_log_stands_outside_the_popover():
     (error,) = at.error
     (popover,) = (b for b in at.get("popover") if "Your logs" in b.proto.popover.label)
     assert error.value not in [e.value for e in popover.get("error")]
+
+
+def test_an_unknown_log_in_the_address_is_told_until_the_choice_is_changed():
+    at = opened(measured=["no such log [x](http://evil)", NET])
+    assert curves_of(at) == [NET]
+    (said,) = [w.value for w in at.warning]
+    assert "measured=no such log" in said and "can be" in said
+    assert r"\[x\](http\:" in said  # no link
+    at.multiselect(key="measured").set_value([]).run()
+    assert not at.warning

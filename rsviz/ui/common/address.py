@@ -51,6 +51,7 @@ OLD_NAMES: Mapping[str, Mapping[str, str]] = {  # of controls, by page: links ma
 SHARED = (*QUERY, "two_class", "engine")  # the names of a run, which several pages ask for
 ANY_RUN = RunSpec("", "", None)
 LONGEST = 200  # no control has a value longer than this
+TOLD_MOST = 8  # of what a control can be
 
 
 def plain(text: str, most: int = 60) -> str:
@@ -213,7 +214,9 @@ def read(name: str, given: str, takes: Takes) -> list[Any]:
 def _in_words(takes: Takes) -> str:
     if isinstance(takes, Between):
         return f"any number from {takes.low:,} to {takes.high:,}"
-    return ", ".join(str(option) for option in takes) or "nothing here"
+    some = [str(option) for option in takes[:TOLD_MOST]]
+    rest = f" or one of {len(takes) - len(some)} more" if len(takes) > len(some) else ""
+    return ", ".join(some) + rest or "nothing here"
 
 
 def _refusal(name: str, given: str, takes: Takes) -> str:

@@ -50,22 +50,28 @@ def pick_entries(told: DeltaGenerator) -> list[Entry]:
     # Set here and not as the widgets' defaults, which an address leaves out: a link says it all.
     if not any(k in st.session_state or k in st.query_params for k in ("measured", "published")):
         st.session_state.update(_first(found))
+    shelf = {p.curve.name: p for p in published.load()}
+    with told:
+        address.check(measured=list(found), published=list(shelf))
     st.pills("Published sets", list(published.SETS), key="set", on_change=_take_set)
     names = st.multiselect(
         "Measured here",
         list(found),
         key="measured",
         bind="query-params",
+        on_change=address.forget,
+        args=("measured",),
         placeholder="No log chosen" if found else "No network here has been measured yet",
         help="Logs of the networks in the checkpoints folder, one for each noise level.",
     )
-    shelf = {p.curve.name: p for p in published.load()}
     left, right = st.columns([5, 1], vertical_alignment="bottom")
     papers = left.multiselect(
         "Published",
         list(shelf),
         key="published",
         bind="query-params",
+        on_change=address.forget,
+        args=("published",),
         placeholder="No paper chosen",
         help="Numbers of papers and public logs. Other networks, other images, often other n and "
         "alpha: each difference is marked.",
