@@ -1,6 +1,7 @@
 """What one sets is written to the address, and what an address sets is shown; in a real browser."""
 
 import re
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import expect
@@ -31,3 +32,29 @@ def test_a_hostile_deep_link_gets_sentences_and_the_page(tab, name):
         expect(page.get_by_text(f"The address asks for {key}=")).to_be_visible()
     expect(page.get_by_text("failed unexpectedly")).to_have_count(0)
     expect(page.get_by_text("In plain words:")).to_be_visible()
+
+
+LINKS = (
+    "https://evil.example/x",
+    "www.evil.example",
+    "[a](https://evil.example)",
+    "<a href=https://evil.example>x</a>",
+    "![a](https://evil.example/i.png)",
+    "anyone@evil.example",
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("certify", ("image", "checkpoint", "sigma", "n", "engine", "device")),
+        ("compare", ("measured", "published", "view", "images", "seed", "alpha")),
+    ],
+)
+def test_an_address_makes_no_foreign_link_or_picture(tab, name, keys):
+    asked = "&".join(f"{k}={quote(v)}" for k, v in zip(keys, LINKS, strict=True))
+    page = tab(f"/{name}?{asked}")
+    expect(page.get_by_text(re.compile("evil")).first).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("In plain words:")).to_be_visible()
+    assert page.locator("[data-testid=stAlert]", has_text="evil").count() >= 2
+    assert page.locator("a[href*=evil]:not([href^='/']), img[src*=evil]").count() == 0

@@ -54,10 +54,16 @@ LONGEST = 200  # no control has a value longer than this
 TOLD_MOST = 8  # of what a control can be
 
 
+# Markdown makes a link of these even where they are escaped, unless something stands in between.
+LINKED = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)", re.IGNORECASE)
+JOINER = "\u2060"  # of no width
+
+
 def plain(text: str, most: int = 60) -> str:
     """Return foreign text, shortened and escaped: Markdown shows no link, picture or formula."""
     short = text if len(text) <= most else text[:most] + "..."
-    return re.sub(r"([\\`*_\[\]<>$~:#|!&@]|(?<=www)\.)", r"\\\1", " ".join(short.split()))
+    short = LINKED.sub(JOINER, short)
+    return re.sub(r"([\\`*_\[\]<>$~:#|!&@])", r"\\\1", " ".join(short.split()))
 
 
 def restore() -> None:
