@@ -20,7 +20,7 @@ from rsviz.ui.words_bar import show_words
 # a phone its votes come before the picture.
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding-top: 4rem; padding-bottom: 3rem}
-[data-testid="stMainBlockContainer"] h1 {font-size: 2rem; padding: 0 0 .25rem}
+[data-testid="stMainBlockContainer"] h1 {padding: 0 0 .25rem}
 .st-key-job {min-height: 3.5rem}
 .st-key-job [data-testid="stColumn"] [data-testid="stVerticalBlock"] > :not(:first-child) {
   display: none

@@ -16,7 +16,7 @@ button {font: inherit; padding: .35rem .8rem; border-radius: .5rem; cursor: poin
   background: BLUE; border: 1px solid BLUE}
 button.done {background: none; color: inherit; border-color: currentColor}
 button:focus-visible {outline: 2px solid currentColor; outline-offset: 2px}
-ol {display: flex; gap: .25rem; margin: 0; padding: 0; list-style: none; font-size: .8rem}
+ol {display: flex; gap: .25rem; margin: 0; padding: 0; list-style: none; font-size: .875rem}
 li {width: 1.5rem; height: 1.5rem; border-radius: 50%; border: 1px solid currentColor;
   display: grid; place-items: center}
 li.now {outline: 2px solid currentColor}

@@ -24,7 +24,7 @@ def html(rows: Sequence[Row], classes: Sequence[str], label: int | None, pinned:
             continue
         scale = max(1e-9, *(max(r.top, r.radius) for r in mine))
         parts.append(
-            f'<div style="display:flex;justify-content:space-between;font-size:.8rem;opacity:.7;'
+            f'<div style="display:flex;justify-content:space-between;font-size:.875rem;opacity:.7;'
             f'margin-top:.6rem"><span>{UNITS[norm]} →</span>'
             f"<span>{down(scale, DIGITS[norm])}</span></div>"
         )
@@ -38,14 +38,14 @@ def _card(
     held = pinned is not None and pinned.name == row.name
     name = ("📌 " if held else "") + escape(row.title)
     left = f'<span style="font-weight:600">{name}</span>'
-    right = f'<span style="font-size:1.1rem">{_answer(row, classes)}</span>'
+    right = f'<span style="font-size:1.25rem">{_answer(row, classes)}</span>'
     faint = "opacity:.55;" if row.state in ("waiting", "failed") else ""
     return (
         f'<div role="listitem" style="padding:.5rem 0 .6rem;border-top:1px solid {LINE};{faint}">'
         '<div style="display:flex;flex-wrap:wrap;justify-content:space-between;'
         f'align-items:baseline;column-gap:.75rem">{left}{right}</div>'
         f"{_bar(row, label, pinned, scale)}"
-        '<div style="display:flex;flex-wrap:wrap;column-gap:.75rem;font-size:.85rem;opacity:.8">'
+        '<div style="display:flex;flex-wrap:wrap;column-gap:.75rem;font-size:.875rem;opacity:.8">'
         f"{_facts(row, label, pinned)}</div></div>"
     )
 
