@@ -11,6 +11,7 @@ from rsviz.figures.style import BACKGROUNDS, BLUE, channels, ink
 from rsviz.ui import class_mode
 from rsviz.ui.common import picture_chip, state, uploads
 from rsviz.ui.common.address import drop_infinite, plain, rename, restore, tell_infinite
+from rsviz.ui.common.live_figure import fetch_library
 from rsviz.ui.page_list import PAGES, page_path
 from rsviz.ui.tour_bar import show_bar
 from rsviz.ui.words_bar import show_words
@@ -56,6 +57,7 @@ if (!window.rsvizShortcut) {
   }, true);
 }
 </script>"""
+STAGES = ("certify", "attack", "levels", "masks")  # whose figures change in place
 MARK = ((31, 70), (22, 130), (12, 255))  # radius and opacity: an answer, what is proved near it
 TO_TOP = """<script>
 document.querySelector("[data-testid=stMain]").scrollTo({top: 0, behavior: "smooth"});
@@ -110,6 +112,8 @@ def run() -> None:
     state.ENTERED.set(state.PAGE.get() != page.url_path)
     state.PAGE.set(page.url_path)
     rename(page.url_path or PAGES[0][0])
+    if page.url_path in STAGES:
+        fetch_library()
     try:
         show_bar()
         tell_infinite()
@@ -143,5 +147,6 @@ def require() -> None:
     a navigation makes it run app.py from now on.
     """
     if not state.FRAMED.get():
+        st.set_page_config(page_icon=_mark(), layout="wide")
         st.navigation(_pages())
         st.rerun()

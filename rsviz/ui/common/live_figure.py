@@ -5,6 +5,7 @@ at two changes a second on a busy machine its place was blank for 56 to 399 ms o
 of an Altair chart never. Here the figure stays, plotly.js moves what changed, and nothing is blank.
 """
 
+import json
 from typing import Any
 
 import plotly.graph_objects as go
@@ -13,15 +14,22 @@ from plotly.offline import get_plotlyjs
 from streamlit import runtime
 
 _HTML = '<div class="rsviz-live-figure" role="figure"></div>'
-# Text, font and grid are those of the page, so they follow its theme.
-_JS = """
-const library = (url) => window.rsvizPlotly ??= new Promise((done, fail) => {
-  const script = document.createElement("script");
-  const lost = () => { window.rsvizPlotly = null; fail(new Error("plotly.js is not there")); };
-  Object.assign(script, {src: url, onload: () => done(window.Plotly), onerror: lost});
-  document.head.append(script);
+# plotly.js comes once a page. It may be gone for a moment while the page is drawn anew.
+_LIBRARY = """
+const library = (url, left = 40) => window.rsvizPlotly ??= new Promise((done) => {
+  const ask = (left) => {
+    const script = document.createElement("script");
+    const again = () => { script.remove(); left && setTimeout(ask, 250, left - 1); };
+    Object.assign(script, {src: url, onload: () => done(window.Plotly), onerror: again});
+    document.head.append(script);
+  };
+  ask(left);
 });
-
+"""
+# Text, font and grid are those of the page, so they follow its theme.
+_JS = (
+    _LIBRARY
+    + """
 const template = (page) => {
   const [red, green, blue] = page.color.match(/[\\d.]+/g);
   const grid = {gridcolor: `rgba(${red},${green},${blue},0.12)`, zeroline: false};
@@ -38,16 +46,32 @@ export default function ({data, parentElement}) {
   library(data.library).then((plotly) => {
     const layout = {...figure.layout, ...data.layout, template: template(getComputedStyle(box))};
     plotly.react(box, figure.data, layout, {...data.config, responsive: true});
-  }, () => {});  // the run ended before it came: the next look asks again
+  });
   return () => window.Plotly?.purge(box);
 }
 """
+)
 _FIGURE = st.components.v2.component("live_figure", html=_HTML, js=_JS, isolate_styles=False)
 
 
 @st.cache_resource(show_spinner=False)
 def _plotly_js() -> bytes:
     return get_plotlyjs().encode()
+
+
+def _address() -> str:
+    """Return where this server has plotly.js for the page being drawn."""
+    if not runtime.exists():
+        return ""
+    media = runtime.get_instance().media_file_mgr
+    return media.add(_plotly_js(), "text/javascript", "plotly.js")
+
+
+def fetch_library() -> None:
+    """Let the browser fetch plotly.js while the page is still being drawn."""
+    if address := _address():
+        script = f"{_LIBRARY} library({json.dumps(address)});"
+        st.html(f"<script>{{{script}}}</script>", unsafe_allow_javascript=True)
 
 
 def show_live_figure(
@@ -59,12 +83,8 @@ def show_live_figure(
     ----------
     config, layout : Plotly's settings, and what is laid over the figure's layout.
     """
-    address = ""
-    if runtime.exists():  # plotly.js comes from this server, once a browser
-        media = runtime.get_instance().media_file_mgr
-        address = media.add(_plotly_js(), "text/javascript", "plotly.js")
     data = {
-        "library": address,
+        "library": _address(),
         "figure": figure.to_json(),
         "alt": alt,
         "config": config,
