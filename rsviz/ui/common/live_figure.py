@@ -43,11 +43,15 @@ export default function ({data, parentElement}) {
   const figure = JSON.parse(data.figure);
   box.setAttribute("aria-label", data.alt);
   box.style.height = `${figure.layout.height}px`;
-  library(data.library).then((plotly) => {
+  // One drawing after another, only the newest, and none into a page that is gone: Plotly goes on
+  // after it returned, and fails where its figure was taken away meanwhile.
+  box.newest = data;
+  box.drawn = Promise.all([library(data.library), box.drawn]).then(([plotly]) => {
+    if (box.newest !== data || !box.isConnected) return null;
     const layout = {...figure.layout, ...data.layout, template: template(getComputedStyle(box))};
-    plotly.react(box, figure.data, layout, {...data.config, responsive: true});
-  });
-  return () => window.Plotly?.purge(box);
+    return plotly.react(box, figure.data, layout, {...data.config, responsive: true});
+  }).catch(() => null);
+  return () => box.drawn.then(() => window.Plotly?.purge(box));
 }
 """
 )
