@@ -8,12 +8,14 @@ does not end, shows what is another visitor's, or if a bound below is broken.
 import argparse
 import io
 import os
+import random
 import statistics
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +39,20 @@ KEPT = (
     125  # seconds; Streamlit keeps a lost session for two minutes, and lets it go at a next visit
 )
 BACK_WITHIN = 10  # seconds from there
+PLACES = (  # of a visitor who wanders
+    ("certify", "image=shapes/test/{i}&n=1000&seed={i}"),
+    ("attack", "image=shapes/test/{i}&n=500"),
+    ("levels", "image=shapes/test/{i}&n=500"),
+    ("masks", "n=200&seed={i}"),
+    ("compare", ""),
+    ("compare", "view=Claims"),
+    ("compare", "view=Networks"),
+    ("learn", "chapter=votes"),
+    ("learn", "chapter=radius"),
+    ("", "noise=0.25"),
+    ("story", ""),
+)
+PRESSED = ("New seed", "Certify", "Again", "Attack", "Stop")
 
 
 @dataclass(frozen=True)
@@ -201,6 +217,37 @@ def certificates(server, pid, count):
     return memory
 
 
+def wander(server, number):
+    """Visit one page, press one of its buttons, leave; return whether the page failed."""
+    chance = random.Random(number)
+    page, query = chance.choice(PLACES)
+    visitor = Visitor(server, page, query.format(i=chance.randrange(2000)))
+    try:
+        visitor.wait(lambda: visitor.still)
+        time.sleep(chance.uniform(0, 2))
+        for label in chance.sample(PRESSED, len(PRESSED)):
+            if label in visitor.buttons:
+                visitor.press(label)
+                time.sleep(chance.uniform(0.2, 2))
+                break
+        visitor.wait(lambda: visitor.still)
+        return bool(visitor.says("failed unexpectedly"))
+    finally:
+        visitor.close()
+
+
+def mixed(server, pid, minutes):
+    """Let three visitors at a time wander for so long; return memory in MB by minute, failures."""
+    begun, memory, failed, number = time.monotonic(), [], 0, 0
+    with ThreadPoolExecutor(3) as pool:
+        while time.monotonic() < begun + 60 * minutes:
+            failed += sum(pool.map(partial(wander, server), range(number, number + 3)))
+            number += 3
+            if time.monotonic() > begun + 60 * (len(memory) + 1):
+                memory.append(held(pid)[2])
+    return memory, number, failed
+
+
 def say(words):
     print(words, flush=True)
 
@@ -211,6 +258,7 @@ def main():
     parser.add_argument("--sessions", type=int, default=20)
     parser.add_argument("--votes", type=int, default=5000, help="of each visitor")
     parser.add_argument("--certificates", type=int, default=200, help="in one tab")
+    parser.add_argument("--mixed", type=float, default=0, help="minutes of wandering visitors")
     args = parser.parse_args()
     if args.short:
         args.sessions, args.votes, args.certificates = 4, 2000, 0
@@ -246,6 +294,13 @@ def main():
             early, late = certificates(at, pid, args.certificates)
             say(f"memory over {args.certificates} certificates: {early:.0f} to {late:.0f} MB")
             bound("growth of memory", late / early - 1, GROWTH_AT_MOST)
+        if args.mixed:
+            memory, number, failed = mixed(at, pid, args.mixed)
+            told = ", ".join(f"{mb:.0f}" for mb in memory)
+            say(
+                f"{number} visits of all pages; MB after each minute: {told}; {failed} pages failed"
+            )
+            bound("pages that failed", failed, 0)
         time.sleep(KEPT)
         visit(at, Ask(200, args.votes))
         end = time.monotonic() + BACK_WITHIN
