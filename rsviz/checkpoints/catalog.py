@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from rsviz.core.errors import UserError
-from rsviz.core.files import part_of, read_bytes, shown, write_whole
+from rsviz.core.files import part_of, read_bytes, shown, version, write_whole
 from rsviz.core.records import Count, Noise, Share, read_record, with_check, without_check
 from rsviz.core.spec import Norm
 from rsviz.data.catalog import DATASETS
@@ -172,14 +172,8 @@ def _listed(
 
 def _stamp(folder: Path) -> tuple[Any, ...]:
     """Return a folder's name, and what changes when a file that `inspect` reads does."""
-    found: list[Any] = [folder.name]
-    for file in (folder / CARD, part_of(folder / CARD), folder / WEIGHTS):
-        try:
-            s = os.stat(file)
-            found.append((s.st_mtime_ns, s.st_ctime_ns, s.st_size, s.st_ino, s.st_mode))
-        except OSError:
-            found.append(None)
-    return tuple(found)
+    files = (folder / CARD, part_of(folder / CARD), folder / WEIGHTS)
+    return (folder.name, *map(version, files))
 
 
 def find(name: str, folder: Path | None = None) -> Checkpoint:

@@ -81,6 +81,15 @@ def reason(error: OSError) -> str:
     return (error.strerror or str(error) or type(error).__name__).rstrip(".").lower()
 
 
+def version(file: Path) -> tuple[int, ...] | None:
+    """Return what changes whenever a file does, None where there is none: the key of a cache."""
+    try:
+        s = os.stat(file)
+    except OSError:
+        return None
+    return s.st_mtime_ns, s.st_ctime_ns, s.st_size, s.st_ino, s.st_mode
+
+
 def write_whole(file: Path, data: bytes | str) -> None:
     """Write a file so that a kill or a full disk leaves the old one or the new one, never a part.
 

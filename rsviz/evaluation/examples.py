@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rsviz.checkpoints.catalog import SHIPPED, Checkpoint, root
 from rsviz.core import live_bounds
 from rsviz.core.errors import UserError
+from rsviz.core.files import version
 from rsviz.core.spec import Certificate
 from rsviz.evaluation import logs
 
@@ -67,16 +68,12 @@ class Example:
 def load(checkpoint: Checkpoint) -> list[Example]:
     """Return the examples stored with a checkpoint, none if there are none for these weights."""
     file = checkpoint.folder / FILE
-    try:
-        stat = file.stat()
-    except OSError:
-        return []
-    found = _read(file, (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino))
+    found = _read(file, version(file))
     return [e for e in found if e.certificate.checkpoint_sha256 == checkpoint.sha256]
 
 
 @lru_cache(maxsize=256)
-def _read(file: Path, _version: tuple[int, ...]) -> tuple[Example, ...]:
+def _read(file: Path, _version: tuple[int, ...] | None) -> tuple[Example, ...]:
     """Read a file of examples, once for each version of it."""
     try:
         return tuple(_example(r) for r in json.loads(file.read_text()))
