@@ -87,13 +87,14 @@ def trace(
     if not is_of_one_count(last):
         return Trace(tuple(n_T), tuple(c.radius for c in chosen))
     k_T, total_T = np.array([_votes(c) for c in chosen]), np.array(n_T)
-    half = share / 2
-    pairs = [_anytime_T(k_T, total_T, share)]
     if _is_two_class(last):
+        half = share / 2
         other_T = np.array([_other(c) for c in chosen])
         a_T, most_a_T = _anytime_T(k_T, total_T, half)
         least_b_T, b_T = _anytime_T(other_T, total_T, half)
         pairs = [(a_T, most_a_T), (np.minimum(b_T, 1 - a_T), least_b_T)]
+    else:
+        pairs = [_anytime_T(k_T, total_T, share)]
     low_T, high_T = (
         [_radius(last, *p) for p in zip(*side, strict=True)] for side in zip(*pairs, strict=True)
     )
