@@ -35,9 +35,7 @@ BESIDE_AT_MOST = 2.0  # times a short run alone, beside a long one
 ENDS_WITHIN = 2.5  # seconds; a panel looks every half second
 GROWTH_AT_MOST = 0.05  # of memory, over certificates in one tab
 SAME = 10  # grey levels on average, what a JPEG leaves; two pictures are 60 apart
-KEPT = (
-    125  # seconds; Streamlit keeps a lost session for two minutes, and lets it go at a next visit
-)
+KEPT = 125  # seconds; a lost session is kept for two minutes, then let go at the next visit
 BACK_WITHIN = 10  # seconds from there
 PLACES = (  # of a visitor who wanders
     ("certify", "image=shapes/test/{i}&n=1000&seed={i}"),
