@@ -63,7 +63,7 @@ def look(method: str) -> Look:
 def figure_of(height: int, traces: Sequence[Any], **layout: Any) -> go.Figure:
     """Return a figure: transparent, legend below, no zoom, so that a phone can scroll.
 
-    All at once: Plotly takes 1 ms for it, and 2 more for each later update.
+    All at once: each later update costs Plotly more than making it.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from rsviz.ui.common.jobs import Job
 POLL_SECONDS = 0.5
 SHORT_SECONDS = 0.3
 LOOKS_SAVED = 3
-SHARED_WELL = 4  # runs of a device that may look as often as they like: each look costs 10 ms
+SHARED_WELL = 4  # runs of a device that may look as often as they like
 
 
 def show_job(
