@@ -50,7 +50,7 @@ export default function ({data, parentElement}) {
     if (box.newest !== data || !box.isConnected) return null;
     const layout = {...figure.layout, ...data.layout, template: template(getComputedStyle(box))};
     return plotly.react(box, figure.data, layout, {...data.config, responsive: true});
-  }).catch(() => null);
+  }).catch(reportError);
   return () => box.drawn.then(() => window.Plotly?.purge(box));
 }
 """
