@@ -1,5 +1,7 @@
 """Attack: how far must a picture move, on purpose, before the smoothed classifier gives way."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from rsviz.certification import certify
@@ -27,14 +29,17 @@ with st.sidebar:
 dataset = checkpoint.card.dataset
 with cropped:
     picture = picture_picker.cut(source, INPUT_SIZE[dataset])
-    picture = picture_picker.labelled(picture, CLASSES[dataset])
 
 st.title(
     "Attack",
     help="A certificate says: no change shorter than the radius alters the answer. Here an "
     "attacker who knows the network tries to change it, inside the radius and beyond.",
 )
-budget = attack.pick_budget()
+with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+    budget = attack.pick_budget()
+    if not source.dataset:
+        picture_picker.ask_label(source, CLASSES[dataset])
+        picture = replace(picture, source=picture_picker.labelled(source, CLASSES[dataset]))
 
 spec = certify.make_spec(
     checkpoint,

@@ -1,5 +1,7 @@
 """Certify: a picture, a network and noise; votes come in, and a proved distance forms."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from rsviz.certification import certify
@@ -49,8 +51,8 @@ with st.container(horizontal=True, gap="small", vertical_alignment="center"):
     if picture.crop is None:
         run_controls.show_presets(checkpoint)
     else:
-        picture_picker.ask_label(picture, CLASSES[dataset])
-        picture = picture_picker.labelled(picture, CLASSES[dataset])
+        picture_picker.ask_label(source, CLASSES[dataset])
+        picture = replace(picture, source=picture_picker.labelled(source, CLASSES[dataset]))
     seeds = st.container()
 
 # The run: other votes asked for stop what runs; alpha and bound only read votes again.

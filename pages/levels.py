@@ -24,11 +24,11 @@ st.title(
     help="Much noise certifies far, but hides what is small or faint. So let each picture have its "
     "own level, and prove that the answer stays the same nearby although the level may change.",
 )
+classes = CLASSES[found[method].card.dataset]
 with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-    controls.show_presets()
+    picked = controls.ask_label(picked, classes)
 
 # The run: votes of shipped logs where there are, else a first look; the button counts all.
-classes = CLASSES[found[method].card.dataset]
 specs = controls.specs_of(found, settings, picked, run)
 first_run = {**run, "n": min(run["n"], run_controls.FIRST_LOOK)}
 first_specs = controls.specs_of(found, settings, picked, first_run)

@@ -29,6 +29,7 @@ st.title(
     "once, hides what does not matter, and looks again with less noise, for the same certificate: "
     "the answer stays while no colour value changes by more than the radius (in Linf).",
 )
+chosen = canvas_picker.ask_label(chosen, classes)
 present = mask_rivals.partners(checkpoint)
 specs = {
     name: certify.make_spec(

@@ -107,19 +107,17 @@ def pick_attack(alpha: float, seed: int, method: str) -> AttackSpec:
 
 def pick_budget() -> float:
     """Ask which of the attacks is looked at, in a line above the stage."""
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.caption("Length of the change, in certified radii:", width="content")
-        budget = st.select_slider(
-            "Budget, in certified radii",
-            BUDGETS,
-            3.0,
-            key="budget",
-            bind="query-params",
-            label_visibility="collapsed",
-            width=360,
-            help="How far the attacker may move the picture. Below 1 it is inside the certified "
-            "ball.",
-        )
+    st.caption("Length of the change, in certified radii:", width="content")
+    budget = st.select_slider(
+        "Budget, in certified radii",
+        BUDGETS,
+        3.0,
+        key="budget",
+        bind="query-params",
+        label_visibility="collapsed",
+        width=360,
+        help="How far the attacker may move the picture. Below 1 it is inside the certified ball.",
+    )
     return float(budget)
 
 
@@ -197,6 +195,8 @@ def _show(view: View, reading: AttackProgress | None) -> None:
     with votes:
         with stage.verdict():
             _verdict(attempt, c, view.classes)
+            if c.predicted is not None:
+                stage.say_unknown(view.picture.source, view.classes)
         counts_K = c.counts if attempt is None else attempt.counts_K
         bars = certificate.vote_bars(counts_K, view.classes, c.predicted)
         told = certificate.votes_in_words(counts_K, view.classes)
@@ -229,7 +229,7 @@ def _pictures(view: View, a: Attempt | None, reading: AttackProgress | None) -> 
             (images.to_pil(0.5 + gain * delta_CHW), f"Difference{times}"),
         ]
     )
-    picture_picker.show_label(view.picture, view.classes)
+    picture_picker.show_label(view.picture.source, view.classes)
     if METHODS[view.key.spec.method].chooses_sigma:  # its first votes are for the level
         return
     spec = view.key.spec

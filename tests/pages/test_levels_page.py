@@ -1,7 +1,9 @@
+import io
 import json
 from types import SimpleNamespace as Ended
 
 import pytest
+from PIL import Image
 
 from rsviz.certification import certify
 from rsviz.checkpoints import weights
@@ -83,6 +85,22 @@ def test_the_first_look_is_read_at_its_own_number_of_votes(open_levels, monkeypa
     monkeypatch.setattr(run_controls, "FIRST_LOOK", 100)
     told = words(open_levels(n=500, selector="dual"))
     assert "certified within" in told and "live, complete" in told
+
+
+def test_a_visitor_says_what_a_file_shows_which_may_be_none_of_these(open_levels):
+    app = open_levels(n=100)
+    app.segmented_control(key="source").set_value("upload").run()
+    out = io.BytesIO()
+    Image.new("RGB", (40, 40), (200, 30, 30)).save(out, "PNG")
+    app.file_uploader[0].set_value(("red.png", out.getvalue(), "image/png")).run()
+    assert "shows none of these 10" in words(app) and "True label" not in words(app)
+    for said, found in ((NAME, "correct"), ("none of these", "certified, and wrong")):
+        (asked,) = [s for s in app.selectbox if s.label == "Which of these is it?"]
+        asked.set_value(said).run()
+        told = words(app)
+        assert f"You say: **{said}**" in told and found in told
+    assert "None of these 10, you say" in told
+    assert any(is_best(name, text) for name, text in race(app).items())
 
 
 @pytest.mark.parametrize("image", controls.PRESETS.values())

@@ -194,7 +194,13 @@ def test_an_upload_has_no_label_and_its_box_is_its_object(open_masks):
     app.file_uploader[0].set_value(("red.png", out.getvalue(), "image/png")).run()
     assert not app.exception
     told = words(app)
-    assert "The network knows only" in told
+    assert "shows none of these 10" in told and "You say" not in told
+    (asked,) = [s for s in app.selectbox if s.label == "Which of these is it?"]
+    asked.set_value("none of these").run()
+    assert "None of these 10, you say" in words(app) and "You say: **none of" in words(app)
+    (asked,) = [s for s in app.selectbox if s.label == "Which of these is it?"]
+    asked.set_value(NAME).run()
+    assert f"You say: **{NAME}**" in words(app) and "None of these" not in words(app)
     assert "the pasted picture (its object is not known)" in told
     app.file_uploader[0].set_value(("red.png", b"no picture", "image/png")).run()
     assert "red.png" in app.error[0].value

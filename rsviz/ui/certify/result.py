@@ -17,7 +17,7 @@ from rsviz.core.spec import Bound, Certificate, RunSpec, Tries
 from rsviz.figures import certificate
 from rsviz.ui.common import picture_picker, stage, tried
 from rsviz.ui.common.jobs import Job
-from rsviz.ui.common.pictures import NONE_OF_THESE, Picture
+from rsviz.ui.common.pictures import Picture
 from rsviz.ui.common.sessions import Shown, shown_running
 
 
@@ -141,20 +141,8 @@ def _verdict(c: Certificate, view: View, shown: Shown) -> None:
             f"No change of the picture shorter than {down(c.radius, 3)} alters this answer. That "
             f"is as long as moving every value of the picture by {levels} of 255 grey levels."
         )
-    if view.picture.crop is not None and c.predicted is not None:
-        _say_unknown(view)
-
-
-def _say_unknown(view: View) -> None:
-    """Say of a visitor's own picture what becomes of one that shows none of the classes."""
-    known = len(view.classes)
-    if view.label == NONE_OF_THESE:
-        st.markdown(
-            f"**None of these {known}, you say:** the network must name one all the same. How far "
-            "it stays with that is proved; that it is right is not, and cannot be."
-        )
-    elif view.label is None:
-        st.caption(f"If it shows none of these {known}, the network names one all the same.")
+    if c.predicted is not None:
+        stage.say_unknown(view.picture.source, view.classes)
 
 
 def _numbers(c: Certificate) -> None:

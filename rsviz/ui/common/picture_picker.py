@@ -101,18 +101,18 @@ def _take_scene(name: str) -> None:
     """Take a drawn photograph as if it were the visitor's file, whose class is known."""
     state.UPLOADED.set((f"{name}.png", _scene(name)))
     state.DRAWN.set(True)
-    st.session_state[_truth_key(Source(name, data=_scene(name)))] = name
+    key = _truth_key(Source(name, data=_scene(name)), CLASSES["cifar10"])
+    st.session_state[key] = name
 
 
-def _truth_key(source: Source) -> str:
-    return f"truth_{source.digest[:16]}"
+def _truth_key(source: Source, classes: Sequence[str]) -> str:
+    return f"truth_{source.digest[:16]}_{'_'.join(classes)}"
 
 
-def ask_label(picture: Picture, classes: Sequence[str]) -> None:
+def ask_label(source: Source, classes: Sequence[str]) -> None:
     """Ask which class a file shows, once for all pages; `labelled` says the answer."""
-    key = _truth_key(picture.source)
-    if st.session_state.get(key) not in (None, NONE, *classes):
-        st.session_state[key] = None
+    key = _truth_key(source, classes)
+    st.session_state[key] = st.session_state.get(key)  # else another page would begin with none
     st.selectbox(
         "Which of these is it?",
         [*classes, NONE],
@@ -125,13 +125,13 @@ def ask_label(picture: Picture, classes: Sequence[str]) -> None:
     )
 
 
-def labelled(picture: Picture, classes: Sequence[str]) -> Picture:
+def labelled(source: Source, classes: Sequence[str]) -> Source:
     """Return a picture with the class that its visitor said it shows, if it is a file."""
-    if picture.source.dataset:
-        return picture
-    told = str(st.session_state.get(_truth_key(picture.source)))
+    if source.dataset:
+        return source
+    told = str(st.session_state.get(_truth_key(source, classes)))
     labels = {NONE: NONE_OF_THESE} | {name: k for k, name in enumerate(classes)}
-    return replace(picture, source=replace(picture.source, label=labels.get(told)))
+    return replace(source, label=labels.get(told))
 
 
 def _stand_in(default: str) -> Source:
@@ -290,13 +290,13 @@ def show(picture: Picture, classes: Sequence[str]) -> None:
             with st.container(width=width, gap="xsmall"):
                 st.image(image, width=width, alt=caption)
                 st.caption(caption)
-    show_label(picture, classes)
+    show_label(picture.source, classes)
 
 
-def show_label(picture: Picture, classes: Sequence[str]) -> None:
+def show_label(source: Source, classes: Sequence[str]) -> None:
     """Show what a picture really is: by its data set, or as the visitor says."""
-    label = picture.source.label
+    label = source.label
     if label is not None:
         name = NONE if label == NONE_OF_THESE else classes[label]
-        told = "True label" if picture.source.dataset else "You say"
+        told = "True label" if source.dataset else "You say"
         st.caption(f"{told}: **{name}**")

@@ -21,6 +21,7 @@ from rsviz.ui.common import charts, job_panel, run_controls
 from rsviz.ui.common.address import plain
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.picture_strip import show_strip
+from rsviz.ui.common.pictures import NONE_OF_THESE, Source
 
 COPIES = 8  # of a run, shown with the vote each cast
 VERDICT = 232  # pixels, whatever is said there, so that nothing below it moves
@@ -95,6 +96,20 @@ def show_badges(
             right = c.predicted == label
             said = "correct" if right else "certified, and wrong"
             st.badge(said, color="blue" if right else "red")
+
+
+def say_unknown(source: Source, classes: Sequence[str]) -> None:
+    """Say of a visitor's own picture what becomes of one that shows none of the classes."""
+    known = len(classes)
+    if source.dataset:
+        return
+    if source.label == NONE_OF_THESE:
+        st.markdown(
+            f"**None of these {known}, you say:** the network must name one all the same. How far "
+            "it stays with that is proved; that it is right is not, and cannot be."
+        )
+    elif source.label is None:
+        st.caption(f"If it shows none of these {known}, the network names one all the same.")
 
 
 def show_copies(noisy_NCHW: Tensor, vote_N: Sequence[str]) -> None:

@@ -49,9 +49,12 @@ def show() -> None:
     left, right = st.columns([1, 3], gap="medium")
     with left:
         st.image(picture.original.resize((256, 256), 0) if name else picture.original, width=160)
-        label = source.label if name else None
+        if not source.dataset:
+            picture_picker.ask_label(source, CLASSES[dataset])
+            source = picture_picker.labelled(source, CLASSES[dataset])
+        label = source.label if name or not source.dataset else None
         if label is not None:
-            st.caption(f"True label: **{CLASSES[dataset][label]}**")
+            picture_picker.show_label(source, CLASSES[dataset])
     with right:
         rows = _show_board(contenders, CLASSES[dataset], label, device)
     _tell(rows, CLASSES[dataset], label, picture.x_CHW)

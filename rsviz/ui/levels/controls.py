@@ -3,7 +3,7 @@
 Shape suffixes: C channels, H height, W width, L noise levels.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,6 +28,7 @@ from rsviz.smoothing.voters import vote
 from rsviz.ui.common import address, charts, method_controls, picture_picker, sessions, state
 from rsviz.ui.common.address import Between
 from rsviz.ui.common.jobs import Job
+from rsviz.ui.common.pictures import Source
 from rsviz.ui.common.run_controls import (
     OFFERED,
     pick_rest,
@@ -50,7 +51,10 @@ GLANCE = 100  # noisy copies that show a level before anything is certified
 
 @dataclass(frozen=True, eq=False)
 class Picked:
-    """The picture the networks see, its name in a run, its true label, and its knobs if drawn."""
+    """The picture the networks see, its name in a run, its true label, and its knobs if drawn.
+
+    ``source`` is where it comes from, None if drawn here.
+    """
 
     x_CHW: Tensor
     name: str
@@ -58,6 +62,7 @@ class Picked:
     flags: tuple[str, ...] = ()
     number: int | None = None
     knobs: shapes.Knobs | None = None
+    source: Source | None = None
 
 
 def adopt_address() -> None:
@@ -106,7 +111,18 @@ def pick_picture(size: int = 32) -> tuple[Picked, str]:
         return Picked(x_CHW, "", drawing.label, number=number, knobs=knobs), "shapes"
     source = picture_picker.pick(DEFAULT)
     picture = picture_picker.cut(source, size)
-    return Picked(picture.x_CHW, picture.name, source.label, picture.flags), source.dataset
+    picked = Picked(picture.x_CHW, picture.name, source.label, picture.flags, source=source)
+    return picked, source.dataset
+
+
+def ask_label(picked: Picked, classes: Sequence[str]) -> Picked:
+    """Ask which class a visitor's own picture shows; show pictures to try beside any other."""
+    if picked.source is None or picked.source.dataset:
+        show_presets()
+        return picked
+    picture_picker.ask_label(picked.source, classes)
+    source = picture_picker.labelled(picked.source, classes)
+    return replace(picked, source=source, label=source.label)
 
 
 def choosers(dataset: str) -> dict[str, Checkpoint]:

@@ -11,9 +11,10 @@ from rsviz.core.spec import Certificate, RunSpec
 from rsviz.data import images
 from rsviz.figures import levels, report
 from rsviz.figures.report import Part
-from rsviz.ui.common import sessions, stage, story
+from rsviz.ui.common import picture_picker, sessions, stage, story
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.picture_strip import show_strip
+from rsviz.ui.common.pictures import NONE_OF_THESE
 from rsviz.ui.levels import controls, race, readings, run
 from rsviz.ui.levels.controls import Picked
 from rsviz.ui.levels.readings import Readings
@@ -85,7 +86,8 @@ def _tell(asked: Asked, found: Readings) -> None:
 
 
 def _rows(asked: Asked, found: Readings, running: bool) -> list[levels.Row]:
-    return race.rows_of(found, asked.found, asked.picked.label, running)
+    label = None if asked.picked.label == NONE_OF_THESE else asked.picked.label
+    return race.rows_of(found, asked.found, label, running)
 
 
 def _show(asked: Asked, job: Job | None) -> None:
@@ -101,6 +103,8 @@ def _show(asked: Asked, job: Job | None) -> None:
         else:
             with stage.verdict():
                 run.show_verdict(own, asked.classes, asked.picked.label, found.stored)
+                if asked.picked.source is not None and own.predicted is not None:
+                    stage.say_unknown(asked.picked.source, asked.classes)
             stage.show_votes(own, asked.classes, offered=True)
     with distance:
         _numbers(own)
@@ -120,7 +124,9 @@ def _pictures(asked: Asked, own: Certificate | None) -> None:
         asked.picked, asked.found[asked.method], level, stage.COPIES
     )
     show_strip([*shown, (images.to_pil(noisy_NCHW[0], 4), f"With noise {level:g}")])
-    if asked.picked.label is not None:
+    if asked.picked.source is not None:
+        picture_picker.show_label(asked.picked.source, asked.classes)
+    elif asked.picked.label is not None:
         st.caption(f"True label: **{asked.classes[asked.picked.label]}**")
     stage.show_copies(noisy_NCHW, stage.votes_of(class_N, asked.classes, own.predicted))
     st.caption(f"Copies at the chosen level, {level:g}, and the vote of each.")

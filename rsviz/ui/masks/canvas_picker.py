@@ -4,8 +4,8 @@ Shape suffixes: C channels, H height, W width.
 """
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -54,6 +54,11 @@ class Chosen:
     source: Source | None = None
 
     @property
+    def own(self) -> Source | None:
+        """The visitor's own picture on it, if it is one."""
+        return None if self.source is None or self.source.dataset else self.source
+
+    @property
     def x_CHW(self) -> Tensor:
         """The canvas in [0, 1]."""
         return torch.from_numpy(self.canvas.x_CHW).float() / 255
@@ -88,6 +93,15 @@ def pick(dataset: str, size: int) -> Chosen:
     if chosen.source is not None:
         picture_picker.use(chosen.source)
     return chosen
+
+
+def ask_label(chosen: Chosen, classes: Sequence[str]) -> Chosen:
+    """Ask which class a visitor's own picture shows."""
+    if chosen.own is None:
+        return chosen
+    picture_picker.ask_label(chosen.own, classes)
+    source = picture_picker.labelled(chosen.own, classes)
+    return replace(chosen, source=source, label=source.label)
 
 
 def _begin_with_picture_in_use() -> None:

@@ -113,6 +113,8 @@ def _verdict(c: Certificate, sight: Sight) -> None:
             "No change of the canvas alters this answer while no colour value of any pixel "
             f"changes by more than {levels} of 255 grey levels."
         )
+    if sight.chosen.own is not None and c.predicted is not None:
+        stage.say_unknown(sight.chosen.own, sight.classes)
 
 
 def _numbers(own: Certificate, runs: Mapping[str, Sequence[Certificate]]) -> None:

@@ -18,7 +18,7 @@ from rsviz.data.canvases import SIZES
 from rsviz.figures import masks
 from rsviz.methods import adaptive
 from rsviz.smoothing import queries
-from rsviz.ui.common import charts, stage
+from rsviz.ui.common import charts, picture_picker, stage
 from rsviz.ui.common.picture_strip import show_strip
 from rsviz.ui.common.sessions import Key
 from rsviz.ui.masks.canvas_picker import Chosen
@@ -96,13 +96,15 @@ def show_small(sight: Sight, top: int | None) -> None:
             (masks.outline(sight.chosen.object_HW.numpy(), over), "The mask over it"),
         ]
     )
-    if sight.chosen.label is None:
+    if sight.chosen.own is not None:
+        picture_picker.show_label(sight.chosen.own, sight.classes)
+    elif sight.chosen.label is not None:
+        st.caption(f"True label: **{sight.classes[sight.chosen.label]}**")
+    else:
         st.caption(
             f"The network knows only {', '.join(sight.classes)}; it calls any other picture one of "
             "these."
         )
-    else:
-        st.caption(f"True label: **{sight.classes[sight.chosen.label]}**")
     class_N = sight.seen.class_N[: stage.COPIES]
     stage.show_copies(
         sight.seen.estimate_NCHW[: stage.COPIES], stage.votes_of(class_N, sight.classes, top)
