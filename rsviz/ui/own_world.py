@@ -276,5 +276,6 @@ def words(world: World) -> str:
     lower = down(seen.p_a_lower, 4)
     return (
         f"{votes}\n\nFrom the votes: p_A is at least {lower} (alpha {own_world.ALPHA:g}), so "
-        rf"$R = {world.sigma:g}\,\Phi^{{-1}}({lower})$ = **{down(seen.radius, 3)}**.\n\n{exact}"
+        rf"$R = {world.sigma:g}\,\Phi^{{-1}}({lower})$ = **{down(seen.radius, 3)}**."
+        f"\n\n{exact}"
     )

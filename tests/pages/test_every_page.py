@@ -1,6 +1,7 @@
 """What every page has in common: it opens, explains its words, and its figures can be saved."""
 
 import json
+import re
 
 import pytest
 
@@ -27,6 +28,11 @@ def terms(app):
     return {c.value: c.proto.help for c in captions[first + 1 :]}
 
 
+def stray(app):
+    """The backslashes of a line's end that a page shows, as of a raw string; not those of TeX."""
+    return re.findall(r"\\n(?![a-z])", "".join(e.value for e in (*app.markdown, *app.caption)))
+
+
 def check_figures(app):
     """Each figure has Plotly's camera, and its numbers can be downloaded."""
     charts = app.get("plotly_chart")
@@ -45,7 +51,7 @@ def check_figures(app):
 def test_a_page_opens_and_explains_its_words(open_page, every_kind, monkeypatch, page):
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(every_kind))
     app = open_page(page)
-    assert faults(app) == [] and not app.exception
+    assert faults(app) == [] and not app.exception and not stray(app)
     assert terms(app) == {t: glossary.help_text(t) for t in glossary.on_page(page)}
     drawn = check_figures(app)
     assert drawn or page in ("attack", "levels", "story")  # which draw only what was asked for
@@ -54,7 +60,7 @@ def test_a_page_opens_and_explains_its_words(open_page, every_kind, monkeypatch,
 @pytest.mark.parametrize("chapter", [c.slug for c in lessons.CHAPTERS])
 def test_the_figures_of_a_chapter_can_be_taken_away(open_page, chapter):
     app = open_page("learn", chapter=chapter)
-    assert [e.value for e in app.error] == [] and not app.exception
+    assert [e.value for e in app.error] == [] and not app.exception and not stray(app)
     assert check_figures(app) == len(lessons.chapter(chapter).scenes)
 
 

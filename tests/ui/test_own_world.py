@@ -12,6 +12,7 @@ def test_the_words_are_those_of_the_library():
     said = own_world.words(world)
     assert f"**{seen.count:,} of 10,000** noisy copies of your point say orange" in said
     assert f"= **{down(seen.radius, 3)}**" in said
+    assert "\\n" not in said and len(said.split("\n\n")) == 3
     assert "would certify 0.299" in said or "would certify 0.3" in said
 
 
