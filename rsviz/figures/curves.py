@@ -6,7 +6,7 @@ Shape suffixes: N images, R radii, B bins.
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
-from itertools import pairwise
+from itertools import count, pairwise
 
 import numpy as np
 import plotly.graph_objects as go
@@ -17,24 +17,17 @@ from rsviz.evaluation.comparison import MARK, Entry
 from rsviz.evaluation.curves import Curve
 from rsviz.figures.style import (
     ABSTAINS,
-    BLUE,
-    GREEN,
     GREY,
     HATCHING,
-    ORANGE,
-    PURPLE,
-    RED,
     RIGHT,
-    SKY,
     WRONG,
+    Look,
     empty_figure,
+    look,
     rgba,
+    variant,
 )
 
-# Several curves of one method stand side by side, so a colour tells curves apart, not methods.
-COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY)
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
 UNITS: dict[Norm | None, str] = {
     Norm.L2: "L2 radius (pixels in [0, 1])",
     Norm.LINF: "Linf radius (pixels in [0, 1])",
@@ -48,7 +41,9 @@ def accuracy_curves(
     bands: bool = False,
     slots: Mapping[str, int] | None = None,
 ) -> go.Figure:
-    """Draw certified accuracy against radius; labels say how each differs from the first.
+    """Draw certified accuracy against radius, each in its method's colour.
+
+    Labels say how each differs from the first.
 
     Every point can be clicked, though only some have a marker; as the hover is shared, a click
     gives a radius and not which curve. Published curves have open markers. A click on a legend
@@ -56,17 +51,17 @@ def accuracy_curves(
 
     Parameters
     ----------
-    slots : the number of each curve's colour, dash and marker, by name; its place if None.
+    slots : as `numbered` gives them, which is taken if None.
     """
     figure = empty_figure(460)
-    for place, entry in enumerate(entries):
-        i = place if slots is None else slots[entry.name]
-        colour, group = COLOURS[i % len(COLOURS)], entry.name
+    slots = numbered(entries) if slots is None else slots
+    for entry in entries:
+        drawn, group = variant(entry.curve.method, slots[entry.name]), entry.name
         if bands and not all(map(math.isnan, entry.curve.low_R)):
-            figure.add_trace(_band(entry.curve, colour, group))
-        figure.add_trace(_line(entry, i, marks.get(entry.name, ())))
+            figure.add_trace(_band(entry.curve, drawn.colour, group))
+        figure.add_trace(_line(entry, drawn, marks.get(entry.name, ())))
         if entry.curve.ceiling:
-            figure.add_trace(_ceiling(entry.curve, colour, group))
+            figure.add_trace(_ceiling(entry.curve, drawn.colour, group))
     norms = list(dict.fromkeys(e.curve.norm for e in entries)) or [Norm.L2]
     figure.update_xaxes(title=" and ".join(UNITS[n] for n in norms), rangemode="tozero")
     figure.update_xaxes(unifiedhovertitle={"text": "radius %{x:.4~g}"})
@@ -78,6 +73,22 @@ def accuracy_curves(
         legend={"itemclick": "toggleothers", "itemdoubleclick": "toggle"},
     )
     return figure
+
+
+def numbered(entries: Sequence[Entry], held: Mapping[str, int] | None = None) -> dict[str, int]:
+    """Return each curve's number among those of its colour, by name.
+
+    Parameters
+    ----------
+    held : numbers given before, which their curves keep.
+    """
+    found: dict[str, int] = {}
+    colour = {entry.name: look(entry.curve.method).colour for entry in entries}
+    held = {name: number for name, number in (held or {}).items() if name in colour}
+    for name, own in colour.items():
+        taken = {number for other, number in (held | found).items() if colour[other] == own}
+        found[name] = held.get(name, next(i for i in count() if i not in taken))
+    return found
 
 
 def radius_histogram(
@@ -127,7 +138,7 @@ def in_words(entries: Sequence[Entry]) -> str:
     return "Certified accuracy falls as the radius grows. " + "; ".join(told) + "."
 
 
-def _line(entry: Entry, i: int, unlike: Sequence[str]) -> go.Scatter:
+def _line(entry: Entry, drawn: Look, unlike: Sequence[str]) -> go.Scatter:
     c = entry.curve
     unknown = () if unlike else comparison.unknown(c)
     marks = (
@@ -145,12 +156,12 @@ def _line(entry: Entry, i: int, unlike: Sequence[str]) -> go.Scatter:
     told = ", ".join(str(f) for f in facts if f) or "settings not stated"
     # The shared hover shows a published curve at its nearest point, which is to be said.
     at = " at %{x:.4~g}" if entry.kind == "published" else ""
-    symbol = SYMBOLS[i % len(SYMBOLS)] + ("-open" if entry.kind == "published" else "")
+    symbol = drawn.symbol + ("-open" if entry.kind == "published" else "")
     return go.Scatter(
         x=c.radius_R,
         y=c.accuracy_R,
         mode="lines+markers",
-        line={"color": COLOURS[i % len(COLOURS)], "dash": DASHES[i % len(DASHES)], "width": 2.5},
+        line={"color": drawn.colour, "dash": drawn.dash, "width": 2.5},
         marker={"symbol": symbol, "size": _sizes(entry), "opacity": 1},
         unselected={"marker": {"opacity": 1}},
         cliponaxis=False,

@@ -53,11 +53,39 @@ METHODS = {
     "plain-linf": Look(ORANGE, "dash", "square"),
 }
 OTHER = Look("#A05195", "dashdot", "bowtie")  # the one newest method, before it has a look
+PUBLISHED = {  # as papers' tables name them
+    "esbrs": METHODS["ensemble"],
+    "ars": METHODS["adaptive"],
+    "smoothmix": Look("#B7410E", "longdash", "triangle-down"),
+}
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "pentagon")
+TOWARDS = (0.35, 0.5, 0.2, 0.42)  # black, or white for a dark colour
 
 
 def look(method: str) -> Look:
     """Return how a method is drawn."""
-    return METHODS.get(method, OTHER)
+    return METHODS.get(method, PUBLISHED.get(method, OTHER))
+
+
+def variant(method: str, number: int) -> Look:
+    """Return how the curve of this number, from 0, of a method is drawn: its colour, in a shade.
+
+    What differs in shade differs in dash and marker too.
+    """
+    plain = look(method)
+    if not number:
+        return plain
+    dashes = [d for d in DASHES if d != plain.dash]
+    symbols = [s for s in SYMBOLS if s != plain.symbol]
+    end = 255 if contrast(plain.colour, "#FFFFFF") > 4 else 0
+    share = TOWARDS[(number - 1) % len(TOWARDS)]
+    mixed = (round((1 - share) * c + share * end) for c in channels(plain.colour))
+    return Look(
+        "#" + "".join(f"{c:02X}" for c in mixed),
+        dashes[(number - 1) % len(dashes)],
+        symbols[(number - 1) % len(symbols)],
+    )
 
 
 def figure_of(height: int, traces: Sequence[Any], **layout: Any) -> go.Figure:

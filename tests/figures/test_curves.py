@@ -5,7 +5,7 @@ import pytest
 
 from rsviz.core.spec import Norm
 from rsviz.evaluation import comparison, per_image
-from rsviz.figures import curves
+from rsviz.figures import curves, style
 from tests.evaluation.test_comparison import entry, paper
 
 
@@ -27,6 +27,21 @@ def test_each_curve_is_a_line_with_its_marks_its_ceiling_and_units():
         "L2 radius" in figure.layout.xaxis.title.text and "[0, 1]" in figure.layout.xaxis.title.text
     )
     assert figure.layout.hovermode == "x unified"
+
+
+def test_a_curve_has_the_colour_of_its_method_and_keeps_its_look_when_others_go():
+    of = {"a": "gaussian", "b": "macer", "c": "gaussian", "d": "esbrs"}
+    made = [replace(entry(), curve=replace(entry().curve, name=k, method=m)) for k, m in of.items()]
+    figure = curves.accuracy_curves(made, comparison.marks(made))
+    lines = {t.legendgroup: t.line for t in figure.data if t.mode == "lines+markers"}
+    assert {name: line.color for name, line in lines.items() if name != "c"} == {
+        "a": style.look("gaussian").colour,
+        "b": style.look("macer").colour,
+        "d": style.look("ensemble").colour,
+    }
+    assert curves.numbered(made) == {"a": 0, "b": 0, "c": 1, "d": 0}
+    assert curves.numbered(made[2:], curves.numbered(made)) == {"c": 1, "d": 0}
+    assert curves.numbered(made, {"c": 0}) == {"a": 1, "b": 0, "c": 0, "d": 0}
 
 
 def test_markers_stand_at_every_quarter_so_that_dashes_stay_visible():

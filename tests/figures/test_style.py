@@ -1,5 +1,6 @@
 """One style for all figures: what a colour means, what can be read, and none anywhere else."""
 
+import colorsys
 import re
 import tomllib
 from itertools import combinations
@@ -54,6 +55,18 @@ def test_every_method_has_a_look_of_its_own_beside_others_of_its_norm():
             assert a.colour != b.colour and a.symbol != b.symbol, (one, other)
     assert style.look("not known") == style.OTHER
     assert style.OTHER.colour not in {look.colour for look in style.METHODS.values()}
+
+
+@pytest.mark.parametrize("method", [*style.METHODS, *style.PUBLISHED, "not known"])
+def test_curves_of_a_method_share_its_hue_and_are_told_apart_by_dash_and_marker(method):
+    looks = [style.variant(method, number) for number in range(5)]
+    assert looks[0] == style.look(method)
+    for of in ("colour", "dash", "symbol"):
+        assert len({getattr(look, of) for look in looks}) == 5, of
+    hues = [colorsys.rgb_to_hsv(*(c / 255 for c in style.channels(a.colour)))[0] for a in looks]
+    assert max(hues) - min(hues) < 0.02
+    for background in style.BACKGROUNDS.values():
+        assert min(style.contrast(look.colour, background) for look in looks) > 1.6
 
 
 def test_ink_on_a_bar_can_be_read():

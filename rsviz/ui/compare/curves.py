@@ -1,7 +1,6 @@
 """The view of curves: which ones, how they are made comparable, plot and table."""
 
 from collections.abc import Sequence
-from itertools import count
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -162,18 +161,10 @@ def _one_norm(entries: Sequence[Entry], linf: bool) -> tuple[list[Entry], list[s
     return kept, left_out
 
 
-def _slots(names: Sequence[str]) -> dict[str, int]:
-    """Return the colour of each curve by number; it stays while others come and go."""
-    held = {name: slot for name, slot in state.SLOTS.get().items() if name in names}
-    free = (i for i in count() if i not in held.values())
-    slots = held | {name: next(free) for name in names if name not in held}
-    state.SLOTS.set(slots)
-    return slots
-
-
 def show_curves(entries: Sequence[Entry], bands: bool) -> None:
     """Show the plot; a click in it asks for the images at a radius."""
-    slots = _slots([entry.name for entry in entries])
+    slots = figures.numbered(entries, state.SLOTS.get())  # a curve keeps its look
+    state.SLOTS.set(slots)
     figure = figures.accuracy_curves(entries, comparison.marks(entries), bands, slots)
     event = charts.show_figure(
         figure,
