@@ -56,7 +56,7 @@ OTHER = Look("#A05195", "dashdot", "bowtie")  # the one newest method, before it
 PUBLISHED = {  # as papers' tables name them
     "esbrs": METHODS["ensemble"],
     "ars": METHODS["adaptive"],
-    "smoothmix": Look("#B7410E", "longdash", "triangle-down"),
+    "smoothmix": Look("#5B6E7F", "longdash", "triangle-down"),
 }
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "pentagon")
