@@ -35,19 +35,19 @@ class Stop:
     def words(self) -> str:
         """What stands below it."""
         where = "proved" if self.far < 1 else "not proved"
-        return f"{self.far:g} R, {where}\n{self.share:.0%} of the votes"
+        return f"{self.far:g} R, {where};\n{self.share:.0%} of the votes"
 
 
 def frame(stop: Stop) -> Image.Image:
     """Return an image within a border that says whether the certificate holds, and its votes.
 
-    The bar beside it is as full as the share of votes that the class keeps; words stand below.
+    The bar beside it is as full as the share of votes that the class keeps.
     """
     pixels_HWC = np.round(255 * np.clip(stop.x_CHW, 0, 1)).astype(np.uint8).transpose(1, 2, 0)
     picture = Image.fromarray(pixels_HWC).resize((SIDE, SIDE), Image.Resampling.NEAREST)
     paper = BACKGROUNDS["light"]
     width, height = SIDE + BAR + 3 * EDGE, SIDE + 2 * EDGE
-    drawn = Image.new("RGB", (width, height + FOOT), channels(paper))
+    drawn = Image.new("RGB", (width, height), channels(paper))
     draw = ImageDraw.Draw(drawn)
     draw.rectangle((0, 0, SIDE + 2 * EDGE - 1, height - 1), fill=channels(stop.colour))
     drawn.paste(picture, (EDGE, EDGE))
@@ -56,15 +56,22 @@ def frame(stop: Stop) -> Image.Image:
     draw.rectangle((left, EDGE, right, EDGE + SIDE - 1), outline=channels(GREY))
     if stop.share > 0:
         draw.rectangle((left, empty, right, EDGE + SIDE - 1), fill=channels(stop.colour))
-    font = ImageFont.load_default(13)
-    at = (EDGE, height + 1)
-    draw.multiline_text(at, stop.words, fill=channels(ink(paper)), font=font, spacing=2)
+    return drawn
+
+
+def _with_words(stop: Stop) -> Image.Image:
+    """Return a frame with its words below it, for files, which have no caption."""
+    framed, paper = frame(stop), BACKGROUNDS["light"]
+    drawn = Image.new("RGB", (framed.width, framed.height + FOOT), channels(paper))
+    drawn.paste(framed)
+    at, font = (EDGE, framed.height + 1), ImageFont.load_default(13)
+    ImageDraw.Draw(drawn).multiline_text(at, stop.words, channels(ink(paper)), font, spacing=2)
     return drawn
 
 
 def strip(rows: Sequence[Sequence[Stop]]) -> bytes:
     """Return a PNG: one row of frames for each direction."""
-    frames = [[frame(stop) for stop in row] for row in rows]
+    frames = [[_with_words(stop) for stop in row] for row in rows]
     width, height = frames[0][0].size
     drawn = Image.new("RGB", (width * len(frames[0]), height * len(frames)), "white")
     for j, row in enumerate(frames):

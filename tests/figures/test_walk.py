@@ -24,6 +24,7 @@ def test_a_frame_is_green_inside_the_radius_and_red_beyond(stop, colour):
 def test_a_strip_has_a_row_for_each_direction_and_a_film_a_frame_for_each_step():
     strip = Image.open(io.BytesIO(walk.strip([ROW, ROW])))
     width, height = walk.frame(ROW[0]).size
+    height += walk.FOOT
     assert (strip.format, strip.size) == ("PNG", (3 * width, 2 * height))
     film = Image.open(io.BytesIO(walk.film([ROW, ROW])))
     assert (film.format, film.n_frames, film.size) == ("GIF", 4, (width, 2 * height))

@@ -97,7 +97,9 @@ def show(ground: Ground) -> None:
             key="far",
         )
         stops = {name: _stop(name, far, ground) for name in walks.DIRECTIONS}
-        show_strip([(walk.frame(stop), TITLES[name]) for name, stop in stops.items()])
+        show_strip(
+            [(walk.frame(stop), f"{TITLES[name]}: {stop.words}") for name, stop in stops.items()]
+        )
         st.caption(
             f"{walks.VOTES} fresh votes each. Green: inside the certified radius no direction "
             "changes the answer. Red: beyond it nothing is proved, and an attack often changes "
