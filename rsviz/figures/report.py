@@ -7,12 +7,13 @@ Shape suffixes: C channels, H height, W width, K classes.
 
 import base64
 import hashlib
-import html
 import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
+import jinja2
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 from torch import Tensor
@@ -25,13 +26,81 @@ from rsviz.data import images
 # No script but those written here, told by their hashes; no style or picture from anywhere but this
 # file. A browser enforces it. Plotly writes styles into its elements.
 POLICY = "default-src 'none'; script-src {}; style-src 'unsafe-inline'; img-src data:"
-STYLE = """
+
+# What stands in double braces is escaped. Scripts are not: they are written here alone.
+PAGES = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+PAGE = PAGES.from_string("""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{{ policy | safe }}">
+<meta name="viewport" content="width=device-width">
+<title>rsviz: {{ title }}</title><style>
 :root{color-scheme:light}
 body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#222}
 img{image-rendering:pixelated;width:256px}figure{margin:1rem 0}table{border-collapse:collapse}
 td,th{padding:.2rem .8rem .2rem 0;text-align:left;vertical-align:top;overflow-wrap:anywhere}
 pre{overflow:auto;background:#f4f4f4;padding:1rem;font-size:13px}
-"""
+</style>
+{% if plotly %}
+<script>{{ plotly | safe }}</script>
+{% endif %}
+</head><body>
+{% if many %}
+<h1>{{ title }}</h1>
+{% endif %}
+{% for part, figures in sections %}
+<section>
+{% if many %}
+<h2>{{ part.title }}</h2>
+{% else %}
+<h1>{{ part.title }}</h1>
+{% endif %}
+<p><img alt="The image certified" src="data:image/png;base64,{{ png(part.x_CHW) }}"></p>
+{% if part.words %}
+<p>{{ part.words }}</p>
+{% endif %}
+{% set c = part.certificate %}
+{% if c %}
+<p><b>The guarantee.</b> {{ c.guarantee }} Here alpha = {{ "%g" | format(c.alpha) }}.</p>
+{% for flag in c.flags if flag in flags %}
+<p><b>{{ flag | capitalize }}.</b> {{ flags[flag].meaning }}</p>
+{% endfor %}
+<table>
+{% for name, text in rows(c) %}
+<tr><th>{{ name }}</th><td>{{ text }}</td></tr>
+{% endfor %}
+</table>
+{% endif %}
+{% if part.table %}
+<table><tr>
+{% for name in part.table[0] %}
+<th>{{ name }}</th>
+{% endfor %}
+</tr>
+{% for row in part.table %}
+<tr>
+{% for value in row.values() %}
+<td>{{ "" if value is none else value }}</td>
+{% endfor %}
+</tr>
+{% endfor %}
+</table>
+{% endif %}
+{% for told, number in figures %}
+<figure><figcaption>{{ told }}</figcaption>
+<div id="figure-{{ number }}"></div><script>{{ scripts[number] | safe }}</script></figure>
+{% endfor %}
+{% if c %}
+<h2>Check it</h2>
+<p>Save the certificate below as certificate.json and run
+<code>python -m rsviz verify certificate.json IMAGE</code>: it counts the votes again, with this
+seed and with a fresh one.</p>
+<h2>The certificate</h2>
+<pre id="certificate{{ "-%d" | format(loop.index0) if loop.index0 }}">{{ c.to_json() }}</pre>
+{% endif %}
+</section>
+{% endfor %}
+</body></html>
+""")
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,78 +134,30 @@ def report(
     figures : what each shows, and the figure; plotly.js is written into the file once, 4.5 MB.
     """
     title = verdict(c, classes)
-    return _document(title, [Part(title, x_CHW, classes, c, figures)])
+    return _document(title, [Part(title, x_CHW, classes, c, figures)], many=False)
 
 
 def story(title: str, parts: Sequence[Part]) -> str:
     """Return all results of a picture, in order, as one report; see `report`."""
-    return _document(title, parts, f"<h1>{html.escape(title)}</h1>")
+    return _document(title, parts, many=True)
 
 
-def _document(title: str, parts: Sequence[Part], above: str = "") -> str:
+def _document(title: str, parts: Sequence[Part], many: bool) -> str:
     drawn = [figure for part in parts for _, figure in part.figures]
     scripts = [_draw(figure, i) for i, figure in enumerate(drawn)]
     plotly = [get_plotlyjs()] if drawn else []
-    policy = POLICY.format(" ".join(map(_hash, [*plotly, *scripts])) or "'none'")
-    body, first = [], 0
-    for i, part in enumerate(parts):
-        body.append(_section(part, i, "h2" if above else "h1", scripts[first:], first))
-        first += len(part.figures)
-    return f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width">
-<title>rsviz: {html.escape(title)}</title><style>{STYLE}</style>
-{f"<script>{plotly[0]}</script>" if plotly else ""}</head><body>
-{above}{"".join(body)}</body></html>
-"""
-
-
-def _section(part: Part, number: int, level: str, scripts: Sequence[str], first: int) -> str:
-    """Return one result; ``scripts`` draw its figures, the first of which has this number."""
-    shown = "".join(
-        f"<figure><figcaption>{html.escape(title)}</figcaption>"
-        f'<div id="figure-{first + i}"></div><script>{scripts[i]}</script></figure>'
-        for i, (title, _) in enumerate(part.figures)
+    number = count()
+    return PAGE.render(
+        title=title,
+        many=many,
+        sections=[(part, [(told, next(number)) for told, _ in part.figures]) for part in parts],
+        policy=POLICY.format(" ".join(map(_hash, [*plotly, *scripts])) or "'none'"),
+        plotly="".join(plotly),
+        scripts=scripts,
+        flags=FLAGS,
+        rows=_rows,
+        png=_png,
     )
-    words = f"<p>{html.escape(part.words)}</p>" if part.words else ""
-    head = f"""<{level}>{html.escape(part.title)}</{level}>
-<p><img alt="The image certified" src="data:image/png;base64,{_png(part.x_CHW)}"></p>{words}"""
-    c = part.certificate
-    if c is None:
-        return f"<section>{head}{_table(part.table)}{shown}</section>"
-    rows = "".join(
-        f"<tr><th>{name}</th><td>{html.escape(text)}</td></tr>" for name, text in _rows(c)
-    )
-    flags = "".join(
-        f"<p><b>{html.escape(name.capitalize())}.</b> {html.escape(FLAGS[name].meaning)}</p>"
-        for name in c.flags
-        if name in FLAGS
-    )
-    return f"""<section>{head}
-<p><b>The guarantee.</b> {html.escape(c.guarantee)} Here alpha = {c.alpha:g}.</p>{flags}
-<table>{rows}</table>{_table(part.table)}{shown}
-<h2>Check it</h2>
-<p>Save the certificate below as certificate.json and run
-<code>python -m rsviz verify certificate.json IMAGE</code>: it counts the votes again, with this
-seed and with a fresh one.</p>
-<h2>The certificate</h2>
-<pre id="certificate{f"-{number}" if number else ""}">{html.escape(c.to_json())}</pre></section>"""
-
-
-def _table(rows: Sequence[Mapping[str, object]]) -> str:
-    if not rows:
-        return ""
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in rows[0])
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f"<td>{'' if value is None else html.escape(str(value))}</td>" for value in row.values()
-        )
-        + "</tr>"
-        for row in rows
-    )
-    return f"<table><tr>{head}</tr>{body}</table>"
 
 
 def verdict(c: Certificate, classes: Sequence[str]) -> str:

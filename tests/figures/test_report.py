@@ -80,6 +80,7 @@ def test_a_story_holds_every_result_in_order_in_one_file(case):
     assert rest.count("<script") == 3 and HOSTILE not in rest  # plotly.js, and two figures
     drawn = re.findall(r'id="(figure-\d)"', rest)
     assert drawn == ["figure-0", "figure-1"]
+    assert "<b>" not in rest.replace("<b>The guarantee.</b>", "")  # of a promise
     stored = [
         unescape(t) for t in re.findall(r'<pre id="certificate[-\d]*">(.*?)</pre>', text, re.S)
     ]
