@@ -4,6 +4,7 @@ Shape suffixes: N copies, H height, W width, C colours (RGB or RGBA), K classes.
 """
 
 from collections.abc import Sequence
+from html import escape
 
 import numpy as np
 import plotly.graph_objects as go
@@ -50,7 +51,7 @@ def tally(
     figure = empty_figure(230)
     figure.add_bar(
         x=share_K,
-        y=[classes[k] for k in order],
+        y=[escape(classes[k]) for k in order],
         orientation="h",
         marker={"color": [BLUE if k == predicted else ORANGE for k in order]},
         text=[f"{counts_K[k]}" for k in order],

@@ -5,6 +5,7 @@ Shape suffixes: K classes, T moments of a run.
 
 import math
 from collections.abc import Sequence
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ DIGITS = {Norm.L2: 3, Norm.LINF: 5}  # of a radius
 
 def vote_bars(counts_K: Sequence[int], classes: Sequence[str], top: int | None) -> go.Figure:
     """Draw how many votes each class has, the chosen class in blue; classes keep their places."""
+    classes = [escape(name) for name in classes]  # Plotly would take tags in them for its own
     counts = list(counts_K) or [0] * len(classes)
     total = max(sum(counts), 1)
     votes = list(zip(classes, counts, strict=True))

@@ -1,7 +1,9 @@
+from html import escape
+
 from rsviz.core import reading, stopping
 from rsviz.core.live_bounds import Trace
 from rsviz.core.spec import RunSpec, Votes
-from rsviz.figures import certificate
+from rsviz.figures import ballot, certificate
 
 CLASSES = ("disc", "ring", "star")
 
@@ -98,3 +100,13 @@ def test_a_question_is_drawn_with_the_boundaries_that_settle_it():
     assert min(at.values()) > plan.p > max(no.y) and at[2_000] == min(at.values())
     assert figure.layout.xaxis.type == "log"
     assert "After 150 votes the share is 0.800" in told and moments[-1].detail["why"] in told
+
+
+def test_a_class_is_named_as_text_whatever_it_holds():
+    link = '<a href="https://example.org">a</a>'
+    drawn = (
+        certificate.vote_bars([3, 1], (link, "b"), 0),
+        ballot.tally([3, 1], (link, "b"), 0, 0.6),
+    )
+    for figure in drawn:
+        assert escape(link) in {name for group in figure.data for name in group.y or ()}
