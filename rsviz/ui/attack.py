@@ -35,6 +35,7 @@ from rsviz.ui.common import (
     sessions,
     stage,
     story,
+    tried,
 )
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.picture_strip import show_strip
@@ -277,7 +278,7 @@ def _curve(reading: AttackProgress) -> tuple[go.Figure, str]:
 
 def _show_rest(view: View, reading: AttackProgress) -> None:
     """Show below the stage what the verdict rests on, and what can be taken away."""
-    c = reading.certificate
+    (c,) = tried.told(view.picture.source, reading.certificate)
     attempt = _nearest(reading, view.budget)
     if attempt is None:
         return

@@ -38,6 +38,17 @@ def test_an_attack_shows_verdict_counts_pictures_and_curve(open_page, monkeypatc
     assert "It had to" in words(app)
 
 
+def test_what_certify_said_of_the_picture_counts_beside_what_attack_says(open_page, monkeypatch):
+    app = open_quick(open_page, monkeypatch, image="shapes/test/8", seed="1")
+    assert "statements of this picture" not in words(app)
+    app.switch_page("pages/certify.py").run()
+    assert "statements of this picture" not in words(app)  # the same, read once more
+    app.number_input(key="seed").set_value(2).run()
+    assert "**2 statements of this picture** were made in this session (seed differ" in words(app)
+    app.switch_page("pages/attack.py").run()
+    assert "**2 statements of this picture**" in words(app) and "not 0.001" in words(app)
+
+
 def test_the_address_sets_the_attack(open_page, monkeypatch):
     app = open_quick(open_page, monkeypatch, attack_norm="Linf", budget="0.99", sigma="1")
     assert app.segmented_control(key="attack_norm").value == "Linf"

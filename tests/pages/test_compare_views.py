@@ -52,6 +52,9 @@ def test_one_image_lands_by_every_network_and_a_pin_tells_differences(opened):
     assert "📌" in board(at) and not at.exception
     at.select_slider(key="n").set_value(500).run()
     assert any(b.key == "all" for b in at.button)  # other votes are another run
+    assert not any("with probability at most 0.002" in c.value for c in at.caption)
+    at = press(at, "all")  # and another statement of the same picture
+    assert any("with probability at most 0.002" in c.value for c in at.caption)
 
 
 def test_an_evaluation_forms_a_curve_and_is_not_made_twice(opened, made):

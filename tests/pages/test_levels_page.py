@@ -85,6 +85,8 @@ def test_the_first_look_is_read_at_its_own_number_of_votes(open_levels, monkeypa
     monkeypatch.setattr(run_controls, "FIRST_LOOK", 100)
     told = words(open_levels(n=500, selector="dual"))
     assert "certified within" in told and "live, complete" in told
+    assert "**3 statements of this picture** were made in this session (network" in told
+    assert "wrong with probability at most 0.003, not 0.001" in told
 
 
 def test_a_visitor_says_what_a_file_shows_which_may_be_none_of_these(open_levels):

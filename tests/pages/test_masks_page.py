@@ -79,6 +79,10 @@ def test_all_three_certify_the_same_canvas_in_linf(open_masks):
     (table,) = (d.value for d in app.dataframe if "p_A at least" in d.value)
     assert list(table["method"]) == list(titles().values())
     assert list(table["radius"]) == [float(down(radius, 5))] * 3
+    told = words(app)
+    assert "**3 statements of this picture** were made in this session (network" in told
+    strict = radius_linf(radius_l2(1.0, (0.8 * 0.001 / 3) ** (1 / N)), D)
+    assert f"it certifies {down(255 * strict, 2)}/255" in told
     for title in list(titles().values())[1:]:
         assert f"{title.partition(':')[0]} {metrics(app)[0]}" in words(app)
     # In L2 the same votes prove 2.4 times the Linf radius, no more.

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from rsviz.certification.engine_choice import engine_of
 from rsviz.core import live_bounds
+from rsviz.core.errors import UserError
 from rsviz.core.flags import FLAGS
 from rsviz.core.radius import down, in_grey_levels, rounded_up
 from rsviz.core.reading import formula, reread, two_sided
@@ -261,9 +262,13 @@ def _all_tries(c: Certificate, tries: Tries) -> str:
     )
     if c.until_radius is not None or c.abstained:
         return said
-    strict = reread(c, c.alpha / tries.runs)
+    try:
+        strict = reread(c, c.alpha / tries.runs)
+    except UserError:  # its radius rests on several counts
+        return said
     strict = two_sided(strict) if "p_b_upper" in c.detail else strict
-    still = "abstains" if strict.abstained else f"certifies {down(strict.radius, 3)}"
+    in_l2, levels = down(strict.radius, 3), f"{down(255 * strict.radius, 2)}/255"
+    still = "abstains" if strict.abstained else f"certifies {in_l2 if c.norm == 'L2' else levels}"
     return f"{said} Read at alpha / {tries.runs}, these votes allow that choice: it {still}."
 
 

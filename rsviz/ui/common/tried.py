@@ -24,6 +24,13 @@ def record(source: Source, c: Certificate) -> None:
         state.TRIED.set({**held, name: (*before, own)})
 
 
+def told(source: Source, *certificates: Certificate) -> list[Certificate]:
+    """Remember the statements that are shown of a picture together, and return them marked."""
+    for c in certificates:
+        record(source, c)
+    return [mark(source, c) for c in certificates]
+
+
 def mark(source: Source, c: Certificate) -> Certificate:
     """Return the certificate with what a claim over all statements of its picture is worth."""
     others = state.TRIED.get().get(_known_as(source), ())

@@ -1,6 +1,7 @@
 """One image by every network: the choice, the run in the background, the board, what it proves."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import streamlit as st
@@ -17,8 +18,9 @@ from rsviz.data import datasets
 from rsviz.data.catalog import CLASSES
 from rsviz.evaluation import per_image
 from rsviz.figures.report import Part
-from rsviz.ui.common import address, job_panel, picture_picker, sessions, story
+from rsviz.ui.common import address, job_panel, picture_picker, sessions, story, tried
 from rsviz.ui.common.jobs import Job
+from rsviz.ui.common.pictures import Source
 from rsviz.ui.common.run_controls import (
     OFFERED,
     default_image,
@@ -29,6 +31,7 @@ from rsviz.ui.compare import network_board
 from rsviz.ui.compare.measured_logs import measured
 
 POLL_SECONDS = 0.7
+ENDED = ("done", "measured")
 NOBODY, UNPINNED = "nobody", "nobody: no row is pinned"
 
 
@@ -56,14 +59,13 @@ def show() -> None:
         if label is not None:
             picture_picker.show_label(source, CLASSES[dataset])
     with right:
-        rows = _show_board(contenders, CLASSES[dataset], label, device)
+        rows = _show_board(contenders, CLASSES[dataset], source, label, device)
     _tell(rows, CLASSES[dataset], label, picture.x_CHW)
 
 
 def _tell(rows: Sequence[Row], classes: Sequence[str], label: int | None, x_CHW: Tensor) -> None:
     """Add what the networks that landed proved to the story of their picture."""
-    ended = ("done", "measured")
-    landed = [r for r in rows if r.state in ended and r.certificate is not None]
+    landed = [r for r in rows if r.state in ENDED and r.certificate is not None]
     if not landed:
         return
     table = [_in_numbers(r, classes) for r in landed]
@@ -111,7 +113,11 @@ def _settings(found: Sequence[Checkpoint]) -> tuple[list[Checkpoint], dict[str, 
 
 
 def _show_board(
-    contenders: Sequence[Contender], classes: Sequence[str], label: int | None, device: str
+    contenders: Sequence[Contender],
+    classes: Sequence[str],
+    source: Source,
+    label: int | None,
+    device: str,
 ) -> Sequence[Row]:
     """Show the board, and return its rows; none while networks vote."""
     key = (tuple(c.spec for c in contenders), device)
@@ -136,7 +142,7 @@ def _show_board(
             job, partial(_show_latest, job, classes, label, pin), "end", POLL_SECONDS
         )
         return ()
-    rows = _rows(contenders, key)
+    rows = _remembered(source, _rows(contenders, key))
     waiting = sum(r.state not in ("done", "failed") for r in rows)
     if waiting:
         st.button(
@@ -184,6 +190,16 @@ def _rows(contenders: Sequence[Contender], key: object) -> list[Row]:
     ended = {r.name: r for r in last if r.state in ("done", "stopped", "failed")}
     return [
         landed.get(c.spec) or ended.get(c.row.name) or _measured(c) or c.row for c in contenders
+    ]
+
+
+def _remembered(source: Source, rows: Sequence[Row]) -> list[Row]:
+    """Return the rows, each certificate with what a claim chosen among all is worth."""
+    landed = [r.certificate for r in rows if r.state in ENDED and r.certificate is not None]
+    marked = iter(tried.told(source, *landed))
+    return [
+        replace(r, certificate=next(marked)) if r.state in ENDED and r.certificate else r
+        for r in rows
     ]
 
 
@@ -241,9 +257,15 @@ def _show_details(rows: Sequence[Row], classes: Sequence[str]) -> None:
             assert r.certificate is not None
             about.setdefault(r.certificate.guarantee, []).append(r.title)
         st.markdown("\n".join(f"- **{', '.join(names)}**: {g}" for g, names in about.items()))
+        among = max(
+            (r.certificate.tries for r in told if r.certificate and r.certificate.tries),
+            key=lambda tries: tries.alpha,
+            default=None,
+        )
         st.caption(
             "Each statement is of one network alone, at its own alpha; the largest of several "
-            "radii is chosen after looking, so it is wrong more often than any one."
+            "radii is chosen after looking, so it is wrong more often than any one"
+            + (f": with probability at most {among.alpha:.2g}." if among else ".")
         )
     text = ",\n".join(r.certificate.to_json() for r in told if r.certificate is not None)
     st.download_button(

@@ -1,7 +1,7 @@
 """What the Noise levels page shows of one picture: its stage, and below it one chooser closely."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
@@ -11,7 +11,7 @@ from rsviz.core.spec import Certificate, RunSpec
 from rsviz.data import images
 from rsviz.figures import levels, report
 from rsviz.figures.report import Part
-from rsviz.ui.common import picture_picker, sessions, stage, story
+from rsviz.ui.common import picture_picker, sessions, stage, story, tried
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.picture_strip import show_strip
 from rsviz.ui.common.pictures import NONE_OF_THESE
@@ -64,8 +64,17 @@ def show(asked: Asked, job: Job | None, whole: bool) -> None:
     stage.show(job, lambda: _show(asked, job), share, told, label, whole)
     if job is None or not job.active:
         race.show_words(_rows(asked, found, False), found)
+        found = _remembered(asked, found)
         _tell(asked, found)
         _show_closer(asked, found)
+
+
+def _remembered(asked: Asked, found: Readings) -> Readings:
+    """Return what the choosers proved, each with what a claim chosen among all is worth."""
+    if asked.picked.source is None:
+        return found
+    marked = tried.told(asked.picked.source, *found.by_method.values())
+    return replace(found, by_method=dict(zip(found.by_method, marked, strict=True)))
 
 
 def _tell(asked: Asked, found: Readings) -> None:

@@ -16,7 +16,7 @@ from rsviz.figures.report import Part
 from rsviz.methods import registry
 from rsviz.methods.registry import METHODS
 from rsviz.ui.certify.result import show_flags
-from rsviz.ui.common import sessions, stage, story
+from rsviz.ui.common import sessions, stage, story, tried
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.masks import votes
 from rsviz.ui.masks.votes import Sight
@@ -61,9 +61,22 @@ def show(job: Job | None, sight: Sight, whole: bool, n: int) -> None:
     label = "Again" if whole else "Certify"
     stage.show(job, lambda: _show(job, sight), share, told, label, whole)
     if job is not None and not job.active and job.readings:
-        runs = mask_rivals.by_method(job.readings)
+        runs = _remembered(mask_rivals.by_method(job.readings), sight)
         _show_rest(runs, sight)
         _tell(runs, sight)
+
+
+def _remembered(
+    runs: Mapping[str, Sequence[Certificate]], sight: Sight
+) -> Mapping[str, Sequence[Certificate]]:
+    """Return the runs, the last certificate of each with what a claim among all is worth."""
+    if sight.chosen.source is None:
+        return runs
+    marked = tried.told(sight.chosen.source, *(readings[-1] for readings in runs.values()))
+    return {
+        name: [*readings[:-1], last]
+        for (name, readings), last in zip(runs.items(), marked, strict=True)
+    }
 
 
 def _tell(runs: Mapping[str, Sequence[Certificate]], sight: Sight) -> None:
