@@ -8,7 +8,6 @@ Shape suffixes: N images, M noise draws, R = M N rows, C channels, H height, W w
 """
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 
 from rsviz.certification import certify
 from rsviz.certification.certify import Progress
+from rsviz.core import clock
 from rsviz.core.errors import UserError
 from rsviz.core.radius import radius_linf
 from rsviz.core.spec import Bound, Certificate, Norm, RunSpec
@@ -278,7 +278,7 @@ def watch_attack(
     key: AttackRun, x_CHW: Tensor, nets: Mapping[str, nn.Module], cancel: threading.Event
 ) -> Iterator[AttackProgress]:
     """Certify, judge the clean image, then attack at every budget; yield a reading after each."""
-    begun = time.perf_counter()
+    begun = clock.now()
     spec, how, total = replace(key.spec, bound=Bound.SPLIT), key.how, len(key.how.budgets)
     c: Certificate | None = None
     for progress in certify.watch(x_CHW, nets, spec, key.device, cancel):
@@ -290,7 +290,7 @@ def watch_attack(
     clean, clean_K = judge(x_CHW, nets, spec, how, key.device)
 
     def reading(*attempts: Attempt) -> AttackProgress:
-        seconds, done = time.perf_counter() - begun, len(attempts)
+        seconds, done = clock.since(begun), len(attempts)
         return AttackProgress(c, done, total, seconds, how.norm, radius, clean_K, clean, attempts)
 
     yield reading()

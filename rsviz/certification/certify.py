@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,6 +15,7 @@ import numpy as np
 
 from rsviz.certification.engine_choice import alone, default, load
 from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.core import clock
 from rsviz.core.errors import UserError
 from rsviz.core.files import shown
 from rsviz.core.flags import FAR_NOISE, is_far
@@ -257,11 +257,11 @@ def watch_votes(
     """
     at_least = spec.n0 + spec.n if planned is None else planned
     request = Request(0, x_CHW, image_id(x_CHW), spec.seed, start)
-    begun = time.perf_counter()
+    begun = clock.now()
     votes: dict[str, Votes] = {}
 
     def progress(certificate: Certificate) -> Progress:
-        seconds = time.perf_counter() - begun
+        seconds = clock.since(begun)
         done = sum(v.total for v in votes.values())
         certificate = replace(
             stamp(certificate, request.image, device, seconds, nets),
@@ -275,8 +275,8 @@ def watch_votes(
     for task in drive([request], device, cancel=cancel):
         votes = dict(task.votes)
         final = task.finished
-        if final or time.perf_counter() - last >= every:
-            last = time.perf_counter()
+        if final or clock.is_due(last, every):
+            last = clock.now()
             yield progress(task.certificate or read(votes, spec))
     if not final:
         votes = {

@@ -4,7 +4,6 @@ Shape suffixes: C channels, H height, W width.
 """
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from rsviz.certification import certify
 from rsviz.checkpoints.catalog import Checkpoint, list_checkpoints
+from rsviz.core import clock
 from rsviz.core.bounds import ANYTIME_SHARE
 from rsviz.core.errors import UserError
 from rsviz.core.radius import ceiling, down
@@ -216,7 +216,7 @@ def _one(
     contender: Contender, nets: Nets, device: str, cancel: threading.Event | None
 ) -> Iterator[Row]:
     """Yield one network's row while its votes come in."""
-    row, begun = replace(contender.row, state="running"), time.perf_counter()
+    row, begun = replace(contender.row, state="running"), clock.now()
     yield row
     try:
         with turns.aside():
@@ -235,7 +235,7 @@ def _one(
             )
             yield row
     except UserError as error:
-        yield replace(row, state="failed", error=str(error), seconds=time.perf_counter() - begun)
+        yield replace(row, state="failed", error=str(error), seconds=clock.since(begun))
 
 
 def against(row: Row, pinned: Row) -> float | None:

@@ -4,7 +4,6 @@ Shape suffixes: C channels, H height, W width.
 """
 
 import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from rsviz.certification import certify
 from rsviz.certification.certify import Progress, Together
 from rsviz.checkpoints.catalog import Checkpoint, list_checkpoints
+from rsviz.core import clock
 from rsviz.core.spec import Certificate, RunSpec
 from rsviz.data.catalog import INPUT_SIZE
 from rsviz.methods import registry
@@ -61,7 +61,7 @@ def race(
     going = {spec.method: watch(nets, spec) for nets, spec in entrants}
     latest: dict[str, Progress] = {}
     planned = sum(METHODS[spec.method].planned(spec) for _, spec in entrants)
-    begun = time.perf_counter()
+    begun = clock.now()
     while going:
         for method, run in list(going.items()):
             if (progress := next(run, None)) is None:
@@ -72,7 +72,7 @@ def race(
                 progress.certificate,
                 sum(p.done for p in latest.values()),
                 planned,
-                time.perf_counter() - begun,
+                clock.since(begun),
                 {name: p.certificate for name, p in latest.items()},
             )
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from rsviz.core.errors import UserError
+from rsviz.core.faults import Kind, is_full, kind_of
 from rsviz.core.files import reason, shown
 
 LONGEST = 400  # characters told of what argparse refuses: it may list every method
@@ -96,16 +97,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # of a reader such as head that has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
-        where = f"{shown(error.filename)}: " if error.filename else ""
-        print(f"{where}{reason(error)}; nothing more was done.", file=sys.stderr)
-        return 2
-    except MemoryError:
-        print("There is not enough memory for this; use a smaller --batch or n.", file=sys.stderr)
-        return 2
     except Exception as error:
         if os.environ.get("RSVIZ_TRACEBACK"):
             raise
+        if (kind := kind_of(error)) is not None:
+            print(_refused(kind, error), file=sys.stderr)
+            return 2
         told = shown(f"{type(error).__name__}: {error}")
         print(
             f"rsviz failed unexpectedly ({told}): a defect; RSVIZ_TRACEBACK=1 says where it is.",
@@ -115,3 +112,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Stopped; the same command goes on from here.", file=sys.stderr)
         return 130
+
+
+def _refused(kind: Kind, error: Exception) -> str:
+    """Say what the machine refused, and what to do."""
+    if kind == "memory":
+        return (
+            "There is not enough memory for this: close what else runs, or use a smaller --batch, "
+            "n or network; what was written is whole."
+        )
+    if kind == "device":
+        return (
+            f"The device failed ({shown(str(error).partition(chr(10))[0])}); the same command goes "
+            "on from what was written, or use another --device."
+        )
+    assert isinstance(error, OSError)
+    where = f"{shown(error.filename)}: " if error.filename else ""
+    what = "make room, and the same command goes on" if is_full(error) else "nothing more was done"
+    return f"{where}{reason(error)}; {what}."

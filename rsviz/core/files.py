@@ -63,7 +63,7 @@ def check_out_folder(path: Path) -> None:
             raise UserError(f"{shown(path)} is a file; name a folder with --out.")
         if path.name in ("", ".."):
             raise UserError(f"{shown(path)} names no new folder; give it a name with --out.")
-        _check_parents(path)
+        _check_parents(path / "card.json")
     except OSError as error:
         raise UserError(f"{shown(path)} cannot be written: {reason(error)}.") from None
 
@@ -104,7 +104,7 @@ def write_beside(file: Path, data: bytes | str) -> Path:
     """Write the text of ``file`` into a file beside it, flush it to disk, and return that file."""
     part = part_of(file)
     try:
-        with part.open("wb") as out:
+        with naming(file), part.open("wb") as out:
             out.write(data.encode() if isinstance(data, str) else data)
             out.flush()
             os.fsync(out.fileno())
@@ -113,6 +113,16 @@ def write_beside(file: Path, data: bytes | str) -> Path:
             part.unlink()
         raise
     return part
+
+
+@contextmanager
+def naming(file: Path) -> Iterator[None]:
+    """Have an error of the system name the file it is about, as one of a full disk does not."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(file)
+        raise
 
 
 def part_of(file: Path) -> Path:

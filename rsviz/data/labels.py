@@ -12,6 +12,7 @@ from pickletools import genops
 import numpy as np
 from numpy.typing import NDArray
 
+from rsviz.core.files import version
 from rsviz.data import shapes
 
 FOLDER = "cifar-10-batches-py"
@@ -39,7 +40,10 @@ def labels(dataset: str, split: str) -> NDArray[np.int64] | None:
         return None
     if base == "shapes":
         return _of_shapes(split)
-    return _of_cifar10(data_folder(), split) if base == "cifar10" else None
+    if base != "cifar10":
+        return None
+    files = [data_folder() / FOLDER / name for name in BATCHES[split]]
+    return _of_cifar10(tuple(files), tuple(map(version, files)))
 
 
 @lru_cache(maxsize=2)
@@ -51,9 +55,12 @@ def _of_shapes(split: str) -> NDArray[np.int64]:
 
 
 @lru_cache(maxsize=4)
-def _of_cifar10(folder: Path, split: str) -> NDArray[np.int64] | None:
+def _of_cifar10(
+    files: tuple[Path, ...], _versions: tuple[object, ...]
+) -> NDArray[np.int64] | None:
+    """Read the labels, once for each version of the files."""
     try:
-        batches = [(folder / FOLDER / name).read_bytes() for name in BATCHES[split]]
+        batches = [file.read_bytes() for file in files]
         return np.array([label for data in batches for label in _numbers_after(b"labels", data)])
     except (OSError, ValueError):
         return None

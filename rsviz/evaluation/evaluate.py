@@ -15,7 +15,6 @@ import math
 import os
 import shlex
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -28,7 +27,7 @@ from torch import Tensor, nn
 
 from rsviz.certification.certify import sigma_of
 from rsviz.checkpoints.catalog import Checkpoint
-from rsviz.core import decision
+from rsviz.core import clock, decision
 from rsviz.core.errors import UserError
 from rsviz.core.files import check_out_file, read_bytes, shown, sole_writer, write_whole
 from rsviz.core.progress import ProgressLine
@@ -223,7 +222,7 @@ def walk(
         with turns.aside():
             held_open.enter_context(sole_writer(out))
         indices = spec.indices(len(data)) if among is None else among
-        begun = time.perf_counter()
+        begun = clock.now()
         held = open_log(out, spec, device, command, nets)
         todo = [i for i in indices if i not in held]
         done, method = len(indices) - len(todo), METHODS[spec.method]
@@ -234,10 +233,10 @@ def walk(
             for task in drive(queue, device, cancel=cancel):
                 if task.certificate:
                     label = int(data.y_N[task.request.key])
-                    seconds = time.perf_counter() - task.started
+                    seconds = clock.since(task.started)
                     append(row(task.request.key, label, task.certificate, seconds, method.logged))
                     here += 1
-                    yield Standing(done + here, len(indices), here, time.perf_counter() - begun)
+                    yield Standing(done + here, len(indices), here, clock.since(begun))
 
 
 def requests(

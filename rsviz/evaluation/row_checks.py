@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from rsviz.core.errors import UserError
+from rsviz.core.files import naming
 
 CHECK = "check"  # the last column, and what the head says of it
 KIND = "sha256 of the check above and the row"
@@ -108,9 +109,10 @@ def appending(out: Path) -> Iterator[Callable[[Sequence[object]], None]]:
             if above is not None:
                 above = check(above, text)
                 text = f"{text},{above}"
-            file.write(f"{text}\n")
-            file.flush()
-            os.fsync(file.fileno())
+            with naming(out):
+                file.write(f"{text}\n")
+                file.flush()
+                os.fsync(file.fileno())
 
         yield append
 

@@ -10,7 +10,6 @@ Shape suffixes: N rows of a batch, C channels, H height, W width, K classes, B c
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,7 +20,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rsviz.core import clock
 from rsviz.core.errors import UserError
+from rsviz.core.faults import kind_of
 from rsviz.core.late import torch
 from rsviz.core.spec import Certificate, Ending, RunSpec, Votes
 from rsviz.data.images import image_id
@@ -49,7 +50,7 @@ class Task:
     handed_out: int = 0  # chunks of the current ask already given to a batch
     counts_K: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     settled: bool = False  # the ask's own rule ended it; votes ahead of it are not counted
-    started: float = field(default_factory=time.perf_counter)
+    started: float = field(default_factory=clock.now)
 
     def advance(self, votes: Votes | None) -> None:
         """Send the method its votes (None at the start) and take its next ask or certificate."""
@@ -244,8 +245,7 @@ def _forward(batch: _Batch, chunks: int, device: str, drawer: Drawer) -> Tensor:
 
 def _too_large(error: Exception, rows: int, device: str) -> Exception:
     """Return a sentence for a batch that ran out of memory; any other error unchanged."""
-    told = str(error).lower()
-    if not (isinstance(error, MemoryError | torch.OutOfMemoryError) or "alloc" in told):
+    if kind_of(error) != "memory":
         return error
     return UserError(
         f"There is not enough memory on {device} for {rows:,} votes at once: close what else runs "

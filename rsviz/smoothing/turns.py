@@ -11,12 +11,14 @@ Outside `Turns.share`, on the command line or in training, nobody waits for anyb
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from rsviz.core import clock
+
 MOMENT = 0.05  # seconds that a run holds the device at a time, where others wait: a few batches
+LONGEST = 60.0  # seconds that one turn counts at most, as a clock set forward makes it endless
 LOOK = 0.25  # seconds between looks of a waiting run whether it was stopped
 
 _here = threading.local()  # ``run``: what this thread computes for
@@ -59,8 +61,7 @@ class Turns:
         """Whether a run that computes should give way now."""
         if run is not self._holder or not self._waiting:
             return False
-        held = time.perf_counter() - run.since
-        return held >= MOMENT or any(other.fresh for other in list(self._waiting))
+        return clock.is_due(run.since, MOMENT) or any(other.fresh for other in list(self._waiting))
 
     def _take(self, run: _Run, comes: bool = True) -> None:
         with self._lock:
@@ -79,7 +80,7 @@ class Turns:
             if run in self._waiting:
                 self._waiting.remove(run)
             if run is self._holder:
-                run.served += time.perf_counter() - run.since
+                run.served += _held(run)
                 run.fresh = False
                 self._holder = None
                 self._grant()
@@ -88,7 +89,7 @@ class Turns:
         """Return for how long the run was served that was served least; the lock is held."""
         served = [run.served for run in self._waiting]
         if self._holder is not None:
-            served.append(self._holder.served + time.perf_counter() - self._holder.since)
+            served.append(self._holder.served + _held(self._holder))
         return min(served, default=0.0)
 
     def _grant(self) -> None:
@@ -96,8 +97,13 @@ class Turns:
         if self._holder is None and self._waiting:
             first = min(self._waiting, key=lambda run: (not run.fresh, run.served))
             self._waiting.remove(first)
-            self._holder, first.since = first, time.perf_counter()
+            self._holder, first.since = first, clock.now()
             first.granted.set()
+
+
+def _held(run: _Run) -> float:
+    """Return for how long a run holds the device in this turn, as it counts."""
+    return min(clock.since(run.since), LONGEST)
 
 
 def is_due() -> bool:

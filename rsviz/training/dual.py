@@ -10,7 +10,6 @@ Shape suffixes: N images, C channels, H height, W width, L noise levels.
 import hashlib
 import io
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -23,7 +22,7 @@ from torch import Tensor, nn
 from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.checkpoints.weights import load, save_parts
-from rsviz.core import settings
+from rsviz.core import clock, settings
 from rsviz.core.bounds import clopper_pearson_lower
 from rsviz.core.errors import UserError
 from rsviz.core.files import write_whole
@@ -110,7 +109,7 @@ def make(
         raise UserError("--sigma is the estimator's own noise; give a number, the largest level.")
     parts, nets = _start(spec, how, device)
     data = _first(datasets.load(spec.dataset, "train"), how.images)
-    begun = time.perf_counter()
+    begun = clock.now()
     for number in range(how.rounds if spec.method == "dual" else 1):
         stem = f"{out.name}-round{number}" if number else out.name
         radius_NL = label(nets, data, how, spec, stem, device, report)
@@ -118,7 +117,7 @@ def make(
         nets["estimator"] = _estimator(radius_NL, data, how, spec, stem, device, compiled, report)
         if spec.method == "dual":
             nets["classifier"] = _classifier(nets, data, how, spec, stem, device, compiled, report)
-    seconds = time.perf_counter() - begun
+    seconds = clock.since(begun)
     card = card_of(spec, out, device, command, seconds) | {
         "sigma": None,
         "settings": asdict(how),
@@ -220,15 +219,16 @@ def _radii(
     """Vote on every image at one level, block by block, and return `label_radii`."""
     generator = torch.Generator(device).manual_seed(spec.seed)
     kind, dtype = torch.device(device).type, DTYPES[spec.dtype]
-    right_N, begun, said = [], time.perf_counter(), time.perf_counter()
+    right_N, said = [], clock.now()
+    begun = said
     for i in range(0, len(data), BLOCK):
         x_NCHW = data.x_NCHW[i : i + BLOCK].to(device).float() / 255
         with torch.autocast(kind, dtype, enabled=spec.dtype != "float32"):
             counts_NK = estimates.count_votes(net, x_NCHW, level, how.votes, generator)
         right_N.append(counts_NK.gather(1, data.y_N[i : i + BLOCK, None])[:, 0])
-        if time.perf_counter() - said > 10:
-            said, done = time.perf_counter(), i + len(x_NCHW)
-            rate = done / (said - begun)
+        if clock.is_due(said, 10):
+            said, done = clock.now(), i + len(x_NCHW)
+            rate = done / max(clock.since(begun), 1e-9)
             left = (len(data) - done) / rate / 60
             report(f"labels at {level:g}: {done:,}/{len(data):,}  {left:.1f} min left")
     return label_radii(torch.cat(right_N), how.votes, level)

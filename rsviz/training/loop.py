@@ -6,7 +6,6 @@ Shape suffixes: N images, C channels, H height, W width.
 import copy
 import io
 import math
-import time
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from rsviz.core import clock
 from rsviz.core.errors import UserError
 from rsviz.core.files import sole_writer, write_whole
 from rsviz.core.progress import Report
@@ -149,7 +149,7 @@ def train(
             first, seconds = _restore(state_file, spec, net, optimiser, schedule, device)
             report(f"continuing after epoch {first} of {spec.epochs}")
         for epoch in range(first, spec.epochs):
-            start = time.perf_counter()
+            start = clock.now()
             mean_loss = _epoch(
                 forward, data, loss, spec, epoch, optimiser, schedule, device, workers
             )
@@ -160,14 +160,14 @@ def train(
                     "numbers (NaN or infinite), so nothing was written; lower --lr, now "
                     f"{spec.lr:g}."
                 )
-            spent = time.perf_counter() - start
+            spent = clock.since(start)
             seconds += spent
             if workers.first:
                 _save_state(state_file, spec, net, optimiser, schedule, epoch + 1, seconds)
             left = (spec.epochs - epoch - 1) * spent / 60
             report(
                 f"epoch {epoch + 1}/{spec.epochs}  loss {mean_loss:.4f}  "
-                f"{steps * spec.batch / spent:,.0f} images/s  {left:.1f} min left"
+                f"{steps * spec.batch / max(spent, 1e-9):,.0f} images/s  {left:.1f} min left"
             )
         return seconds
 

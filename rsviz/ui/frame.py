@@ -7,6 +7,7 @@ import streamlit as st
 from PIL import Image, ImageDraw
 
 from rsviz.core.errors import UserError
+from rsviz.core.faults import kind_of
 from rsviz.figures.style import BACKGROUNDS, BLUE, channels, ink
 from rsviz.ui import class_mode
 from rsviz.ui.common import picture_chip, state, uploads
@@ -57,6 +58,12 @@ if (!window.rsvizShortcut) {
   }, true);
 }
 </script>"""
+FAILED = {  # what a page says, by what the machine refused
+    None: "This page failed unexpectedly; reload it. The log of the server says why.",
+    "memory": "There is not enough memory for this page just now; reload it in a while.",
+    "device": "The device of this server failed; reload the page, or see its log and restart it.",
+    "file": "A file of this server cannot be read or written; its log names it. Then reload.",
+}
 STAGES = ("certify", "attack", "levels", "masks")  # whose figures change in place
 MARK = ((31, 70), (22, 130), (12, 255))  # radius and opacity: an answer, what is proved near it
 TO_TOP = """<script>
@@ -121,9 +128,9 @@ def run() -> None:
         page.run()
     except UserError as error:
         st.error(plain(str(error), 2_000))
-    except Exception:
+    except Exception as error:
         logging.getLogger("rsviz").exception("a page failed")
-        st.error("This page failed unexpectedly; reload it. The log of the server says why.")
+        st.error(FAILED[kind_of(error)])
     finally:
         state.FRAMED.set(False)
     if (opened := state.TO_TOP.get()) is not None:

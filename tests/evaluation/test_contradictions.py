@@ -11,7 +11,7 @@ from rsviz.cli.main import main
 from rsviz.core.errors import UserError
 from rsviz.core.spec import Norm
 from rsviz.data import datasets, shapes
-from rsviz.data.labels import labels
+from rsviz.data.labels import data_folder, labels
 from rsviz.evaluation import comparison, curves, logs
 from rsviz.evaluation.contradictions import contradictions, doubts
 from rsviz.evaluation.logs import Log, read_log, state
@@ -159,11 +159,18 @@ def test_a_damaged_data_folder_has_no_labels(tmp_path, monkeypatch):
     ran = tmp_path / "ran"
     for data in (b"", b"junk", f"cos\nsystem\n(S'touch {ran}'\ntR.".encode()):
         (tmp_path / "cifar-10-batches-py" / "test_batch").write_bytes(data)
-        labels_module = __import__("rsviz.data.labels", fromlist=["x"])
-        labels_module._of_cifar10.cache_clear()
         assert labels("cifar10", "test") is None
     assert not ran.exists()
-    labels_module._of_cifar10.cache_clear()
+
+
+@pytest.mark.cifar
+def test_a_data_folder_that_comes_back_has_labels_again(tmp_path, monkeypatch):
+    batch = data_folder() / "cifar-10-batches-py" / "test_batch"
+    monkeypatch.setenv("RSVIZ_DATA", str(tmp_path))
+    (tmp_path / "cifar-10-batches-py").mkdir()
+    assert labels("cifar10", "test") is None
+    (tmp_path / "cifar-10-batches-py" / "test_batch").symlink_to(batch)
+    assert len(labels("cifar10", "test")) == 10_000
 
 
 def test_shipped_logs_contradict_nothing():

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from rsviz.core import clock
 from rsviz.data.images import image_id
 from rsviz.smoothing import turns
 from rsviz.smoothing.driver import drive
@@ -29,8 +30,8 @@ class Runs:
 
     def __init__(self, monkeypatch):
         self.turns, self.order, self.threads = Turns(), [], []
-        clock = SimpleNamespace(perf_counter=lambda: float(len(self.order)))
-        monkeypatch.setattr(turns, "time", clock)
+        time = SimpleNamespace(perf_counter=lambda: float(len(self.order)))
+        monkeypatch.setattr(clock, "time", time)
 
     def start(self, name, batches, ready=lambda: True):
         def work():
@@ -185,3 +186,21 @@ def test_counts_do_not_depend_on_whose_turn_it_is(half_space, voter):
     assert changes > 8  # they did take turns
     assert together == {seed: votes(seed) for seed in range(4)}
     assert len({counts["bound"] for counts in together.values()}) > 1
+
+
+@pytest.mark.parametrize("jump", [86_400.0, -86_400.0])
+def test_a_clock_set_forward_or_back_starves_nobody(monkeypatch, jump):
+    """Two runs share a device; while the first computes, the clock jumps by a day."""
+    monkeypatch.setattr(turns, "MOMENT", 0.05)
+    seconds = [0.0]
+    monkeypatch.setattr(clock, "time", SimpleNamespace(perf_counter=lambda: seconds[0]))
+    shared = Turns()
+    first, second = (turns._Run(shared, threading.Event(), fresh=False) for _ in range(2))
+    shared._take(first)
+    shared._waiting.append(second)
+    seconds[0] += 0.01
+    assert not shared.is_due(first)
+    seconds[0] += jump
+    assert shared.is_due(first)
+    shared._leave(first)
+    assert shared._holder is second and 0 <= first.served <= turns.LONGEST

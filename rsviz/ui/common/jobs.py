@@ -2,14 +2,15 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from rsviz.core import clock
 from rsviz.core.errors import UserError
+from rsviz.core.faults import kind_of
 from rsviz.core.files import reason, shown
 from rsviz.smoothing.turns import Stopped, Turns
 
@@ -106,7 +107,7 @@ class Job:
             latest: Reading | None = None
             for latest in self.steps(self.cancel):
                 thin = self.readings[1::2] if len(self.readings) >= READINGS_MAX else self.readings
-                self.last = (time.perf_counter(), latest.done)
+                self.last = (clock.now(), latest.done)
                 self.first = self.first or self.last
                 self.readings = [*thin, latest]
             self.state = "done" if latest is not None and latest.complete else "cancelled"
@@ -114,19 +115,26 @@ class Job:
             self.state = "cancelled"
         except UserError as error:
             self.error, self.state = str(error), "failed"
-        except OSError as error:
-            where = f"{shown(Path(error.filename).name)}: " if error.filename else ""
-            self.error = f"This run cannot go on: {where}{reason(error)}. What it wrote is whole."
-            self.state = "failed"
-        except MemoryError:
-            self.error, self.state = NO_MEMORY, "failed"
         except Exception as error:
-            if type(error).__name__ == "OutOfMemoryError":  # torch's, which is not imported here
-                self.error, self.state = NO_MEMORY, "failed"
-                return
-            logging.getLogger("rsviz").exception("a job failed")
-            self.error = "This run failed unexpectedly; the log of the server says why."
-            self.state = "failed"
+            self.error, self.state = self._told(error), "failed"
+
+    def _told(self, error: Exception) -> str:
+        """Return in a sentence what ended the run; what its server must look at is logged."""
+        kind = kind_of(error)
+        if kind == "memory":
+            return NO_MEMORY
+        if kind == "file":
+            assert isinstance(error, OSError)
+            where = f"{shown(Path(error.filename).name)}: " if error.filename else ""
+            return f"This run cannot go on: {where}{reason(error)}. What it wrote is whole."
+        if kind == "device":
+            logging.getLogger("rsviz").error("%s failed: %s", self.device, error)
+            return (
+                f"{self.device} failed, and this run with it; what it counted before stays valid. "
+                "Try it again; if it fails again, whoever keeps this server must restart it."
+            )
+        logging.getLogger("rsviz").exception("a job failed")
+        return "This run failed unexpectedly; the log of the server says why."
 
 
 class Executor(Protocol):
