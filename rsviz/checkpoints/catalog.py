@@ -236,6 +236,18 @@ def _check_known(card: Card) -> None:
         raise UserError(amiss)
 
 
+def draft(folder: Path, stored: Mapping[str, Any]) -> Checkpoint:
+    """Return the checkpoint that a card describes which its folder does not hold yet.
+
+    Raises
+    ------
+    UserError
+        The card is wrong, or a checkpoint it names is missing or another one.
+    """
+    card = read_record(dict(stored), Card, "its card is wrong")
+    return Checkpoint(folder.name, folder, card, card_hash(folder, card), None, stored)
+
+
 def read_card(folder: Path) -> Card:
     """Return the card of a folder, without checking its weights.
 
@@ -274,8 +286,41 @@ def network_files(checkpoint: Checkpoint, precision: str) -> dict[str, tuple[Pat
 
 
 def write_card(folder: Path, card: Mapping[str, Any]) -> None:
-    """Write card.json, readable and with a stable order, whole or not at all."""
+    """Write card.json, readable and with a stable order, whole or not at all.
+
+    Who calls it holds the folder's card (`files.sole_writer`).
+    """
+    settle_card(folder)
     write_whole(folder / CARD, card_text(card))
+
+
+def settle_card(folder: Path) -> None:
+    """Put a card that a kill left beside into its place, if it is the one that fits (`inspect`).
+
+    Whatever is written next is written beside, too, and would take it away.
+    """
+    beside = part_of(folder / CARD)
+    if beside.is_file() and _inspect(folder, folder / CARD).problem:
+        if not _inspect(folder, beside).problem:
+            beside.replace(folder / CARD)
+
+
+def find_unchanged(checkpoint: Checkpoint) -> Checkpoint:
+    """Return a checkpoint as its folder holds it now, to write on its card what was found of it.
+
+    Raises
+    ------
+    UserError
+        It is another network by now, of which nothing was found, or none.
+    """
+    found = inspect(checkpoint.folder)
+    if found.problem or found.sha256 != checkpoint.sha256:
+        why = found.problem or "it was trained anew"
+        raise UserError(
+            f"{found.name} was changed meanwhile: {why}, so nothing is recorded on its card; give "
+            "the command again."
+        )
+    return found
 
 
 def card_text(card: Mapping[str, Any]) -> str:

@@ -29,6 +29,7 @@ from rsviz.checkpoints.catalog import (
     inspect,
     members,
     parts_sha256,
+    settle_card,
     with_normalisation,
     write_card,
 )
@@ -176,6 +177,7 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     text = card_text(dict(card) | {"name": folder.name, "sha256": sha256})
     with sole_writer(folder / CARD):
+        settle_card(folder)
         weights, written = write_beside(folder / WEIGHTS, data), write_beside(folder / CARD, text)
         weights.replace(folder / WEIGHTS)  # killed here, the new card beside fits: see `inspect`
         written.replace(folder / CARD)
@@ -211,6 +213,7 @@ def save_parts(nets: Mapping[str, nn.Module], folder: Path, card: Mapping[str, A
     if not own:
         folder.mkdir(parents=True, exist_ok=True)
         sha256 = parts_sha256(parts, "")
-        write_card(folder, dict(card) | {"name": folder.name, "sha256": sha256})
+        with sole_writer(folder / CARD):
+            write_card(folder, dict(card) | {"name": folder.name, "sha256": sha256})
         return inspect(folder)
     return save(own, folder, card)

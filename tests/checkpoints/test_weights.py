@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,28 @@ def test_a_kill_while_saving_leaves_the_old_checkpoint_or_the_new(
     save(old, tmp_path / "net", CARD | {"seed": 3})  # and it can be saved again
     assert catalog.find("net", tmp_path).card.seed == 3
     assert not [f for f in (tmp_path / "net").iterdir() if f.name.endswith(".part")]
+
+
+@pytest.mark.parametrize("again", ["save", "card", "full"])
+@pytest.mark.parametrize("calls", range(4))
+def test_what_a_kill_left_beside_outlives_the_next_kill(tmp_path, monkeypatch, again, calls):
+    """The one card that fits lies beside, where the next one is written, too."""
+    save(classifiers.build("compact", "shapes"), tmp_path / "net", CARD | {"seed": 1})
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        killed_at(patch, 1, "replace")
+        save(classifiers.build("compact", "shapes"), tmp_path / "net", CARD | {"seed": 2})
+    held = catalog.find("net", tmp_path)
+    assert held.card.seed == 2 and held.verified
+    with monkeypatch.context() as patch, suppress(KilledError, OSError):
+        killed_at(patch, calls, "replace")
+        if again == "full":
+            patch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "full")))
+        if again == "save":
+            save(classifiers.build("compact", "shapes"), tmp_path / "net", CARD | {"seed": 3})
+        else:
+            catalog.write_card(tmp_path / "net", dict(held.stored) | {"seed": 3})
+    found = catalog.find("net", tmp_path)
+    assert found.verified and found.card.seed in (2, 3)
 
 
 def test_a_full_disk_while_saving_leaves_the_old_checkpoint(tmp_path, monkeypatch):

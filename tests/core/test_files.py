@@ -122,3 +122,24 @@ def test_a_second_thread_is_told_too_and_a_killed_writer_holds_nothing(tmp_path)
 def test_long_and_strange_names_are_cut():
     assert len(files.shown("x" * 4_000)) == files.SHOWN
     assert files.shown("a\nb\x1b[31m") == "a?b?[31m"
+
+
+def test_a_folder_that_is_there_but_read_only_is_refused_before_any_work(tmp_path, monkeypatch):
+    (tmp_path / "net").mkdir()
+    files.check_out_folder(tmp_path / "net")
+    real = os.access
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: "net" not in str(path) and real(path, mode)
+    )
+    with pytest.raises(UserError, match="net is read-only here"):
+        files.check_out_folder(tmp_path / "net")
+
+
+def test_an_error_of_the_system_names_the_file_it_is_about(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space") as caught:
+        files.write_whole(tmp_path / "card.json", "{}")
+    assert caught.value.filename == str(tmp_path / "card.json")
