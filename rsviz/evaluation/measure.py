@@ -1,7 +1,6 @@
 """A checkpoint measured: logs in its folder, their summary on its card, stored examples."""
 
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -17,6 +16,7 @@ from rsviz.certification.verify import spec_of
 from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint, ensemble_sha256
 from rsviz.checkpoints.weights import load
+from rsviz.core import clock
 from rsviz.core.errors import UserError
 from rsviz.core.files import check_out_file, sole_writer, write_whole
 from rsviz.core.progress import ProgressLine, Report
@@ -76,7 +76,7 @@ def score(
             read = ensemble.read_each(task.votes, weighings, classes, spec.run(data, i))
             for name in weighings:
                 if i not in done[name]:
-                    seconds = time.perf_counter() - task.started
+                    seconds = clock.since(task.started)
                     append[name](evaluate.row(i, int(data.y_N[i]), read[name], seconds))
             progress.step()
     progress.close()
@@ -144,7 +144,8 @@ def make(
         walked = _walks(checkpoint, data.image(index), found[-1])
         rows.append(examples.row(preset, [replace(c, seconds=0.0) for c in found], walked))
         report(f"{preset}: {found[-1].image}, radius {down(found[-1].radius, 3)}")
-    write_whole(checkpoint.folder / FILE, examples.text_of(rows))
+    with sole_writer(checkpoint.folder / FILE):
+        write_whole(checkpoint.folder / FILE, examples.text_of(rows))
 
 
 def _walks(checkpoint: Checkpoint, x_CHW: Tensor, c: Certificate) -> dict[str, Any]:
@@ -230,9 +231,7 @@ def _record(
         "command": command,
     }
     with sole_writer(checkpoint.folder / catalog.CARD):
-        found = catalog.inspect(checkpoint.folder)
-        if found.problem:
-            raise UserError(f"{found.name} was changed while it was measured: {found.problem}.")
+        found = catalog.find_unchanged(checkpoint)
         card = json.loads(json.dumps(found.stored))
         precision = spec.engine.split()[1]
         if precision == "float32":
