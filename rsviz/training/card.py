@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from rsviz.checkpoints import catalog, weights
+from rsviz.evaluation.evaluate import EvaluationSpec, log_path
 from rsviz.networks import classifiers
 from rsviz.training import loop
 
@@ -14,6 +15,14 @@ from rsviz.training import loop
 def state_folder() -> Path:
     """Return where the states of unfinished trainings lie: RSVIZ_STATES, else the cache."""
     return Path(os.environ.get("RSVIZ_STATES") or Path.home() / ".cache" / "rsviz" / "training")
+
+
+def kept_log(spec: EvaluationSpec, device: str, log: str) -> Path:
+    """Return where the votes of a choice on training images grow until it is made.
+
+    Its name holds all that decides them, so that another choice begins its own.
+    """
+    return state_folder() / f"{log_path(spec, device).stem}-{log}"
 
 
 def card_of(

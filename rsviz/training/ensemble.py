@@ -3,7 +3,6 @@
 Shape suffixes: J images, N images of a split, C channels, H height, W width, L networks, K classes.
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,8 +14,9 @@ from torch import nn
 from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint, ensemble_sha256
 from rsviz.checkpoints.weights import load
+from rsviz.core import clock
 from rsviz.core.errors import UserError
-from rsviz.core.files import check_out_folder
+from rsviz.core.files import check_out_folder, sole_writer
 from rsviz.core.progress import Report
 from rsviz.core.spec import RunSpec
 from rsviz.data import datasets
@@ -77,11 +77,16 @@ def fit(
         The members do not fit together, or ``out`` does not lie beside them.
     """
     check_out_folder(out)
-    members = [member(name) for name in spec.names]
-    dataset, sigma = dataset_of(members), _sigma(spec.sigma, members)
     if out.resolve().parent != catalog.root().resolve() or out.name in spec.names:
         raise UserError(f"--out must be a new folder beside its members, in {catalog.root()}.")
-    start = time.perf_counter()
+    with sole_writer(out):
+        return _fitted(spec, out, device, command, report)
+
+
+def _fitted(spec: FitSpec, out: Path, device: str, command: str, report: Report) -> Checkpoint:
+    members = [member(name) for name in spec.names]
+    dataset, sigma = dataset_of(members), _sigma(spec.sigma, members)
+    start = clock.now()
     data = datasets.load(dataset, "train")
     fitting, rest = apart(len(data), spec.images)
     x_JCHW = data.x_NCHW[fitting].to(device).float() / 255
@@ -134,14 +139,15 @@ def fit(
         "weighting": chosen,
         "weights": found[chosen],
         "fit": fitted,
-        "seconds": round(time.perf_counter() - start),
+        "seconds": round(clock.since(start)),
         "device": device_name(device),
         "torch": torch.__version__,
         "measured": [],
     }
     card["sha256"] = ensemble_sha256([m.sha256 for m in members], found[chosen])
     out.mkdir(parents=True, exist_ok=True)
-    catalog.write_card(out, card)
+    with sole_writer(out / catalog.CARD):
+        catalog.write_card(out, card)
     report(f"wrote {out}")
     return catalog.inspect(out)
 

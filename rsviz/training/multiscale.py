@@ -4,7 +4,6 @@ Nothing is trained. The card names one universal network for all levels, or one 
 copies no weights.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -16,14 +15,15 @@ import torch
 
 from rsviz.checkpoints import catalog, weights
 from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.core import clock
 from rsviz.core.errors import UserError
-from rsviz.core.files import check_out_folder
+from rsviz.core.files import check_out_folder, sole_writer, write_whole
 from rsviz.core.progress import Report
 from rsviz.data import datasets
 from rsviz.evaluation import evaluate, level_votes
 from rsviz.evaluation.level_votes import LevelVotes
 from rsviz.methods import noise_levels
-from rsviz.training.card import device_name
+from rsviz.training.card import device_name, kept_log
 from rsviz.training.ensemble import dataset_of, member, network_of
 
 LOG = "thresholds.csv"  # the votes of training images that the thresholds were chosen by
@@ -60,11 +60,17 @@ def fit(
         The networks do not fit together, or ``out`` does not lie beside them.
     """
     check_out_folder(out)
-    members = [member(name) for name in spec.names]
     if out.resolve().parent != catalog.root().resolve() or out.name in spec.names:
         raise UserError(f"--out must be a new folder beside its networks, in {catalog.root()}.")
+    with sole_writer(out):
+        return _fitted(spec, out, device, command, report)
+
+
+def _fitted(spec: LevelsSpec, out: Path, device: str, command: str, report: Report) -> Checkpoint:
+    """Choose the thresholds, and only then write: no card is there whose thresholds are not."""
+    members = [member(name) for name in spec.names]
     parts, levels = _parts(members, spec.levels)
-    start = time.perf_counter()
+    start = clock.now()
     card: dict[str, Any] = {
         "name": out.name,
         "method": "multiscale",
@@ -79,7 +85,7 @@ def fit(
         "run": {"levels": levels},
         "parts": parts,
     }
-    made = weights.save_parts({}, out, card)
+    made = catalog.draft(out, card)
     data = datasets.load(str(card["dataset"]), "train")
     how = evaluate.spec_for(
         made,
@@ -93,19 +99,22 @@ def fit(
         settings={"ask": "every"},
     )
     nets = weights.load_nets(made, device)
-    evaluate.evaluate(how, nets, data, out / LOG, device, command, report)
-    votes = level_votes.of_log(out / LOG)
+    log = kept_log(how, device, LOG)
+    evaluate.evaluate(how, nets, data, log, device, command, report)
+    votes = level_votes.of_log(log)
     found = acr_by_thresholds(votes)
     best = max(found, key=found.__getitem__)
     report(f"thresholds {best}: ACR {found[best]:.4f} on {len(votes.votes_N)} training images")
     card["run"] = {"levels": levels, "thresholds": best}
-    card["seconds"] = round(time.perf_counter() - start)
+    card["seconds"] = round(clock.since(start))
     card["fit"] = {
         "log": LOG,
         "images": f"train, {len(votes.votes_N)} images, every {how.every}th",
         "n": spec.n,
         "acr": {name: round(acr, 4) for name, acr in found.items()},
     }
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(out / LOG, log.read_bytes())
     return weights.save_parts({}, out, card)
 
 

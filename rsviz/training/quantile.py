@@ -28,7 +28,7 @@ from rsviz.evaluation.logs import own_rows
 from rsviz.methods import dual
 from rsviz.methods.registry import METHODS
 from rsviz.smoothing.voters import Ask, NoisyClassifier
-from rsviz.training.card import state_folder
+from rsviz.training.card import kept_log
 
 LOG = "quantile.csv"
 ASKED = ("split", "every", "first", "n0", "n", "alpha", "seed")
@@ -59,6 +59,18 @@ def fit(
     """
     if METHODS[checkpoint.card.method].options is not dual.Options:
         raise UserError(f"{checkpoint.name} is not Dual RS, so there is no quantile to choose.")
+    with sole_writer(checkpoint.folder / LOG):
+        return _chosen(checkpoint, file, device, command, report, images)
+
+
+def _chosen(
+    checkpoint: Checkpoint,
+    file: Path | None,
+    device: str,
+    command: str,
+    report: Report,
+    images: int,
+) -> dict[str, float]:
     if file is None:
         file = _counted(checkpoint, images, device, command, report)
     if own_rows(file)[0].checkpoint_sha256 == checkpoint.sha256:
@@ -74,9 +86,9 @@ def fit(
     acr = {f"{p:g}": _acr(read_at(votes_N, run, p), votes) for p in GRID}
     best = max(acr, key=lambda name: (acr[name], -abs(float(name) - 0.5)))
     report(f"quantile {best}: ACR {acr[best]:.4f} on {len(votes_N)} training images")
-    _write(checkpoint, read_at(votes_N, run, float(best)), votes, run, float(best), command)
     with sole_writer(checkpoint.folder / catalog.CARD):
-        card = dict(catalog.inspect(checkpoint.folder).stored)
+        card = dict(catalog.find_unchanged(checkpoint).stored)
+        _write(checkpoint, read_at(votes_N, run, float(best)), votes, run, float(best), command)
         card["run"] = dict(card["run"]) | {"quantile": float(best)}
         card["fit"] = {
             "log": LOG,
@@ -104,7 +116,7 @@ def _counted(
         seed=0,
         settings={"rule": "sweep", "ask": "every"},
     )
-    out = state_folder() / f"{checkpoint.name}-{checkpoint.sha256[:10]}-{LOG}"
+    out = kept_log(how, device, LOG)
     nets = weights.load_nets(checkpoint, device)
     evaluate.evaluate(how, nets, data, out, device, command, report)
     return out

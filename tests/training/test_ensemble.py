@@ -10,6 +10,7 @@ from rsviz.certification import certify
 from rsviz.checkpoints import catalog, weights
 from rsviz.cli.main import main
 from rsviz.core.errors import UserError
+from rsviz.core.files import sole_writer
 from rsviz.core.spec import Bound
 from rsviz.data import datasets
 from rsviz.networks import classifiers
@@ -207,3 +208,11 @@ def test_an_ensemble_is_neither_trained_nor_put_elsewhere(home, capsys):
     fit = ["ensemble", "fit", "a", "b", "--images", "2"]
     assert main([*fit, "--out", str(home / "deep" / "er")]) == 2
     assert "beside its members" in capsys.readouterr().err
+
+
+def test_a_second_fit_into_one_folder_is_told_who_writes(home, capsys):
+    words = ["ensemble", "fit", "a", "b", "--images", "6", "--out", str(home / "new")]
+    with sole_writer(home / "new"):
+        assert main(words) == 2
+    assert "new is being written by process" in capsys.readouterr().err
+    assert not (home / "new").exists()
