@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 
 from rsviz.core.errors import UserError
-from rsviz.core.files import write_whole
 
 
 class _Reader:
@@ -34,8 +33,8 @@ class _Reader:
         return {f"input{i}": x.contiguous().numpy() for i, x in enumerate(batch)}
 
 
-def write(net: nn.Module, batches: Sequence[tuple[Tensor, ...]], out: Path) -> None:
-    """Quantise a network, in eval mode and folded, on batches of its inputs.
+def quantized(net: nn.Module, batches: Sequence[tuple[Tensor, ...]]) -> bytes:
+    """Return the file of a network, in eval mode and folded, quantised on batches of its inputs.
 
     Raises
     ------
@@ -59,7 +58,7 @@ def write(net: nn.Module, batches: Sequence[tuple[Tensor, ...]], out: Path) -> N
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter that needs no package but onnx
         plain, prepared = Path(folder, "plain.onnx"), Path(folder, "prepared.onnx")
-        quantized = Path(folder, "quantized.onnx")
+        done = Path(folder, "quantized.onnx")
         torch.onnx.export(
             net,
             tuple(x[:2].contiguous() for x in batches[0]),
@@ -73,7 +72,7 @@ def write(net: nn.Module, batches: Sequence[tuple[Tensor, ...]], out: Path) -> N
         quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
         quantize_static(
             str(prepared),
-            str(quantized),
+            str(done),
             _Reader(batches),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
@@ -82,7 +81,7 @@ def write(net: nn.Module, batches: Sequence[tuple[Tensor, ...]], out: Path) -> N
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
         )
-        write_whole(out, quantized.read_bytes())
+        return done.read_bytes()
 
 
 def versions() -> dict[str, str]:

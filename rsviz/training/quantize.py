@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from rsviz.certification.certify import sigma_of
 from rsviz.checkpoints import catalog, weights
 from rsviz.checkpoints.catalog import Checkpoint, Measured
 from rsviz.core.errors import UserError
-from rsviz.core.files import sole_writer
+from rsviz.core.files import sole_writer, write_beside
 from rsviz.core.progress import Report
 from rsviz.core.spec import RunSpec, Votes
 from rsviz.data import datasets
@@ -51,6 +52,13 @@ def quantize(
         The packages that quantise are not installed, or a network's answers are not numbers.
     """
     versions = int8_files.versions()
+    with sole_writer(checkpoint.folder / "int8.onnx"):
+        return _quantized(checkpoint, command, report, images, versions)
+
+
+def _quantized(
+    checkpoint: Checkpoint, command: str, report: Report, images: int, versions: Mapping[str, str]
+) -> Checkpoint:
     nets = weights.load_nets(checkpoint)
     card = checkpoint.card
     parts = card.parts
@@ -66,15 +74,13 @@ def quantize(
         return checkpoint
     data = datasets.load(card.dataset, "train")
     seen = inputs_seen(checkpoint, nets, data, images)
-    files = {}
+    made, files = {}, {}
     for name, net in own.items():
         if not seen[name]:
             raise UserError(f"No run of {checkpoint.name} asked its network {name} for anything.")
         out = checkpoint.folder / ("int8.onnx" if name == "classifier" else f"int8-{name}.onnx")
-        int8_files.write(net, seen[name], out)
-        sha256 = hashlib.sha256(out.read_bytes()).hexdigest()
-        files[name] = {"file": out.name, "sha256": sha256}
-        report(f"wrote {out}")
+        made[out] = int8_files.quantized(net, seen[name])
+        files[name] = {"file": out.name, "sha256": hashlib.sha256(made[out]).hexdigest()}
     recipe = {
         "command": command,
         "images": f"{images} of train, evenly spaced",
@@ -82,12 +88,35 @@ def quantize(
         "how": "static QDQ, per channel, u8 activations by min-max, s8 weights of 7 bits",
         **versions,
     }
-    with sole_writer(checkpoint.folder / catalog.CARD):
-        found = catalog.inspect(checkpoint.folder)
-        precisions = dict(found.stored.get("precisions", {}))
-        precisions["int8"] = {"files": files, "recipe": recipe, "measured": []}
-        catalog.write_card(checkpoint.folder, dict(found.stored) | {"precisions": precisions})
+    _put(checkpoint, made, {"files": files, "recipe": recipe, "measured": []})
+    for out in made:
+        report(f"wrote {out}")
     return catalog.inspect(checkpoint.folder)
+
+
+def _put(checkpoint: Checkpoint, made: Mapping[Path, bytes], named: Mapping[str, Any]) -> None:
+    """Write files, and their names on the card: killed, the card names no file but whole ones.
+
+    While files change it names none, and votes are counted in float32. Files that are those it
+    names already stay, with what was measured of them.
+    """
+    folder = checkpoint.folder
+    with sole_writer(folder / catalog.CARD):
+        card = dict(catalog.find_unchanged(checkpoint).stored)
+        others = {name: p for name, p in card.get("precisions", {}).items() if name != "int8"}
+        held = card.get("precisions", {}).get("int8", {})
+        if held.get("files") == named["files"] and all(
+            out.is_file() and out.read_bytes() == data for out, data in made.items()
+        ):
+            kept = {"measured": held.get("measured", [])}
+            catalog.write_card(folder, card | {"precisions": others | {"int8": {**named, **kept}}})
+            return
+        beside = {out: write_beside(out, data) for out, data in made.items()}
+        if held:
+            catalog.write_card(folder, card | {"precisions": others})
+        for out, part in beside.items():
+            part.replace(out)
+        catalog.write_card(folder, card | {"precisions": others | {"int8": named}})
 
 
 def measure_beside(checkpoint: Checkpoint, report: Report = print, most: int | None = None) -> None:

@@ -1,15 +1,22 @@
 """Int8 files are measured as the float32 logs beside them were, setting by setting."""
 
+import hashlib
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from rsviz.checkpoints import catalog
+from rsviz.checkpoints import catalog, weights
 from rsviz.core.errors import UserError
+from rsviz.core.files import sole_writer
 from rsviz.evaluation import fewer_votes, measure
 from rsviz.evaluation.evaluate import spec_for
 from rsviz.evaluation.logs import head_of, read_log
+from rsviz.networks import classifiers
+from rsviz.smoothing import engines
 from rsviz.training import quantize
+from tests.helpers import TINY, constant_network
 
 ROUTING = catalog.inspect(Path(__file__).parents[2] / "checkpoints" / "shapes-routing")
 
@@ -70,3 +77,81 @@ def test_fewer_votes_than_asked_for_are_no_rival():
     spec = spec_for(wide, 0.5, every=20, n0=100, n=20_000, alpha=0.001, seed=0)
     with pytest.raises(UserError, match="so many votes"):
         measure._difference(wide, spec, fields)
+
+
+class KilledError(Exception):
+    pass
+
+
+@pytest.fixture
+def measured(tmp_path):
+    """A network whose card names an int8 file, and a log of it."""
+    made = constant_network(tmp_path / "net")
+    put(made, b"old", [{"log": "certified-int8.csv"}])
+    return catalog.find("net", tmp_path)
+
+
+def put(checkpoint, data, measured=()):
+    sha256 = hashlib.sha256(data).hexdigest()
+    files = {"classifier": {"file": "int8.onnx", "sha256": sha256}}
+    named = {"files": files, "recipe": {}, "measured": list(measured)}
+    quantize._put(checkpoint, {checkpoint.folder / "int8.onnx": data}, named)
+
+
+@pytest.mark.parametrize("calls", range(4))
+def test_a_kill_leaves_a_card_that_names_no_int8_file_or_the_one_that_is_there(
+    measured, monkeypatch, calls
+):
+    real, count = Path.replace, iter(range(100))
+
+    def dies(self, *args):
+        if next(count) == calls:
+            raise KilledError
+        return real(self, *args)
+
+    with monkeypatch.context() as patch, suppress(KilledError):
+        patch.setattr(Path, "replace", dies)
+        put(measured, b"new")
+    found = catalog.inspect(measured.folder)
+    assert found.verified
+    for file, sha256 in catalog.network_files(found, "int8").values():
+        engines.read_checked(file, sha256)
+    put(found, b"new")  # the same command goes on
+    assert (measured.folder / "int8.onnx").read_bytes() == b"new"
+    assert not [f for f in measured.folder.iterdir() if f.name.endswith(".part")]
+
+
+def test_a_full_disk_leaves_the_int8_file_and_what_was_measured_of_it(measured, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr(os, "fsync", full)
+        put(measured, b"new")
+    found = catalog.inspect(measured.folder)
+    assert found.stored == measured.stored
+    assert (measured.folder / "int8.onnx").read_bytes() == b"old"
+
+
+def test_the_same_file_again_keeps_what_was_measured_of_it(measured):
+    put(measured, b"old")
+    assert catalog.inspect(measured.folder).card.precisions["int8"].measured
+    put(measured, b"new")
+    assert not catalog.inspect(measured.folder).card.precisions["int8"].measured
+
+
+def test_a_file_of_weights_that_were_trained_anew_meanwhile_is_not_named(measured):
+    net = classifiers.build(TINY, "shapes")
+    new = weights.save(net, measured.folder, dict(measured.stored) | {"precisions": {}})
+    with pytest.raises(UserError, match="changed meanwhile: it was trained anew"):
+        put(measured, b"new")
+    assert catalog.inspect(measured.folder).stored == new.stored
+
+
+def test_a_second_process_that_quantises_is_told_who_writes(measured, monkeypatch):
+    monkeypatch.setattr(quantize.int8_files, "versions", dict)
+    with (
+        sole_writer(measured.folder / "int8.onnx"),
+        pytest.raises(UserError, match=r"int8\.onnx is being written by process"),
+    ):
+        quantize.quantize(measured, "")
