@@ -1,14 +1,15 @@
 """Making checkpoints: train one, measure one, or run the recipes that are missing."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 from rsviz.checkpoints import catalog
+from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.core import clock
 from rsviz.core.errors import UserError
 from rsviz.core.progress import Report
-from rsviz.evaluation import evaluate
+from rsviz.evaluation import evaluate, logs
 from rsviz.evaluation.measure import measure, score_and_record
 from rsviz.training import multiscale
 from rsviz.training.ensemble import FitSpec, fit
@@ -20,10 +21,10 @@ def run_recipes(
     recipes: Sequence[Recipe], minutes: float, n: int, device: str, report: Report
 ) -> None:
     """Train and measure what is missing, in order, starting nothing new after ``minutes``."""
-    end = time.monotonic() + 60 * minutes
+    begun = clock.now()
     for recipe in recipes:
         for what, step in _missing(recipe, n, device, report):
-            if time.monotonic() > end:
+            if clock.since(begun) > 60 * minutes:
                 report("out of time; the same command goes on from here")
                 return
             report(what)
@@ -57,10 +58,10 @@ def _missing(
         why = f" anew, since {problem}" if folder.exists() else ""
         yield f"making {recipe.name}{why}", partial(_make, recipe, folder, device, report)
     checkpoint = catalog.find(recipe.name)
-    logs = {m.log for m in checkpoint.card.measured}
+    held = {m.log for m in checkpoint.card.measured}
     step = score_and_record if recipe.method == "ensemble" else measure
     for sigma in recipe.sigmas:
-        if recipe.log(sigma) not in logs:
+        if recipe.log(sigma) not in held:
             how = evaluate.spec_for(
                 checkpoint,
                 sigma,
@@ -77,5 +78,19 @@ def _missing(
             )
             yield (
                 f"measuring {recipe.name} at sigma {sigma}",
-                partial(step, checkpoint, how, out, device, command, report),
+                partial(_measure, step, checkpoint, how, out, device, command, report),
             )
+
+
+def _measure(
+    step: Callable[..., object],
+    checkpoint: Checkpoint,
+    how: evaluate.EvaluationSpec,
+    out: Path,
+    *rest: object,
+) -> None:
+    """Measure what was made; the log of another network that stood there before is put aside."""
+    if out.exists() and logs.head_of(out).checkpoint_sha256 != checkpoint.sha256:
+        for log in out.parent.glob("*.csv") if out.parent != checkpoint.folder else [out]:
+            log.replace(log.with_suffix(".csv.before"))
+    step(checkpoint, how, out, *rest)

@@ -7,7 +7,8 @@ from rsviz.cli.main import parser
 from rsviz.evaluation import curves, logs
 from rsviz.networks import classifiers
 from rsviz.training import run_recipes
-from rsviz.training.recipes import RECIPES, find_recipe
+from rsviz.training.recipes import RECIPES, Recipe, find_recipe
+from tests.helpers import TINY, constant_network
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda r: r.name)
@@ -74,3 +75,22 @@ def test_a_damaged_checkpoint_is_made_anew_and_not_passed_over(tmp_path, monkeyp
     file.write_bytes(file.read_bytes()[:-20])
     says = next(run_recipes._missing(recipe, 100, "cpu", print))[0]
     assert says.startswith(f"making {recipe.name} anew, since its ")
+
+
+def test_the_log_of_a_network_that_was_made_anew_stands_in_nobodys_way(tmp_path, monkeypatch):
+    """Its weights were damaged, so another network was trained into its folder."""
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
+    recipe = Recipe("net", "gaussian", "shapes", TINY, 0.5, 1, 0.1, (0.5,), 1, every=1_000)
+    constant_network(tmp_path / "net")
+    for step in (0, 1):
+        what, measure = next(run_recipes._missing(recipe, 100, "cpu", lambda _: None))
+        assert what == "measuring net at sigma 0.5"
+        measure()
+        if not step:
+            old = (tmp_path / "net" / "certified.csv").read_text()
+            card = catalog.find("net").stored | {"measured": []}
+            weights.save(classifiers.build(TINY, "shapes"), tmp_path / "net", card)
+    made = catalog.find("net")
+    assert logs.head_of(tmp_path / "net" / "certified.csv").checkpoint_sha256 == made.sha256
+    assert len(made.card.measured) == 1
+    assert (tmp_path / "net" / "certified.csv.before").read_text() == old
