@@ -55,9 +55,7 @@ def _of_shapes(split: str) -> NDArray[np.int64]:
 
 
 @lru_cache(maxsize=4)
-def _of_cifar10(
-    files: tuple[Path, ...], _versions: tuple[object, ...]
-) -> NDArray[np.int64] | None:
+def _of_cifar10(files: tuple[Path, ...], _versions: tuple[object, ...]) -> NDArray[np.int64] | None:
     """Read the labels, once for each version of the files."""
     try:
         batches = [file.read_bytes() for file in files]

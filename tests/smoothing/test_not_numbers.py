@@ -23,13 +23,15 @@ from rsviz.methods.adaptive import AdaptiveVoter, StaticVoter
 from rsviz.methods.registry import METHODS
 from rsviz.methods.variational import SelectorVoter
 from rsviz.networks import classifiers
-from rsviz.smoothing import voters
+from rsviz.smoothing import engines, voters
 from rsviz.smoothing.driver import noisy_votes
+from rsviz.smoothing.engine import Engine
 from rsviz.smoothing.estimates import count_votes
+from rsviz.smoothing.make_ready import ready
 from rsviz.smoothing.voters import NO_VOTE, NoisyClassifier
 from rsviz.training import loop, quantize
 from rsviz.training.loop import TrainSpec
-from tests.helpers import OnesMask
+from tests.helpers import TINY, OnesMask
 
 NAN, INF = math.nan, math.inf
 CARD = {"method": "gaussian", "dataset": "shapes", "network": "compact", "sigma": 0.5}
@@ -159,8 +161,9 @@ def test_such_weights_are_not_saved_and_what_was_there_stays(tmp_path, value):
     assert not (tmp_path / "new").exists()
 
 
-def test_such_weights_are_not_loaded(tmp_path):
-
+@pytest.fixture
+def spoiled(tmp_path):
+    """A checkpoint whose weights are those its card names, and one of them NaN."""
     save(classifiers.build("compact", "shapes"), tmp_path / "net", CARD)
     file = tmp_path / "net" / "weights.safetensors"
     state = load_file(file)
@@ -168,8 +171,40 @@ def test_such_weights_are_not_loaded(tmp_path):
     save_file(state, file)
     card = dict(CARD) | {"name": "net", "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
     catalog.write_card(tmp_path / "net", card)
+    return catalog.find("net", tmp_path)
+
+
+def test_such_weights_are_not_loaded(spoiled):
     with pytest.raises(UserError, match=r"1\.fc\.bias holds values that are not numbers"):
-        load(catalog.find("net", tmp_path))
+        load(spoiled)
+
+
+@pytest.mark.parametrize("library", ["torch", "openvino"])
+@pytest.mark.parametrize("command", ["certify shapes/test/3", "evaluate --first 2 --out log.csv"])
+def test_no_command_and_no_engine_counts_votes_of_such_weights(
+    spoiled, monkeypatch, capsys, command, library
+):
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(spoiled.folder.parent))
+    monkeypatch.chdir(spoiled.folder.parent)
+    words = [*command.split(), "--checkpoint", "net", "--n", "200", "--engine", library]
+    assert main(words) == 2
+    told = capsys.readouterr()
+    assert "1.fc.bias holds values that are not numbers" in told.err and told.out == ""
+    assert not Path("log.csv").exists()
+
+
+@pytest.mark.parametrize("library", ["torch", "openvino"])
+def test_no_engine_votes_with_answers_that_are_not_numbers(library):
+    engine = Engine(library, "float32")
+    if (why := engines.absent(engine, "cpu")) is not None:
+        pytest.skip(why)
+    torch.manual_seed(0)
+    net = classifiers.build(TINY, "shapes").eval().requires_grad_(False)
+    net[1].fc.bias[3] = NAN
+    voter = NoisyClassifier(ready(net, engine))
+    one = torch.rand(4, 3, 32, 32), torch.full((4, 1, 1, 1), 0.5), torch.randn(4, 3, 32, 32)
+    with torch.inference_mode():
+        assert set(voter(*one).tolist()) == {NO_VOTE}
 
 
 @pytest.mark.parametrize("key", ["fc.bias", "fc.weight", "running_var"])
@@ -219,6 +254,29 @@ def test_weights_that_the_last_step_spoils_stop_a_training_too(data, tmp_path):
     with pytest.raises(UserError, match="no longer numbers"):
         loop.train(net, data, loss, spec, tmp_path / "s.pt", compiled=False)
     assert not list(tmp_path.glob("*.pt"))
+
+
+def test_a_loss_that_is_no_number_later_leaves_the_last_good_epoch(data, tmp_path):
+    spec = TrainSpec("gaussian", "shapes", TINY, 0.5, epochs=3, lr=0.1, batch=320)
+    file, spoil = tmp_path / "s.pt", [True]
+
+    def loss(*given):
+        value = gaussian.loss(*given)
+        return value * NAN if spoil[0] and given[-1] >= 2 else value  # from the second epoch on
+
+    def train():
+        torch.manual_seed(0)
+        net, said = classifiers.build(TINY, "shapes"), []
+        loop.train(net, data, loss, spec, file, compiled=False, report=said.append)
+        return said
+
+    for _ in range(2):
+        with pytest.raises(UserError, match="ended in epoch 2: its loss or its weights"):
+            train()
+        state = torch.load(file, weights_only=True)
+        assert state["epoch"] == 1 and all(v.isfinite().all() for v in state["net"].values())
+    spoil[0] = False
+    assert train()[0] == "continuing after epoch 1 of 3"
 
 
 def test_a_state_of_such_weights_is_refused(data, tmp_path):

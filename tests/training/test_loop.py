@@ -1,11 +1,14 @@
+import itertools
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from rsviz.checkpoints import catalog
 from rsviz.checkpoints.weights import load, save
+from rsviz.core import clock
 from rsviz.core.errors import UserError
 from rsviz.data import datasets
 from rsviz.methods import gaussian
@@ -13,6 +16,7 @@ from rsviz.networks import classifiers
 from rsviz.training import loop
 from rsviz.training.card import seeded_network
 from rsviz.training.loop import TrainSpec
+from tests.helpers import TINY
 
 SPEC = TrainSpec("gaussian", "shapes", "compact", 0.25, epochs=2, lr=0.1, batch=64)
 
@@ -65,6 +69,30 @@ def test_a_killed_run_resumes_to_the_same_weights(data, tmp_path):
     resumed = train(data, tmp_path / "cut.pt", report=said.append)
     assert said[0].startswith("continuing after epoch 1")
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+
+
+@pytest.mark.parametrize("jump", [86_400.0, -86_400.0])
+def test_a_clock_that_jumps_changes_no_weights_and_tells_no_time_below_none(
+    data, tmp_path, monkeypatch, jump
+):
+    spec = replace(SPEC, network=TINY, epochs=3, batch=320)
+
+    def weights(name, said):
+        torch.manual_seed(0)
+        net = classifiers.build(TINY, "shapes")
+        loop.train(
+            net, data, gaussian.loss, spec, tmp_path / name, compiled=False, report=said.append
+        )
+        return net.state_dict()
+
+    whole, said = weights("whole.pt", []), []
+    looks = itertools.count(1)
+    jumping = SimpleNamespace(perf_counter=lambda: next(looks) * jump)
+    monkeypatch.setattr(clock, "time", jumping)
+    found = weights("jumped.pt", said)
+    assert all(torch.equal(whole[key], found[key]) for key in whole)
+    assert len(said) == 3 and not [text for text in said if "-" in text or "nan" in text]
+    assert torch.load(tmp_path / "jumped.pt", weights_only=True)["seconds"] >= 0
 
 
 def test_a_state_of_other_settings_is_refused(data, tmp_path):
