@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
@@ -87,14 +87,25 @@ def load_nets(
     nets = {name: settle(net, device, ready) for name, net in own.items()}
     for name, other in parts.items():
         if "checkpoint" in other:
-            nets[name] = load(find(other["checkpoint"], checkpoint.folder.parent), device, ready)
+            found = find(other["checkpoint"], checkpoint.folder.parent)
+            _check_same(found.name, found.sha256, other["sha256"])
+            nets[name] = load(found, device, ready)
     return {name: nets[name] for name in parts}
 
 
 def _fill(net: nn.Module, checkpoint: Checkpoint) -> None:
-    """Read a checkpoint's weights into net; UserError says what does not fit."""
+    """Read a checkpoint's weights into net; UserError says what does not fit.
+
+    The bytes that are read are those whose hash is held against the checkpoint's: its folder may
+    hold another network by now.
+    """
+    data, card = (checkpoint.folder / WEIGHTS).read_bytes(), checkpoint.card
+    sha256 = network_sha256(data, card.normalisation)
+    if card.parts:
+        sha256 = parts_sha256(card.parts, sha256)
+    _check_same(checkpoint.name, sha256, checkpoint.sha256)
     try:
-        state = load_file(checkpoint.folder / WEIGHTS)
+        state = from_bytes(data)
         load_state(net, state)
     except (SafetensorError, RuntimeError, UserError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
@@ -108,6 +119,12 @@ def _fill(net: nn.Module, checkpoint: Checkpoint) -> None:
         raise UserError(f"Checkpoint {checkpoint.name} cannot be used: {error}.") from None
 
 
+def _check_same(name: str, sha256: str, expected: str) -> None:
+    """Refuse weights that took the place of those that were asked for."""
+    if sha256 != expected:
+        raise UserError(f"Checkpoint {name} was changed meanwhile; ask for it again.")
+
+
 def settle(net: nn.Module, device: str, ready: bool) -> nn.Module:
     """Return a network in eval mode on a device; ``ready`` as in `load`."""
     net.eval()
@@ -119,7 +136,10 @@ def settle(net: nn.Module, device: str, ready: bool) -> nn.Module:
 def _load_ensemble(checkpoint: Checkpoint, device: str, ready: bool) -> nn.Module:
     if not ready:
         raise UserError(f"{checkpoint.name} is an ensemble; train its members instead.")
-    nets = [load(member, device) for member in members(checkpoint)]
+    found = members(checkpoint)
+    for member, named in zip(found, checkpoint.card.members, strict=True):
+        _check_same(member.name, member.sha256, named.sha256)
+    nets = [load(member, device) for member in found]
     weights = checkpoint.card.weights
     net = WidestMargin(nets) if weights is None else WeightedSum(nets, weights)
     return net.eval()

@@ -126,6 +126,16 @@ def make(
     ----------
     follow : certifies an image with a checkpoint and returns its readings.
     """
+    with sole_writer(checkpoint.folder / FILE):
+        rows = _rows(checkpoint, follow, report)
+        write_whole(checkpoint.folder / FILE, examples.text_of(rows))
+
+
+def _rows(
+    checkpoint: Checkpoint,
+    follow: Callable[..., Iterator[Progress]],
+    report: Callable[[str], None],
+) -> list[dict[str, Any]]:
     data = datasets.load(checkpoint.card.dataset, "test")
     seed = logs.head_of(checkpoint.folder / "certified.csv").seed + 1
     rows = []
@@ -144,8 +154,7 @@ def make(
         walked = _walks(checkpoint, data.image(index), found[-1])
         rows.append(examples.row(preset, [replace(c, seconds=0.0) for c in found], walked))
         report(f"{preset}: {found[-1].image}, radius {down(found[-1].radius, 3)}")
-    with sole_writer(checkpoint.folder / FILE):
-        write_whole(checkpoint.folder / FILE, examples.text_of(rows))
+    return rows
 
 
 def _walks(checkpoint: Checkpoint, x_CHW: Tensor, c: Certificate) -> dict[str, Any]:

@@ -99,6 +99,15 @@ def test_wrong_shapes_are_refused_in_words(folder):
         load(catalog.find("good", folder))
 
 
+def test_weights_that_took_the_place_of_those_asked_for_do_not_answer_for_them(folder):
+    """A page, or a command, found a checkpoint; before it is loaded, it is trained anew."""
+    asked = catalog.find("good", folder)
+    save(classifiers.build("compact", "shapes"), folder / "good", CARD)
+    with pytest.raises(UserError, match="good was changed meanwhile; ask for it again"):
+        load(asked)
+    load(catalog.find("good", folder))
+
+
 def test_an_unknown_name_lists_those_there_are(folder):
     with pytest.raises(UserError, match="good"):
         catalog.find("nothing", folder)
