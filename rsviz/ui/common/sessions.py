@@ -18,6 +18,7 @@ from rsviz.certification import certify as running
 from rsviz.certification import engine_choice
 from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.core.errors import UserError
 from rsviz.core.spec import Bound, Certificate, RunSpec
 from rsviz.data import images
 from rsviz.data.catalog import CLASSES
@@ -61,7 +62,10 @@ class Shown:
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the network")
 def _networks(name: str, sha256: str, device: str, engine: Engine) -> dict[str, nn.Module]:
-    nets = engine_choice.load(catalog.find(name), device, engine)
+    found = catalog.find(name)
+    if found.sha256 != sha256:  # its votes would be told of the one that was there before
+        raise UserError(f"Checkpoint {name} was changed meanwhile; reload the page.")
+    nets = engine_choice.load(found, device, engine)
     gc.freeze()  # what stays need not be searched for garbage
     return nets
 

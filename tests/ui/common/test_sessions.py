@@ -4,10 +4,14 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from rsviz.checkpoints import catalog, weights
+from rsviz.core.errors import UserError
 from rsviz.core.spec import Certificate
+from rsviz.networks import classifiers
 from rsviz.ui.common import sessions
 from rsviz.ui.common.jobs import Job, Session
 from tests.core.test_records import CERTIFICATE
+from tests.helpers import TINY, constant_network
 
 
 @dataclass(frozen=True)
@@ -77,3 +81,13 @@ def test_what_was_seen_of_a_run_stays_until_its_second_beginning_is_past_it(monk
     assert sessions.shown_running(job("b")) is None  # other votes
     job("c", 100, complete=True)
     assert sessions.shown_running(job("c")) is None  # begun again on purpose, to be watched
+
+
+def test_a_network_trained_anew_does_not_vote_for_the_one_on_the_page(tmp_path, monkeypatch):
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
+    shown = constant_network(tmp_path / "net")
+    card = dict(shown.stored)
+    weights.save(classifiers.build(TINY, "shapes"), tmp_path / "net", card)
+    with pytest.raises(UserError, match="net was changed meanwhile; reload the page"):
+        sessions.networks(shown, "cpu")
+    assert sessions.networks(catalog.find("net"), "cpu")
