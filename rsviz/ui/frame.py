@@ -1,18 +1,16 @@
 """The frame every page runs in: navigation, title, and errors as sentences."""
 
-import logging
 from typing import Any
 
 import streamlit as st
 from PIL import Image, ImageDraw
 
-from rsviz.core.errors import UserError
-from rsviz.core.faults import kind_of
 from rsviz.figures.style import BACKGROUNDS, BLUE, channels, ink
 from rsviz.ui import class_mode
 from rsviz.ui.common import picture_chip, state, uploads
 from rsviz.ui.common.address import drop_infinite, plain, rename, restore, tell_infinite
 from rsviz.ui.common.live_figure import fetch_library
+from rsviz.ui.common.sentences import told
 from rsviz.ui.page_list import PAGES, page_path
 from rsviz.ui.tour_bar import show_bar
 from rsviz.ui.words_bar import show_words
@@ -58,12 +56,6 @@ if (!window.rsvizShortcut) {
   }, true);
 }
 </script>"""
-FAILED = {  # what a page says, by what the machine refused
-    None: "This page failed unexpectedly; reload it. The log of the server says why.",
-    "memory": "There is not enough memory for this page just now; reload it in a while.",
-    "device": "The device of this server failed; reload the page, or see its log and restart it.",
-    "file": "A file of this server cannot be read or written; its log names it. Then reload.",
-}
 STAGES = ("certify", "attack", "levels", "masks")  # whose figures change in place
 MARK = ((31, 70), (22, 130), (12, 255))  # radius and opacity: an answer, what is proved near it
 TO_TOP = """<script>
@@ -122,15 +114,11 @@ def run() -> None:
     if page.url_path in STAGES:
         fetch_library()
     try:
-        show_bar()
-        tell_infinite()
-        uploads.bound()
-        page.run()
-    except UserError as error:
-        st.error(plain(str(error), 2_000))
-    except Exception as error:
-        logging.getLogger("rsviz").exception("a page failed")
-        st.error(FAILED[kind_of(error)])
+        with told():
+            show_bar()
+            tell_infinite()
+            uploads.bound()
+            page.run()
     finally:
         state.FRAMED.set(False)
     if (opened := state.TO_TOP.get()) is not None:

@@ -9,6 +9,7 @@ from rsviz.teaching.pictures.by_scene import PICTURES
 from rsviz.teaching.scene import Scene
 from rsviz.ui import class_mode
 from rsviz.ui.common import charts
+from rsviz.ui.common.sentences import fragment
 from rsviz.ui.page_list import page_path
 
 
@@ -57,7 +58,7 @@ def _show_question(scene: Scene, answer: int, reveal: str) -> None:
         st.info(f"Here: **{options[answer].lower()}**. {reveal}", icon=":material/lightbulb:")
 
 
-@st.fragment
+@fragment
 def show_scene(scene: Scene) -> None:
     """Show one scene: three sentences, then the picture beside its controls and formula."""
     st.subheader(scene.title)

@@ -11,6 +11,7 @@ from rsviz.core.radius import down
 from rsviz.figures.style import BLUE, GREEN, GREY, ORANGE
 from rsviz.teaching.experiments import own_world, two_pixels
 from rsviz.teaching.experiments.own_world import World
+from rsviz.ui.common.sentences import fragment
 
 START = "A spike"
 
@@ -226,7 +227,7 @@ _WORLD = st.components.v2.component("own_world", html=_HTML, css=_CSS, js=_JS)
 NAMES = ("blue", "orange")
 
 
-@st.fragment
+@fragment
 def show() -> None:
     """Show the world to draw, and what votes prove of its point."""
     st.subheader("Draw your own world")

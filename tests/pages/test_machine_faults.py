@@ -12,6 +12,7 @@ from rsviz.checkpoints import catalog
 from rsviz.data import datasets
 from rsviz.data.labels import data_folder
 from rsviz.networks import classifiers
+from rsviz.ui.common import sentences
 from rsviz.ui.page_list import PAGES
 from tests.helpers import constant_network, faults, make_checkpoints, make_rivals, make_selectors
 
@@ -138,3 +139,22 @@ def test_a_checkpoint_of_weights_that_are_not_numbers_is_refused_on_the_page(
     assert not app.metric
     app.selectbox(key="checkpoint").set_value("shapes-other").run()
     assert faults(app) == [] and app.metric
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"), {"memory": MemoryError(), "file": OSError(5, "")}.items()
+)
+def test_a_page_that_the_machine_refuses_says_so_and_opens_again(
+    open_page, monkeypatch, kind, error
+):
+    app = open_page("learn")
+
+    def refuse(*_, **__):
+        raise type(error)(*error.args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("rsviz.ui.frame.tell_infinite", refuse)
+        app.run()
+        assert not app.exception and faults(app) == [sentences.FAILED[kind]]
+    app.run()
+    assert faults(app) == [] and app.title

@@ -18,6 +18,7 @@ from rsviz.figures import walk
 from rsviz.figures.walk import Stop
 from rsviz.ui.common import state
 from rsviz.ui.common.picture_strip import show_strip
+from rsviz.ui.common.sentences import fragment
 
 TITLES = {"attack": "Towards what an attack found", "random": "In a random direction"}
 
@@ -71,7 +72,7 @@ def _walk(name: str, ground: Ground) -> list[Stop]:
     return [_stop(name, far, ground) for far in steps]
 
 
-@st.fragment
+@fragment
 def show(ground: Ground) -> None:
     """Show a slider from 0 to three radii, the picture moved that far, and the votes it keeps."""
     c = ground.certificate

@@ -10,6 +10,7 @@ import streamlit as st
 
 from rsviz.ui.common import jobs
 from rsviz.ui.common.jobs import Job
+from rsviz.ui.common.sentences import told
 
 POLL_SECONDS = 0.5
 SHORT_SECONDS = 0.3
@@ -41,7 +42,8 @@ def show_job(
         right.button(
             "Stop", key=stop_key, on_click=job.stop, icon=":material/stop:", width="stretch"
         )
-        show_reading()
+        with told():
+            show_reading()
 
     panel()
 

@@ -20,6 +20,7 @@ from rsviz.methods import adaptive
 from rsviz.smoothing import queries
 from rsviz.ui.common import charts, picture_picker, stage
 from rsviz.ui.common.picture_strip import show_strip
+from rsviz.ui.common.sentences import fragment
 from rsviz.ui.common.sessions import Key
 from rsviz.ui.masks.canvas_picker import Chosen
 
@@ -112,7 +113,7 @@ def show_small(sight: Sight, top: int | None) -> None:
     st.caption("What the classifier gets of both looks, and its vote.")
 
 
-@st.fragment
+@fragment
 def show_one_vote(sight: Sight) -> None:
     """Show one vote step by step; the scrubber goes through the draws."""
     st.subheader("One vote, step by step")
