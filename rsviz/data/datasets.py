@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsviz.core.errors import UserError
-from rsviz.core.files import shown
+from rsviz.core.files import shown, sole_writer
 from rsviz.core.late import torch
 from rsviz.data import canvases, shape_attributes, shapes
 from rsviz.data.catalog import CLASSES, SPLITS
-from rsviz.data.labels import cifar10_image, data_folder
+from rsviz.data.labels import FOLDER, cifar10_image, data_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -246,6 +246,7 @@ def download_cifar10(report: Callable[[str], None]) -> None:
     data_folder().mkdir(parents=True, exist_ok=True)
     from torchvision.datasets import CIFAR10
 
-    CIFAR10(str(data_folder()), download=True)
+    with sole_writer(data_folder() / FOLDER):
+        CIFAR10(str(data_folder()), download=True)
     load.cache_clear()
     report("CIFAR-10 is ready.")

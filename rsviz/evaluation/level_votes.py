@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
-from rsviz.core.files import check_out_file, shown, write_whole
+from rsviz.core.files import check_out_file, shown, sole_writer, write_whole
 from rsviz.core.settings import options_of
 from rsviz.core.spec import Certificate, RunSpec, Votes
 from rsviz.evaluation import row_checks, stored_votes
@@ -212,8 +212,10 @@ def assemble(
             v[i].item() for v in (votes.index_N, votes.label_N, votes.seconds_N)
         )
         lines.append(row(index, label, c, seconds, method.logged))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(out, row_checks.with_checks(head_of(spec, place, command), lines))
+    with sole_writer(out):
+        if out.exists():
+            raise UserError(f"{shown(out)} is there already; choose another --out.")
+        write_whole(out, row_checks.with_checks(head_of(spec, place, command), lines))
 
 
 def _check_networks(

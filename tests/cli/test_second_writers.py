@@ -18,6 +18,7 @@ COMMANDS = {  # what another process holds: what is asked for
     "shapes-constant/int8.onnx": "quantize shapes-constant --images 4",
     "shapes-constant/examples.json": "examples --checkpoint shapes-constant",
     "made": "recipes run --only made",
+    "cifar-10-batches-py": "download",
 }
 
 
@@ -25,6 +26,7 @@ COMMANDS = {  # what another process holds: what is asked for
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
     monkeypatch.setenv("RSVIZ_STATES", str(tmp_path / "states"))
+    monkeypatch.setenv("RSVIZ_DATA", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(files.sole_writer.__wrapped__, "__defaults__", (0.05,))
     recipe = Recipe("made", "gaussian", "shapes", TINY, 0.5, 1, 0.1, (0.5,), 1)
