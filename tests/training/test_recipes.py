@@ -1,9 +1,13 @@
+import itertools
 import shlex
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
 from rsviz.checkpoints import catalog, weights
 from rsviz.cli.main import parser
+from rsviz.core import clock
 from rsviz.evaluation import curves, logs
 from rsviz.networks import classifiers
 from rsviz.training import run_recipes
@@ -94,3 +98,16 @@ def test_the_log_of_a_network_that_was_made_anew_stands_in_nobodys_way(tmp_path,
     assert logs.head_of(tmp_path / "net" / "certified.csv").checkpoint_sha256 == made.sha256
     assert len(made.card.measured) == 1
     assert (tmp_path / "net" / "certified.csv.before").read_text() == old
+
+
+@pytest.mark.parametrize(("step", "made"), [(-86_400.0, 3), (1.0, 3), (86_400.0, 1)])
+def test_recipes_begin_nothing_after_the_minutes_by_a_clock_that_may_jump(monkeypatch, step, made):
+    """Set back, it stops nothing; set forward, it ends between two steps, and says so."""
+    looks, done, said = itertools.count(1), [], []
+    jumping = SimpleNamespace(perf_counter=lambda: next(looks) * step)
+    monkeypatch.setattr(clock, "time", jumping)
+    steps = [(str(i), partial(done.append, i)) for i in range(3)]
+    monkeypatch.setattr(run_recipes, "_missing", lambda *_: iter(steps))
+    run_recipes.run_recipes(RECIPES[:1], 25 * 60, 100, "cpu", said.append)
+    assert len(done) == made
+    assert ("out of time; the same command goes on from here" in said) == (made < 3)
