@@ -1,5 +1,9 @@
 """Commands killed at any change they make of a file: what is there is whole or absent, and the
-same command goes on to what the unbroken run made (`tests.killed`)."""
+same command goes on to what the unbroken run made (`tests.killed`).
+
+Two kills of a few commands by default; ``RSVIZ_KILLS=all pytest -m slow`` kills every command at
+every change, for an hour or so.
+"""
 
 import json
 import os
@@ -38,13 +42,15 @@ def hold(found):
         assert (code, told, unlike) == (0, "", []), (name, change)
 
 
-def test_a_training_killed_thrice_is_whole_or_absent_and_goes_on(tmp_path):
-    found = kills(tmp_path, 6, 8, 3, "train")  # in an epoch, between two, between weights and card
+def test_commands_killed_twice_are_whole_or_absent_and_go_on(tmp_path):
+    found = kills(tmp_path, 4, 18, 2, "train", "evaluate", "multiscale")
     hold(found)
-    assert [change for _, change, *_ in found] == [6, 14, 22]
-    assert [list(folders) for _, _, folders, *_ in found] == [[], [], ["new"]]
+    assert {name for name, *_ in found} == {"train", "evaluate", "multiscale"}
+    # The second stop of a training is between the weights and their card, which fits beside.
+    assert [list(folders) for name, _, folders, *_ in found if name == "train"] == [[], ["new"]]
 
 
+@pytest.mark.skipif("RSVIZ_KILLS" not in os.environ, reason="RSVIZ_KILLS does not ask for it")
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_killed_at_every_change_is_whole_or_absent_and_goes_on(tmp_path, name):
     if "quantize" in name:
