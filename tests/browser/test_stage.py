@@ -36,10 +36,10 @@ INSIDE = """() => {
   });
 }"""
 PAGES = {  # address, the button after a first look, which may be the whole run
-    "certify": ("/certify?image=shapes/test/8&n=20000&seed=21", "Certify"),
+    "certify": ("/certify?image=shapes/test/8&n=5000&seed=21", "Certify"),
     "attack": ("/attack?image=shapes/test/8&n=2000&seed=21", "Attack"),
     "masks": ("/masks?canvas=680&n=1000&seed=21", "Again"),
-    "levels": ("/levels?image=shapes/test/8&n=10000&seed=21&selector=multiscale", "Certify"),
+    "levels": ("/levels?image=shapes/test/8&n=2000&seed=21&selector=multiscale", "Certify"),
 }
 WINDOWS = ((1440, 800), (390, 844))
 
