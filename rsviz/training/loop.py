@@ -4,6 +4,7 @@ Shape suffixes: N images, C channels, H height, W width.
 """
 
 import copy
+import hashlib
 import io
 import math
 from contextlib import nullcontext
@@ -117,7 +118,8 @@ def train(
     ------
     UserError
         The batch is larger than the data set, or cannot be shared evenly; the loss is no longer a
-        number; ``state_file`` is of other settings, damaged, or written by another training.
+        number; ``state_file`` is of other settings, of a network that began otherwise, damaged, or
+        written by another training.
     """
     if spec.batch > len(data):
         raise UserError(
@@ -129,6 +131,7 @@ def train(
         raise UserError(
             f"--batch must be a multiple of the {workers.count} processes, but is {spec.batch:,}."
         )
+    begun = _digest(net)
     # All images lie beside the network: on a GPU a batch is then gathered there, not sent.
     data = replace(data, x_NCHW=data.x_NCHW.to(device), y_N=data.y_N.to(device))
     net.to(device).to(memory_format=torch.channels_last)
@@ -146,7 +149,7 @@ def train(
     with sole_writer(state_file) if workers.first else nullcontext():
         first, seconds = 0, 0.0
         if state_file.exists():
-            first, seconds = _restore(state_file, spec, net, optimiser, schedule, device)
+            first, seconds = _restore(state_file, spec, begun, net, optimiser, schedule, device)
             report(f"continuing after epoch {first} of {spec.epochs}")
         for epoch in range(first, spec.epochs):
             start = clock.now()
@@ -163,7 +166,8 @@ def train(
             spent = clock.since(start)
             seconds += spent
             if workers.first:
-                _save_state(state_file, spec, net, optimiser, schedule, epoch + 1, seconds)
+                reached = epoch + 1, seconds
+                _save_state(state_file, spec, begun, net, optimiser, schedule, *reached)
             left = (spec.epochs - epoch - 1) * spent / 60
             report(
                 f"epoch {epoch + 1}/{spec.epochs}  loss {mean_loss:.4f}  "
@@ -240,9 +244,19 @@ def not_numbers(net: nn.Module) -> str:
     return ""
 
 
+def _digest(net: nn.Module) -> str:
+    """Return the hash of a network's weights, by which a training knows what it began with."""
+    found = hashlib.sha256()
+    for name, value in net.state_dict().items():
+        found.update(name.encode())
+        found.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()
+
+
 def _save_state(
     file: Path,
     spec: TrainSpec,
+    begun: str,
     net: nn.Module,
     optimiser: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
@@ -252,6 +266,7 @@ def _save_state(
     file.parent.mkdir(parents=True, exist_ok=True)
     state = {
         "spec": asdict(spec),
+        "begun": begun,
         "net": net.state_dict(),
         "optimiser": optimiser.state_dict(),
         "schedule": schedule.state_dict(),
@@ -266,6 +281,7 @@ def _save_state(
 def _restore(
     file: Path,
     spec: TrainSpec,
+    begun: str,
     net: nn.Module,
     optimiser: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
@@ -280,6 +296,11 @@ def _restore(
     if early | asked != asdict(spec):
         raise UserError(
             f"{file} holds a training with other settings; delete it or choose another --out."
+        )
+    if state.get("begun", begun) != begun:  # early states do not hold it
+        raise UserError(
+            f"{file} holds a training that began with other weights; delete it or choose another "
+            "--out."
         )
     net.load_state_dict(state["net"])
     if not_numbers(net):

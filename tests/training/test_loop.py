@@ -71,6 +71,20 @@ def test_a_killed_run_resumes_to_the_same_weights(data, tmp_path):
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
 
 
+def test_a_state_of_a_training_that_began_with_other_weights_is_refused(data, tmp_path):
+    """As where the checkpoint it starts from was trained anew under its name."""
+    spec = replace(SPEC, epochs=1)
+    train(data, tmp_path / "s.pt", spec)
+    other = fresh()
+    torch.nn.init.zeros_(other[1].fc.bias)
+    with pytest.raises(UserError, match="began with other weights; delete it"):
+        loop.train(other, data, gaussian.loss, spec, tmp_path / "s.pt", compiled=False)
+    state = torch.load(tmp_path / "s.pt", weights_only=True)
+    del state["begun"]  # as states were before
+    torch.save(state, tmp_path / "s.pt")
+    loop.train(other, data, gaussian.loss, spec, tmp_path / "s.pt", compiled=False)
+
+
 @pytest.mark.parametrize("jump", [86_400.0, -86_400.0])
 def test_a_clock_that_jumps_changes_no_weights_and_tells_no_time_below_none(
     data, tmp_path, monkeypatch, jump
