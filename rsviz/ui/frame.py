@@ -101,18 +101,20 @@ def run() -> None:
     page = st.navigation(_pages(), position="top")
     st.set_page_config(page_title=f"{page.title} · rsviz", page_icon=_mark())
     st.logo(_name(st.context.theme.type or "light"), size="medium", link=None)
-    if state.PAGE.get() != page.url_path:
-        restore()
-    st.html(STYLE)
-    class_mode.adopt()
-    class_mode.show_style()
-    drop_infinite()
-    state.FRAMED.set(True)
-    state.ENTERED.set(state.PAGE.get() != page.url_path)
-    state.PAGE.set(page.url_path)
-    rename(page.url_path or PAGES[0][0])
+    name = page.url_path or PAGES[0][0]
+    with told():
+        if state.PAGE.get() != page.url_path:
+            restore()
+        st.html(STYLE)
+        class_mode.adopt()
+        class_mode.show_style()
+        drop_infinite()
+        state.ENTERED.set(state.PAGE.get() != page.url_path)
+        state.PAGE.set(page.url_path)
+        rename(name)
     if page.url_path in STAGES:
         fetch_library()
+    state.FRAMED.set(True)
     try:
         with told():
             show_bar()
@@ -121,13 +123,14 @@ def run() -> None:
             page.run()
     finally:
         state.FRAMED.set(False)
-    if (opened := state.TO_TOP.get()) is not None:
-        state.TO_TOP.clear()
-        st.toast(f"{plain(opened)} is open above")
-        st.html(TO_TOP, unsafe_allow_javascript=True)
-    st.html(SHORTCUT, unsafe_allow_javascript=True)
-    picture_chip.show()
-    show_words(page.url_path or PAGES[0][0])
+    with told():
+        if (opened := state.TO_TOP.get()) is not None:
+            state.TO_TOP.clear()
+            st.toast(f"{plain(opened)} is open above")
+            st.html(TO_TOP, unsafe_allow_javascript=True)
+        st.html(SHORTCUT, unsafe_allow_javascript=True)
+        picture_chip.show()
+        show_words(name)
 
 
 def open_above(name: str) -> None:

@@ -216,3 +216,11 @@ def test_a_page_that_cannot_take_the_network_chosen_elsewhere_keeps_its_own(open
     assert app.selectbox(key="checkpoint").value == "shapes-k48-adaptive"
     app.switch_page("pages/certify.py").run()
     assert app.selectbox(key="checkpoint").value == other
+
+
+def test_an_infinite_number_in_a_field_of_text_is_text(opened):
+    """What is typed there stands in the address, which then cannot be freed of it."""
+    app = opened("certify", n="100")
+    app.query_params["image"] = "1e999"  # as the browser does while one types
+    app.text_input(key="image").set_value("1e999").run()
+    assert not app.exception and "1e999" in "".join(w.value for w in (*app.warning, *app.error))

@@ -12,6 +12,7 @@ from rsviz.checkpoints import catalog
 from rsviz.data import datasets
 from rsviz.data.labels import data_folder
 from rsviz.networks import classifiers
+from rsviz.ui import frame
 from rsviz.ui.common import sentences
 from rsviz.ui.page_list import PAGES
 from tests.helpers import constant_network, faults, make_checkpoints, make_rivals, make_selectors
@@ -158,3 +159,14 @@ def test_a_page_that_the_machine_refuses_says_so_and_opens_again(
         assert not app.exception and faults(app) == [sentences.FAILED[kind]]
     app.run()
     assert faults(app) == [] and app.title
+
+
+@pytest.mark.parametrize("part", ["drop_infinite", "show_words"])
+def test_what_goes_wrong_around_a_page_is_a_sentence_too(open_page, monkeypatch, part):
+    def breaks(*given):
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(frame, part, breaks)
+    app = open_page("certify", n=100)
+    assert not app.exception and [e.value for e in app.error] == [sentences.FAILED[None]]
+    assert app.title[0].value == "Certify"

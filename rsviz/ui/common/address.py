@@ -89,7 +89,7 @@ def rename(page: str) -> None:
         if old in st.query_params:
             if new not in st.query_params:
                 asked[new] = st.query_params[old]
-            del st.query_params[old]
+            drop(old)
     state.ASKED.set(asked)
     for name, given in asked.items():
         with suppress(StreamlitAPIException):  # a control of the last page still holds the name
@@ -104,13 +104,21 @@ def asked(name: str) -> str | None:
 
 def drop_infinite() -> None:
     """Remove infinite numbers from the address and run again: Streamlit's fields fail at them."""
-    found = {name: given for name, given in st.query_params.items() if _infinite(given)}
+    given_ = dict(st.query_params.items())
+    found = {name: given for name, given in given_.items() if _infinite(given) and drop(name)}
     if not found:
         return
-    for name in found:
-        del st.query_params[name]
     state.INFINITE.set(tuple(_beyond(name, given) for name, given in found.items()))
     st.rerun()
+
+
+def drop(name: str) -> bool:
+    """Remove a name from the address, unless a control holds it, as a field of text may."""
+    try:
+        del st.query_params[name]
+    except StreamlitAPIException:
+        return False
+    return True
 
 
 def _beyond(name: str, given: str) -> str:
@@ -181,7 +189,7 @@ def adopt(
             else:
                 told.append(_refusal(name, given, takes[name]))
             if name in asides:
-                del st.query_params[name]
+                drop(name)
         st.session_state.update({k: v for k, v in adopted.items() if k not in asides})
         state.REFUSED.set(tuple(told))
     for sentence in state.REFUSED.get():
