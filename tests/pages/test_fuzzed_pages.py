@@ -77,7 +77,7 @@ def check(app, act, line):
 def test_addresses(opened, line, page):
     app = opened(page)
 
-    @fuzz(6)
+    @fuzz(4)
     @given(ADDRESS)
     def made_up(given_):
         def go(app):
@@ -97,7 +97,7 @@ def test_uploads(opened, line, page):
     for key, value in shown.items():
         app.segmented_control(key=key).set_value(value).run()
 
-    @fuzz(6)
+    @fuzz(4)
     @given(anything(kind))
     def damaged(data):
         check(app, lambda app: app.file_uploader[0].set_value((name, data, "")).run(), line)
