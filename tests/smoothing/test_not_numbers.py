@@ -1,5 +1,6 @@
 """A network whose answers are not numbers is refused in a sentence, and never votes."""
 
+import copy
 import hashlib
 import math
 from dataclasses import replace
@@ -282,12 +283,13 @@ def test_a_loss_that_is_no_number_later_leaves_the_last_good_epoch(data, tmp_pat
 def test_a_state_of_such_weights_is_refused(data, tmp_path):
     spec = TrainSpec("gaussian", "shapes", "compact", 0.5, epochs=1, lr=0.1, batch=320)
     net = classifiers.build("compact", "shapes")
+    again = copy.deepcopy(net)
     loop.train(net, data, gaussian.loss, spec, tmp_path / "s.pt", compiled=False)
     state = torch.load(tmp_path / "s.pt", weights_only=True)
     state["net"]["1.fc.bias"][0] = NAN
     torch.save(state, tmp_path / "s.pt")
     with pytest.raises(UserError, match="weights are not numbers; delete it"):
-        loop.train(net, data, gaussian.loss, spec, tmp_path / "s.pt", compiled=False)
+        loop.train(again, data, gaussian.loss, spec, tmp_path / "s.pt", compiled=False)
 
 
 def test_the_command_line_trains_no_such_checkpoint(data, tmp_path, monkeypatch, capsys):
