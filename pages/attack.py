@@ -38,8 +38,7 @@ st.title(
 with st.container(horizontal=True, gap="small", vertical_alignment="center"):
     budget = attack.pick_budget()
     if not source.dataset:
-        picture_picker.ask_label(source, CLASSES[dataset])
-        picture = replace(picture, source=picture_picker.labelled(source, CLASSES[dataset]))
+        picture = replace(picture, source=picture_picker.ask_label(source, CLASSES[dataset]))
 
 spec = certify.make_spec(
     checkpoint,

@@ -51,8 +51,7 @@ with st.container(horizontal=True, gap="small", vertical_alignment="center"):
     if picture.crop is None:
         run_controls.show_presets(checkpoint)
     else:
-        picture_picker.ask_label(source, CLASSES[dataset])
-        picture = replace(picture, source=picture_picker.labelled(source, CLASSES[dataset]))
+        picture = replace(picture, source=picture_picker.ask_label(source, CLASSES[dataset]))
     seeds = st.container()
 
 # The run: other votes asked for stop what runs; alpha and bound only read votes again.

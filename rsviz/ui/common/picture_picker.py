@@ -109,11 +109,11 @@ def _truth_key(source: Source, classes: Sequence[str]) -> str:
     return f"truth_{source.digest[:16]}_{'_'.join(classes)}"
 
 
-def ask_label(source: Source, classes: Sequence[str]) -> None:
-    """Ask which class a file shows, once for all pages; `labelled` says the answer."""
+def ask_label(source: Source, classes: Sequence[str]) -> Source:
+    """Ask which class a file shows, once for all pages; return it with the answer."""
     key = _truth_key(source, classes)
     st.session_state[key] = st.session_state.get(key)  # else another page would begin with none
-    st.selectbox(
+    told = st.selectbox(
         "Which of these is it?",
         [*classes, NONE],
         None,
@@ -123,15 +123,8 @@ def ask_label(source: Source, classes: Sequence[str]) -> None:
         persist_state="session",
         width=240,
     )
-
-
-def labelled(source: Source, classes: Sequence[str]) -> Source:
-    """Return a picture with the class that its visitor said it shows, if it is a file."""
-    if source.dataset:
-        return source
-    told = str(st.session_state.get(_truth_key(source, classes)))
     labels = {NONE: NONE_OF_THESE} | {name: k for k, name in enumerate(classes)}
-    return replace(source, label=labels.get(told))
+    return replace(source, label=labels.get(str(told)))
 
 
 def _stand_in(default: str) -> Source:

@@ -53,8 +53,7 @@ def show() -> None:
     with left:
         st.image(picture.original.resize((256, 256), 0) if name else picture.original, width=160)
         if not source.dataset:
-            picture_picker.ask_label(source, CLASSES[dataset])
-            source = picture_picker.labelled(source, CLASSES[dataset])
+            source = picture_picker.ask_label(source, CLASSES[dataset])
         label = source.label if name or not source.dataset else None
         if label is not None:
             picture_picker.show_label(source, CLASSES[dataset])

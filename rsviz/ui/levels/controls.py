@@ -120,8 +120,7 @@ def ask_label(picked: Picked, classes: Sequence[str]) -> Picked:
     if picked.source is None or picked.source.dataset:
         show_presets()
         return picked
-    picture_picker.ask_label(picked.source, classes)
-    source = picture_picker.labelled(picked.source, classes)
+    source = picture_picker.ask_label(picked.source, classes)
     return replace(picked, source=source, label=source.label)
 
 

@@ -99,8 +99,7 @@ def ask_label(chosen: Chosen, classes: Sequence[str]) -> Chosen:
     """Ask which class a visitor's own picture shows."""
     if chosen.own is None:
         return chosen
-    picture_picker.ask_label(chosen.own, classes)
-    source = picture_picker.labelled(chosen.own, classes)
+    source = picture_picker.ask_label(chosen.own, classes)
     return replace(chosen, source=source, label=source.label)
 
 
