@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from rsviz.certification.attack import AttackSpec
 from rsviz.ui.common import jobs, sessions
 from rsviz.ui.common.jobs import Device
-from tests.helpers import make_checkpoints
+from tests.helpers import make_checkpoints, make_rivals, make_selectors
 
 APP = str(Path(__file__).parents[2] / "app.py")
 
@@ -17,6 +17,15 @@ APP = str(Path(__file__).parents[2] / "app.py")
 @pytest.fixture(scope="session")
 def made(tmp_path_factory):
     return make_checkpoints(tmp_path_factory.mktemp("checkpoints"))
+
+
+@pytest.fixture(scope="module")
+def every_kind(tmp_path_factory):
+    """A network for every page."""
+    root = tmp_path_factory.mktemp("every")
+    for make in (make_checkpoints, make_rivals, make_selectors):
+        make(root)
+    return root
 
 
 class AtOnce:

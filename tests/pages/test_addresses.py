@@ -3,19 +3,10 @@
 import pytest
 
 from rsviz.ui.common.address import OLD_NAMES
-from tests.helpers import make_checkpoints, make_rivals, make_selectors
 from tests.pages.conftest import AtOnce
 from tests.pages.test_certify_page import Never
 
 HOSTILE = {"sigma": "abc", "n": "-5", "checkpoint": "../../etc"}
-
-
-@pytest.fixture(scope="module")
-def every_kind(tmp_path_factory):
-    root = tmp_path_factory.mktemp("every")
-    for make in (make_checkpoints, make_rivals, make_selectors):
-        make(root)
-    return root
 
 
 @pytest.fixture

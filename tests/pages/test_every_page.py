@@ -7,18 +7,9 @@ import pytest
 
 from rsviz.teaching import glossary, lessons
 from rsviz.ui.page_list import PAGES
-from tests.helpers import faults, live_figures, make_checkpoints, make_rivals, make_selectors
+from tests.helpers import faults, live_figures
 
 NAMES = [name for name, _, _ in PAGES]
-
-
-@pytest.fixture(scope="module")
-def every_kind(tmp_path_factory):
-    """A network for every page."""
-    root = tmp_path_factory.mktemp("every")
-    for make in (make_checkpoints, make_rivals, make_selectors):
-        make(root)
-    return root
 
 
 def terms(app):

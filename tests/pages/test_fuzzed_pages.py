@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rsviz.ui.page_list import PAGES
-from tests.helpers import faults, make_checkpoints, make_rivals, make_selectors
+from tests.helpers import faults
 from tests.pages.test_certify_page import Never
 from tests.test_fuzz import MANY, anything
 
@@ -44,14 +44,6 @@ def fuzz(most):
         deadline=None,
         suppress_health_check=checks,
     )
-
-
-@pytest.fixture(scope="module")
-def every_kind(tmp_path_factory):
-    root = tmp_path_factory.mktemp("every")
-    for make in (make_checkpoints, make_rivals, make_selectors):
-        make(root)
-    return root
 
 
 @pytest.fixture
