@@ -112,8 +112,8 @@ def run() -> None:
         state.ENTERED.set(state.PAGE.get() != page.url_path)
         state.PAGE.set(page.url_path)
         rename(name)
-    if page.url_path in STAGES:
-        fetch_library()
+        if page.url_path in STAGES:
+            fetch_library()
     state.FRAMED.set(True)
     try:
         with told():
