@@ -28,7 +28,7 @@ from rsviz.data import datasets, shapes
 from rsviz.networks import classifiers
 from rsviz.smoothing import engines
 from rsviz.training.recipes import Recipe
-from tests.helpers import TINY
+from tests.helpers import TINY, make_selectors
 
 TRAIN = f"train gaussian --dataset shapes --sigma 0.5 --network {TINY} --epochs 2 --lr 0.1"
 TRAIN += " --batch 160 --no-compile --out {folder}"
@@ -41,6 +41,7 @@ COMMANDS = {
     "quantize": "quantize measured --images 32",
     "requantize": "quantize measured --images 16 --no-measure",
     "ensemble": f"ensemble fit one two --sigma 0.5 {FIT} --out checkpoints/both",
+    "quantile": "quantile shapes-dual --images 32",
     "multiscale": f"multiscale one two {FIT} --n 100 --out checkpoints/both",
     "recipes": "recipes run --only r- --n 100",
 }
@@ -81,6 +82,7 @@ def prepare(home):
         torch.manual_seed(seed)
         net = classifiers.build(TINY, "shapes")
         weights.save(net, home / "checkpoints" / name, card | {"sigma": sigma, "measured": []})
+    make_selectors(home / "checkpoints", ["dual"])
 
 
 def ready():

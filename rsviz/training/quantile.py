@@ -89,7 +89,7 @@ def _chosen(
     with sole_writer(checkpoint.folder / catalog.CARD):
         card = dict(catalog.find_unchanged(checkpoint).stored)
         _write(checkpoint, read_at(votes_N, run, float(best)), votes, run, float(best), command)
-        card["run"] = dict(card["run"]) | {"quantile": float(best)}
+        card["run"] = dict(card.get("run", {})) | {"quantile": float(best)}
         card["fit"] = {
             "log": LOG,
             "images": f"train, {len(votes_N)} images, every {votes.head.every}th",

@@ -8,7 +8,7 @@ from rsviz.cli.main import main
 from rsviz.core import files
 from rsviz.networks import classifiers
 from rsviz.training.recipes import Recipe
-from tests.helpers import TINY, make_checkpoints
+from tests.helpers import TINY, make_checkpoints, make_selectors
 
 COMMANDS = {  # what another process holds: what is asked for
     "new": f"train gaussian --dataset shapes --sigma .5 --epochs 1 --network {TINY} --out new",
@@ -16,6 +16,7 @@ COMMANDS = {  # what another process holds: what is asked for
     "both": "ensemble fit shapes-constant other --images 6 --out both",
     "levels": "multiscale shapes-constant --images 6 --n 100 --out levels",
     "shapes-constant/int8.onnx": "quantize shapes-constant --images 4",
+    "shapes-dual/quantile.csv": "quantile shapes-dual --images 4",
     "shapes-constant/examples.json": "examples --checkpoint shapes-constant",
     "made": "recipes run --only made",
     "cifar-10-batches-py": "download",
@@ -32,6 +33,7 @@ def home(tmp_path, monkeypatch):
     recipe = Recipe("made", "gaussian", "shapes", TINY, 0.5, 1, 0.1, (0.5,), 1)
     monkeypatch.setattr(recipes_command, "RECIPES", [recipe])
     make_checkpoints(tmp_path)
+    make_selectors(tmp_path, ["dual"])
     card = {"method": "gaussian", "dataset": "shapes", "network": TINY, "sigma": 0.5}
     weights.save(classifiers.build(TINY, "shapes"), tmp_path / "other", card)
     return tmp_path
