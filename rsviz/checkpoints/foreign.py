@@ -222,7 +222,7 @@ def _content(data: bytes, name: str) -> Any:
             return from_safetensors(data)
         except (SafetensorError, ValueError, KeyError, TypeError):
             raise UserError(f"{name} is a damaged safetensors file; save it again.") from None
-    if zipfile.is_zipfile(io.BytesIO(data)):
+    if _is_zip(data):
         _check_pickles(_check_zip(data, name), name, 1)
     elif data.startswith(LEGACY):
         _check_pickles(data, name, LEGACY_PICKLES)
@@ -243,6 +243,13 @@ def _content(data: bytes, name: str) -> Any:
 
 def _is_safetensors(data: bytes) -> bool:
     return data[8:9] == b"{" and int.from_bytes(data[:8], "little") <= 10**8  # the format's limit
+
+
+def _is_zip(data: bytes) -> bool:
+    try:
+        return zipfile.is_zipfile(io.BytesIO(data))
+    except zipfile.BadZipFile:  # the last of several disks, or damaged so that it says so
+        return True
 
 
 def _check_pickles(data: bytes, name: str, count: int) -> None:

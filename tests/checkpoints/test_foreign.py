@@ -3,6 +3,7 @@
 import argparse
 import io
 import pickle
+import struct
 import tarfile
 import time
 import zipfile
@@ -288,6 +289,10 @@ REFUSED = {
         r"fc.bias has shape \(11,\) instead of \(10,\)",
     ),
     "damaged safetensors": (to_safetensors(STATE)[:4000], "damaged safetensors"),
+    "one of several disks": (
+        b"PK" + bytes(60) + struct.pack("<4sLQL", b"PK\6\7", 1, 0, 2) + b"PK\5\6" + bytes(18),
+        "is damaged",
+    ),
     "too large": (bytes(foreign.MAX_BYTES + 1), "larger than 60 MB"),
 }
 
