@@ -367,8 +367,7 @@ def weights_hash(folder: Path) -> str:
     if not weights.is_file():
         raise UserError(f"it has no {WEIGHTS}")
     try:
-        stat = weights.stat()
-        return _sha256(weights, stat.st_mtime_ns, stat.st_size)
+        return _sha256(weights, version(weights))
     except OSError:
         raise UserError(f"its {WEIGHTS} cannot be read") from None
 
@@ -400,5 +399,5 @@ def ensemble_sha256(members: Sequence[str], weights: Sequence[float] | None) -> 
 
 
 @lru_cache(maxsize=256)
-def _sha256(file: Path, _mtime_ns: int, _size: int) -> str:
+def _sha256(file: Path, _version: tuple[int, ...] | None) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from rsviz.checkpoints import catalog
+from rsviz.core.files import version
 from rsviz.evaluation import training_cost, verdicts
 from rsviz.evaluation.training_cost import Point
 from rsviz.evaluation.verdicts import Finding
@@ -28,7 +29,7 @@ JUDGED = (
     "small and trained for minutes: a verdict is about them, not about the paper's own."
 )
 
-State = tuple[tuple[str, int, int], ...]
+State = tuple[tuple[str, tuple[int, ...] | None], ...]
 
 
 @st.cache_data(max_entries=4, show_spinner="Reading the logs")
@@ -46,7 +47,7 @@ def _state() -> State:
     """Return a value that changes when a log or a card does."""
     root = catalog.root()
     files = sorted([*root.glob("*/*.csv"), *root.glob("*/*/*.csv"), *root.glob("*/card.json")])
-    return tuple((str(f), f.stat().st_mtime_ns, f.stat().st_size) for f in files)
+    return tuple((str(f), version(f)) for f in files)
 
 
 def findings() -> list[Finding]:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from rsviz.checkpoints import catalog
 from rsviz.core.errors import UserError
+from rsviz.core.files import version
 from rsviz.evaluation import comparison
 from rsviz.evaluation.comparison import Entry
 from rsviz.evaluation.contradictions import contradictions
@@ -20,7 +21,7 @@ WEIGHTINGS = "weightings/*.csv"  # of an ensemble, a log each, from the same vot
 
 @st.cache_resource(max_entries=256, show_spinner="Reading the logs")
 def _read(
-    path: str, checkpoint: str, mtime_ns: int, size: int, trained: float | None = None
+    path: str, checkpoint: str, changed: tuple[int, ...] | None, trained: float | None = None
 ) -> Entry:
     log = read_log(Path(path))
     if wrong := contradictions(log):
@@ -52,9 +53,7 @@ def measured() -> tuple[dict[str, Entry], list[str]]:
     for c in catalog.list_checkpoints():
         for path in [*sorted(c.folder.glob("certified*.csv")), *sorted(c.folder.glob(WEIGHTINGS))]:
             try:
-                stat = path.stat()
-                trained = c.card.sigma
-                entry = _read(str(path), c.name, stat.st_mtime_ns, stat.st_size, trained)
+                entry = _read(str(path), c.name, version(path), c.card.sigma)
                 if path.parent == c.folder and c.verified:
                     _check_weights(entry, c.sha256)
             except (UserError, OSError) as error:
@@ -80,9 +79,8 @@ def _evaluated() -> dict[str, Entry]:
     found = {}
     for path in sorted(log_folder().glob("*.csv")):
         with suppress(UserError, OSError):  # one that holds no image yet
-            stat = path.stat()
             name, _, digest = path.stem.rpartition("-")
-            entry = _read(str(path), name, stat.st_mtime_ns, stat.st_size)
+            entry = _read(str(path), name, version(path))
             log = replace(entry.log, source=path.name) if entry.log else None
             n = f", n {entry.curve.n:,}, evaluated here ({digest[:4]})"
             found[entry.name + n] = comparison.renamed(replace(entry, log=log), entry.name + n)
