@@ -222,6 +222,14 @@ def in_zip(name="weights.pth"):
     return buffer.getvalue()
 
 
+def in_zip_far_away():
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as packed:
+        packed.writestr("archive/data.pkl", b"")
+        packed.filelist[0].header_offset = 2**63
+    return buffer.getvalue()
+
+
 def in_tar():
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as packed:
@@ -289,6 +297,7 @@ REFUSED = {
         r"fc.bias has shape \(11,\) instead of \(10,\)",
     ),
     "damaged safetensors": (to_safetensors(STATE)[:4000], "damaged safetensors"),
+    "beyond any file": (in_zip_far_away(), "is damaged"),
     "one of several disks": (
         b"PK" + bytes(60) + struct.pack("<4sLQL", b"PK\6\7", 1, 0, 2) + b"PK\5\6" + bytes(18),
         "is damaged",
