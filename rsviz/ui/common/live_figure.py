@@ -85,7 +85,9 @@ def _address() -> str:
     if not runtime.exists():
         return ""
     media = runtime.get_instance().media_file_mgr
-    return media.add(_plotly_js(), "text/javascript", "plotly.js")
+    address = media.add(_plotly_js(), "text/javascript", "plotly.js")
+    base = st.get_option("server.baseUrlPath").strip("/")  # Streamlit adds it in the browser
+    return f"/{base}{address}" if base else address
 
 
 def fetch_library() -> None:
