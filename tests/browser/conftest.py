@@ -114,9 +114,10 @@ def tab(browser, server):
     """Return a function that opens a tab at an address of the app; all are closed at the end."""
     contexts = []
 
-    def open_tab(address, size=(1280, 900)):
+    def open_tab(address, size=(1280, 900), script=""):
         context = browser.new_context(viewport={"width": size[0], "height": size[1]})
         contexts.append(context)
+        context.add_init_script(script)  # runs in the page before its own
         page = context.new_page()
         page.set_default_timeout(60_000)
         page.goto(server + address)

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from rsviz.figures.style import BACKGROUNDS, contrast
+from rsviz.ui.common import live_figure
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=60_000)
@@ -39,6 +40,25 @@ WATCH = """() => {
   requestAnimationFrame(look);
 }"""
 
+# Makes a browser so busy that the code of a live figure runs only when `release` is called.
+BUSY = """
+const released = window.released = new Promise((done) => { window.release = done; });
+window.Blob = class extends Blob {
+  constructor(parts, options) {
+    const live = parts?.[0]?.includes?.("rsviz-live-figure");
+    super(live ? ["await window.released;", ...parts] : parts, options);
+  }
+};
+"""
+# Makes all pauses of a page short, and counts them.
+HURRY = """
+window.pauses = 0;
+window.setTimeout = (then, pause, ...given) => {
+  window.pauses += 1;
+  queueMicrotask(() => then(...given));
+};
+"""
+
 
 @pytest.mark.parametrize("theme", list(BACKGROUNDS))
 def test_the_text_of_figures_and_formulas_can_be_read(browser, server, theme):
@@ -69,3 +89,25 @@ def test_the_votes_are_never_blank_before_while_and_after_they_come_in(tab):
     assert (seen["blank"], seen["roots"]) == (0, 1) and seen["frames"] > 4
     buttons = page.locator(".rsviz-live-figure .modebar-btn")
     assert {b.get_attribute("data-title") for b in buttons.all()} == {"Download plot as a PNG"}
+
+
+def test_a_figure_shows_the_last_votes_in_a_browser_that_was_busy_until_then(tab):
+    page = tab("/certify?image=shapes/test/8&n=1000&seed=12", script=BUSY)
+    expect(page.get_by_text(re.compile(r"\d votes counted"))).to_be_visible()
+    page.get_by_test_id("stMain").get_by_role("button", name="Certify").first.click()
+    expect(page.get_by_text("live, complete")).to_be_visible()
+    page.evaluate("release()")
+    last = ".rsviz-live-figure[aria-label='Votes by class: star 1,000.'] .barlayer .point path"
+    page.wait_for_selector(last, state="attached", timeout=10_000)
+
+
+def test_the_library_is_asked_for_until_it_is_here_and_where_it_is_by_then(tab):
+    page = tab("/_stcore/health")
+    answers = iter(("<p>The server begins anew.</p>", "window.Plotly = {};"))
+    page.route("**/gone.js", lambda route: route.fulfill(status=404))
+    page.route("**/new.js", lambda r: r.fulfill(body=next(answers), content_type="text/javascript"))
+    page.evaluate(f"() => {{{HURRY} {live_figure._LIBRARY} window.library = library;}}")
+    page.evaluate("() => { library('/gone.js').then((plotly) => { window.came = plotly; }); }")
+    page.wait_for_function("window.pauses > 50", timeout=10_000)
+    page.evaluate("() => { library('/new.js'); }")
+    page.wait_for_function("window.came", timeout=10_000)

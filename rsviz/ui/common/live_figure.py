@@ -14,17 +14,22 @@ from plotly.offline import get_plotlyjs
 from streamlit import runtime
 
 _HTML = '<div class="rsviz-live-figure" role="figure"></div>'
-# plotly.js comes once a page. It may be gone for a moment while the page is drawn anew.
+# plotly.js comes once a page. It may be gone for a moment, or elsewhere once the server began anew,
+# and what stands between may answer in its place: it is asked for until it is here.
 _LIBRARY = """
-const library = (url, left = 40) => window.rsvizPlotly ??= new Promise((done) => {
-  const ask = (left) => {
-    const script = document.createElement("script");
-    const again = () => { script.remove(); left && setTimeout(ask, 250, left - 1); };
-    Object.assign(script, {src: url, onload: () => done(window.Plotly), onerror: again});
-    document.head.append(script);
-  };
-  ask(left);
-});
+const library = (url) => {
+  window.rsvizLibrary = url;
+  return window.rsvizPlotly ??= new Promise((done) => {
+    const ask = (pause) => {
+      const script = document.createElement("script");
+      const again = () => { script.remove(); setTimeout(ask, pause, Math.min(2 * pause, 4000)); };
+      const onload = () => window.Plotly ? done(window.Plotly) : again();
+      Object.assign(script, {src: window.rsvizLibrary, onload, onerror: again});
+      document.head.append(script);
+    };
+    ask(250);
+  });
+};
 """
 # Text, font and grid are those of the page, so they follow its theme.
 _JS = (
@@ -41,17 +46,29 @@ const template = (page) => {
 export default function ({data, parentElement}) {
   const box = parentElement.querySelector(".rsviz-live-figure");
   const figure = JSON.parse(data.figure);
-  box.setAttribute("aria-label", data.alt);
-  box.style.height = `${figure.layout.height}px`;
-  // One drawing after another, only the newest, and none into a page that is gone: Plotly goes on
-  // after it returned, and fails where its figure was taken away meanwhile.
-  box.newest = data;
-  box.drawn = Promise.all([library(data.library), box.drawn]).then(([plotly]) => {
-    if (box.newest !== data || !box.isConnected) return null;
+  const draw = (plotly) => {
+    box.setAttribute("aria-label", data.alt);
+    box.style.height = `${figure.layout.height}px`;
     const layout = {...figure.layout, ...data.layout, template: template(getComputedStyle(box))};
     return plotly.react(box, figure.data, layout, {...data.config, responsive: true});
-  }).catch(reportError);
-  return () => box.drawn.then(() => window.Plotly?.purge(box));
+  };
+  // A slow browser makes calls late: also those outdated meanwhile, in any order, which Streamlit
+  // takes back in the same turn. So the turn after it draws the newest call that is left, or clears
+  // a figure that has none; one turn after another, as Plotly goes on after it returned.
+  const calls = box.calls ??= new Set();
+  const look = () => {
+    const turn = new Promise((done) => setTimeout(done));
+    box.drawn = Promise.all([library(data.library), box.drawn, turn]).then(([plotly]) => {
+      const newest = [...calls].pop();
+      calls.forEach((call) => call === newest || calls.delete(call));
+      if (newest === box.newest || !box.isConnected && newest) return null;
+      box.newest = newest;
+      return newest ? newest(plotly) : plotly.purge(box);
+    }).catch(reportError);
+  };
+  calls.add(draw);
+  look();
+  return () => { calls.delete(draw); look(); };
 }
 """
 )
@@ -68,7 +85,9 @@ def _address() -> str:
     if not runtime.exists():
         return ""
     media = runtime.get_instance().media_file_mgr
-    return media.add(_plotly_js(), "text/javascript", "plotly.js")
+    address = media.add(_plotly_js(), "text/javascript", "plotly.js")
+    base = st.get_option("server.baseUrlPath").strip("/")  # Streamlit adds it in the browser
+    return f"/{base}{address}" if base else address
 
 
 def fetch_library() -> None:
