@@ -17,7 +17,8 @@ from rsviz.ui.words_bar import show_words
 
 # Less air above a page. A stage keeps its height while it is drawn anew, so that nothing below
 # moves, and of its row only the newest button shows while Streamlit still has the one before it; on
-# a phone its votes come before the picture.
+# a phone its votes come before the picture. The chip leaves the links their room: where that is
+# narrow, its picture alone shows, and is the link.
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding-top: 4rem; padding-bottom: 3rem}
 [data-testid="stMainBlockContainer"] h1 {padding: 0 0 .25rem}
@@ -27,7 +28,15 @@ STYLE = """<style>
 }
 .st-key-stage {min-height: 35rem}
 .st-key-chip {position: fixed; top: .9rem; right: 11rem; z-index: 999991; width: auto}
-.st-key-chip [data-testid="stPageLink"] p {font-size: .875rem}
+.st-key-chip [data-testid="stPageLink"] p {
+  font-size: .875rem; max-width: 10rem;
+  overflow: hidden; text-overflow: ellipsis; white-space: nowrap
+}
+.st-key-chip [data-testid="stElementToolbar"] {display: none}
+@media (min-width: 641px) and (max-width: 1500px) {
+  [data-testid="stApp"]:has(.st-key-chip) [data-testid="stTopNav"] {margin-right: 3rem}
+  .st-key-chip > :last-child {position: absolute; inset: 0; opacity: 0}
+}
 @media (max-width: 640px) {
   .st-key-chip {right: auto; left: 9rem}
   .st-key-job kbd {display: none}

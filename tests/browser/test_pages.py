@@ -32,3 +32,26 @@ def test_a_page_paints_fits_and_shows_no_error(browser, server, size, name):
     assert not page.evaluate("document.documentElement.scrollWidth > window.innerWidth + 1")
     assert said == []
     context.close()
+
+
+# The links of the header whose middle or end something else covers.
+COVERED = """() => [...document.querySelectorAll('[data-testid=stTopNavLink]')].filter((link) => {
+  const item = link.closest('.rc-overflow-item'), at = link.getBoundingClientRect();
+  if (item && getComputedStyle(item).opacity === '0') return false;  // it is in the menu of more
+  const on = (share) => document.elementFromPoint(at.x + share * at.width, at.y + at.height / 2);
+  return [.1, .5, .9].some((share) => !link.contains(on(share)));
+}).map((link) => link.textContent)"""
+
+
+def test_the_picture_in_use_covers_no_link_and_leads_back(tab):
+    page = tab("/certify?image=shapes/test/8&n=100", size=(1500, 900))
+    expect(page.get_by_text(re.compile(r"\d votes counted"))).to_be_visible(timeout=60_000)
+    for width in (1500, 1280, 1024, 800):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(300)
+        assert page.evaluate(COVERED) == [], width
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.get_by_test_id("stTopNavLink").get_by_text("Learn").click()
+    expect(page.get_by_role("heading", name="Learn").first).to_be_visible(timeout=60_000)
+    page.locator(".st-key-chip").get_by_test_id("stPageLink").click()
+    expect(page).to_have_url(re.compile("/certify.*image=shapes"))
