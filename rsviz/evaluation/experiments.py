@@ -6,15 +6,17 @@ so that the logs can contradict it.
 """
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from rsviz.core.errors import UserError
 from rsviz.core.files import shown
 
-Kind = Literal["log", "reread", "unproved", "attack", "under attack"]
+Kind = Literal["log", "reread", "attack", "under attack"]
 ACR, BROKEN, RIGHT = "ACR", "share broken", "share right under attack"
 AT = "accuracy at "  # before a radius
+TEST_IMAGES = {"cifar10": 10_000, "shapes": 2_000}
 PAPER_STYLE = "paper-style: no certificate"
 Setting = tuple[str, float | str]
 
@@ -42,6 +44,12 @@ class Point:
     def words(self, out: str) -> list[str]:
         """Return the arguments with the file they write."""
         return [*self.arguments, "--out", out]
+
+    @property
+    def images(self) -> int:
+        """How many images the log holds when it is finished."""
+        every = int(self.arguments[self.arguments.index("--every") + 1])
+        return -(-TEST_IMAGES[self.log.partition("-")[0]] // every)
 
     @property
     def command(self) -> str:
@@ -369,7 +377,8 @@ def _draws(name: str, every: int, q: float) -> Experiment:
         seen="the shipped log had been read with fewer draws, at D up to 0.25, where more levels "
         "stay possible than it has votes at.",
         note="One log with votes at every level: a random part of its draws stands for those of a "
-        "run that drew fewer, which is exact, and D only decides which votes are used. "
+        "run that drew fewer, which is exact but for the class, chosen at the level of "
+        "all draws; D only decides which votes are used. "
         f"'{PAPER_STYLE.partition(':')[0]}' takes the level as if it were the same nearby.",
         log_x=True,
     )
@@ -479,8 +488,8 @@ def _proof() -> Experiment:
         arguments = _evaluate(name, every, 2_000, *more, precision="float32")
         called = name + (", sweep" if sets else "")
         return tuple(
-            Point(called, series, f"{name}/{log}.csv", arguments, (), settings)
-            for series, settings in (("proved", ()), (PAPER_STYLE, (("proof", "no"),)))
+            Point(called, series, f"{name}/{log}.csv", arguments)
+            for series in ("proved", PAPER_STYLE)
         )
 
     sweep = {"rule": "sweep", "ask": "every"}
@@ -500,7 +509,7 @@ def _proof() -> Experiment:
         f"{DUAL}; {VRS}",
         "What does it cost to prove that the chosen noise level stays?",
         "network",
-        "unproved",
+        "reread",
         (ACR, f"{AT}0", f"{AT}0.5", f"{AT}1"),
         points,
         tuple(
@@ -509,7 +518,8 @@ def _proof() -> Experiment:
         ),
         seen="all of these logs had been read, and for shapes-dual the two numbers compared.",
         note="Without the proof the radius is σ PhiInv(p_A) at the chosen level, with all of alpha "
-        "for the class and none for the level: a heuristic, and no certificate.",
+        "for the class and none for the level: a heuristic, and no certificate. An estimator that "
+        "abstains asked for no votes on the class, so that its images count nothing in either.",
     )
 
 
@@ -537,7 +547,7 @@ def _selectors() -> tuple[Experiment, ...]:
             _trained(how, name, start, "cifar10", "variational", "1.0", **settings),
         )
 
-    def points(of: dict[float | str, tuple[str, str, tuple[str, ...]]]) -> tuple[Point, ...]:
+    def points(of: Mapping[Any, tuple[str, str, tuple[str, ...]]]) -> tuple[Point, ...]:
         return tuple(
             Point(x, "λ 0.2", log, _evaluate(name, 20, 2_000, *_sets(lam="0.2")), first)
             for x, (name, log, first) in of.items()
