@@ -145,7 +145,7 @@ class Result:
 
 def result(experiment: Experiment, root: Path) -> Result:
     """Return what the logs under ``root`` say of an experiment."""
-    sha256 = {c.name: c.sha256 for c in catalog.list_checkpoints(root)}
+    sha256 = {c.name: c.sha256 for c in catalog.list_checkpoints(root) if c.verified}
     read = cache(lambda point: _read(experiment, point, root, sha256))  # for its errors, too
     found = {point: read(point) for point in experiment.points}
     places = {(p.series, p.x): found[p] for p in experiment.points}
@@ -367,7 +367,8 @@ def in_lines(found: Result) -> list[str]:
         if row.value is not None:
             lines.append(
                 f"  {e.x} {_x(row.x)}, {row.series}, {row.measure}: {number(row)} "
-                f"({interval(row)}), {row.images} images, n {row.n:,}"
+                f"({interval(row)}), {row.images} images"
+                + ("" if row.n is None else f", n {row.n:,}")
             )
     for row in found.missing:
         lines.append(f"  {e.x} {_x(row.x)}, {row.series}: {row.note}; to measure it:")
