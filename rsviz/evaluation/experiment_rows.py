@@ -9,6 +9,7 @@ Shape suffix: N images.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -226,7 +227,7 @@ def _of_log(file: Path, point: Point, measures: Sequence[str]) -> Read:
 
 def radius_of(measure: str) -> float | None:
     """Return the radius of an accuracy, None of any other measure."""
-    return float(measure.removeprefix(AT)) if measure.startswith(AT) else None
+    return float(Fraction(measure.removeprefix(AT))) if measure.startswith(AT) else None
 
 
 @cache

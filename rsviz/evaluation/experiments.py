@@ -458,7 +458,7 @@ def _split() -> Experiment:
         "How much of its budget should the first query of Adaptive RS spend?",
         "f, the first query's share",
         "log",
-        (ACR, f"{AT}0", f"{AT}{4 / 255:.6f}"),
+        (ACR, f"{AT}0", f"{AT}4/255"),
         tuple(point(name, f) for f in (0.5, 0.2, 0.8, 0.35, 0.65) for name in nets),
         tuple(
             Expected(
@@ -619,7 +619,7 @@ def _sizes() -> Experiment:
         "On how large a canvas, and at which noise, does a mask pay?",
         "k, pixels a side",
         "log",
-        (f"{AT}{4 / 255:.6f}", ACR),
+        (f"{AT}4/255", ACR),
         tuple(point(k, m, sigma) for sigma in ("1.0", "0.5") for k in sizes for m in methods),
         tuple(
             Expected(
@@ -650,7 +650,7 @@ def _mask_seeds() -> Experiment:
         "How much does a mask depend on the seed of its training?",
         "seed",
         "log",
-        (ACR, f"{AT}{4 / 255:.6f}"),
+        (ACR, f"{AT}4/255"),
         tuple(map(point, (0, 1, 2))),
         (),
         seen="the log of seed 0 had been read.",
