@@ -39,9 +39,11 @@ def run(args: argparse.Namespace) -> int:
         _show(chosen, args.json)
         return 0
     for experiment in chosen:
-        found = rows.result(experiment, catalog.root())
-        trains = ", trains first" if experiment.trains and found.missing else ""
-        print(f"{experiment.key:16} {found.state}{trains}\n    {experiment.question}")
+        left = rows.to_measure([experiment], catalog.root())
+        logs = len({point.log for point in experiment.points})
+        state = rows.state_of(logs - len(left), logs, "logs")
+        trains = ", training first" if any(point.first for point in left) else ""
+        print(f"{experiment.key:16} {state}{trains}\n    {experiment.question}")
     return 0
 
 

@@ -113,10 +113,8 @@ class Result:
     @property
     def state(self) -> str:
         """How many points are measured, in words."""
-        total, left = len(self.experiment.points), len(self.missing)
-        if not left:
-            return f"measured, {total} points"
-        return "not measured" if left == total else f"{total - left} of {total} points measured"
+        total = len(self.experiment.points)
+        return state_of(total - len(self.missing), total, "points")
 
     @property
     def registered(self) -> str:
@@ -144,11 +142,17 @@ class Result:
         return f"{told} Of {len(counts)} expectations: {numbers}."
 
 
+def state_of(measured: int, total: int, of: str) -> str:
+    """Return how much is measured, in words."""
+    if measured == total:
+        return f"measured, {total} {of}"
+    return f"{measured} of {total} {of} measured" if measured else "not measured"
+
+
 def result(experiment: Experiment, root: Path) -> Result:
     """Return what the logs under ``root`` say of an experiment."""
-    sha256 = {c.name: c.sha256 for c in catalog.list_checkpoints(root) if c.verified}
-    read = cache(lambda point: _read(experiment, point, root, sha256))  # for its errors, too
-    found = {point: read(point) for point in experiment.points}
+    sha256 = _weights(root)
+    found = {point: _read(experiment, point, root, sha256) for point in experiment.points}
     places = {(p.series, p.x): found[p] for p in experiment.points}
     rows = []
     for point, (values, n, note) in found.items():
@@ -197,22 +201,36 @@ def _judge(expected: Expected, places: Mapping[tuple[str, float | str], Found]) 
 
 def _read(experiment: Experiment, point: Point, root: Path, sha256: Mapping[str, str]) -> Found:
     """Return the values of a point, or why there are none."""
-    file = root / point.log
-    if not file.is_file():
-        return {}, None, "not measured"
+    if why := _lacks(experiment, point, root, sha256):
+        return {}, None, why
     try:
-        values, n, of = READERS[experiment.kind](file, point, experiment.measures)
+        values, n = READERS[experiment.kind](root / point.log, point, experiment.measures)
     except UserError as error:
         return {}, None, f"not measured: {error}"
-    if of and of != sha256.get(point.log.split("/")[0], of):
-        return {}, None, "not measured: its log is of other weights; put it away and run it anew"
-    held = len(next(iter(values.values())).index_N) if experiment.kind in ("log", "reread") else 0
-    if held and held != point.images:
-        return {}, None, f"not measured: its log holds {held} of {point.images} images so far"
     return values, n, ""
 
 
-Read = tuple[dict[str, Values], int | None, str]  # by measure; n; the weights
+def _lacks(experiment: Experiment, point: Point, root: Path, sha256: Mapping[str, str]) -> str:
+    """Return why a point's log cannot be read yet, empty if it can."""
+    file = root / point.log
+    if not file.is_file():
+        return "not measured"
+    try:
+        held, of = HELD[experiment.kind](file)
+    except UserError as error:
+        return f"not measured: {error}"
+    if of and of != sha256.get(point.log.partition("/")[0], of):
+        return "not measured: its log is of other weights; put it away and run it anew"
+    if held != point.images:
+        return f"not measured: its log holds {held} of {point.images} images so far"
+    return ""
+
+
+def _weights(root: Path) -> dict[str, str]:
+    return {c.name: c.sha256 for c in catalog.list_checkpoints(root) if c.verified}
+
+
+Read = tuple[dict[str, Values], int | None]  # by measure; n
 
 
 def _of_log(file: Path, point: Point, measures: Sequence[str]) -> Read:
@@ -222,7 +240,7 @@ def _of_log(file: Path, point: Point, measures: Sequence[str]) -> Read:
         m: Values(log.dataset, log.index_N, curves.won(log, radius_of(m)).astype(float))
         for m in measures
     }
-    return values, log.n, log.checkpoint_sha256
+    return values, log.n
 
 
 def radius_of(measure: str) -> float | None:
@@ -253,7 +271,7 @@ def _reread(file: Path, point: Point, measures: Sequence[str]) -> Read:
         at = radius_of(measure)
         value_N = radius_N * correct_N if at is None else (correct_N & (radius_N >= at))
         values[measure] = Values(head.dataset, index_N, value_N.astype(float))
-    return values, head.n, head.checkpoint_sha256
+    return values, head.n
 
 
 def _whole(value: float | str) -> float | int | str:
@@ -280,13 +298,11 @@ def unproved(votes: Mapping[str, Votes], run: RunSpec) -> Certificate:
 def _of_attacks(file: Path, point: Point, measures: Sequence[str]) -> Read:
     """Read a log of attacks at one budget: of the images attacked, those broken."""
     head, rows = attack_logs.read(file)
-    if len(rows) != point.images:
-        raise UserError(f"its log holds {len(rows)} of {point.images} images so far.")
     found = [(r.image, dict(r.verdicts)[float(point.x)]) for r in rows if r.verdicts]
     index_N = np.array([int(image.rpartition("/")[2]) for image, _ in found], np.int64)
     broken_N = np.array([verdict == "broken" for _, verdict in found], float)
     dataset = rows[0].image.partition("/")[0]
-    return {BROKEN: Values(dataset, index_N, broken_N)}, head.n_predict, head.checkpoint_sha256
+    return {BROKEN: Values(dataset, index_N, broken_N)}, head.n_predict
 
 
 def _of_table(file: Path, point: Point, measures: Sequence[str]) -> Read:
@@ -299,9 +315,30 @@ def _of_table(file: Path, point: Point, measures: Sequence[str]) -> Read:
         RIGHT: Values(dataset, index_N, right_N.astype(float)),
         BROKEN: Values(dataset, index_N[clean_N], (~right_N[clean_N]).astype(float)),
     }
-    return values, table.head.spec.n, table.head.checkpoint_sha256
+    return values, table.head.spec.n
 
 
+def _held_of_log(file: Path) -> tuple[int, str]:
+    log = read_log(file)
+    return len(log), log.checkpoint_sha256
+
+
+def _held_of_attacks(file: Path) -> tuple[int, str]:
+    head, rows = attack_logs.read(file)
+    return len(rows), head.checkpoint_sha256
+
+
+def _held_of_table(file: Path) -> tuple[int, str]:
+    head = attack_tables.read(file).head
+    return len(head.images), head.checkpoint_sha256
+
+
+HELD = {  # how many images a log holds, and of which weights
+    "log": _held_of_log,
+    "reread": _held_of_log,
+    "attack": _held_of_attacks,
+    "under attack": _held_of_table,
+}
 READERS = {
     "log": _of_log,
     "reread": _reread,
@@ -396,10 +433,6 @@ def to_dict(found: Result) -> dict[str, Any]:
 
 def to_measure(experiments: Iterable[Experiment], root: Path) -> list[Point]:
     """Return one point for each log that is missing or unfinished, in order."""
-    found: dict[str, Point] = {}
-    for experiment in experiments:
-        missing = {(row.series, row.x) for row in result(experiment, root).missing}
-        for point in experiment.points:
-            if (point.series, point.x) in missing:
-                found.setdefault(point.log, point)
-    return list(found.values())
+    sha256 = _weights(root)
+    of_log = {p.log: (e, p) for e in experiments for p in e.points}
+    return [point for e, point in of_log.values() if _lacks(e, point, root, sha256)]
