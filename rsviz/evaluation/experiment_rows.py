@@ -28,10 +28,12 @@ from rsviz.evaluation.experiments import (
     ACR,
     AT,
     BROKEN,
+    EXPERIMENTS_FOLDER,
     PAPER_STYLE,
     RIGHT,
     Expected,
     Experiment,
+    Place,
     Point,
 )
 from rsviz.evaluation.logs import own_rows, read_log
@@ -83,10 +85,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Judged:
-    """An expectation and what came of it: the difference of its two points, paired, with 95 %."""
+    """An expectation and what came of it: the difference of its two points, paired, with 95 %.
+
+    ``seen`` says whether it was written after the logs that it rests on had been read.
+    """
 
     expected: Expected
     outcome: Outcome
+    seen: bool
     gap: float | None = None
     low: float | None = None
     high: float | None = None
@@ -166,7 +172,8 @@ def result(experiment: Experiment, root: Path) -> Result:
                 if beside is not None and beside is not own and (gap := difference(own, beside)):
                     row = replace(row, gap=gap[0], gap_low=gap[1], gap_high=gap[2])
             rows.append(row)
-    judged = [_judge(expected, places) for expected in experiment.expected]
+    log_of = {(p.series, p.x): p.log for p in experiment.points}
+    judged = [_judge(expected, places, log_of) for expected in experiment.expected]
     return Result(experiment, tuple(rows), tuple(judged))
 
 
@@ -182,21 +189,26 @@ def difference(a: Values, b: Values) -> tuple[float, float, float] | None:
 Found = tuple[Mapping[str, Values], int | None, str]  # by measure; n; why not measured
 
 
-def _judge(expected: Expected, places: Mapping[tuple[str, float | str], Found]) -> Judged:
+def _judge(
+    expected: Expected, places: Mapping[Place, Found], log_of: Mapping[Place, str]
+) -> Judged:
     """Return what came of an expectation."""
+    own = [place for place in (expected.a, expected.b) if place]
+    seen = not any(f"/{EXPERIMENTS_FOLDER}/" in log_of[place] for place in own)
+    unknown = Judged(expected, "not measured", seen)
     a = places[expected.a][0].get(expected.measure)
     if a is None:
-        return Judged(expected, "not measured")
+        return unknown
     if expected.b is None:
         value, low, high = a.interval
         held: Outcome = "as expected" if low <= expected.limit else "contradicted"
-        return Judged(expected, held, value, low, high)
+        return Judged(expected, held, seen, value, low, high)
     b = places[expected.b][0].get(expected.measure)
     gap = None if b is None else difference(a, b)
     if gap is None:
-        return Judged(expected, "not measured")
+        return unknown
     outcome: Outcome = "as expected" if gap[1] > 0 else "undecided"
-    return Judged(expected, "contradicted" if gap[2] < 0 else outcome, *gap)
+    return Judged(expected, "contradicted" if gap[2] < 0 else outcome, seen, *gap)
 
 
 def _read(experiment: Experiment, point: Point, root: Path, sha256: Mapping[str, str]) -> Found:
@@ -400,7 +412,8 @@ def in_lines(found: Result) -> list[str]:
     lines += [f"  {text}" for text in (found.registered, e.note) if text]
     for j in found.judged:
         told = "" if j.gap is None else f" ({j.gap:+.3f}, 95 % {j.low:+.3f} to {j.high:+.3f})"
-        lines.append(f"  {j.outcome.upper()}: {j.expected.text}{told}")
+        when = " [written after its logs had been read]" if j.seen else ""
+        lines.append(f"  {j.outcome.upper()}: {j.expected.text}{told}{when}")
     for row in found.rows:
         if row.value is not None:
             lines.append(

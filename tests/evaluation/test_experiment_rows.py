@@ -18,6 +18,7 @@ from rsviz.evaluation.experiments import (
     Expected,
     Experiment,
     Point,
+    find,
 )
 from rsviz.evaluation.logs import read_log
 
@@ -178,3 +179,16 @@ def test_a_budget_that_was_not_attacked_is_told(tmp_path):
     assert "no log of attacks" in experiment_rows.result(other, tmp_path).missing[0].note
     with pytest.raises(UserError):
         attack_logs.read(tmp_path / other.points[0].log)
+
+
+def test_an_expectation_of_shipped_logs_alone_was_written_after_they_had_been_read():
+    found = experiment_rows.result(find("canvas-sizes"), catalog.root())
+    assert not any(j.seen for j in found.judged)  # of networks that are not trained yet
+    shipped = replace(
+        find("canvas-sizes"),
+        expected=(Expected("A.", ACR, ("adaptive, σ 1", 64.0), ("plain, σ 1", 64.0)),),
+    )
+    (judged,) = experiment_rows.result(shipped, catalog.root()).judged
+    assert judged.seen and judged.outcome == "as expected"
+    told = "\n".join(experiment_rows.in_lines(experiment_rows.result(shipped, catalog.root())))
+    assert "written after its logs had been read" in told

@@ -94,7 +94,7 @@ def _expectations(found: Result) -> None:
     if not found.judged:
         return
     with st.expander(
-        f"Expected beforehand ({len(found.judged)})", icon=":material/fact_check:", expanded=True
+        f"What was expected ({len(found.judged)})", icon=":material/fact_check:", expanded=True
     ):
         for j in found.judged:
             told = ""
@@ -103,7 +103,8 @@ def _expectations(found: Result) -> None:
                 digits = 3 if j.expected.measure == ACR else 1
                 numbers = [f"{scale * v:+.{digits}f}" for v in (j.gap, j.low, j.high)]
                 told = f": {numbers[0]}{unit}, 95 % interval {numbers[1]} to {numbers[2]}"
-            st.markdown(f"{MARKS[j.outcome]} {j.expected.text} *{j.outcome}*{told}")
+            when = "; written after its logs had been read" if j.seen else ""
+            st.markdown(f"{MARKS[j.outcome]} {j.expected.text} *{j.outcome}*{told}{when}")
 
 
 def _table(found: Result, measure: str) -> None:
