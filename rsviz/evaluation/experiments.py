@@ -634,6 +634,37 @@ def _sizes() -> Experiment:
     )
 
 
+def _learned_split() -> Experiment:
+    def point(k: int, learned: bool) -> Point:
+        shipped = f"shapes-k{k}-adaptive-1.0"
+        name = f"{shipped}-learned" if learned else shipped
+        log = _file(name, "certified") if learned else f"{name}/certified.csv"
+        how = "--epochs 8 --lr 0.1 --seed 0"
+        given = (name, "shapes-gaussian-1.0", f"shapes-k{k}", "adaptive", "1.0")
+        first = _trained(how, *given, images="10000", learn_split="1") if learned else ()
+        arguments = _evaluate(name, 20, 1_000, "--sigma", "1.0", precision="float32")
+        return Point(float(k), "f learned" if learned else "f 0.5", log, arguments, first)
+
+    return Experiment(
+        "split-learned",
+        ARS,
+        "Does a budget split learned beside mask and classifier certify more than the even one?",
+        "k, pixels a side",
+        "log",
+        (ACR, f"{AT}4/255"),
+        tuple(point(k, learned) for learned in (False, True) for k in (48, 64)),
+        (
+            Expected(
+                "The learned split is above the even one, k 64.",
+                ACR,
+                ("f learned", 64.0),
+                ("f 0.5", 64.0),
+            ),
+        ),
+        seen="the logs at f 0.5 had been read.",
+    )
+
+
 def _mask_seeds() -> Experiment:
     def point(seed: int) -> Point:
         name = "shapes-k48-adaptive-1.0" + (f"-seed{seed}" if seed else "")
@@ -697,6 +728,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     _proof(),
     *_selectors(),
     _sizes(),
+    _learned_split(),
     _mask_seeds(),
     _advmacer(),
 )
