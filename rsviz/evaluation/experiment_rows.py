@@ -10,7 +10,7 @@ Shape suffix: N images.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -219,7 +219,10 @@ def _read(experiment: Experiment, point: Point, root: Path, sha256: Mapping[str,
         values, n = READERS[experiment.kind](root / point.log, point, experiment.measures)
     except UserError as error:
         return {}, None, f"not measured: {error}"
-    return values, n, ""
+    except KeyError as error:
+        return {}, None, f"not measured: its log was made at other settings, without {error}"
+    values = {measure: v for measure, v in values.items() if len(v.index_N)}
+    return values, n, "" if values else "not measured: no image can be attacked"
 
 
 def _lacks(experiment: Experiment, point: Point, root: Path, sha256: Mapping[str, str]) -> str:
@@ -260,7 +263,7 @@ def radius_of(measure: str) -> float | None:
     return float(Fraction(measure.removeprefix(AT))) if measure.startswith(AT) else None
 
 
-@cache
+@lru_cache(maxsize=8)
 def _votes(file: Path, mtime_ns: int) -> Any:
     head, rows = own_rows(file)
     return head, rows, [stored_votes.of_row(head, row) for row in rows]

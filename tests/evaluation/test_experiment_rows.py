@@ -7,7 +7,6 @@ import pytest
 
 from rsviz.checkpoints import catalog
 from rsviz.core.bounds import binomial_interval
-from rsviz.core.errors import UserError
 from rsviz.evaluation import attack_logs, attack_tables, curves, experiment_rows, row_checks
 from rsviz.evaluation.attack_logs import AttackRow
 from rsviz.evaluation.experiments import (
@@ -172,13 +171,24 @@ def test_of_attacked_images_those_count_as_broken_that_were_right():
     assert broken.value == pytest.approx(1 - (right_N & clean_N).sum() / clean_N.sum())
 
 
-def test_a_budget_that_was_not_attacked_is_told(tmp_path):
-    other = Experiment("o", "", "", "", "attack", (BROKEN,), (point(1.0, "a"),), ())
-    (tmp_path / "shapes-a" / "experiments").mkdir(parents=True)
-    (tmp_path / other.points[0].log).write_text("nonsense\n")
+def test_a_log_of_other_budgets_or_of_abstentions_alone_is_told(tmp_path):
+    head = attack_logs.head_of("ab", {"budgets": [2.0], "n": 100}, {"n": 200}, "")
+    points = (Point(2.0, "a", "shapes-a/a.csv", HOW), Point(3.0, "a", "shapes-a/a.csv", HOW))
+    other = Experiment("o", "", "", "", "attack", (BROKEN,), points, ())
+    file = tmp_path / points[0].log
+    attack_logs.opened(file, head)
+    with row_checks.appending(file) as append:
+        for i in range(40):
+            append(attack_logs.row_of(AttackRow(f"shapes/test/{i}", 1, 0.5, ((2.0, "holds"),))))
+    assert "other settings, without 3.0" in experiment_rows.result(other, tmp_path).missing[0].note
+    file.unlink()
+    attack_logs.opened(file, head)
+    with row_checks.appending(file) as append:
+        for i in range(40):
+            append(attack_logs.row_of(AttackRow(f"shapes/test/{i}", -1, 0.0, ())))
+    assert "no image" in experiment_rows.result(other, tmp_path).missing[0].note
+    file.write_text("nonsense\n")
     assert "no log of attacks" in experiment_rows.result(other, tmp_path).missing[0].note
-    with pytest.raises(UserError):
-        attack_logs.read(tmp_path / other.points[0].log)
 
 
 def test_an_expectation_of_shipped_logs_alone_was_written_after_they_had_been_read():
