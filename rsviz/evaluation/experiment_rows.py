@@ -21,6 +21,7 @@ from rsviz.checkpoints import catalog
 from rsviz.core import reading
 from rsviz.core.bounds import binomial_interval
 from rsviz.core.errors import UserError
+from rsviz.core.files import version
 from rsviz.core.flags import HEURISTIC
 from rsviz.core.spec import Certificate, RunSpec, Votes
 from rsviz.evaluation import attack_logs, attack_tables, curves, stored_votes
@@ -264,14 +265,14 @@ def radius_of(measure: str) -> float | None:
 
 
 @lru_cache(maxsize=8)
-def _votes(file: Path, mtime_ns: int) -> Any:
+def _votes(file: Path, changed: tuple[int, ...] | None) -> Any:
     head, rows = own_rows(file)
     return head, rows, [stored_votes.of_row(head, row) for row in rows]
 
 
 def _reread(file: Path, point: Point, measures: Sequence[str]) -> Read:
     """Read the votes of a log of a method that chooses levels at the point's settings."""
-    head, rows, votes = _votes(file, file.stat().st_mtime_ns)
+    head, rows, votes = _votes(file, version(file))
     run = stored_votes.run_of(head, {k: _whole(v) for k, v in point.settings})
     certify = unproved if point.series == PAPER_STYLE else stored_votes.read
     read = [certify(found, run) for found in votes]
