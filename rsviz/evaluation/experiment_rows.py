@@ -42,6 +42,8 @@ from rsviz.methods.variational import NO_GUARANTEE
 
 Outcome = Literal["as expected", "contradicted", "undecided", "not measured"]
 SEED, RESAMPLES = 0, 2_000
+SMALL = 0.1  # radii in Linf are below
+MOST = 4  # series that a headline tells of
 
 
 @dataclass(frozen=True, eq=False)
@@ -363,37 +365,71 @@ READERS = {
 }
 
 
+def told(measure: str, *values: float, sign: str = "") -> list[str]:
+    """Return values of a measure as they are told: radii, or shares in per cent, without a unit.
+
+    Radii in Linf are small and get a digit more.
+    """
+    if measure != ACR:
+        return [f"{100 * value:{sign}.1f}" for value in values]
+    digits = 3 if max(map(abs, values)) >= SMALL else 4
+    return [f"{value:{sign}.{digits}f}" for value in values]
+
+
 def number(row: Row) -> str:
-    """Return a value as it is told: a share in per cent, a radius to three digits."""
+    """Return a value as it is told: a share in per cent, a radius."""
     if row.value is None:
         return "not measured"
-    return f"{row.value:.3f}" if row.measure == ACR else f"{100 * row.value:.1f} %"
+    return told(row.measure, row.value)[0] + ("" if row.measure == ACR else " %")
 
 
 def interval(row: Row) -> str:
     """Return its interval as it is told."""
     if row.low is None or row.high is None:
         return ""
-    if row.measure == ACR:
-        return f"{row.low:.3f} to {row.high:.3f}"
-    return f"{100 * row.low:.1f} to {100 * row.high:.1f} %"
+    low, high = told(row.measure, row.low, row.high)
+    return f"{low} to {high}" + ("" if row.measure == ACR else " %")
+
+
+def gap_in_words(of: Judged) -> str:
+    """Return the difference of an expectation and its interval, or the value set against a limit.
+
+    It is empty before it is measured.
+    """
+    if of.gap is None or of.low is None or of.high is None:
+        return ""
+    measure, single = of.expected.measure, of.expected.b is None
+    value, low, high = told(measure, of.gap, of.low, of.high, sign="" if single else "+")
+    unit = "" if measure == ACR else " %" if single else " points"
+    return f"{value}{unit}, 95 % interval {low} to {high}"
 
 
 def _told(experiment: Experiment, rows: Sequence[Row]) -> str:
-    """Say of each series where it is highest, or how it changes; of names, where two differ."""
-    by = {s: [r for r in rows if r.series == s] for s in experiment.series}
-    by = {s: sorted(own, key=lambda r: r.x) for s, own in by.items() if own}
+    """Say of each series where it is highest, or how it changes; of names, where two differ.
+
+    Of many series, those that are certificates are told of by the best alone.
+    """
     measure = experiment.measures[0]
     called = measure[0].upper() + measure[1:]
     if isinstance(rows[0].x, str):
         return _told_of_names(experiment, rows, called)
+    by = {s: [r for r in rows if r.series == s] for s in experiment.series}
+    of = [sorted(own, key=lambda r: float(r.x)) for own in by.values() if own]
     if experiment.trend:
-        spans = ((own[0], own[-1]) for own in by.values())
-        told = (f"{number(a)} at {a.x:g} to {number(b)} at {b.x:g} ({b.series})" for a, b in spans)
-        return f"{called} goes from {'; from '.join(told)}."
-    best = (max(own, key=lambda r: r.value or 0) for own in by.values())
-    told = (f"{r.x:g} ({number(r)}, {interval(r)}) for {r.series}" for r in best)
-    return f"{called} is highest at {'; at '.join(told)}."
+        return f"{called} {'; '.join(map(_change, of))}."
+    best = [max(own, key=lambda r: r.value or 0) for own in of]
+    if len(best) > MOST:
+        proved = [r for r in best if r.series != PAPER_STYLE]
+        best = [max(proved, key=lambda r: r.value or 0), *(r for r in best if r not in proved)]
+    places = (f"{r.x:g} ({number(r)}, {interval(r)}) for {r.series}" for r in best)
+    return f"{called} is highest at {'; at '.join(places)}."
+
+
+def _change(own: Sequence[Row]) -> str:
+    a, b = own[0], own[-1]
+    if a is b:
+        return f"is {number(a)} at {a.x:g} ({a.series})"
+    return f"goes from {number(a)} at {a.x:g} to {number(b)} at {b.x:g} ({b.series})"
 
 
 def _told_of_names(experiment: Experiment, rows: Sequence[Row], called: str) -> str:
@@ -415,9 +451,9 @@ def in_lines(found: Result) -> list[str]:
     lines = [f"{e.key}: {e.question} [{e.paper}]", f"  {found.state}. {found.headline}"]
     lines += [f"  {text}" for text in (found.registered, e.note) if text]
     for j in found.judged:
-        told = "" if j.gap is None else f" ({j.gap:+.3f}, 95 % {j.low:+.3f} to {j.high:+.3f})"
+        gap = f" ({words})" if (words := gap_in_words(j)) else ""
         when = " [written after its logs had been read]" if j.seen else ""
-        lines.append(f"  {j.outcome.upper()}: {j.expected.text}{told}{when}")
+        lines.append(f"  {j.outcome.upper()}: {j.expected.text}{gap}{when}")
     for row in found.rows:
         if row.value is not None:
             lines.append(

@@ -5,7 +5,7 @@ import streamlit as st
 from rsviz.checkpoints import catalog
 from rsviz.evaluation import experiment_rows
 from rsviz.evaluation.experiment_rows import Result, Row
-from rsviz.evaluation.experiments import ACR, EXPERIMENTS, find
+from rsviz.evaluation.experiments import EXPERIMENTS, find
 from rsviz.figures import experiments as figures
 from rsviz.ui.common import address, charts
 from rsviz.ui.compare.claims import State, logs_state
@@ -97,12 +97,7 @@ def _expectations(found: Result) -> None:
         f"What was expected ({len(found.judged)})", icon=":material/fact_check:", expanded=True
     ):
         for j in found.judged:
-            told = ""
-            if j.gap is not None and j.low is not None and j.high is not None:
-                scale, unit = (1, "") if j.expected.measure == ACR else (100, " points")
-                digits = 3 if j.expected.measure == ACR else 1
-                numbers = [f"{scale * v:+.{digits}f}" for v in (j.gap, j.low, j.high)]
-                told = f": {numbers[0]}{unit}, 95 % interval {numbers[1]} to {numbers[2]}"
+            told = f": {words}" if (words := experiment_rows.gap_in_words(j)) else ""
             when = "; written after its logs had been read" if j.seen else ""
             st.markdown(f"{MARKS[j.outcome]} {j.expected.text} *{j.outcome}*{told}{when}")
 
@@ -122,8 +117,8 @@ def _table(found: Result, measure: str) -> None:
 def _cells(found: Result, row: Row) -> dict[str, str | int | None]:
     gap = ""
     if row.gap is not None:
-        scale = 1 if row.measure == ACR else 100
-        gap = f"{scale * row.gap:+.3g} ({scale * row.gap_low:+.3g} to {scale * row.gap_high:+.3g})"  # type: ignore[operator]
+        numbers = (row.gap, row.gap_low or 0.0, row.gap_high or 0.0)
+        gap = "{} ({} to {})".format(*experiment_rows.told(row.measure, *numbers, sign="+"))
     return {
         found.experiment.x: row.x if isinstance(row.x, str) else f"{row.x:g}",
         "series": row.series,
