@@ -238,7 +238,7 @@ def _radius() -> Experiment:
     gaussian, varied = "Gaussian σ 0.5, CIFAR-10", "Variational RS, CIFAR-10"
     return Experiment(
         "radius",
-        "all",
+        "Every system here",
         "Does an attack break what is certified just inside the radius, on it, or only beyond?",
         "length of the attack, in certified radii",
         "attack",

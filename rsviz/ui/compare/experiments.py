@@ -10,6 +10,7 @@ from rsviz.figures import experiments as figures
 from rsviz.ui.common import address, charts
 from rsviz.ui.compare.claims import State, logs_state
 
+SHOWN = 3  # commands that fit without scrolling
 MARKS = {"as expected": "✔", "contradicted": "✖", "undecided": "≈", "not measured": "…"}
 
 
@@ -138,7 +139,8 @@ def _commands(found: Result) -> None:
         st.caption(
             f"Not measured yet; `python -m rsviz experiments run {found.experiment.key}` does, by:"
         )
-        st.code("\n".join(missing), language="bash", wrap_lines=True, height=200)
+        height = 200 if len(missing) > SHOWN else "content"
+        st.code("\n".join(missing), language="bash", wrap_lines=True, height=height)
     if made := list(dict.fromkeys(made)):
         with st.expander("The commands behind it", icon=":material/terminal:"):
             st.code("\n".join(made), language="bash", wrap_lines=True)
