@@ -1,5 +1,7 @@
 """The view of experiments: a question, a figure, what came out, and the commands."""
 
+from typing import Literal
+
 import streamlit as st
 
 from rsviz.checkpoints import catalog
@@ -139,7 +141,7 @@ def _commands(found: Result) -> None:
         st.caption(
             f"Not measured yet; `python -m rsviz experiments run {found.experiment.key}` does, by:"
         )
-        height = 200 if len(missing) > SHOWN else "content"
+        height: int | Literal["content"] = 200 if len(missing) > SHOWN else "content"
         st.code("\n".join(missing), language="bash", wrap_lines=True, height=height)
     if made := list(dict.fromkeys(made)):
         with st.expander("The commands behind it", icon=":material/terminal:"):
