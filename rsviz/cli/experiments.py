@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     for experiment in chosen:
         left = rows.to_measure([experiment], catalog.root())
         logs = len({point.log for point in experiment.points})
-        state = rows.state_of(logs - len(left), logs, "logs")
+        state = rows.state_of(logs - len(left), logs, "log")
         trains = ", training first" if any(point.first for point in left) else ""
         print(f"{experiment.key:16} {state}{trains}\n    {experiment.question}")
     return 0

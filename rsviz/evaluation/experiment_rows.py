@@ -123,7 +123,7 @@ class Result:
     def state(self) -> str:
         """How many points are measured, in words."""
         total = len(self.experiment.points)
-        return state_of(total - len(self.missing), total, "points")
+        return state_of(total - len(self.missing), total, "point")
 
     @property
     def registered(self) -> str:
@@ -152,10 +152,11 @@ class Result:
 
 
 def state_of(measured: int, total: int, of: str) -> str:
-    """Return how much is measured, in words."""
+    """Return how much is measured, in words; ``of`` names what is counted, in the singular."""
+    counted = f"{total} {of}{'s' if total > 1 else ''}"
     if measured == total:
-        return f"measured, {total} {of}"
-    return f"{measured} of {total} {of} measured" if measured else "not measured"
+        return f"measured, {counted}"
+    return f"{measured} of {counted} measured" if measured else "not measured"
 
 
 def result(experiment: Experiment, root: Path) -> Result:
