@@ -4,7 +4,15 @@ import streamlit as st
 
 from rsviz.ui import frame
 from rsviz.ui.common import address
-from rsviz.ui.compare import claims, curves, ensembles, evaluate, every_network, networks
+from rsviz.ui.compare import (
+    claims,
+    curves,
+    ensembles,
+    evaluate,
+    every_network,
+    experiments,
+    networks,
+)
 
 frame.require()
 
@@ -30,6 +38,10 @@ VIEWS = {
         ensembles.show,
     ),
     "Claims": ("", claims.show),
+    "Experiments": (
+        "What the papers leave open: a question, what was expected, and what these networks say.",
+        experiments.show,
+    ),
     "Evaluate": (
         "Certify many test images with a network here; its curve grows as they land.",
         evaluate.show,

@@ -2,7 +2,10 @@
 
 import argparse
 import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from rsviz.certification import certify, engine_choice
@@ -11,6 +14,7 @@ from rsviz.cli.common import (
     add_device,
     add_engine,
     add_settings,
+    command_line,
     device_of,
     engine_of,
     full_name,
@@ -22,10 +26,13 @@ from rsviz.cli.common import (
 )
 from rsviz.cli.printed import say
 from rsviz.core.errors import UserError
+from rsviz.core.files import check_out_file, sole_writer
 from rsviz.core.radius import down
 from rsviz.core.spec import Norm
 from rsviz.data import datasets
 from rsviz.data.catalog import INPUT_SIZE
+from rsviz.evaluation import attack_logs, row_checks
+from rsviz.evaluation.attack_logs import AttackRow
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -46,6 +53,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seed", type=int, default=0)
     add_settings(command)
     command.add_argument("--json", action="store_true", help="print every image's verdicts")
+    command.add_argument(
+        "--out", type=Path, help="with --every: the log of it, a CSV file; resumed if there"
+    )
     add_device(command)
     add_engine(command)
 
@@ -55,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
     checkpoint, how = usable(args.checkpoint), _attack_spec(args)
     if (args.image is None) == (args.every is None):
         raise UserError("Name one image, or give --split and --every, but not both.")
+    if args.out is not None and args.every is None:
+        raise UserError("--out needs --every: it is the log of many images.")
     dataset, device = checkpoint.card.dataset, device_of(args.device)
     names = [args.image and full_name(args.image)]
     if args.every is not None:
@@ -81,23 +93,49 @@ def run(args: argparse.Namespace) -> int:
             flags=flags[name],
         )
 
-    done = []
-    for row in attack_subset(
-        names,
-        find,
-        engine_choice.load(checkpoint, device, engine_of(args, checkpoint)),
-        make_spec,
-        how,
-        device,
-    ):
-        done.append(row)
-        told = ", ".join(f"{b:g}x {v}" for b, v in row.verdicts) or "abstains: not attacked"
-        c = row.certificate
-        say(
-            f"{row.image}: {c.norm} radius {down(c.radius, 3 if c.norm == 'L2' else 5)}: {told}"
-            + (f"; flags: {', '.join(c.flags)}" if c.flags else "")
-        )
-    return _report(args, how, done)
+    engine = engine_of(args, checkpoint)
+    head = attack_logs.head_of(
+        checkpoint.sha256,
+        asdict(how),
+        {"sigma": args.sigma, "n": args.n, "alpha": args.alpha, "seed": args.seed}
+        | {"settings": settings, "images": [args.split, args.every], "engine": str(engine)},
+        command_line(),
+    )
+    done, nets = [], engine_choice.load(checkpoint, device, engine)
+    with _log(args.out, head) as (held, append):
+        left = [name for name in names if name not in held]
+        for row in attack_subset(left, find, nets, make_spec, how, device):
+            done.append(row)
+            append(row)
+            told = ", ".join(f"{b:g}x {v}" for b, v in row.verdicts) or "abstains: not attacked"
+            c = row.certificate
+            say(
+                f"{row.image}: {c.norm} radius {down(c.radius, 3 if c.norm == 'L2' else 5)}: {told}"
+                + (f"; flags: {', '.join(c.flags)}" if c.flags else "")
+            )
+    if args.out is None:
+        return _report(args, how, [_row(row) for row in done], done)
+    return _report(args, how, attack_logs.read(args.out)[1], done)
+
+
+@contextmanager
+def _log(
+    out: Path | None, head: dict[str, Any]
+) -> Iterator[tuple[set[str], Callable[[Any], None]]]:
+    """Yield the images that a log holds, and what appends one; without a file nothing is kept."""
+    if out is None:
+        yield set(), lambda row: None
+        return
+    check_out_file(out)
+    with sole_writer(out):
+        held = attack_logs.opened(out, json.loads(json.dumps(head)))
+        with row_checks.appending(out) as append:
+            yield held, lambda row: append(attack_logs.row_of(_row(row)))
+
+
+def _row(row: Any) -> AttackRow:
+    c = row.certificate
+    return AttackRow(row.image, -1 if c.abstained else c.predicted, c.radius, row.verdicts)
 
 
 def _attack_spec(args: argparse.Namespace) -> Any:
@@ -113,15 +151,22 @@ def _attack_spec(args: argparse.Namespace) -> Any:
     )
 
 
-def _report(args: argparse.Namespace, how: Any, done: list[Any]) -> int:
-    """Print the counts; return 1 if PREDICT contradicts more certificates than chance allows."""
-    rows = tally(v for row in done for v in row.verdicts)
+def _report(
+    args: argparse.Namespace, how: Any, every: Sequence[AttackRow], done: Sequence[Any]
+) -> int:
+    """Print the counts; return 1 if PREDICT contradicts more certificates than chance allows.
+
+    Parameters
+    ----------
+    every : all images, those of a log that went on included; ``done`` those attacked now.
+    """
+    rows: Any = tally(v for row in every for v in row.verdicts)  # type: ignore[misc]
     surprising = [t for t in rows if t.budget < 1 and refuted(t.broken, t.attacked, 2 * args.alpha)]
     if args.json:
         told = {
             "attack": asdict(how),
-            "images": len(done),
-            "abstained": sum(row.certificate.abstained for row in done),
+            "images": len(every),
+            "abstained": sum(row.predicted < 0 for row in every),
             "counts": [asdict(t) for t in rows],
             "each": [
                 {
@@ -136,8 +181,8 @@ def _report(args: argparse.Namespace, how: Any, done: list[Any]) -> int:
         }
         print(json.dumps(told, indent=1))
         return 1 if surprising else 0
-    silent = sum(row.certificate.abstained for row in done)
-    print(f"{len(done)} images, {silent} abstained and were not attacked; {how.norm} attacks of")
+    silent = sum(row.predicted < 0 for row in every)
+    print(f"{len(every)} images, {silent} abstained and were not attacked; {how.norm} attacks of")
     print(f"{how.steps} steps, {how.draws} draws each, judged by PREDICT, n {how.n:,}:")
     for t in rows:
         print(

@@ -44,6 +44,7 @@ COMMANDS = {
     "evaluate": "certify many images into a log; killed, the same command resumes",
     "curves": "certified accuracy against radius, from logs",
     "claims": "judge what papers claim by the logs here",
+    "experiments": "list, show or run the experiments that papers leave open",
     "bench": "time every engine beside the field's loop, and the time to a decision",
     "speed": "time voting beside the field's loop and matmul",
     "download": "download CIFAR-10 into RSVIZ_DATA or the cache",

@@ -57,6 +57,8 @@ PUBLISHED = {  # as papers' tables name them
     "esbrs": METHODS["ensemble"],
     "ars": METHODS["adaptive"],
     "smoothmix": Look("#5B6E7F", "longdash", "triangle-down"),
+    "catrs": Look("#A0522D", "dot", "star-square"),
+    "sun2025": Look("#4B7F52", "longdash", "triangle-left"),
 }
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "pentagon")

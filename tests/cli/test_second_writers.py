@@ -13,6 +13,7 @@ from tests.helpers import TINY, make_checkpoints, make_selectors
 COMMANDS = {  # what another process holds: what is asked for
     "new": f"train gaussian --dataset shapes --sigma .5 --epochs 1 --network {TINY} --out new",
     "log.csv": "evaluate --checkpoint shapes-constant --every 1000 --n 100 --out log.csv",
+    "attacks.csv": "attack --checkpoint shapes-constant --every 1000 --out attacks.csv",
     "both": "ensemble fit shapes-constant other --images 6 --out both",
     "levels": "multiscale shapes-constant --images 6 --n 100 --out levels",
     "shapes-constant/int8.onnx": "quantize shapes-constant --images 4",

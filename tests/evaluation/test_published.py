@@ -122,3 +122,39 @@ def test_tables_that_were_typed_agree_with_their_papers(logs: Path):
     assert len(c.radius_R) == 10
     for r, a in zip(c.radius_R, c.accuracy_R, strict=True):
         assert a == table["EsbRS AdvMacer x3", r]
+
+
+def test_what_was_added_from_summaries_agrees_with_them(logs: Path):
+    def rows(name):
+        with (logs.parent / name).open() as file:
+            return list(csv.DictReader(file))
+
+    curve_of = {}
+    for r in rows("certified_accuracy_from_logs.csv"):
+        curve_of.setdefault(r["run"], {})[float(r["radius"])] = float(r["certified_accuracy"])
+    acr = {r["run"]: float(r["acr"]) for r in rows("runs_summary_from_logs.csv") if r["acr"]}
+    checked = 0
+    for entry in CURVES:
+        c = entry.curve
+        key = {"catrs": "catrs", "sun2025": "ours"}.get(c.method)
+        if key:
+            run = f"acrweak_{c.dataset}_{key}_sigma{float(c.sigma)}"
+            assert c.accuracy_R == tuple(curve_of[run][r] for r in c.radius_R) and c.acr == acr[run]
+            checked += 1
+    assert checked == 10  # three of each on CIFAR-10; on ImageNet one and three
+    table = {
+        (r["model"], r["sigma"], r["metric"]): float(r["value"])
+        for r in rows("advmacer_esbrs_2310.07780.csv")
+        if r["table"] == "Table 4" and r["sigma"]
+    }
+    for model in ("AdvMacer", "SmoothAdv", "MACER"):
+        for sigma in ("0.25", "0.5", "1.0"):
+            c = published.find(f"ImageNet: {model}, Liu et al. 2023, σ {float(sigma):g}").curve
+            assert c.accuracy_R == (table[model, sigma, "certified_accuracy"],)
+            assert c.acr == table[model, sigma, "acr"] and c.radius_R == (0.0,)
+    multiscale = published.find("Multiscale, Jeong & Shin 2023, as in Dual RS 2025").curve
+    told = [r for r in rows("dual_rs_2512.01782.csv") if r["model"].startswith("Multiscale")]
+    assert dict(zip(multiscale.radius_R, multiscale.accuracy_R, strict=True)) == pytest.approx(
+        {float(r["l2_radius"]): float(r["certified_accuracy_percent"]) / 100 for r in told}
+    )
+    assert multiscale.images == 0 and multiscale.n is None

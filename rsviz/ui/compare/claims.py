@@ -43,7 +43,7 @@ def _points(state: State) -> dict[str, list[Point]]:
     return training_cost.alike(found)
 
 
-def _state() -> State:
+def logs_state() -> State:
     """Return a value that changes when a log or a card does."""
     root = catalog.root()
     files = sorted([*root.glob("*/*.csv"), *root.glob("*/*/*.csv"), *root.glob("*/card.json")])
@@ -52,7 +52,7 @@ def _state() -> State:
 
 def findings() -> list[Finding]:
     """Return the verdict on every claim, computed again when a log or a card changes."""
-    return _judged(_state())
+    return _judged(logs_state())
 
 
 def show() -> None:
@@ -190,7 +190,7 @@ def _pair(a: float | None, b: float | None) -> str:
 
 def _show_minutes() -> None:
     """Show ACR against training minutes of every network measured alike, at a chosen sigma."""
-    groups = _points(_state())
+    groups = _points(logs_state())
     if not groups:
         return
     names, most = list(groups), max(groups, key=lambda name: len(groups[name]))

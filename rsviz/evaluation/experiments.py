@@ -1,0 +1,749 @@
+"""Experiments that the papers leave open, as data; `experiment_rows` reads their logs (no torch).
+
+Question, points, commands and what was expected are written down before a point is measured; an
+experiment some of whose logs had been read by then says so: `seen`. An expectation has a direction,
+so that the logs can contradict it.
+"""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from rsviz.core.errors import UserError
+from rsviz.core.files import shown
+
+Kind = Literal["log", "reread", "attack", "under attack"]
+ACR, BROKEN, RIGHT = "ACR", "share broken", "share right under attack"
+AT = "accuracy at "  # before a radius
+TEST_IMAGES = {"cifar10": 10_000, "shapes": 2_000}
+PAPER_STYLE = "paper-style: no certificate"
+Setting = tuple[str, float | str]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a figure and how its log is made; several points may share a log.
+
+    Parameters
+    ----------
+    x : where it stands, a name where the axis has none but names.
+    log : as ``NAME/FILE.csv`` in the folder of checkpoints.
+    arguments : of ``python -m rsviz``, but for ``--out``, which names the log.
+    first : the commands that make what these need, as of training a network.
+    settings : what the log is read at, where one log is read in several ways.
+    """
+
+    x: float | str
+    series: str
+    log: str
+    arguments: tuple[str, ...]
+    first: tuple[str, ...] = ()
+    settings: tuple[Setting, ...] = ()
+
+    def words(self, out: str) -> list[str]:
+        """Return the arguments with the file they write."""
+        return [*self.arguments, "--out", out]
+
+    @property
+    def images(self) -> int:
+        """How many images the log holds when it is finished."""
+        every = int(self.arguments[self.arguments.index("--every") + 1])
+        return -(-TEST_IMAGES[self.log.partition("-")[0]] // every)
+
+    @property
+    def command(self) -> str:
+        """The command that makes the log, on the shipped checkpoints."""
+        return f"python -m rsviz {shlex.join(self.words(f'checkpoints/{self.log}'))}"
+
+
+Place = tuple[str, float | str]  # series, x
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What was expected: ``a`` is above ``b`` in a measure, or at most a limit, if there is no b.
+
+    Parameters
+    ----------
+    a, b : points, by series and x.
+    limit : what ``a`` may reach; the interval of the truth must not lie above it.
+    """
+
+    text: str
+    measure: str
+    a: Place
+    b: Place | None = None
+    limit: float = 0.0
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A question, the points that answer it, and what was expected before they were measured.
+
+    Parameters
+    ----------
+    x : what the axis is.
+    measures : what is read of each point, the first one drawn first.
+    seen : which logs had been read when this was written; empty if none of them.
+    note : what else to know when reading it.
+    trend : whether it is told from its first to its last x, and not by where it is highest.
+    curves : whether the logs are drawn as certified accuracy against radius, too.
+    """
+
+    key: str
+    paper: str
+    question: str
+    x: str
+    kind: Kind
+    measures: tuple[str, ...]
+    points: tuple[Point, ...]
+    expected: tuple[Expected, ...]
+    seen: str = ""
+    note: str = ""
+    trend: bool = False
+    log_x: bool = False
+    curves: bool = False
+
+    @property
+    def trains(self) -> bool:
+        """Whether a network must be trained first."""
+        return any(point.first for point in self.points)
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """The series, in order."""
+        return tuple(dict.fromkeys(point.series for point in self.points))
+
+
+VRS, DUAL = "Variational RS, arXiv 2407.11844", "Dual RS, arXiv 2512.01782"
+ARS, ADVMACER = "Adaptive RS, arXiv 2406.10427", "AdvMacer, arXiv 2310.07780"
+COHEN = "Cohen et al., arXiv 1902.02918"
+EXPERIMENTS_FOLDER = "experiments"
+_AT = tuple(f"{AT}{r:g}" for r in (0, 0.25, 0.5, 0.75, 1))
+
+
+def _evaluate(
+    name: str, every: int, n: int, *more: str, precision: str = "int8"
+) -> tuple[str, ...]:
+    return (
+        *("evaluate", "--checkpoint", name, *more, "--split", "test", "--every", str(every)),
+        *("--n0", "100", "--n", str(n), "--alpha", "0.001", "--precision", precision),
+    )
+
+
+def _sets(**settings: float | str) -> tuple[str, ...]:
+    words = (f"{name}={value}" for name, value in settings.items())
+    return tuple(word for setting in words for word in ("--set", setting))
+
+
+def _file(name: str, stem: str) -> str:
+    return f"{name}/{EXPERIMENTS_FOLDER}/{stem}.csv"
+
+
+_SHIPPED = {  # logs of int8 that are there, of these very settings
+    ("cifar10-gaussian-0.25", 0.25): "certified-int8.csv",
+    ("cifar10-gaussian-0.5", 0.5): "certified-int8.csv",
+    ("cifar10-gaussian-1.0", 1.0): "certified-int8.csv",
+    ("cifar10-gaussian-universal", 0.25): "certified-0.25-int8.csv",
+    ("cifar10-gaussian-universal", 0.5): "certified-int8.csv",
+    ("cifar10-gaussian-universal", 1.0): "certified-1.0-int8.csv",
+}
+
+
+def _sigma_s() -> Experiment:
+    nets = tuple(f"cifar10-gaussian-{a}" for a in ("0.25", "0.5", "1.0", "universal"))
+    quarter, half, one, universal = nets
+
+    def point(name: str, sigma: float) -> Point:
+        own = _SHIPPED.get((name, sigma))
+        log = f"{name}/{own}" if own else _file(name, f"sigma-{sigma}")
+        return Point(sigma, name, log, _evaluate(name, 20, 2_000, "--sigma", str(sigma)))
+
+    levels = (0.12, 0.25, 0.5, 1.0, 0.35, 0.7, 0.18)  # in the order they are measured
+    return Experiment(
+        "sigma-s",
+        f"{COHEN}; {VRS}",
+        "How much noise should a network be smoothed with that was trained with another level?",
+        "σ_s, the noise of the votes",
+        "log",
+        (ACR, *_AT),
+        tuple(point(name, sigma) for sigma in levels for name in nets),
+        (
+            Expected(
+                "The network of σ 0.25 has its largest ACR at its own noise: above σ 0.35.",
+                ACR,
+                (quarter, 0.25),
+                (quarter, 0.35),
+            ),
+            Expected(
+                "It breaks down beyond: above its ACR at σ 0.7.",
+                ACR,
+                (quarter, 0.25),
+                (quarter, 0.7),
+            ),
+            Expected(
+                "The network of σ 0.5 has its largest ACR at its own noise: above σ 0.7.",
+                ACR,
+                (half, 0.5),
+                (half, 0.7),
+            ),
+            Expected(
+                "Less noise than in training keeps more images right: the network of σ 1 at σ 0.5.",
+                f"{AT}0",
+                (one, 0.5),
+                (one, 1.0),
+            ),
+            Expected(
+                "At little noise (σ 0.12) the universal network keeps more right than that of σ 1.",
+                f"{AT}0",
+                (universal, 0.12),
+                (one, 0.12),
+            ),
+            Expected(
+                "Between the levels of the others (σ 0.35) the universal network has a larger ACR "
+                "than that of σ 0.25.",
+                ACR,
+                (universal, 0.35),
+                (quarter, 0.35),
+            ),
+        ),
+        seen="float32 logs of the network of σ 0.5 at three levels, and int8 logs of each network "
+        "at its own level and of the universal one at three, had been read.",
+        log_x=True,
+    )
+
+
+BUDGETS = (0.9, 0.99, 1.0, 1.01, 1.5, 2.0, 3.0)
+
+
+def _radius() -> Experiment:
+    networks = {
+        "Gaussian σ 0.5, CIFAR-10": ("cifar10-gaussian-0.5", 200, ()),
+        "Gaussian σ 0.5, Shapes": ("shapes-gaussian-0.5", 50, ()),
+        "Multiscale, CIFAR-10": ("cifar10-multiscale-gaussian", 200, ()),
+        "Dual RS by the sweep, CIFAR-10": ("cifar10-dual", 200, _sets(rule="sweep")),
+        "Variational RS, CIFAR-10": ("cifar10-variational", 200, ()),
+    }
+
+    def points(series: str, name: str, every: int, more: tuple[str, ...]) -> tuple[Point, ...]:
+        budgets = ",".join(f"{b:g}" for b in BUDGETS)
+        arguments = (
+            *("attack", "--checkpoint", name, "--split", "test", "--every", str(every), *more),
+            *("--budgets", budgets, "--precision", "int8"),
+        )
+        log = _file(name, "attacks")
+        return tuple(Point(b, series, log, arguments) for b in BUDGETS)
+
+    gaussian, varied = "Gaussian σ 0.5, CIFAR-10", "Variational RS, CIFAR-10"
+    return Experiment(
+        "radius",
+        "Every system here",
+        "Does an attack break what is certified just inside the radius, on it, or only beyond?",
+        "length of the attack, in certified radii",
+        "attack",
+        (BROKEN,),
+        tuple(p for series, of in networks.items() for p in points(series, *of)),
+        (
+            *(
+                Expected(
+                    f"Inside the radius (0.99) none but by chance is broken: {series}.",
+                    BROKEN,
+                    (series, 0.99),
+                    limit=0.002,
+                )
+                for series in networks
+            ),
+            *(
+                Expected(
+                    f"At 3 radii more are broken than at 1.01: {series}.",
+                    BROKEN,
+                    (series, 3.0),
+                    (series, 1.01),
+                )
+                for series in networks
+            ),
+            Expected(
+                "A radius that also has to prove the level is the looser: at 2 radii more of plain "
+                "smoothing are broken than of Variational RS.",
+                BROKEN,
+                (gaussian, 2.0),
+                (varied, 2.0),
+            ),
+        ),
+        note="Images that abstain are not attacked. 20 steps of 16 draws, judged by PREDICT at "
+        "alpha 0.001: a certificate and its judge may each fail, so 0.002 is the limit inside the "
+        "radius. An attack that fails proves nothing.",
+        trend=True,
+    )
+
+
+def _lambda() -> Experiment:
+    def point(name: str, every: int, lam: float) -> Point:
+        log = _file(name, f"lambda-{lam:g}")
+        return Point(lam, name, log, _evaluate(name, every, 2_000, *_sets(lam=f"{lam:g}")))
+
+    nets = {"cifar10-variational": 20, "shapes-variational": 10}
+    order = (0.0, 1.0, 0.5, 0.2, 0.75, 0.35)
+    return Experiment(
+        "lambda",
+        VRS,
+        "What does turning λ, the selector's input, trade?",
+        "λ",
+        "log",
+        (ACR, *_AT),
+        tuple(point(name, every, lam) for lam in order for name, every in nets.items()),
+        (
+            *(
+                Expected(f"More λ is more ACR: 1 above 0, {name}.", ACR, (name, 1.0), (name, 0.0))
+                for name in nets
+            ),
+            *(
+                Expected(
+                    f"Less λ is more accuracy at radius 0: 0 above 1, {name}.",
+                    f"{AT}0",
+                    (name, 0.0),
+                    (name, 1.0),
+                )
+                for name in nets
+            ),
+            Expected(
+                "Most of the way is short: λ 0.5 is above λ 0 in ACR, CIFAR-10.",
+                ACR,
+                ("cifar10-variational", 0.5),
+                ("cifar10-variational", 0.0),
+            ),
+        ),
+        seen="float32 logs of both at λ 0.2 had been read.",
+        note="The selector is trained with λ from U(0, 1); Nh 1,000, D 0.25.",
+        trend=True,
+        curves=True,
+    )
+
+
+DRAWS = (10.0, 30.0, 100.0, 300.0, 1000.0)
+DISTANCES = (0.01, 0.05, 0.15, 0.25, 0.35, 0.5)
+
+
+def _draws(name: str, every: int, q: float) -> Experiment:
+    arguments = _evaluate(name, every, 2_000, *_sets(draws=1000, budget=9, lam=0.2))
+    log = _file(name, "every-level")
+    proved = tuple(
+        Point(draws, f"proved, D {d:g}", log, arguments, (), (("draws", draws), ("budget", d)))
+        for d in DISTANCES
+        for draws in DRAWS
+    )
+    unproved = tuple(
+        Point(draws, PAPER_STYLE, log, arguments, (), (("draws", draws), ("budget", 0.25)))
+        for draws in DRAWS
+    )
+    paper = ("proved, D 0.25", 100.0)
+    return Experiment(
+        f"draws-{name.partition('-')[0]}",
+        VRS,
+        f"How many draws Nh does the selector need, and at which distance D? ({name}, q {q:g}; "
+        "the paper: Nh 100, D 0.25)",
+        "Nh, draws of the selector",
+        "reread",
+        (ACR, f"{AT}0", f"{AT}0.25", f"{AT}0.5"),
+        proved + unproved,
+        (
+            Expected(
+                "Ten times the paper's draws prove more: Nh 1,000 above Nh 100, both at D 0.25.",
+                ACR,
+                ("proved, D 0.25", 1000.0),
+                paper,
+            ),
+            Expected(
+                "At the paper's Nh and D the proof costs ACR: the paper-style reading is above.",
+                ACR,
+                (PAPER_STYLE, 100.0),
+                paper,
+            ),
+            Expected(
+                "At Nh 1,000 more distance gives more levels votes: D 0.5 above D 0.05.",
+                ACR,
+                ("proved, D 0.5", 1000.0),
+                ("proved, D 0.05", 1000.0),
+            ),
+            Expected(
+                "The paper-style reading hardly needs draws; 1,000 of them are no worse than 10: "
+                "its ACR is above.",
+                ACR,
+                (PAPER_STYLE, 1000.0),
+                (PAPER_STYLE, 10.0),
+            ),
+        ),
+        seen="the shipped log had been read with fewer draws, at D up to 0.25, where more levels "
+        "stay possible than it has votes at.",
+        note="One log with votes at every level: a random part of its draws stands for those of a "
+        "run that drew fewer, which is exact but for the class, chosen at the level of "
+        "all draws; D only decides which votes are used. "
+        f"'{PAPER_STYLE.partition(':')[0]}' takes the level as if it were the same nearby.",
+        log_x=True,
+    )
+
+
+def _distance() -> Experiment:
+    name = "cifar10-variational"
+    series = {
+        "fixed σ 0.25": ("sigma 0.25", "f"),
+        "fixed σ 0.5": ("sigma 0.5", "f"),
+        "λ 0.2, attack on f": ("lambda 0.2", "f"),
+        "λ 0.2, attack on f and h": ("lambda 0.2", "f and h"),
+    }
+
+    def arguments(eps: float) -> tuple[str, ...]:
+        return (
+            *("under-attack", "--checkpoint", name, "--every", "100", "--eps", f"{eps:g}"),
+            *("--sigmas", "0.25,0.5", "--lams", "0.2"),
+        )
+
+    both, alone = "λ 0.2, attack on f and h", "λ 0.2, attack on f"
+    return Experiment(
+        "attack-distance",
+        VRS,
+        "How far must an attack on the chosen level go, and is a fixed level safer?",
+        "D, the L2 length of the attack",
+        "under attack",
+        (BROKEN, RIGHT),
+        tuple(
+            Point(
+                eps,
+                label,
+                _file(name, f"under-attack-{eps:g}"),
+                arguments(eps),
+                (),
+                (("setting", setting), ("attack", attack)),
+            )
+            for eps in (0.25, 0.5, 1.0, 0.75)
+            for label, (setting, attack) in series.items()
+        ),
+        (
+            Expected(
+                "An attack that sees the selector breaks more than one on f alone, at D 0.5.",
+                BROKEN,
+                (both, 0.5),
+                (alone, 0.5),
+            ),
+            Expected(
+                "Longer attacks break more: D 1 above 0.25.", BROKEN, (both, 1.0), (both, 0.25)
+            ),
+            Expected(
+                "At D 0.5 a fixed σ 0.5 stays right more often than λ 0.2 attacked through both.",
+                RIGHT,
+                ("fixed σ 0.5", 0.5),
+                (both, 0.5),
+            ),
+        ),
+        seen="a table at D 0.5 of other images had been read.",
+        note="No certificate: 20 steps of 16 draws, classes by the majority of 200 votes. Broken: "
+        "of the images that are right when clean.",
+        trend=True,
+    )
+
+
+def _split() -> Experiment:
+    nets = ("shapes-k48-adaptive-1.0", "shapes-k64-adaptive-1.0")
+
+    def point(name: str, f: float) -> Point:
+        own = f == 0.5  # the default, measured in int8 already
+        log = f"{name}/certified-int8.csv" if own else _file(name, f"split-{f:g}")
+        more = () if own else _sets(f=f"{f:g}")
+        return Point(f, name, log, _evaluate(name, 20, 1_000, "--sigma", "1.0", *more))
+
+    return Experiment(
+        "split",
+        ARS,
+        "How much of its budget should the first query of Adaptive RS spend?",
+        "f, the first query's share",
+        "log",
+        (ACR, f"{AT}0", f"{AT}4/255"),
+        tuple(point(name, f) for f in (0.5, 0.2, 0.8, 0.35, 0.65) for name in nets),
+        tuple(
+            Expected(
+                f"The even split is best: f 0.5 above {other:g}, {name}.",
+                ACR,
+                (name, 0.5),
+                (name, other),
+            )
+            for name in nets
+            for other in (0.2, 0.8)
+        ),
+        seen="the logs at f 0.5 had been read.",
+        note="Measured without training anew: mask and classifier were trained at f 0.5, which "
+        "favours it. Radii are Linf.",
+    )
+
+
+def _proof() -> Experiment:
+    def of(name: str, every: int, log: str = "certified", **sets: str) -> tuple[Point, ...]:
+        more = _sets(**sets)
+        if sets:
+            more += ("--from-logs", f"checkpoints/{name}/certified.csv")
+            more += tuple(
+                f"checkpoints/{name.replace('routing', 'gaussian')}-{s}/certified.csv"
+                for s in ("0.25", "0.5", "1.0")
+            )
+        arguments = _evaluate(name, every, 2_000, *more, precision="float32")
+        called = name + (", sweep" if sets else "")
+        return tuple(
+            Point(called, series, f"{name}/{log}.csv", arguments)
+            for series in ("proved", PAPER_STYLE)
+        )
+
+    sweep = {"rule": "sweep", "ask": "every"}
+    points = (
+        *of("shapes-dual", 10),
+        *of("shapes-dual-rounds2", 10),
+        *of("shapes-routing", 10),
+        *of("shapes-routing", 10, "certified-sweep", **sweep),
+        *of("shapes-variational", 10),
+        *of("cifar10-dual", 20),
+        *of("cifar10-routing", 20),
+        *of("cifar10-routing", 20, "certified-sweep", **sweep),
+        *of("cifar10-variational", 20),
+    )
+    return Experiment(
+        "level-proof",
+        f"{DUAL}; {VRS}",
+        "What does it cost to prove that the chosen noise level stays?",
+        "network",
+        "reread",
+        (ACR, f"{AT}0", f"{AT}0.5", f"{AT}1"),
+        points,
+        tuple(
+            Expected(f"The proof costs ACR: {name}.", ACR, (PAPER_STYLE, name), ("proved", name))
+            for name in dict.fromkeys(str(point.x) for point in points)
+        ),
+        seen="all of these logs had been read, and for shapes-dual the two numbers compared.",
+        note="Without the proof the radius is σ PhiInv(p_A) at the chosen level, with all of alpha "
+        "for the class and none for the level: a heuristic, and no certificate. An estimator that "
+        "abstains asked for no votes on the class, so that its images count nothing in either.",
+    )
+
+
+def _trained(
+    command: str, name: str, start: str, dataset: str, method: str, sigma: str, **settings: str
+) -> tuple[str, ...]:
+    """Return the command that trains a network."""
+    sets = " ".join(_sets(**settings))
+    return (
+        f"python -m rsviz train {method} --dataset {dataset} --network compact --sigma {sigma} "
+        f"{command} --start {start} {sets} --dtype bfloat16 --out checkpoints/{name}",
+    )
+
+
+def _selectors() -> tuple[Experiment, ...]:
+    own = "cifar10-variational"
+    shipped = (own, _file(own, "lambda-0.2"), ())
+
+    def trained(name: str, start: str, **more: str) -> tuple[str, str, tuple[str, ...]]:
+        settings = {"draws": "2", "images": "10000", "q": "0.25", **more}
+        how = "--epochs 8 --lr 0.3 --seed 0"
+        return (
+            name,
+            _file(name, "lambda-0.2"),
+            _trained(how, name, start, "cifar10", "variational", "1.0", **settings),
+        )
+
+    def points(of: Mapping[Any, tuple[str, str, tuple[str, ...]]]) -> tuple[Point, ...]:
+        return tuple(
+            Point(x, "λ 0.2", log, _evaluate(name, 20, 2_000, *_sets(lam="0.2")), first)
+            for x, (name, log, first) in of.items()
+        )
+
+    universal = "cifar10-gaussian-universal"
+    fixed = {
+        "universal": shipped,
+        "σ_a 0.5": trained(f"{own}-on-0.5", "cifar10-gaussian-0.5"),
+        "σ_a 1": trained(f"{own}-on-1.0", "cifar10-gaussian-1.0"),
+    }
+    widths = {
+        8.0: trained(f"{own}-width8", universal, width="8"),
+        16.0: shipped,
+        32.0: trained(f"{own}-width32", universal, width="32"),
+    }
+    return (
+        Experiment(
+            "fixed-sigma-a",
+            VRS,
+            "Does a selector need a network trained with every level?",
+            "trained with",
+            "log",
+            (ACR, *_AT),
+            points(fixed),
+            (
+                Expected(
+                    "Universal training serves the selector better than σ_a 0.5 in accuracy at 0.",
+                    f"{AT}0",
+                    ("λ 0.2", "universal"),
+                    ("λ 0.2", "σ_a 0.5"),
+                ),
+            ),
+        ),
+        Experiment(
+            "selector-width",
+            VRS,
+            "Does a larger selector choose better?",
+            "channels of the selector's trunk",
+            "log",
+            (ACR, *_AT),
+            points(widths),
+            (
+                Expected(
+                    "Four times the width is above in ACR.", ACR, ("λ 0.2", 32.0), ("λ 0.2", 8.0)
+                ),
+            ),
+        ),
+    )
+
+
+def _sizes() -> Experiment:
+    def point(k: int, method: str, sigma: str) -> Point:
+        name = f"shapes-k{k}-{method}-{sigma}"
+        shipped = sigma == "1.0" and k < 96
+        log = f"{name}/certified.csv" if shipped else _file(name, "certified")
+        dataset = "shapes" if k == 32 else f"shapes-k{k}"
+        kind = "plain-linf" if method == "plain" else method
+        how = "--epochs 8 --lr 0.1 --seed 0"
+        start = f"shapes-gaussian-{sigma}"
+        first = () if shipped else _trained(how, name, start, dataset, kind, sigma, images="10000")
+        arguments = _evaluate(name, 20, 1_000, "--sigma", sigma, precision="float32")
+        return Point(float(k), f"{method}, σ {float(sigma):g}", log, arguments, first)
+
+    sizes, methods = (32, 48, 64, 96), ("adaptive", "static", "plain")
+    return Experiment(
+        "canvas-sizes",
+        ARS,
+        "On how large a canvas, and at which noise, does a mask pay?",
+        "k, pixels a side",
+        "log",
+        (f"{AT}4/255", ACR),
+        tuple(point(k, m, sigma) for sigma in ("1.0", "0.5") for k in sizes for m in methods),
+        tuple(
+            Expected(
+                f"Adaptive RS is above plain smoothing at k = 96 (σ {sigma}), in ACR.",
+                ACR,
+                (f"adaptive, σ {sigma}", 96.0),
+                (f"plain, σ {sigma}", 96.0),
+            )
+            for sigma in ("0.5", "1")
+        ),
+        seen="the logs at σ 1 and k up to 64 had been read.",
+    )
+
+
+def _learned_split() -> Experiment:
+    def point(k: int, learned: bool) -> Point:
+        shipped = f"shapes-k{k}-adaptive-1.0"
+        name = f"{shipped}-learned" if learned else shipped
+        log = _file(name, "certified") if learned else f"{name}/certified.csv"
+        how = "--epochs 8 --lr 0.1 --seed 0"
+        given = (name, "shapes-gaussian-1.0", f"shapes-k{k}", "adaptive", "1.0")
+        first = _trained(how, *given, images="10000", learn_split="1") if learned else ()
+        arguments = _evaluate(name, 20, 1_000, "--sigma", "1.0", precision="float32")
+        return Point(float(k), "f learned" if learned else "f 0.5", log, arguments, first)
+
+    return Experiment(
+        "split-learned",
+        ARS,
+        "Does a budget split learned beside mask and classifier certify more than the even one?",
+        "k, pixels a side",
+        "log",
+        (ACR, f"{AT}4/255"),
+        tuple(point(k, learned) for learned in (False, True) for k in (48, 64)),
+        (
+            Expected(
+                "The learned split is above the even one, k 64.",
+                ACR,
+                ("f learned", 64.0),
+                ("f 0.5", 64.0),
+            ),
+        ),
+        seen="the logs at f 0.5 had been read.",
+    )
+
+
+def _mask_seeds() -> Experiment:
+    def point(seed: int) -> Point:
+        name = "shapes-k48-adaptive-1.0" + (f"-seed{seed}" if seed else "")
+        log = _file(name, "certified") if seed else f"{name}/certified.csv"
+        how = f"--epochs 8 --lr 0.1 --seed {seed}"
+        given = (name, "shapes-gaussian-1.0", "shapes-k48", "adaptive", "1.0")
+        first = _trained(how, *given, images="10000") if seed else ()
+        arguments = _evaluate(name, 20, 1_000, "--sigma", "1.0", precision="float32")
+        return Point(float(seed), "shapes-k48-adaptive-1.0", log, arguments, first)
+
+    return Experiment(
+        "mask-seeds",
+        ARS,
+        "How much does a mask depend on the seed of its training?",
+        "seed",
+        "log",
+        (ACR, f"{AT}4/255"),
+        tuple(map(point, (0, 1, 2))),
+        (),
+        seen="the log of seed 0 had been read.",
+    )
+
+
+def _advmacer() -> Experiment:
+    def point(lam: int, steps: int) -> Point:
+        name = f"cifar10-advmacer-0.5-lam{lam}-steps{steps}"
+        how = "--epochs 2 --lr 0.03 --seed 0"
+        settings = {"draws": "2", "eps": "0.5", "lam": str(lam), "steps": str(steps)}
+        given = (name, "cifar10-gaussian-0.5", "cifar10", "advmacer", "0.5")
+        first = _trained(how, *given, **settings, warm_up="50")
+        arguments = _evaluate(name, 20, 2_000, "--sigma", "0.5", precision="float32")
+        return Point(float(lam), f"T {steps}", _file(name, "certified"), arguments, first)
+
+    return Experiment(
+        "advmacer-grid",
+        ADVMACER,
+        "How do λ and the attack's steps T shape AdvMacer?",
+        "λ",
+        "log",
+        (ACR, *_AT),
+        tuple(point(lam, steps) for steps in (1, 2, 4) for lam in (2, 4, 8, 12)),
+        (
+            Expected(
+                "More λ is more ACR and less accuracy: λ 12 above λ 2 in ACR, T 2.",
+                ACR,
+                ("T 2", 12.0),
+                ("T 2", 2.0),
+            ),
+        ),
+    )
+
+
+EXPERIMENTS: tuple[Experiment, ...] = (
+    _sigma_s(),
+    _radius(),
+    _lambda(),
+    _draws("shapes-variational", 10, 0.5),
+    _draws("cifar10-variational", 50, 0.25),
+    _distance(),
+    _split(),
+    _proof(),
+    *_selectors(),
+    _sizes(),
+    _learned_split(),
+    _mask_seeds(),
+    _advmacer(),
+)
+
+
+def find(key: str) -> Experiment:
+    """Return an experiment by its key.
+
+    Raises
+    ------
+    UserError
+        There is none.
+    """
+    for experiment in EXPERIMENTS:
+        if experiment.key == key:
+            return experiment
+    keys = ", ".join(e.key for e in EXPERIMENTS)
+    raise UserError(f"There is no experiment {shown(key)!r}; there are: {keys}.")

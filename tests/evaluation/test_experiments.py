@@ -1,0 +1,49 @@
+"""The experiments as data: commands that parse, expectations that name points."""
+
+import shlex
+
+import pytest
+
+from rsviz.checkpoints import catalog
+from rsviz.cli.main import parser
+from rsviz.core.errors import UserError
+from rsviz.evaluation.experiments import EXPERIMENTS, find
+
+EACH = pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda e: e.key)
+
+
+@EACH
+def test_every_command_parses_and_writes_the_log_it_is_of(experiment):
+    commands = {p.command: p.log for p in experiment.points}
+    assert len(commands) == len(set(commands.values()))  # a log has one command
+    for command in {*commands, *(c for p in experiment.points for c in p.first)}:
+        words = shlex.split(command)
+        assert words[:3] == ["python", "-m", "rsviz"]
+        given = parser(words[3]).parse_args(words[3:])
+        assert str(given.out) in {f"checkpoints/{commands.get(command)}", words[-1]}
+
+
+@EACH
+def test_every_expectation_names_points_and_a_measure(experiment):
+    places = [(p.series, p.x) for p in experiment.points]
+    assert len(set(places)) == len(places)
+    for expected in experiment.expected:
+        assert expected.a in places and expected.b in [*places, None]
+        assert expected.measure in experiment.measures
+        assert expected.text.endswith(".") and expected.a != expected.b
+
+
+@EACH
+def test_a_point_needs_a_shipped_network_or_says_how_it_is_made(experiment):
+    shipped = {c.name for c in catalog.list_checkpoints()}
+    for point in experiment.points:
+        name, _, file = point.log.partition("/")
+        assert (name in shipped) != bool(point.first)
+        assert file.startswith("experiments/") or (catalog.root() / point.log).is_file()
+        assert point.images >= 40
+
+
+def test_keys_are_unique_and_another_is_refused():
+    assert len({e.key for e in EXPERIMENTS}) == len(EXPERIMENTS)
+    with pytest.raises(UserError, match="no experiment 'nothing'"):
+        find("nothing")
