@@ -127,12 +127,16 @@ class Contender:
 
 
 def contestants(dataset: str) -> list[Checkpoint]:
-    """Return every usable checkpoint of a data set, on canvases too, by method and then noise."""
+    """Return every usable checkpoint of a data set, on canvases too, by method and then noise.
+
+    A network trained with every noise level has none of its own, so it is not among them.
+    """
     found = [
         c
         for c in list_checkpoints()
         if c.verified and c.card.method in METHODS and c.card.dataset.partition("-k")[0] == dataset
     ]
+    found = [c for c in found if METHODS[c.card.method].chooses_sigma or c.card.sigma is not None]
 
     order = list(METHODS)
 

@@ -49,6 +49,16 @@ def test_every_network_lands_at_its_own_noise_one_after_another(nets):
     assert waiting and all(p.rows[1].state == "waiting" for p in waiting)
 
 
+@pytest.mark.parametrize("dataset", ["shapes", "cifar10"])
+def test_every_shipped_network_with_a_noise_of_its_own_can_enter(dataset):
+    names = set()
+    for c in every_network.contestants(dataset):
+        x_CHW = torch.full((3, 32, 32), 0.5)
+        names.add(every_network.enter(c, x_CHW, f"{dataset}/test/5", n=200).row.name)
+    assert f"{dataset}-gaussian-0.5" in names and f"{dataset}-multiscale" in names
+    assert f"{dataset}-gaussian-universal" not in names
+
+
 def test_stopped_it_keeps_what_landed_and_goes_on_there(nets):
     cancel, contenders = threading.Event(), entered(nets, n=1000)
     for now in every_network.watch(contenders, load, cancel=cancel):

@@ -196,7 +196,7 @@ def test_an_answer_goes_from_page_to_page_and_a_default_does_not(opened):
     app.switch_page("pages/learn.py").run()
     app.switch_page("pages/certify.py").run()
     assert app.select_slider(key="n").value == 500 and app.number_input(key="seed").value == 7
-    assert not app.warning and not app.exception
+    assert [w.value for w in app.warning] == [] and not app.exception
 
 
 def test_a_page_that_cannot_take_the_network_chosen_elsewhere_keeps_its_own(opened):
@@ -215,3 +215,15 @@ def test_an_infinite_number_in_a_field_of_text_is_text(opened):
     app.query_params["image"] = "1e999"  # as the browser does while one types
     app.text_input(key="image").set_value("1e999").run()
     assert not app.exception and "1e999" in "".join(w.value for w in (*app.warning, *app.error))
+
+
+def test_the_first_picture_is_of_the_data_set_of_the_network_asked_for(open_page):
+    app = open_page("certify", checkpoint="cifar10-constant", n="100")
+    assert app.text_input(key="image").value == "cifar10/test/20"
+    assert [w.value for w in app.warning] == [] and not app.exception
+    app.query_params["checkpoint"] = "nobody"
+    app.switch_page("pages/attack.py").run()
+    assert any("nobody" in w.value for w in app.warning)
+    app.query_params.clear()
+    app.switch_page("pages/certify.py").run()
+    assert [w.value for w in app.warning] == [] and not app.exception

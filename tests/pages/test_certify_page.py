@@ -298,8 +298,8 @@ def test_a_drawn_photograph_is_certified_and_its_visitor_says_once_what_a_pictur
     app.switch_page("pages/attack.py").run()
     assert "You say: **none of these**" in words(app)
     assert "None of these 10, you say" in words(app)
-    app.query_params["view"] = "One image"
-    app.switch_page("pages/compare.py").run()
+    app.switch_page("pages/compare.py").run()  # at the curves, which show no picture
+    app.segmented_control(key="view").set_value("One image").run()
     assert "You say: **none of these**" in words(app)
     app.switch_page("pages/certify.py").run()
     assert "None of these 10, you say" in words(app)

@@ -57,6 +57,13 @@ def test_one_image_lands_by_every_network_and_a_pin_tells_differences(opened):
     assert any("with probability at most 0.002" in c.value for c in at.caption)
 
 
+@pytest.mark.parametrize("view", ["Curves", "One image", "Networks", "Ensembles", "Experiments"])
+def test_every_view_opens_with_the_shipped_networks(opened, monkeypatch, view):
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(catalog.SHIPPED))
+    at = opened(view)
+    assert len(at.main) > 3
+
+
 def test_an_evaluation_forms_a_curve_and_is_not_made_twice(opened, made):
     at = opened("Evaluate", checkpoint="shapes-constant", n="100", which="first")
     at.number_input(key="number-first").set_value(4).run()

@@ -263,6 +263,8 @@ def check(**offered: Takes) -> None:
     offered : what each control of the address offers, as the address spells it.
     """
     for key, options in offered.items():
+        if state.ENTERED.get():  # what another page's address asked for is no matter here
+            state.UNOFFERED.of(key).clear()
         if found := complaints({key: options}):
             state.UNOFFERED.of(key).set(found[0])
         if told := state.UNOFFERED.of(key).get():

@@ -28,9 +28,10 @@ NONE = "none of these"
 def pick(default: str) -> Source:
     """Ask for a picture and return it; if it cannot be used, say why.
 
-    A page opens with the picture in use, if its address does not ask for another.
+    It begins with the picture in use, if the address does not ask for another: where a page opens
+    and where a view of it does, whose controls Streamlit forgot while another was shown.
     """
-    if state.ENTERED.get():
+    if state.ENTERED.get() or "source" not in st.session_state:
         _begin_with_picture_in_use()
     chosen = st.segmented_control(
         "Picture",

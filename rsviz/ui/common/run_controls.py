@@ -16,6 +16,7 @@ from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
 from rsviz.core.spec import RADIUS_MAX, Bound, RunSpec
+from rsviz.data import datasets
 from rsviz.data.catalog import CLASSES
 from rsviz.evaluation import examples
 from rsviz.methods.registry import METHODS
@@ -89,9 +90,9 @@ def adopt_address() -> None:
 
 
 def check_address(names: list[str]) -> None:
-    """Say which values of the address are not used, until Certify is pressed."""
+    """Say which values of the address are not used, until Certify is pressed or the page left."""
     told = complaints({"checkpoint": names, **OFFERED})
-    if told:
+    if told or state.ENTERED.get():
         state.COMPLAINTS.set(tuple(told))
     for sentence in state.COMPLAINTS.get():
         st.warning(f"{sentence} The default is used.", icon=":material/link_off:")
@@ -494,8 +495,13 @@ def link_of(spec: RunSpec) -> dict[str, str]:
 
 
 def default_image() -> str:
-    """Return the picture of the first paint: the one of a stored certificate, if there is one."""
-    for checkpoint in usable("shapes"):
+    """Return the picture of the first paint, of the data set of the network the address asks for.
+
+    It is that of a stored certificate, if there is one.
+    """
+    name = address.asked("checkpoint")
+    asked = [c for c in usable("cifar10") if c.name == name and datasets.available("cifar10")]
+    for checkpoint in asked or usable("shapes"):
         for example in examples.load(checkpoint):
             return example.certificate.image
-    return "shapes/test/3"
+    return "cifar10/test/20" if asked else "shapes/test/3"

@@ -72,7 +72,7 @@ REFUSED: Entry[tuple[str, ...]] = Entry("_refused", (), "common/address")  # of 
 UNOFFERED: Entry[str | None] = Entry("_unoffered", None, "common/address")  # of one control
 COMPLAINTS: Entry[tuple[str, ...]] = Entry(
     "_complaints", (), "common/run_controls"
-)  # until Certify
+)  # until Certify, or another page
 
 # Which network and data set the run controls were last set for: another brings its own.
 CHECKPOINT: Entry[str | None] = Entry("_checkpoint", None, "common/run_controls")
