@@ -394,12 +394,17 @@ def _levels(dataset: str, images: int, every: int, minutes: float) -> tuple[Reci
 
 RECIPES += _levels("shapes", images=4000, every=10, minutes=5)
 RECIPES += _levels("cifar10", images=20000, every=20, minutes=20)
-RECIPES += tuple(  # one selector for every lambda beside one of .2 alone; one round beside two
-    replace(r, name=f"{r.name}-{name}", settings=tuple(sorted((*r.settings, changed))))
+# One selector for every lambda beside one of .2 alone; one round beside two; more noise on the
+# selector, whose certificates reach farther.
+RECIPES += tuple(
+    replace(
+        r, name=f"{r.name}-{name}", settings=tuple(sorted((dict(r.settings) | changed).items()))
+    )
     for r in RECIPES
     for of, name, changed in (
-        ("shapes-variational", "lam0.2", ("lam", 0.2)),
-        ("shapes-dual", "rounds2", ("rounds", 2)),
+        ("shapes-variational", "lam0.2", {"lam": 0.2}),
+        ("cifar10-variational", "q1", {"q": 1.0}),
+        ("shapes-dual", "rounds2", {"rounds": 2}),
     )
     if r.name == of
 )
