@@ -229,11 +229,17 @@ _UNIVERSAL = tuple(
     f"cifar10-gaussian-universal{f}" for f in ("/certified-0.25.csv", "", "/certified-1.0.csv")
 )
 _EXPERTS = tuple(f"cifar10-gaussian-{sigma}" for sigma in ("0.25", "0.5", "1.0"))
+_DUAL_SWEPT, _VRS_FAR = (
+    "cifar10-dual/certified-sweep.csv",
+    "cifar10-variational-q1/certified-lam1.csv",
+)
 _CHOOSERS = (
     ("Dual RS", "Dual RS", _DUAL, "cifar10-dual", _UNIVERSAL),
+    ("Dual RS", "Dual RS by the sweep", _DUAL, _DUAL_SWEPT, _UNIVERSAL),
     ("Dual RS", "Routing", _DUAL, "cifar10-routing", _EXPERTS),
     ("Dual RS", "Routing by the sweep", _DUAL, "cifar10-routing/certified-sweep.csv", _EXPERTS),
     ("Variational RS", "Variational RS", VRS, "cifar10-variational", _UNIVERSAL),
+    ("Variational RS", "Variational RS (q 1, λ 1)", VRS, _VRS_FAR, _UNIVERSAL),
     ("Multiscale", "The cascade", MULTISCALE, "cifar10-multiscale-gaussian", _EXPERTS),
 )
 
@@ -274,7 +280,9 @@ def _levels() -> Iterable[Claim]:
         ("Dual RS", "Routing", _DUAL, "cifar10-routing", experts),
         ("Dual RS", "Routing by the sweep", _DUAL, swept, experts),
         ("Dual RS", "Dual RS", _DUAL, "cifar10-dual", "cifar10-multiscale"),
+        ("Dual RS", "Dual RS by the sweep", _DUAL, _DUAL_SWEPT, "cifar10-multiscale"),
         ("Variational RS", "Variational RS", VRS, "cifar10-variational", "cifar10-multiscale"),
+        ("Variational RS", "Variational RS (q 1, λ 1)", VRS, _VRS_FAR, "cifar10-multiscale"),
     ):
         yield Claim(
             system,
