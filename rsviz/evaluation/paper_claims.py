@@ -229,10 +229,10 @@ _UNIVERSAL = tuple(
     f"cifar10-gaussian-universal{f}" for f in ("/certified-0.25.csv", "", "/certified-1.0.csv")
 )
 _EXPERTS = tuple(f"cifar10-gaussian-{sigma}" for sigma in ("0.25", "0.5", "1.0"))
-_DUAL_SWEPT, _VRS_FAR = (
-    "cifar10-dual/certified-sweep.csv",
-    "cifar10-variational-q1/certified-lam1.csv",
-)
+_EXPERTS_10K = tuple(f"{name}/certified-n10000.csv" for name in _EXPERTS)
+_CASCADE = "cifar10-multiscale-gaussian"
+_DUAL_SWEPT = "cifar10-dual/certified-sweep.csv"
+_VRS_FAR = "cifar10-variational-q1/certified-lam1.csv"
 _CHOOSERS = (
     ("Dual RS", "Dual RS", _DUAL, "cifar10-dual", _UNIVERSAL),
     ("Dual RS", "Dual RS by the sweep", _DUAL, _DUAL_SWEPT, _UNIVERSAL),
@@ -240,14 +240,18 @@ _CHOOSERS = (
     ("Dual RS", "Routing by the sweep", _DUAL, "cifar10-routing/certified-sweep.csv", _EXPERTS),
     ("Variational RS", "Variational RS", VRS, "cifar10-variational", _UNIVERSAL),
     ("Variational RS", "Variational RS (q 1, λ 1)", VRS, _VRS_FAR, _UNIVERSAL),
-    ("Multiscale", "The cascade", MULTISCALE, "cifar10-multiscale-gaussian", _EXPERTS),
+    ("Multiscale", "The cascade", MULTISCALE, _CASCADE, _EXPERTS),
+    (
+        *("Multiscale", "The cascade, at n 10,000,", MULTISCALE),
+        *(f"{_CASCADE}/certified-n10000.csv", _EXPERTS_10K),
+    ),
 )
 
 
 def _levels() -> Iterable[Claim]:
     """Yield what is claimed of a noise level for each image, against the best of one for all."""
     for system, who, source, name, fixed in _CHOOSERS:
-        one = "expert" if fixed is _EXPERTS else "level of the same kind of network"
+        one = "expert" if fixed in (_EXPERTS, _EXPERTS_10K) else "level of the same kind of network"
         for r in RADII:
             yield Claim(
                 system,
@@ -275,7 +279,7 @@ def _levels() -> Iterable[Claim]:
             fixed,
             "envelope",
         )
-    swept, experts = "cifar10-routing/certified-sweep.csv", "cifar10-multiscale-gaussian"
+    swept, experts = "cifar10-routing/certified-sweep.csv", _CASCADE
     for system, who, source, name, rival in (
         ("Dual RS", "Routing", _DUAL, "cifar10-routing", experts),
         ("Dual RS", "Routing by the sweep", _DUAL, swept, experts),
