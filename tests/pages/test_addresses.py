@@ -2,6 +2,7 @@
 
 import pytest
 
+from rsviz.checkpoints import catalog
 from rsviz.ui.common.address import OLD_NAMES
 from tests.pages.conftest import AtOnce
 from tests.pages.test_certify_page import Never
@@ -227,3 +228,14 @@ def test_the_first_picture_is_of_the_data_set_of_the_network_asked_for(open_page
     app.query_params.clear()
     app.switch_page("pages/certify.py").run()
     assert [w.value for w in app.warning] == [] and not app.exception
+
+
+def test_the_network_of_one_page_is_no_mistake_on_the_next(opened, monkeypatch):
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(catalog.SHIPPED))
+    app = opened("masks", n="100")
+    for page in ("certify", "attack", "levels", "masks", "certify"):
+        select = [s for s in app.selectbox if s.key == "checkpoint"]
+        if select:  # another than the first, so that the address names it
+            select[0].set_value(select[0].options[-1]).run()
+        app.switch_page(f"pages/{page}.py").run()
+        assert [w.value for w in app.warning] == [] and not app.exception, page

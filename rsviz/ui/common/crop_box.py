@@ -21,7 +21,8 @@ _HTML = """
 the same.</span></div>
 """
 _CSS = """
-.frame {position: relative; overflow: hidden; border-radius: .25rem; line-height: 0}
+.frame {position: relative; overflow: hidden; border-radius: .25rem; line-height: 0;
+  max-width: 18rem}
 img {width: 100%; user-select: none; -webkit-user-drag: none; pointer-events: none}
 .square {position: absolute; box-sizing: border-box; border: 2px solid white; cursor: move;
   outline: 2px solid black; touch-action: none;

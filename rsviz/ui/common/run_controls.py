@@ -25,7 +25,7 @@ from rsviz.smoothing.engine import REFERENCE, Engine
 from rsviz.ui.common import address, method_controls, state
 from rsviz.ui.common.address import complaints, plain
 from rsviz.ui.common.sessions import devices
-from rsviz.ui.page_list import page_path
+from rsviz.ui.page_list import PAGES, page_path
 
 SIGMAS = (0.12, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
 VOTES = (100, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000)
@@ -89,9 +89,14 @@ def adopt_address() -> None:
         st.session_state["image"] = asked["image"]
 
 
+def carried() -> list[str]:
+    """Return the networks chosen on any page, which the address may still name on the next."""
+    return [name for page, *_ in PAGES if (name := state.CHOSEN.of(page).get())]
+
+
 def check_address(names: list[str]) -> None:
     """Say which values of the address are not used, until Certify is pressed or the page left."""
-    told = complaints({"checkpoint": names, **OFFERED})
+    told = complaints({"checkpoint": [*names, *carried()], **OFFERED})
     if told or state.ENTERED.get():
         state.COMPLAINTS.set(tuple(told))
     for sentence in state.COMPLAINTS.get():

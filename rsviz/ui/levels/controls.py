@@ -31,6 +31,7 @@ from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.pictures import Source
 from rsviz.ui.common.run_controls import (
     OFFERED,
+    carried,
     pick_rest,
     pick_votes,
 )
@@ -82,9 +83,9 @@ def adopt_address() -> None:
             "knob": KNOBS,
             **{name: OFFERED[name] for name in ("n0", "n", "seed")},
         },
-        asides={"checkpoint": tuple(methods)},
+        asides={"checkpoint": (*methods, *carried())},
     )
-    if name := adopted.get("checkpoint"):
+    if (name := adopted.get("checkpoint")) in methods:
         st.session_state["selector"] = st.query_params["selector"] = methods[name]
     if "image" in st.query_params and state.ENTERED.get():
         st.session_state["image"] = st.query_params["image"]

@@ -27,7 +27,7 @@ def adopt_address() -> None:
     """Let the address set the controls, by the names that Certify gives them too."""
     adopted = address.adopt(
         {
-            "checkpoint": sorted(_networks()),
+            "checkpoint": [*sorted(_networks()), *run_controls.carried()],
             **{name: OFFERED[name] for name in ("sigma", "n0", "n", "seed")},
             "f": address.Between(0.1, 0.9),
             **canvas_picker.CONTROLS,
