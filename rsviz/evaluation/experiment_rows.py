@@ -198,7 +198,8 @@ def _judge(
 ) -> Judged:
     """Return what came of an expectation."""
     own = [place for place in (expected.a, expected.b) if place]
-    seen = not any(f"/{EXPERIMENTS_FOLDER}/" in log_of[place] for place in own)
+    new = any(f"/{EXPERIMENTS_FOLDER}/" in log_of[place] for place in own)
+    seen = expected.seen or not new
     unknown = Judged(expected, "not measured", seen)
     a = places[expected.a][0].get(expected.measure)
     if a is None:
