@@ -106,7 +106,9 @@ def visit(server, ask):
     visitor = Visitor(server, "certify", ask.query)
     try:
         first = visitor.wait(lambda: visitor.says(VOTES))
-        asked = visitor.wait(lambda: "Certify" in visitor.buttons)  # the first look has ended
+        asked = visitor.wait(lambda: "Certify" in visitor.buttons or visitor.says("live, complete"))
+        if "Certify" not in visitor.buttons:
+            raise SystemExit(f"The first look counts all {ask.n:,} votes here; give more --votes.")
         visitor.press("Certify")
         whole = visitor.wait(lambda: visitor.says("live, complete")) - asked
         visitor.wait(lambda: visitor.still)
