@@ -268,6 +268,15 @@ def test_a_crop_changes_what_the_network_sees(open_page):
     assert len(history(app)) == 3 and not app.exception  # of the gallery, then of both crops
 
 
+def test_what_the_address_asked_for_in_vain_is_told_until_another_picture_comes(open_page):
+    app = open_page(n=N, checkpoint="nobody")
+    assert any("checkpoint=nobody" in w.value for w in app.warning)
+    app.select_slider(key="sigma").set_value(0.25).run()
+    assert any("checkpoint=nobody" in w.value for w in app.warning)
+    app = upload(app, "red.png", picture_bytes())
+    assert not app.warning and not app.exception
+
+
 def test_a_crop_is_of_its_file_and_not_of_the_next(open_page):
     app = open_page(n=N)
     files = {}

@@ -119,6 +119,8 @@ def pick_checkpoint(
     """
     found = usable(dataset, pages)
     names = [c.name for c in found]
+    if dataset != state.DATASET.get() and not state.ENTERED.get():
+        state.COMPLAINTS.clear()  # of networks for another picture
     with notes or nullcontext():
         check_address(names)
     for c in catalog.list_checkpoints():
