@@ -20,6 +20,7 @@ from rsviz.checkpoints import catalog, foreign
 from rsviz.core.errors import UserError
 from rsviz.core.spec import Certificate
 from rsviz.data import images
+from rsviz.evaluation import attack_logs
 from rsviz.evaluation.logs import parse_log
 from rsviz.ui.common import address
 from tests.core.test_records import CERTIFICATE
@@ -46,9 +47,13 @@ def pickled(old):
     return out.getvalue()
 
 
+ATTACKS = catalog.SHIPPED / "shapes-gaussian-0.5" / "experiments" / "attacks.csv"
 SEEDS = {
     "log": [text.encode() for text in LOGS.values()],
     "certificate": [CERTIFICATE.to_json().encode()],
+    "attacks": [
+        (catalog.SHIPPED / "shapes-gaussian-0.5/experiments/attacks.csv").read_bytes()[:3000]
+    ],
     "card": [json.dumps({"name": "a", "method": "gaussian", "dataset": "shapes"}).encode()],
     "weights": [pickled(True), pickled(False), to_safetensors({"fc.bias": torch.zeros(10)})],
     "picture": [picture(kind) for kind in ("PNG", "JPEG", "GIF", "WEBP", "BMP")],
@@ -104,6 +109,13 @@ def test_cards(tmp_path, data):
     before = time.process_time()
     assert catalog.inspect(tmp_path).problem
     assert time.process_time() - before < SLOW
+
+
+@fuzz
+@given(data=anything("attacks"))
+def test_logs_of_attacks(tmp_path, data):
+    (tmp_path / "a.csv").write_bytes(data)
+    in_time(attack_logs.read, tmp_path / "a.csv")
 
 
 @fuzz
