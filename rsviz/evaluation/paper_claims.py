@@ -225,8 +225,12 @@ _DUAL = "arXiv 2512.01782, ICLR 2026, CIFAR-10 with a diffusion denoiser, n 10,0
 VRS = "arXiv 2407.11844, CIFAR-10"
 MULTISCALE = "arXiv 2310.16779, NeurIPS 2023, CIFAR-10; the certificate is rsviz's own"
 RADII = (0.0, 0.25, 0.5, 0.75, 1.0)
-_UNIVERSAL = tuple(
-    f"cifar10-gaussian-universal{f}" for f in ("/certified-0.25.csv", "", "/certified-1.0.csv")
+_UNIVERSAL = tuple(  # levels between those of the choosers are rivals, too
+    f"cifar10-gaussian-universal{f}"
+    for f in (
+        *("/certified-0.25.csv", "", "/certified-1.0.csv"),
+        *(f"/experiments/sigma-{s}.csv" for s in ("0.12", "0.35", "0.7")),
+    )
 )
 _EXPERTS = tuple(f"cifar10-gaussian-{sigma}" for sigma in ("0.25", "0.5", "1.0"))
 _EXPERTS_10K = tuple(f"{name}/certified-n10000.csv" for name in _EXPERTS)
