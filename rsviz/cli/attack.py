@@ -128,7 +128,7 @@ def _log(
         return
     check_out_file(out)
     with sole_writer(out):
-        held = attack_logs.opened(out, json.loads(json.dumps(head)))
+        held = attack_logs.opened(out, head)
         with row_checks.appending(out) as append:
             yield held, lambda row: append(attack_logs.row_of(_row(row)))
 

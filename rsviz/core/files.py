@@ -90,6 +90,15 @@ def version(file: Path) -> tuple[int, ...] | None:
     return s.st_mtime_ns, s.st_ctime_ns, s.st_size, s.st_ino, s.st_mode
 
 
+def begun(file: Path, head: str, most: int) -> bytes:
+    """Return what a file of at most so many bytes holds; one that holds nothing gets its head."""
+    data = read_bytes(file, most) if file.exists() else b""
+    if not data:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, head)
+    return data
+
+
 def write_whole(file: Path, data: bytes | str) -> None:
     """Write a file so that a kill or a full disk leaves the old one or the new one, never a part.
 

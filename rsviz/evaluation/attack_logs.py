@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from rsviz.core.errors import UserError
-from rsviz.core.files import check_out_file, read_bytes, shown, write_whole
+from rsviz.core.files import begun, read_bytes, shown, write_whole
 from rsviz.core.records import Count, read_record
 from rsviz.evaluation import row_checks
 from rsviz.evaluation.log_tables import decode, split_lines
@@ -72,12 +72,9 @@ def opened(out: Path, head: Mapping[str, Any]) -> set[str]:
     UserError
         ``out`` holds something else, which stays as it is.
     """
-    check_out_file(out)
     first = f"# {json.dumps(head)}"
-    data = read_bytes(out, LOG_BYTES) if out.exists() else b""
+    data = begun(out, f"{first}\n{','.join(COLUMNS)}\n", LOG_BYTES)
     if not data:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(out, f"{first}\n{','.join(COLUMNS)}\n")
         return set()
     lines = _lines(data, out)
     if _settings(lines[0]) != _settings(first):

@@ -29,7 +29,7 @@ from rsviz.certification.certify import sigma_of
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core import clock, decision
 from rsviz.core.errors import UserError
-from rsviz.core.files import check_out_file, read_bytes, shown, sole_writer, write_whole
+from rsviz.core.files import begun, check_out_file, shown, sole_writer
 from rsviz.core.progress import ProgressLine
 from rsviz.core.radius import down
 from rsviz.core.spec import Bound, Certificate, Norm, RunSpec
@@ -301,12 +301,10 @@ def open_log(
     """
     where = path(device, default_chunks(device), nets)
     columns = columns_of(spec)
-    data = read_bytes(out, LOG_BYTES) if out.exists() else b""
+    dtype = engines.precision(nets or {})
+    place = {"device": device, "dtype": dtype, "path": where, "torch": torch.__version__}
+    data = begun(out, head_of(spec, place, command), LOG_BYTES)
     if not data:
-        dtype = engines.precision(nets or {})
-        place = {"device": device, "dtype": dtype, "path": where, "torch": torch.__version__}
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(out, head_of(spec, place, command))
         return set()
     whole = data[: data.rfind(b"\n") + 1]
     try:

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from rsviz.core.errors import UserError
-from rsviz.core.files import check_out_file, read_bytes, shown, sole_writer, write_whole
+from rsviz.core.files import begun, check_out_file, shown, sole_writer, write_whole
 from rsviz.core.progress import ProgressLine
 from rsviz.core.smoothed_median import median_index
 from rsviz.core.spec import SIGMA_MAX, RunSpec
@@ -237,10 +237,8 @@ def _open(out: Path, head: Mapping[str, Any]) -> set[int]:
     A batch's rows are written at once, so images whose rows are not all there are dropped.
     """
     first = f"# {json.dumps(head)}"
-    data = read_bytes(out, LOG_BYTES) if out.exists() else b""
+    data = begun(out, f"{first}\n{','.join(COLUMNS)}\n", LOG_BYTES)
     if not data:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(out, f"{first}\n{','.join(COLUMNS)}\n")
         return set()
     lines = data[: data.rfind(b"\n") + 1].decode("utf-8", "replace").splitlines()
     if lines[:2] != [first, ",".join(COLUMNS)]:
