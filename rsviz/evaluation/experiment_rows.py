@@ -162,7 +162,9 @@ def state_of(measured: int, total: int, of: str) -> str:
 def result(experiment: Experiment, root: Path) -> Result:
     """Return what the logs under ``root`` say of an experiment."""
     sha256 = _weights(root)
-    found = {point: _read(experiment, point, root, sha256) for point in experiment.points}
+    of_log = {point.log: point for point in experiment.points}
+    lacks = {log: _lacks(experiment, point, root, sha256) for log, point in of_log.items()}
+    found = {p: _read(experiment, p, root / p.log, lacks[p.log]) for p in experiment.points}
     places = {(p.series, p.x): found[p] for p in experiment.points}
     rows = []
     for point, (values, n, note) in found.items():
@@ -216,12 +218,12 @@ def _judge(
     return Judged(expected, "contradicted" if gap[2] < 0 else outcome, seen, *gap)
 
 
-def _read(experiment: Experiment, point: Point, root: Path, sha256: Mapping[str, str]) -> Found:
-    """Return the values of a point, or why there are none."""
-    if why := _lacks(experiment, point, root, sha256):
-        return {}, None, why
+def _read(experiment: Experiment, point: Point, file: Path, lacks: str) -> Found:
+    """Return the values of a point, or why there are none: what its log ``lacks``, if anything."""
+    if lacks:
+        return {}, None, lacks
     try:
-        values, n = READERS[experiment.kind](root / point.log, point, experiment.measures)
+        values, n = READERS[experiment.kind](file, point, experiment.measures)
     except UserError as error:
         return {}, None, f"not measured: {error}"
     except KeyError as error:

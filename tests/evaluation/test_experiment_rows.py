@@ -154,7 +154,7 @@ def test_attacks_count_the_images_attacked_and_a_log_of_other_weights_is_not_rea
     assert (row.value, row.images, row.n) == (0.2, 30, 100)
     assert (row.low, row.high) == binomial_interval(6, 30)
     assert found.judged[0].outcome == "contradicted"
-    assert experiment_rows._read(attacked, at, tmp_path, {"shapes-a": "cd"})[2].startswith("not")
+    assert experiment_rows._lacks(attacked, at, tmp_path, {"shapes-a": "cd"}).startswith("not")
 
 
 def test_of_attacked_images_those_count_as_broken_that_were_right():
