@@ -1,5 +1,6 @@
 """The view of experiments: a question, a figure, what came out, and the commands."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import streamlit as st
@@ -42,9 +43,7 @@ def _chosen() -> str:
     """
     keys = [e.key for e in EXPERIMENTS]
     address.check(experiment=keys)
-    if st.session_state.get("experiment") not in keys:
-        asked = address.asked("experiment")
-        st.session_state["experiment"] = asked if asked in keys else keys[0]
+    _begin("experiment", keys)
     key = st.selectbox(
         "Question",
         keys,
@@ -57,6 +56,13 @@ def _chosen() -> str:
     return key
 
 
+def _begin(key: str, offered: Sequence[str]) -> None:
+    """Let a control begin with what the address asks for, or with the first it offers."""
+    if st.session_state.get(key) not in offered:
+        asked = address.asked(key)
+        st.session_state[key] = asked if asked in offered else offered[0]
+
+
 def _measure(found: Result) -> str:
     """Show which measures there are and return the one chosen."""
     measures = found.experiment.measures
@@ -64,9 +70,7 @@ def _measure(found: Result) -> str:
         return measures[0]
     if "measure" not in st.session_state:  # later the address may hold that of another question
         address.check(measure=measures)
-    if st.session_state.get("measure") not in measures:
-        asked = address.asked("measure")
-        st.session_state["measure"] = asked if asked in measures else measures[0]
+    _begin("measure", measures)
     chosen = st.segmented_control(
         "Measure",
         measures,
