@@ -18,7 +18,7 @@ attack.adopt_address()
 # What is attacked, and how.
 notes = st.container()
 with st.sidebar:
-    source = picture_picker.pick(run_controls.default_image())
+    source = picture_picker.pick(run_controls.first_image())
     cropped = st.container()
     checkpoint = own_network.pick(source.dataset) or run_controls.pick_checkpoint(
         source.dataset, attack.PAGES, notes

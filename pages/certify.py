@@ -25,7 +25,7 @@ run_controls.adopt_address()
 # What is certified: the picture, the network, the noise; a telephone keeps these out of sight.
 notes = st.container()
 with st.sidebar:
-    source = picture_picker.pick(run_controls.default_image())
+    source = picture_picker.pick(run_controls.first_image())
     cropped = st.container()
     checkpoint = own_network.pick(source.dataset) or run_controls.pick_checkpoint(
         source.dataset, notes=notes

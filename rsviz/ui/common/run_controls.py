@@ -502,13 +502,23 @@ def link_of(spec: RunSpec) -> dict[str, str]:
 
 
 def default_image() -> str:
+    """Return a picture of Shapes: the one of a stored certificate, if there is one."""
+    return _stored_image(usable("shapes")) or "shapes/test/3"
+
+
+def first_image() -> str:
     """Return the picture of the first paint, of the data set of the network the address asks for.
 
     It is that of a stored certificate, if there is one.
     """
     name = address.asked("checkpoint")
-    asked = [c for c in usable("cifar10") if c.name == name and datasets.available("cifar10")]
-    for checkpoint in asked or usable("shapes"):
-        for example in examples.load(checkpoint):
-            return example.certificate.image
-    return "cifar10/test/20" if asked else "shapes/test/3"
+    asked = [c for c in usable("cifar10") if c.name == name] if name else []
+    if asked and datasets.available("cifar10"):
+        return _stored_image(asked) or "cifar10/test/20"
+    return default_image()
+
+
+def _stored_image(found: Sequence[Checkpoint]) -> str:
+    """Return the picture of the first stored certificate of these networks, empty if none."""
+    stored = (e.certificate.image for checkpoint in found for e in examples.load(checkpoint))
+    return next(stored, "")
