@@ -3,7 +3,6 @@
 import pytest
 
 from rsviz.checkpoints import catalog
-from rsviz.ui.common import run_controls
 from rsviz.ui.common.address import OLD_NAMES
 from tests.pages.conftest import AtOnce
 from tests.pages.test_certify_page import Never
@@ -222,7 +221,6 @@ def test_an_infinite_number_in_a_field_of_text_is_text(opened):
 def test_the_first_picture_is_of_the_data_set_of_the_network_asked_for(open_page):
     app = open_page("certify", checkpoint="cifar10-constant", n="100")
     assert app.text_input(key="image").value == "cifar10/test/20"
-    assert run_controls.default_image().startswith("shapes/")
     assert [w.value for w in app.warning] == [] and not app.exception
     app.query_params["checkpoint"] = "nobody"
     app.switch_page("pages/attack.py").run()
