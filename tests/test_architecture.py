@@ -34,6 +34,7 @@ APART = {("figures", "training"), ("smoothing", "checkpoints"), ("ui", "cli")}
 LOCAL = {  # each says why
     "rsviz/cli/main.py",
     "rsviz/certification/engine_choice.py",
+    "rsviz/smoothing/noise.py",
     "rsviz/teaching/pictures/training.py",
 }
 

@@ -28,7 +28,7 @@ from rsviz.networks.normalisation import of_card
 from rsviz.smoothing import engines
 from rsviz.smoothing.driver import default_chunks, drive, path
 from rsviz.smoothing.engine import Engine
-from rsviz.smoothing.noise import SCHEME, Scheme
+from rsviz.smoothing.noise import Scheme
 from rsviz.smoothing.voters import Ask, MethodRun, Request
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ def follow(
 
 
 def count(
-    ask: Ask, n: int, x_CHW: Tensor, seed: int, device: str = "cpu", scheme: Scheme = SCHEME
+    ask: Ask, n: int, x_CHW: Tensor, seed: int, device: str = "cpu", scheme: Scheme | None = None
 ) -> tuple[int, ...]:
     """Return counts_K of the first n votes of one ask, by the driver that every run uses."""
 

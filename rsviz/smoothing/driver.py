@@ -16,7 +16,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ from rsviz.core.late import torch
 from rsviz.core.spec import Certificate, Ending, RunSpec, Votes
 from rsviz.data.images import image_id
 from rsviz.smoothing import engines, turns
-from rsviz.smoothing.noise import CHUNK, SCHEME, Drawer, Scheme, arrays, chunk, chunk_name
+from rsviz.smoothing.noise import CHUNK, Drawer, Scheme, arrays, chunk, chunk_name, newest
 from rsviz.smoothing.voters import NO_VOTE, NOT_NUMBERS, Ask, MethodRun, Request, Voter, check_votes
 
 if TYPE_CHECKING:
@@ -89,20 +90,21 @@ def path(
     device: str,
     chunks: int,
     nets: Mapping[str, nn.Module] | None = None,
-    scheme: Scheme = SCHEME,
+    scheme: Scheme | None = None,
 ) -> str:
     """Name the arithmetic votes are counted on; equal paths and seeds give equal counts.
 
     Parameters
     ----------
     nets : that vote; None stands for the reference, float32 by torch.
-    scheme : how noise is drawn; paths from before there were two schemes do not name one.
+    scheme : how noise is drawn, None as by new runs; paths of torch's own generator do not name it.
     """
+    scheme = scheme or newest(device)
     if device.startswith("cuda"):
-        kind, drawn = torch.cuda.get_device_name(device), ""
+        kind, by = torch.cuda.get_device_name(device), ""
     else:
-        kind = f"cpu {engines.vectors(nets or {})}"
-        drawn = "" if scheme == "mt19937" else f", noise {scheme} numpy {np.__version__}"
+        kind, by = f"cpu {engines.vectors(nets or {})}", f" numpy {np.__version__}"
+    drawn = "" if scheme == "torch" else f", noise {scheme}{by}"
     return f"{kind}, {engines.arithmetic(nets or {})}, {chunks * CHUNK} rows{drawn}"
 
 
@@ -111,7 +113,7 @@ def drive(
     device: str = "cpu",
     chunks: int | None = None,
     cancel: threading.Event | None = None,
-    scheme: Scheme = SCHEME,
+    scheme: Scheme | None = None,
 ) -> Iterator[Task]:
     """Answer the asks of all requests; yield each task whenever some of its votes came in.
 
@@ -123,7 +125,7 @@ def drive(
 
     Parameters
     ----------
-    scheme : how noise is drawn; other than `noise.SCHEME` only to verify certificates that used it.
+    scheme : how noise is drawn; other than `noise.newest` only to verify certificates that used it.
     """
     chunks = chunks or default_chunks(device)
     queue, active = iter(requests), list[Task]()
@@ -182,7 +184,8 @@ def _next_shares(
             if request is None:
                 break
             x_CHW = request.x_CHW
-            x_CHW = x_CHW if isinstance(x_CHW, np.ndarray) else x_CHW.to(device)
+            if not isinstance(x_CHW, np.ndarray):  # channels last in memory, as its noise
+                x_CHW = x_CHW.to(device).permute(1, 2, 0).contiguous().permute(2, 0, 1)
             active.append(Task(request, request.start(), x_CHW))
             active[-1].advance(None)
         task = active[position]
@@ -228,12 +231,8 @@ def _forward(batch: _Batch, chunks: int, device: str, drawer: Drawer) -> Tensor:
     padded, noise = batch.padded, [drawn.result() for drawn in batch.noise]
     xp = arrays(padded[0].task.x_CHW)
     with nullcontext() if xp is np else torch.inference_mode():
-        x_BNCHW = [xp.broadcast_to(s.task.x_CHW, (CHUNK, *s.task.x_CHW.shape)) for s in padded]
-        sigma_B1 = xp.asarray([[s.ask.sigma] for s in padded], dtype=xp.float32, device=device)
-        sigma_BN = xp.broadcast_to(sigma_B1, (chunks, CHUNK))
-        x_NCHW = xp.concatenate(x_BNCHW) if chunks > 1 else x_BNCHW[0]  # its rows stay one row
-        sigma_N111 = sigma_BN.reshape(-1) if chunks > 1 else sigma_BN[0]
-        sigma_N111 = sigma_N111.reshape(-1, 1, 1, 1)
+        x_NCHW = _each_row([share.task.x_CHW for share in padded])
+        sigma_N111 = _each_row(_sigmas([share.ask.sigma for share in padded], xp, device))
         try:
             classes_N = padded[0].ask.voter(x_NCHW, sigma_N111, *noise)
         except (MemoryError, RuntimeError) as error:
@@ -241,6 +240,22 @@ def _forward(batch: _Batch, chunks: int, device: str, drawer: Drawer) -> Tensor:
         for noise_NCHW in noise:
             drawer.give_back(noise_NCHW)
         return classes_N.reshape(chunks, CHUNK)[: len(batch.shares)]
+
+
+def _each_row(x_BCHW: list[Tensor]) -> Tensor:
+    """Return x_NCHW, each chunk's image once a row of it, channels last in memory where copied."""
+    xp, shape = arrays(x_BCHW[0]), x_BCHW[0].shape
+    if all(x_CHW is x_BCHW[0] for x_CHW in x_BCHW):
+        return xp.broadcast_to(x_BCHW[0], (len(x_BCHW) * CHUNK, *shape))  # its rows stay one row
+    x_B1HWC = xp.stack([xp.moveaxis(x_CHW, 0, 2) for x_CHW in x_BCHW])[:, None]
+    x_BNHWC = xp.broadcast_to(x_B1HWC, (len(x_BCHW), CHUNK, *x_B1HWC.shape[2:]))
+    return xp.moveaxis(x_BNHWC.reshape(-1, *x_B1HWC.shape[2:]), 3, 1)
+
+
+def _sigmas(sigma_B: list[float], xp: Any, device: str) -> list[Tensor]:
+    """Return each chunk's sigma_111, the same array where the level is; a GPU is not waited for."""
+    of = {s: xp.full((1, 1, 1), s, dtype=xp.float32, device=device) for s in set(sigma_B)}
+    return [of[sigma] for sigma in sigma_B]
 
 
 def _too_large(error: Exception, rows: int, device: str) -> Exception:
@@ -257,12 +272,12 @@ def _collect(shares: list[_Share], classes_BN: Tensor, active: list[Task]) -> It
     """Count one batch's votes, let methods that have all of theirs go on, and yield each task."""
     touched = dict.fromkeys(share.task for share in shares if share.ask is share.task.ask)
     counted = classes_BN if isinstance(classes_BN, np.ndarray) else classes_BN.cpu().numpy()
-    for share, class_N in zip(shares, counted, strict=True):
-        if share.ask is share.task.ask and not share.task.settled:
-            counted_N = class_N[: share.rows]
-            if (counted_N == NO_VOTE).any():
-                raise UserError(NOT_NUMBERS)
-            _count(share, counted_N)
+    for task, pairs in groupby(zip(shares, counted, strict=True), key=lambda pair: pair[0].task):
+        own = [class_N[: share.rows] for share, class_N in pairs if share.ask is task.ask]
+        if own and task.ask and not task.ask.until:
+            own = [np.concatenate(own)]  # a rule, though, looks after each chunk
+        for class_N in own:
+            _count(task, class_N)
     for task in touched:
         ask = task.ask
         assert ask is not None
@@ -278,12 +293,16 @@ def _collect(shares: list[_Share], classes_BN: Tensor, active: list[Task]) -> It
         yield task
 
 
-def _count(share: _Share, class_N: np.ndarray) -> None:
-    """Add one chunk's votes to its task's counts, up to where the ask's own rule ends it."""
-    task, until = share.task, share.ask.until
-    last = until(task.counts_K, class_N) if until else None
+def _count(task: Task, class_N: np.ndarray) -> None:
+    """Add votes to a task's counts, up to where its ask's own rule ends it."""
+    ask = task.ask
+    if ask is None or task.settled:
+        return
+    if (class_N == NO_VOTE).any():
+        raise UserError(NOT_NUMBERS)
+    last = ask.until(task.counts_K, class_N) if ask.until else None
     task.settled = last is not None
-    task.counts_K += np.bincount(class_N[:last], minlength=share.ask.classes)
+    task.counts_K += np.bincount(class_N[:last], minlength=ask.classes)
 
 
 def noisy_votes(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -19,8 +20,25 @@ if TYPE_CHECKING:
 
 CHUNK = 100  # rows; the field's n0, and within a few percent of the fastest batch on a CPU
 
-Scheme = Literal["sfc64", "mt19937"]
-SCHEME: Scheme = "sfc64"  # of every new run; mt19937 is how early certificates drew on a CPU
+Scheme = Literal["sfc64", "philox", "torch"]
+
+
+def newest(device: str) -> Scheme:
+    """Return how new runs draw on a device; early certificates drew by torch's own generators."""
+    if not device.startswith("cuda"):
+        return "sfc64"
+    return "philox" if _one_launch_works(device) else "torch"
+
+
+@cache
+def _one_launch_works(device: str) -> bool:
+    try:
+        from rsviz.smoothing import gpu_noise  # needs Triton, which few machines have
+
+        gpu_noise.fill(torch.empty(4, device=device), [0])
+    except Exception:  # no Triton, no compiler of C for it, a GPU it does not know, ...
+        return False
+    return True
 
 
 def arrays(x: Any) -> Any:
@@ -48,25 +66,34 @@ def _seed(name: str) -> int:
 
 
 def chunk(
-    shape_CHW: tuple[int, int, int], name: str, device: str = "cpu", scheme: Scheme = SCHEME
+    shape_CHW: tuple[int, int, int], name: str, device: str = "cpu", scheme: Scheme | None = None
 ) -> Tensor:
     """Return noise_NCHW ~ N(0, I), `CHUNK` rows, float32, channels last in memory; see `draw`."""
     C, H, W = shape_CHW
-    return draw(torch.empty(CHUNK, H, W, C, device=device), name, scheme).permute(0, 3, 1, 2)
+    out_NHWC = torch.empty(CHUNK, H, W, C, device=device)
+    return draw(out_NHWC, [name], scheme or newest(device)).permute(0, 3, 1, 2)
 
 
-def draw(out_NHWC: Tensor, name: str, scheme: Scheme = SCHEME) -> Tensor:
-    """Fill one chunk with the noise of its name, and return it.
+def draw(out_NHWC: Tensor, names: Sequence[str], scheme: Scheme) -> Tensor:
+    """Fill chunks, one below the other, with the noise of their names, and return them.
 
-    On a CPU the 192-bit state of SFC64 is a hash of the whole name, so that no two chunks of even
-    10^8 coincide. ``mt19937``, the scheme before, is seeded with 32 bits of it. On a GPU both are
-    torch's Philox, whose key is 63 bits of it: the stream depends on the kind of device.
+    sfc64, on a CPU: the 192-bit state is a hash of the whole name, so that no two chunks of even
+    10^8 coincide. philox, on a GPU: one launch for all chunks, 63 bits of the hash the key of each.
+    torch: its generator of the device, seeded with those 63 bits, of which a CPU uses 32.
     """
-    if str(out_NHWC.device) == "cpu" and scheme == "sfc64":
-        fill(np.asarray(out_NHWC), hashlib.blake2b(name.encode(), digest_size=24).digest())
+    if scheme == "philox":
+        from rsviz.smoothing import gpu_noise  # needs Triton, which few machines have
+
+        gpu_noise.fill(out_NHWC, [_seed(name) for name in names])
         return out_NHWC
-    generator = torch.Generator(out_NHWC.device).manual_seed(_seed(name))
-    return torch.randn(out_NHWC.shape, generator=generator, device=out_NHWC.device, out=out_NHWC)
+    for i, name in enumerate(names):
+        out = out_NHWC[i * CHUNK : (i + 1) * CHUNK]
+        if scheme == "sfc64":
+            fill(np.asarray(out), hashlib.blake2b(name.encode(), digest_size=24).digest())
+        else:
+            generator = torch.Generator(out.device).manual_seed(_seed(name))
+            torch.randn(out.shape, generator=generator, device=out.device, out=out)
+    return out_NHWC
 
 
 def fill(out: np.ndarray, key: bytes) -> np.ndarray:
@@ -101,7 +128,8 @@ def fill(out: np.ndarray, key: bytes) -> np.ndarray:
 
 def scheme_of(path: str) -> Scheme:
     """Return the noise scheme of a certificate's votes, from its path."""
-    return "sfc64" if "noise sfc64" in path else "mt19937"
+    named: tuple[Scheme, ...] = ("sfc64", "philox")
+    return next((scheme for scheme in named if f"noise {scheme}" in path), "torch")
 
 
 class Drawer:
@@ -110,8 +138,8 @@ class Drawer:
     Use it in a ``with`` block, which ends the thread.
     """
 
-    def __init__(self, device: str, scheme: Scheme = SCHEME) -> None:
-        self.device, self.scheme = device, scheme
+    def __init__(self, device: str, scheme: Scheme | None = None) -> None:
+        self.device, self.scheme = device, scheme or newest(device)
         self._thread = None if device.startswith("cuda") else ThreadPoolExecutor(1, "rsviz-noise")
         self._free: list[Tensor] = []
 
@@ -137,9 +165,7 @@ class Drawer:
         )
 
         def work() -> Tensor:
-            for i, name in enumerate(names):
-                draw(out[i * CHUNK : (i + 1) * CHUNK], name, self.scheme)
-            return xp.moveaxis(out, 3, 1)
+            return xp.moveaxis(draw(out, names, self.scheme), 3, 1)
 
         if self._thread is not None:
             return self._thread.submit(work)
