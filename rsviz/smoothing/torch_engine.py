@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from rsviz.smoothing.engine import Engine
+from rsviz.smoothing.fused import fused
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -41,36 +42,42 @@ class Cast(Ready):
 
     def answer(self, *inputs: Tensor) -> Tensor:
         """Return the network's answer, float32."""
-        x = tuple(i.to(DTYPES[self.engine.precision]) for i in inputs)
-        if x[0].is_cuda and len(x) == 1:
+        if inputs[0].is_cuda and len(inputs) == 1:
             with self._lock:
-                return self._replay(x[0]).float()
-        return self._net(*x).float()
+                return self._replay(inputs[0]).float()
+        return self._net(*(x.to(DTYPES[self.engine.precision]) for x in inputs)).float()
 
     def _replay(self, x: Tensor) -> Tensor:
         """Answer by the recorded kernels, or, where they cannot be recorded, by launching each."""
         shape = tuple(x.shape)
         if shape not in self._graphs:
-            self._graphs[shape] = self._record(x)
+            given = torch.empty_like(x, dtype=DTYPES[self.engine.precision])
+            self._graphs[shape] = _record(fused(self._net), given) or _record(self._net, given)
         recorded = self._graphs[shape]
         if recorded is None:
-            return self._net(x)
+            return self._net(x.to(DTYPES[self.engine.precision]))
         graph, given, answer = recorded
         given.copy_(x)
         graph.replay()
         return answer.clone()
 
-    def _record(self, x: Tensor) -> tuple[Any, Tensor, Tensor] | None:
-        given, beside = x.clone(), torch.cuda.Stream()
-        try:
-            beside.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(beside):  # cuDNN chooses its kernels before they are recorded
-                for _ in range(3):
-                    self._net(given)
-            torch.cuda.current_stream().wait_stream(beside)
-            graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-                answer = self._net(given)
-        except RuntimeError:
-            return None
-        return graph, given, answer
+
+def _record(net: nn.Module, given: Tensor) -> tuple[Any, Tensor, Tensor] | None:
+    """Return the kernels of a network, recorded, with what they read and write; None if it fails.
+
+    Not every version of cuDNN has every kernel of `fused` networks.
+    """
+    given.zero_()
+    beside = torch.cuda.Stream()
+    try:
+        beside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(beside):  # cuDNN chooses its kernels before they are recorded
+            for _ in range(3):
+                net(given)
+        torch.cuda.current_stream().wait_stream(beside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+            answer = net(given)
+    except (RuntimeError, NotImplementedError):
+        return None
+    return graph, given, answer
