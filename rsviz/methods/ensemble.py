@@ -102,7 +102,9 @@ def measure(
         turns.give_way()
         noise_RCHW = draw_noise(x_NCHW, draws, generator)
         noisy_NCHW = torch.addcmul(
-            x_NCHW[None], torch.tensor(sigma), noise_RCHW.unflatten(0, (draws, -1))
+            x_NCHW[None],
+            torch.tensor(sigma, device=x_NCHW.device),
+            noise_RCHW.unflatten(0, (draws, -1)),
         ).flatten(0, 1)
         with torch.no_grad():
             p_LQNK = torch.stack([member_log_p(seen_Q, noisy_NCHW).exp() for seen_Q in seen_LQ])
