@@ -22,7 +22,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--minutes", type=float, default=60, help="start nothing after (%(default)s)"
     )
     command.add_argument("--n", type=int, default=2_000, help="votes when measuring (%(default)s)")
-    command.add_argument("--only", default="", help="recipes whose name contains this")
+    command.add_argument(
+        "--only", default="", help="the recipe of this name, or those that contain it"
+    )
     add_device(command)
 
 
@@ -31,7 +33,9 @@ def run(args: argparse.Namespace) -> None:
     if not 0 <= args.minutes < math.inf:
         raise UserError(f"--minutes must be a number from 0 up, but is {args.minutes:g}.")
     RunSpec("", "", None, n=args.n)  # it checks n
-    chosen = [r for r in RECIPES if args.only in r.name]
+    chosen = [r for r in RECIPES if args.only == r.name] or [
+        r for r in RECIPES if args.only in r.name
+    ]
     if args.action == "run":
         run_recipes(chosen, args.minutes, args.n, device_of(args.device), say)
         return
