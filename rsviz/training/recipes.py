@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from rsviz.core.settings import as_words
+from rsviz.evaluation.paper_claims import SEEDS
 from rsviz.methods.registry import METHODS
 from rsviz.training.loop import TrainSpec
 
@@ -196,6 +197,22 @@ def _tuned(
     )
 
 
+def _equal(method: str, sigma: float, seed: int) -> Recipe:
+    """Return the recipe by which ways to train are compared: 8 epochs of 6 passes an image.
+
+    Six are an attack of two steps on two draws and the step after it, or six draws without attack.
+    """
+    settings = dict(_small_settings(method, sigma))
+    settings |= {"draws": 6} if method == "macer" else {"warm_up": 200}
+    end = f"-seed{seed}" if seed else ""
+    return replace(
+        _tuned("cifar10", method, sigma, minutes=30, every=20, seed=seed),
+        name=f"cifar10-{method}-{sigma}-equal{end}",
+        epochs=8,
+        settings=tuple(sorted(settings.items())),
+    )
+
+
 def _ensemble(name: str, sigma: float, *members: str) -> Recipe:
     """Return the recipe of an ensemble of CIFAR-10 networks, weighed as in the paper."""
     names = tuple(f"cifar10-{member}" for member in members)
@@ -316,6 +333,7 @@ RECIPES: tuple[Recipe, ...] = (
     *(_wide("gaussian", sigma, 80, 0.4, 100, "") for sigma in (0.25, 0.5, 1.0)),
     *(_wide("consistency", sigma, 60, 0.2, 150, "gaussian") for sigma in (0.25, 0.5, 1.0)),
     _wide("advconsistency", 0.25, 24, 0.1, 900, "consistency"),
+    _wide("advconsistency", 1.0, 24, 0.1, 900, "consistency"),
     *(_tuned("shapes", method, 0.5, minutes=1, every=10) for method in _SMALL),
     # Rings and bars are among Shapes' own classes, so its network knows them; the last layer, of
     # two classes instead of ten, is new.
@@ -439,6 +457,18 @@ RECIPES += tuple(
         ("cifar10", 20, "-w64", WIDE, HUNDRED),
     )
 )
+
+
+_COMPARED = ("advmacer", "smoothadv", "macer")
+RECIPES += tuple(
+    _equal(method, sigma, seed)
+    for seed in range(SEEDS)
+    for sigma in (0.5, 0.25, 1.0)
+    for method in _COMPARED
+)
+# One network of each way to train, then their second and third seeds: what each one more gives.
+_MANY = [f"{m}-0.5-equal{end}" for end in ("", "-seed1", "-seed2") for m in _COMPARED]
+RECIPES += tuple(_ensemble(f"equal-{k}", 0.5, *_MANY[:k]) for k in (2, 3, 4, 5, 8))
 
 
 def find_recipe(name: str) -> Recipe | None:
