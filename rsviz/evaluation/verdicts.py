@@ -23,6 +23,7 @@ from rsviz.core.errors import UserError
 from rsviz.evaluation import attack_tables, curves
 from rsviz.evaluation.logs import Log, images_of, read_log
 from rsviz.evaluation.paper_claims import ARS, CLAIMS, LYU, RADIUS_LINF, SEEDS, VRS, Claim
+from rsviz.evaluation.seeds import over_seeds, ratio_over_seeds
 from rsviz.evaluation.training_cost import Work, training_minutes, training_work
 
 Verdict = Literal["holds", "contradicted", "undecided", "not comparable", "not measured yet"]
@@ -125,6 +126,8 @@ class Finding:
                 f"A side {once}, where a statement about training takes {SEEDS} seeds: this is of "
                 "these networks, not of the method."
             )
+        elif self.claim.about == "training" and self.seeds is not None:
+            told.append(f"The interval is over images and {self.seeds} trainings of each side.")
         if self.claim.rival != "log":
             told.append("The rival is the best of several on these very images, which favours it.")
         if self.claim.seen:
@@ -173,14 +176,22 @@ def judge(
     else:
         won = [(side, curves.won(b, claim.radius)) for side, b in zip(claim.b, rivals, strict=True)]
         name, b_N = max(won, key=lambda pair: pair[1].mean())
-    gap, low, high = curves.bootstrap(a_N - b_N, np.random.default_rng(SEED), RESAMPLES)
     own, other = claim.a.split("/")[0], name.split("/")[0]
     one = claim.rival != "envelope"
+    a_SN, b_SN = a_N[None], b_N[None]
+    if claim.about == "training" and one:
+        a_SN, b_SN = (_over_seeds(root, side, a, claim, read) for side in (claim.a, name))
+    if seeded := min(len(a_SN), len(b_SN)) > 1:
+        gap, low, high, p = over_seeds(a_SN, b_SN)
+    else:
+        gap, low, high = curves.bootstrap(a_N - b_N, np.random.default_rng(SEED), RESAMPLES)
+        p = _p(a_N - b_N)
+    size = _size_over_seeds(claim, a_SN, b_SN) if seeded else _size(claim, a_N, b_N)
     return Finding(
         claim,
         verdict(low, high),
-        float(a_N.mean()),
-        float(b_N.mean()),
+        float((a_SN if seeded else a_N).mean()),
+        float((b_SN if seeded else b_N).mean()),
         gap,
         low,
         high,
@@ -189,18 +200,45 @@ def judge(
         training_minutes(root, own),
         training_minutes(root, other) if one else None,
         commands=how,
-        p=_p(a_N - b_N),
+        p=p,
         rival=name,
-        size=None if claim.claimed is None else _size(claim, a_N, b_N),
+        size=size,
         seeds=min(_seeds(root, own), _seeds(root, other)) if one else _seeds(root, own),
         work_a=training_work(root, own),
         work_b=training_work(root, other) if one else None,
     )
 
 
-def _size(claim: Claim, a_N: np.ndarray, b_N: np.ndarray) -> Size:
+def _over_seeds(
+    root: Path, side: str, a: Log, claim: Claim, read: Callable[[Path], Log]
+) -> np.ndarray:
+    """Return won_SN of a side, of each of its trainings whose log can be paired with a."""
+    name, _, file = side.partition("/")
+    logs = []
+    for other in _trainings(root, name):
+        path = log_file(root, f"{other}/{file}" if file else other)
+        if path.is_file() and not _unlike(a, log := read(path)):
+            logs.append(log)
+    return np.array([curves.won(log, claim.radius) for log in logs])
+
+
+def _size_over_seeds(claim: Claim, a_SN: np.ndarray, b_SN: np.ndarray) -> Size | None:
+    """Return by how much a is above b over images and seeds, beside the size claimed, if any."""
+    if claim.claimed is None:
+        return None
+    if claim.relative:
+        ours, low, high = ratio_over_seeds(a_SN, b_SN)
+        *_, p = over_seeds(a_SN, (1 + claim.claimed) * b_SN)
+    else:
+        ours, low, high, _ = over_seeds(a_SN, b_SN)
+        *_, p = over_seeds(a_SN - claim.claimed, b_SN)
+    return Size(claim.claimed, ours, low, high, p)
+
+
+def _size(claim: Claim, a_N: np.ndarray, b_N: np.ndarray) -> Size | None:
     """Return by how much a is above b beside the size claimed; p by the central limit theorem."""
-    assert claim.claimed is not None
+    if claim.claimed is None:
+        return None
     generator = np.random.default_rng(SEED)
     if claim.relative:
         ours, low, high = curves.ratio_interval(a_N, b_N, generator, RESAMPLES)
@@ -213,10 +251,14 @@ def _size(claim: Claim, a_N: np.ndarray, b_N: np.ndarray) -> Size:
     return Size(claim.claimed, ours, low, high, p)
 
 
-def _seeds(root: Path, name: str) -> int:
-    """Return how many trainings of a checkpoint, that differ in their seed alone, are here."""
+def _trainings(root: Path, name: str) -> list[str]:
+    """Return the trainings of a checkpoint, that differ in their seed alone, which are here."""
     alike = re.compile(re.escape(re.sub(r"-seed\d+$", "", name)) + r"(-seed\d+)?$")
-    return sum(bool(alike.match(f.name)) for f in root.iterdir())
+    return sorted(f.name for f in root.iterdir() if alike.match(f.name))
+
+
+def _seeds(root: Path, name: str) -> int:
+    return len(_trainings(root, name))
 
 
 def _near(a: Work, b: Work) -> bool:
