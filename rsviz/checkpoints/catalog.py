@@ -154,12 +154,23 @@ def root() -> Path:
 
 
 def list_checkpoints(folder: Path | None = None) -> list[Checkpoint]:
-    """Return every checkpoint found, by name; a bad one is listed with its ``problem``."""
+    """Return every checkpoint found, by name; a bad one is listed with its ``problem``.
+
+    A folder of nothing but logs is none: its networks were measured and are not kept.
+    """
     folder = folder or root()
     if not folder.is_dir():
         return []
-    found = sorted(f for f in folder.iterdir() if f.is_dir())
+    found = sorted(f for f in folder.iterdir() if f.is_dir() and not _logs_alone(f))
     return list(_listed(folder, tuple(map(_stamp, found)), tuple(_checks)))
+
+
+def _logs_alone(folder: Path) -> bool:
+    try:
+        names = os.listdir(folder)
+    except OSError:  # its problem is told where it is read
+        return False
+    return bool(names) and all(n.endswith(".csv") or n == "experiments" for n in names)
 
 
 @lru_cache(maxsize=8)
