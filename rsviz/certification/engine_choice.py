@@ -31,11 +31,13 @@ class Choice:
 
 
 def keeps_radius(card: Card, precision: str) -> bool:
-    """Whether ACR was measured in this precision, and never below float32's paired interval."""
+    """Whether ACR was measured in this precision, and never below float32's paired interval.
+
+    Logs that no float32 log was held against say nothing of it.
+    """
     rows = card.precisions.get(precision, Precision()).measured
-    return bool(rows) and all(
-        row.difference is not None and row.difference.high >= 0 for row in rows
-    )
+    beside = [row.difference for row in rows if row.difference is not None]
+    return bool(beside) and all(difference.high >= 0 for difference in beside)
 
 
 def default(checkpoint: Checkpoint, device: str = "cpu") -> Choice:

@@ -18,7 +18,7 @@ from rsviz.training import ensemble
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Add ``ensemble fit`` and ``ensemble score``."""
+    """Add ``ensemble fit``, ``ensemble score`` and ``ensemble grow``."""
     actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
     about = "find the weights on training images and write a checkpoint"
     fit = actions.add_parser("fit", help=about, description=about)
@@ -50,11 +50,20 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add_images(score)
     score.add_argument("--out", type=Path, required=True, help="folder of a log each")
     add_device(score)
+    about = "measure the first network, the first two, ... in equal parts, in one pass"
+    grow = actions.add_parser("grow", help=about, description=about)
+    grow.add_argument("names", nargs="+", metavar="NAME", help="checkpoints of one data set")
+    grow.add_argument("--sigma", type=float, help="noise level (default: the first network's)")
+    add_images(grow)
+    grow.add_argument(
+        "--out", type=Path, required=True, help="log of all K networks, as FOLDER/first-K.csv"
+    )
+    add_device(grow)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Run ``ensemble fit`` or ``ensemble score``."""
-    {"fit": _fit, "score": _score}[args.action](args)
+    """Run ``ensemble fit``, ``ensemble score`` or ``ensemble grow``."""
+    {"fit": _fit, "score": _score, "grow": _grow}[args.action](args)
 
 
 def _fit(args: argparse.Namespace) -> None:
@@ -72,4 +81,12 @@ def _score(args: argparse.Namespace) -> None:
     for curve in measure.score(
         checkpoint, spec, args.out, device_of(args.device), command_line(), say
     ):
+        print_curve(curve)
+
+
+def _grow(args: argparse.Namespace) -> None:
+    members = [usable(name) for name in args.names]
+    ensemble.dataset_of([ensemble.member(name) for name in args.names])
+    spec = spec_for(members[0], args.sigma, **which_images(args))
+    for curve in measure.grow(members, spec, args.out, device_of(args.device), command_line(), say):
         print_curve(curve)

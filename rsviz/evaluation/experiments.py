@@ -120,6 +120,7 @@ class Experiment:
 
 VRS, DUAL = "Variational RS, arXiv 2407.11844", "Dual RS, arXiv 2512.01782"
 ARS, ADVMACER = "Adaptive RS, arXiv 2406.10427", "AdvMacer, arXiv 2310.07780"
+ESBRS = "EsbRS, arXiv 2310.07780"
 COHEN = "Cohen et al., arXiv 1902.02918"
 EXPERIMENTS_FOLDER = "experiments"
 _AT = tuple(f"{AT}{r:g}" for r in (0, 0.25, 0.5, 0.75, 1))
@@ -762,6 +763,37 @@ def _advmacer() -> Experiment:
     )
 
 
+def _size_of_ensemble() -> Experiment:
+    ways = ("advmacer", "smoothadv", "macer")
+    nets = [f"cifar10-{m}-0.5-equal{end}" for end in ("", "-seed1", "-seed2") for m in ways]
+
+    def point(k: int) -> Point:
+        how = ("--split", "test", "--every", "50", "--n0", "100", "--n", "2000", "--alpha", "0.001")
+        log = f"cifar10-ensemble-equal-0.5/experiments/first-{k}.csv"
+        return Point(float(k), "equal parts", log, ("ensemble", "grow", *nets[:k], *how))
+
+    return Experiment(
+        "ensemble-size",
+        ESBRS,
+        "What does each further network of an ensemble add?",
+        "networks",
+        "log",
+        (ACR, f"{AT}0", f"{AT}0.5"),
+        tuple(map(point, (8, 5, 4, 3, 2, 1))),
+        tuple(
+            Expected(
+                f"{many} networks are above {few} in ACR.",
+                ACR,
+                ("equal parts", float(k)),
+                ("equal parts", float(m)),
+            )
+            for many, few, k, m in (("Two", "one", 2, 1), ("Eight", "three", 8, 3))
+        ),
+        note="One network of each way to train, AdvMacer, SmoothAdv and MACER at equal cost, then "
+        "their second and third seeds. A vote of k networks costs k times one network's.",
+    )
+
+
 EXPERIMENTS: tuple[Experiment, ...] = (
     _sigma_s(),
     _radius(),
@@ -777,6 +809,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     _learned_split(),
     _mask_seeds(),
     _advmacer(),
+    _size_of_ensemble(),
 )
 
 

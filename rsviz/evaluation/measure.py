@@ -51,10 +51,65 @@ def score(
     """
     if not checkpoint.card.members:
         raise UserError(f"{checkpoint.name} is a single network; use evaluate.")
-    data = datasets.load(spec.dataset, spec.split)
     weighings = checkpoint.card.fit["weightings"]
-    members = [load(m, device) for m in catalog.members(checkpoint)]
     specs = {name: _spec_of(checkpoint, spec, name) for name in weighings}
+    return _in_one_pass(catalog.members(checkpoint), weighings, specs, out, device, command, report)
+
+
+def grow(
+    members: Sequence[Checkpoint],
+    spec: EvaluationSpec,
+    out: Path,
+    device: str = "cpu",
+    command: str = "",
+    report: Report = print,
+) -> list[Curve]:
+    """Measure the first network, the first two, and so on, in equal parts: what each one adds.
+
+    Of all sizes in one pass over the members, into ``out`` and beside it: ``first-8.csv`` of eight
+    networks, ``first-1.csv``, ... Beyond six networks the sizes are 1 to 5 and all of them.
+
+    Parameters
+    ----------
+    spec : of the first network alone.
+
+    Raises
+    ------
+    UserError
+        ``out`` is not named for as many networks as there are.
+    """
+    count = len(members)
+    if out.name != f"first-{count}.csv":
+        raise UserError(f"--out must end in first-{count}.csv, the log of all {count} networks.")
+    sizes = [*range(1, min(count, 5) + 1), *([count] if count > 5 else [])]
+    parts = {f"first-{k}": [1 / k] * k for k in sizes}
+    specs = {
+        name: replace(
+            spec,
+            name=f"{members[0].name}, {name}",
+            method="ensemble",
+            network=f"{len(w)} x {members[0].card.network}",
+            checkpoint_sha256=ensemble_sha256([m.sha256 for m in members[: len(w)]], w),
+        )
+        for name, w in parts.items()
+    }
+    padded = {name: w + [0.0] * (count - len(w)) for name, w in parts.items()}
+    return _in_one_pass(members, padded, specs, out.parent, device, command, report)
+
+
+def _in_one_pass(
+    members: Sequence[Checkpoint],
+    weighings: Mapping[str, ensemble.Weights],
+    specs: Mapping[str, EvaluationSpec],
+    out: Path,
+    device: str,
+    command: str,
+    report: Report,
+) -> list[Curve]:
+    """Measure every weighting by the same noise, each into its log ``out``/NAME.csv."""
+    spec = next(iter(specs.values()))
+    data = datasets.load(spec.dataset, spec.split)
+    nets = [load(m, device) for m in members]
     files = {name: out / f"{name}.csv" for name in weighings}
     with ExitStack() as held:
         for file in files.values():
@@ -64,10 +119,10 @@ def score(
         indices = spec.indices(len(data))
         todo = [i for i in indices if not all(i in held_N for held_N in done.values())]
         queue = evaluate.requests(
-            spec, data, todo, lambda x_CHW, run: ensemble.certify_each(members, weighings, run)
+            spec, data, todo, lambda x_CHW, run: ensemble.certify_each(nets, weighings, run)
         )
         progress = ProgressLine(len(indices), len(indices) - len(todo), report)
-        classes = class_count(members[0])
+        classes = class_count(nets[0])
         append = {n: held.enter_context(row_checks.appending(f)) for n, f in files.items()}
         for task in drive(queue, device):
             if not task.certificate:
@@ -258,19 +313,17 @@ def _with(rows: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> list[Map
 
 def _difference(
     checkpoint: Checkpoint, spec: EvaluationSpec, row: Mapping[str, Any]
-) -> dict[str, float | str]:
+) -> dict[str, float | str] | None:
     """Return this log's ACR less that of float32 on the same images, with its paired interval.
 
-    A float32 log of more votes is thinned to as many (`logs.thin`).
-
-    Raises
-    ------
-    UserError
-        The card has no float32 log of these images at this noise, these settings and so many votes.
+    A float32 log of more votes is thinned to as many (`logs.thin`). None where the card has none of
+    these images at this noise, these settings and so many votes, or it is not here: what was
+    counted is recorded all the same.
     """
     same = ("sigma", "subset", "n0", "alpha", "norm")
     run = checkpoint.card.run
-    for other in sorted(checkpoint.card.measured, key=lambda m: m.n):
+    held = [m for m in checkpoint.card.measured if (checkpoint.folder / m.log).is_file()]
+    for other in sorted(held, key=lambda m: m.n):
         head = logs.head_of(checkpoint.folder / other.log)
         alike = run | dict(head.settings) == run | dict(spec.settings) and other.n >= row["n"]
         if alike and all(getattr(other, key) == row[key] for key in same):
@@ -280,10 +333,7 @@ def _difference(
             mean, low, high = curves.paired_bootstrap(own, beside, np.random.default_rng(0))
             found = {"mean": mean, "low": low, "high": high}
             return {name: round(value, 5) for name, value in found.items()} | {"beside": other.log}
-    raise UserError(
-        f"{checkpoint.name} has no float32 log of these images, this noise and so many votes to "
-        "hold this one against; measure that first."
-    )
+    return None
 
 
 def score_and_record(

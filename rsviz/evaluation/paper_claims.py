@@ -202,15 +202,7 @@ def _esbrs() -> tuple[Claim, ...]:
         paper_b=0.772,
         about="training",
     )
-    more = Claim(
-        "EsbRS",
-        "More networks certify more: eight together are above three, in equal parts (σ 0.5).",
-        _ICDM,
-        "cifar10-ensemble-equal-8-0.5/weightings/average.csv",
-        ("cifar10-ensemble-equal-3-0.5/weightings/average.csv",),
-        seen=False,
-    )
-    return *alone, *members, *weights, unlike, more
+    return *alone, *members, *weights, unlike
 
 
 _COHEN = "arXiv 1902.02918, ICML 2019, every 20th test image, n 100,000"

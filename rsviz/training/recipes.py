@@ -333,7 +333,6 @@ RECIPES: tuple[Recipe, ...] = (
     *(_wide("gaussian", sigma, 80, 0.4, 100, "") for sigma in (0.25, 0.5, 1.0)),
     *(_wide("consistency", sigma, 60, 0.2, 150, "gaussian") for sigma in (0.25, 0.5, 1.0)),
     _wide("advconsistency", 0.25, 24, 0.1, 900, "consistency"),
-    _wide("advconsistency", 1.0, 24, 0.1, 900, "consistency"),
     *(_tuned("shapes", method, 0.5, minutes=1, every=10) for method in _SMALL),
     # Rings and bars are among Shapes' own classes, so its network knows them; the last layer, of
     # two classes instead of ten, is new.
@@ -466,9 +465,6 @@ RECIPES += tuple(
     for sigma in (0.5, 0.25, 1.0)
     for method in _COMPARED
 )
-# One network of each way to train, then their second and third seeds: what each one more gives.
-_MANY = [f"{m}-0.5-equal{end}" for end in ("", "-seed1", "-seed2") for m in _COMPARED]
-RECIPES += tuple(_ensemble(f"equal-{k}", 0.5, *_MANY[:k]) for k in (2, 3, 4, 5, 8))
 
 
 def find_recipe(name: str) -> Recipe | None:

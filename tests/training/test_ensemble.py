@@ -108,6 +108,21 @@ def rows(file):
     return sorted(line.rsplit(",", 2)[0] for line in file.read_text().splitlines()[2:])
 
 
+def test_growing_counts_the_first_network_and_the_first_two_by_the_same_noise(home, capsys):
+    words = ["--first", "3", "--n", "200", "--alpha", "0.01"]
+    out = home / "logs" / "first-2.csv"
+    assert main(["ensemble", "grow", "a", "b", *words, "--out", str(out)]) == 0
+    alone = home / "alone.csv"
+    how = ["--checkpoint", "a", "--precision", "float32"]
+    assert main(["evaluate", *how, *words, "--out", str(alone)]) == 0
+    assert rows(home / "logs" / "first-1.csv") == rows(alone)
+    assert main(["ensemble", "score", "ab", *words, "--out", str(home / "scores")]) == 0
+    assert rows(out) == rows(home / "scores" / "average.csv")
+    capsys.readouterr()
+    assert main(["ensemble", "grow", "a", "b", *words, "--out", str(home / "b.csv")]) == 2
+    assert "--out must end in first-2.csv" in capsys.readouterr().err
+
+
 def test_a_killed_score_goes_on_where_it_stopped(home):
     words = ["ensemble", "score", "ab", "--first", "3", "--n", "100", "--out", str(home / "logs")]
     assert main(words) == 0
