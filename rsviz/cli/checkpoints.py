@@ -2,11 +2,14 @@
 
 import argparse
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from rsviz.checkpoints.catalog import Checkpoint, Measured, list_checkpoints
 from rsviz.core.errors import UserError
+
+SEED = re.compile(r"-seed\d+$")
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -79,7 +82,14 @@ def markdown_table(found: Sequence[Checkpoint], best: bool = False) -> str:
 
 
 def _best(rows: Sequence[tuple[Checkpoint, Measured]]) -> list[tuple[Checkpoint, Measured]]:
-    """Return the row of the most votes, and among those of the highest ACR, of each kind."""
+    """Return the row of the most votes, and among those of the highest ACR, of each kind.
+
+    Of trainings that differ in their seed alone the first stands for all.
+    """
+    names = {c.name for c, _ in rows}
+    rows = [
+        (c, m) for c, m in rows if (first := SEED.sub("", c.name)) == c.name or first not in names
+    ]
     best: dict[tuple[str, str, float | None], Measured] = {}
     for c, m in rows:
         kind = (c.card.dataset, c.card.method, m.sigma)
