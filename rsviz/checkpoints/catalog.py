@@ -165,6 +165,14 @@ def list_checkpoints(folder: Path | None = None) -> list[Checkpoint]:
     return list(_listed(folder, tuple(map(_stamp, found)), tuple(_checks)))
 
 
+def of_logs_alone(folder: Path | None = None) -> list[Checkpoint]:
+    """Return the folders of nothing but logs, as checkpoints that cannot be used, by name."""
+    folder = folder or root()
+    found = sorted(f for f in folder.iterdir() if f.is_dir()) if folder.is_dir() else []
+    problem = "its network was measured and is not kept"
+    return [Checkpoint(f.name, f, Card(), "", problem) for f in found if _logs_alone(f)]
+
+
 def _logs_alone(folder: Path) -> bool:
     try:
         names = os.listdir(folder)

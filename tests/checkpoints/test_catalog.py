@@ -39,3 +39,16 @@ def test_a_list_is_read_once_and_follows_every_change(tmp_path, monkeypatch):
     assert problems(tmp_path) == {"a": None, "c": "it has no card.json"}
     (tmp_path / "c" / catalog.CARD).write_text(json.dumps({}))
     assert problems(tmp_path)["c"].startswith("its card lacks")
+
+
+def test_a_folder_of_logs_alone_is_no_checkpoint_until_a_file_of_one_is_there(tmp_path):
+    constant_network(tmp_path / "a")
+    logs = tmp_path / "measured"
+    (logs / "experiments").mkdir(parents=True)
+    (logs / "certified.csv").write_text("")
+    assert problems(tmp_path) == {"a": None}
+    (found,) = catalog.of_logs_alone(tmp_path)
+    assert found.name == "measured" and not found.verified and "not kept" in found.problem
+    shutil.copy(tmp_path / "a" / catalog.WEIGHTS, logs)
+    assert problems(tmp_path) == {"a": None, "measured": "it has no card.json"}
+    assert catalog.of_logs_alone(tmp_path) == []

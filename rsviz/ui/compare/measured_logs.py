@@ -50,7 +50,7 @@ def measured() -> tuple[dict[str, Entry], list[str]]:
     """
     found: dict[str, Entry] = {}
     refused = []
-    for c in catalog.list_checkpoints():
+    for c in [*catalog.list_checkpoints(), *catalog.of_logs_alone()]:
         for path in [*sorted(c.folder.glob("certified*.csv")), *sorted(c.folder.glob(WEIGHTINGS))]:
             try:
                 entry = _read(str(path), c.name, version(path), c.card.sigma)
