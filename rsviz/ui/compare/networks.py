@@ -115,10 +115,10 @@ def _origin(c: Checkpoint) -> None:
         told.append(f"Training took {spent}, with all it starts from, on {plain(card.device)}.")
     if (work := training_work(root, c.name)) is not None:
         told.append(f"That is {work}.")
-    if INT8.precision in card.precisions:
-        gaps = [m.difference for m in card.precisions[INT8.precision].measured if m.difference]
+    for name, precision in card.precisions.items():
+        gaps = [m.difference for m in precision.measured if m.difference]
         told += [
-            f"In int8 its ACR is {d.mean:+.4f} beside float32 ({d.low:+.4f} to {d.high:+.4f})."
+            f"In {name} its ACR is {d.mean:+.4f} beside float32 ({d.low:+.4f} to {d.high:+.4f})."
             for d in gaps[:1]
         ]
     st.markdown(" ".join(told))
@@ -166,10 +166,13 @@ def show() -> None:
     logs = [entry for entry in measured()[0].values() if entry.checkpoint == c.name]
     if logs:
         _curves(c, logs)
-    for m in c.card.measured:
+    # What was counted in another precision alone; beside float32 it is told in a sentence.
+    others = [m for p in c.card.precisions.values() for m in p.measured if not m.difference]
+    for m in [*c.card.measured, *others]:
         said = f"ACR {down(m.acr, 3)}" if m.norm == Norm.L2 else "certified in Linf"
         level = "noise it chooses" if m.sigma is None else f"σ {m.sigma:g}"
-        with st.expander(f"Measured: {level}, n {m.n:,}, {m.subset}: {said}"):
+        by = f", {m.engine}" if m.engine else ""
+        with st.expander(f"Measured: {level}, n {m.n:,}, {m.subset}{by}: {said}"):
             st.code(m.command, language="bash", wrap_lines=True)
     page = METHODS[c.card.method].page
     title = next(title for file, title, _ in PAGES if file == page)
