@@ -44,7 +44,7 @@ def test_a_link_opens_the_card_of_its_network_beside_its_published_namesake(open
     names = [t["name"] for t in drawn if t.get("name")]
     assert names[0].startswith(WIDE)
     # Ours of most votes comes first, and what papers have of those images and votes is like it.
-    assert "n100000" in names[0]
+    assert "n 100,000" in names[0]
     (beside,) = [n for n in names if n.startswith("Consistency, Sun et al. 2025") and "≠" not in n]
     assert beside == "Consistency, Sun et al. 2025, σ 0.5, every 20th"
 

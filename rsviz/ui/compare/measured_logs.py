@@ -39,7 +39,8 @@ def _read(
 def _how(stem: str) -> str:
     """Return what a file's name says beside the noise: ``int8`` of ``certified-0.25-int8``."""
     words = stem.split("-")[1:] if stem.startswith("certified") else []
-    return ", ".join(word for word in words if not word.replace(".", "").isdecimal())
+    votes = [f"n {int(w[1:]):,}" if w[:1] == "n" and w[1:].isdecimal() else w for w in words]
+    return ", ".join(word for word in votes if not word.replace(".", "").isdecimal())
 
 
 def measured() -> tuple[dict[str, Entry], list[str]]:
