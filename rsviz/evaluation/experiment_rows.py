@@ -7,6 +7,7 @@ points are set against each other by a paired bootstrap over the images that bot
 Shape suffix: N images.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
@@ -23,7 +24,9 @@ from rsviz.core.bounds import binomial_interval
 from rsviz.core.errors import UserError
 from rsviz.core.files import version
 from rsviz.core.flags import HEURISTIC
-from rsviz.core.spec import Certificate, RunSpec, Votes
+from rsviz.core.radius import ceiling
+from rsviz.core.spec import Certificate, Norm, RunSpec, Votes
+from rsviz.data.catalog import INPUT_SIZE
 from rsviz.evaluation import attack_logs, attack_tables, curves, stored_votes
 from rsviz.evaluation.experiments import (
     ACR,
@@ -37,7 +40,7 @@ from rsviz.evaluation.experiments import (
     Place,
     Point,
 )
-from rsviz.evaluation.logs import own_rows, read_log
+from rsviz.evaluation.logs import Log, own_rows, read_log
 from rsviz.methods.variational import NO_GUARANTEE
 
 Outcome = Literal["as expected", "contradicted", "undecided", "not measured"]
@@ -61,6 +64,9 @@ class Values:
             low, high = binomial_interval(int(self.value_N.sum()), len(self.value_N))
             return float(self.value_N.mean()), low, high
         return curves.bootstrap(self.value_N, np.random.default_rng(SEED), RESAMPLES)
+
+
+OUT_OF_REACH = "so many votes certify no such radius at this noise"
 
 
 @dataclass(frozen=True)
@@ -117,7 +123,19 @@ class Result:
     def missing(self) -> tuple[Row, ...]:
         """The points that are not measured, one row each."""
         first = self.experiment.measures[0]
-        return tuple(r for r in self.rows if r.measure == first and r.value is None)
+        without = [r for r in self.rows if r.measure == first and r.value is None]
+        return tuple(r for r in without if r.note != OUT_OF_REACH)
+
+    def beyond(self, measure: str) -> str:
+        """Return which points have no value as their votes reach no such radius, in a sentence."""
+        found = [r for r in self.rows if r.measure == measure and r.note == OUT_OF_REACH]
+        if not found:
+            return ""
+        of: dict[str, list[str]] = {}
+        for r in found:
+            of.setdefault(r.series, []).append(_x(r.x))
+        named = "; ".join(f"{series}: {', '.join(xs)}" for series, xs in of.items())
+        return f"Out of reach of their votes at that noise, and so not drawn: {named}."
 
     @property
     def state(self) -> str:
@@ -171,6 +189,8 @@ def result(experiment: Experiment, root: Path) -> Result:
         first = places.get((experiment.series[0], point.x), ({}, None, ""))[0]
         for measure in experiment.measures:
             row = Row(point.x, point.series, measure, (*point.first, point.command), note=note)
+            if values and measure not in values:
+                row = replace(row, note=OUT_OF_REACH)
             if measure in values:
                 own, beside = values[measure], first.get(measure)
                 value, low, high = own.interval
@@ -256,13 +276,22 @@ Read = tuple[dict[str, Values], int | None]  # by measure; n
 
 
 def _of_log(file: Path, point: Point, measures: Sequence[str]) -> Read:
-    """Read a log as it stands."""
+    """Read a log as it stands; accuracy at a radius that its votes cannot reach is left out."""
     log = read_log(file)
     values = {
         m: Values(log.dataset, log.index_N, curves.won(log, radius_of(m)).astype(float))
         for m in measures
+        if (radius_of(m) or 0) <= _reach(log)
     }
     return values, log.n
+
+
+def _reach(log: Log) -> float:
+    """Return the largest radius that so many votes can certify at one noise level."""
+    if not (log.sigma and log.n and log.alpha):
+        return math.inf
+    unit = 1 if log.norm is Norm.L2 else math.sqrt(3 * INPUT_SIZE[log.dataset] ** 2)
+    return ceiling(log.sigma, log.n, log.alpha) / unit
 
 
 def radius_of(measure: str) -> float | None:
@@ -453,7 +482,8 @@ def in_lines(found: Result) -> list[str]:
     """Return a result as text."""
     e = found.experiment
     lines = [f"{e.key}: {e.question} [{e.paper}]", f"  {found.state}. {found.headline}"]
-    lines += [f"  {text}" for text in (found.registered, e.note) if text]
+    beyond = [f"{measure}: {told}" for measure in e.measures if (told := found.beyond(measure))]
+    lines += [f"  {text}" for text in (found.registered, e.note, *beyond) if text]
     for j in found.judged:
         gap = f" ({words})" if (words := gap_in_words(j)) else ""
         when = " [written after its logs had been read]" if j.seen else ""

@@ -101,6 +101,21 @@ def test_what_is_missing_unfinished_or_broken_says_so_and_how_it_is_measured(mad
     assert "not measured" in "\n".join(experiment_rows.in_lines(found))
 
 
+def test_a_radius_that_so_many_votes_never_certify_is_not_told_as_nought():
+    """At k 96 and sigma 1, n 1,000 reach 2.463 / sqrt(3 96^2) = .0148, below 4/255 = .0157."""
+    found = experiment_rows.result(find("canvas-sizes"), catalog.root())
+    beyond = {(r.series, r.x) for r in found.rows if r.note == experiment_rows.OUT_OF_REACH}
+    methods = ("adaptive", "static", "plain")
+    assert beyond == {
+        *((f"{m}, σ 1", 96.0) for m in methods),
+        *((f"{m}, σ 0.5", k) for m in methods for k in (48.0, 64.0, 96.0)),
+    }
+    assert not found.missing and found.state == "measured, 24 points"
+    assert "adaptive, σ 1: 96; " in found.beyond("accuracy at 4/255")
+    assert found.beyond("ACR") == ""
+    assert {r.value for r in found.rows if r.measure == "accuracy at 4/255"} >= {None, 0.84}
+
+
 def test_nothing_measured_is_said(tmp_path):
     found = experiment_rows.result(MADE_UP, tmp_path)
     assert (found.headline, found.state) == ("Not measured yet.", "not measured")

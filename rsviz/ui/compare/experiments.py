@@ -85,8 +85,8 @@ def _measure(found: Result) -> str:
 
 def _figures(found: Result, measure: str) -> None:
     charts.show_figure(figures.measured(found, measure), "experiment_chart", found.headline)
-    if found.experiment.note:
-        st.caption(found.experiment.note)
+    for note in filter(None, (found.beyond(measure), found.experiment.note)):
+        st.caption(note)
     if not found.experiment.curves:
         return
     with st.expander("Certified accuracy against radius", icon=":material/show_chart:"):
