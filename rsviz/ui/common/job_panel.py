@@ -56,12 +56,14 @@ def show_job(
 def await_short(job: Job) -> None:
     """Wait a moment for the end of a short run: drawn at once, it need not be looked at again.
 
-    Among many runs the moment is longer, as waiting costs nothing and each look delays them all.
-    Meanwhile others draw.
+    Among many runs that moment is longer where there is nothing to draw yet, as each look delays
+    them all. Meanwhile others draw.
     """
     waited = 0
     with LINE.aside():
-        while not job.ended.wait(SHORT_SECONDS) and waited < LOOKS_SAVED * (_crowd(job) - 1):
+        while not job.ended.wait(SHORT_SECONDS):
+            if job.readings or waited >= LOOKS_SAVED * (_crowd(job) - 1):
+                return
             waited += 1
 
 

@@ -133,6 +133,15 @@ def crowd(device):
         device.submit(job(i))
 
 
+def test_in_a_crowd_a_run_that_has_votes_is_waited_for_no_longer(waiting):
+    crowd(waiting)
+    run = job()
+    run.readings = [At(20)]
+    begun = time.perf_counter()
+    job_panel.await_short(run)
+    assert time.perf_counter() - begun < 2 * job_panel.SHORT_SECONDS
+
+
 @pytest.fixture
 def line(monkeypatch):
     line = Line()
