@@ -23,6 +23,7 @@ OWN = "yours: "  # in front of the name of a visitor's network, which no folder 
 REQUIRED = ("name", "method", "dataset", "network", "sigma", "sha256")
 
 WEIGHTS = "weights.safetensors"
+INSPECTED = (CARD, str(part_of(Path(CARD))), WEIGHTS)  # files of a folder that `inspect` reads
 CARD_BYTES = 4 << 20
 _checks: "list[Callable[[Card], str]]" = []  # of rooms above
 
@@ -158,8 +159,9 @@ def list_checkpoints(folder: Path | None = None) -> list[Checkpoint]:
     folder = folder or root()
     if not folder.is_dir():
         return []
-    found = sorted(f for f in folder.iterdir() if f.is_dir())
-    return list(_listed(folder, tuple(map(_stamp, found)), tuple(_checks)))
+    paths = [(name, os.path.join(folder, name)) for name in sorted(os.listdir(folder))]
+    stamps = tuple(_stamp(name, path) for name, path in paths if os.path.isdir(path))
+    return list(_listed(folder, stamps, tuple(_checks)))
 
 
 @lru_cache(maxsize=8)
@@ -170,10 +172,12 @@ def _listed(
     return tuple(inspect(folder / name) for name, *_ in stamps)
 
 
-def _stamp(folder: Path) -> tuple[Any, ...]:
-    """Return a folder's name, and what changes when a file that `inspect` reads does."""
-    files = (folder / CARD, part_of(folder / CARD), folder / WEIGHTS)
-    return (folder.name, *map(version, files))
+def _stamp(name: str, folder: str) -> tuple[Any, ...]:
+    """Return a folder's name, and what changes when a file that `inspect` reads does.
+
+    Every page asks for it several times, so paths are joined as text.
+    """
+    return (name, *(version(os.path.join(folder, file)) for file in INSPECTED))
 
 
 def find(name: str, folder: Path | None = None) -> Checkpoint:
