@@ -23,6 +23,7 @@ OWN = "yours: "  # in front of the name of a visitor's network, which no folder 
 REQUIRED = ("name", "method", "dataset", "network", "sigma", "sha256")
 
 WEIGHTS = "weights.safetensors"
+INSPECTED = (CARD, str(part_of(Path(CARD))), WEIGHTS)  # files of a folder that `inspect` reads
 CARD_BYTES = 4 << 20
 _checks: "list[Callable[[Card], str]]" = []  # of rooms above
 
@@ -161,8 +162,10 @@ def list_checkpoints(folder: Path | None = None) -> list[Checkpoint]:
     folder = folder or root()
     if not folder.is_dir():
         return []
-    found = sorted(f for f in folder.iterdir() if f.is_dir() and not _logs_alone(f))
-    return list(_listed(folder, tuple(map(_stamp, found)), tuple(_checks)))
+    paths = [(name, os.path.join(folder, name)) for name in sorted(os.listdir(folder))]
+    stamps = [_stamp(name, path) for name, path in paths if os.path.isdir(path)]
+    kept = tuple(s for s in stamps if any(s[1:]) or not _logs_alone(folder / s[0]))
+    return list(_listed(folder, kept, tuple(_checks)))
 
 
 def of_logs_alone(folder: Path | None = None) -> list[Checkpoint]:
@@ -174,6 +177,11 @@ def of_logs_alone(folder: Path | None = None) -> list[Checkpoint]:
 
 
 def _logs_alone(folder: Path) -> bool:
+    return _holds_logs_alone(folder, version(folder))
+
+
+@lru_cache(maxsize=1024)
+def _holds_logs_alone(folder: Path, _version: tuple[int, ...] | None) -> bool:
     try:
         names = os.listdir(folder)
     except OSError:  # its problem is told where it is read
@@ -189,10 +197,12 @@ def _listed(
     return tuple(inspect(folder / name) for name, *_ in stamps)
 
 
-def _stamp(folder: Path) -> tuple[Any, ...]:
-    """Return a folder's name, and what changes when a file that `inspect` reads does."""
-    files = (folder / CARD, part_of(folder / CARD), folder / WEIGHTS)
-    return (folder.name, *map(version, files))
+def _stamp(name: str, folder: str) -> tuple[Any, ...]:
+    """Return a folder's name, and what changes when a file that `inspect` reads does.
+
+    Every page asks for it several times, so paths are joined as text.
+    """
+    return (name, *(version(os.path.join(folder, file)) for file in INSPECTED))
 
 
 def find(name: str, folder: Path | None = None) -> Checkpoint:

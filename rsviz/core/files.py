@@ -81,7 +81,7 @@ def reason(error: OSError) -> str:
     return (error.strerror or str(error) or type(error).__name__).rstrip(".").lower()
 
 
-def version(file: Path) -> tuple[int, ...] | None:
+def version(file: Path | str) -> tuple[int, ...] | None:
     """Return what changes whenever a file does, None where there is none: the key of a cache."""
     try:
         s = os.stat(file)

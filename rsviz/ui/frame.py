@@ -9,6 +9,7 @@ from rsviz.figures.style import BACKGROUNDS, BLUE, channels, ink
 from rsviz.ui import class_mode
 from rsviz.ui.common import picture_chip, state, uploads
 from rsviz.ui.common.address import drop_infinite, plain, rename, restore, tell_infinite
+from rsviz.ui.common.drawing import LINE
 from rsviz.ui.common.live_figure import fetch_library
 from rsviz.ui.common.sentences import told
 from rsviz.ui.page_list import PAGES, page_path
@@ -105,7 +106,12 @@ def _name(theme: str) -> str:
 
 
 def run() -> None:
-    """Run the page the address names, inside the frame; app.py calls only this."""
+    """Run the page the address names, inside the frame, in its turn; app.py calls only this."""
+    with LINE.turn(first=state.PAGE.get() is None):
+        _run()
+
+
+def _run() -> None:
     st.set_page_config(page_icon=_mark(), layout="wide")  # first, else a page's icon is fetched
     page = st.navigation(_pages(), position="top")
     st.set_page_config(page_title=f"{page.title} · rsviz", page_icon=_mark())

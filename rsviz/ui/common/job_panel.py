@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from rsviz.ui.common import jobs
+from rsviz.ui.common.drawing import LINE
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.sentences import told
 
@@ -35,6 +36,10 @@ def show_job(
 
     @st.fragment(run_every=poll * crowd)
     def panel() -> None:
+        with LINE.turn():
+            draw()
+
+    def draw() -> None:
         if not job.active or _crowd(job) <= crowd / 2:
             st.rerun()
         left, right = row()
@@ -51,11 +56,15 @@ def show_job(
 def await_short(job: Job) -> None:
     """Wait a moment for the end of a short run: drawn at once, it need not be looked at again.
 
-    Among many runs the moment is longer, as waiting costs nothing and each look delays them all.
+    Among many runs that moment is longer where there is nothing to draw yet, as each look delays
+    them all. Meanwhile others draw.
     """
     waited = 0
-    while not job.ended.wait(SHORT_SECONDS) and waited < LOOKS_SAVED * (_crowd(job) - 1):
-        waited += 1
+    with LINE.aside():
+        while not job.ended.wait(SHORT_SECONDS):
+            if job.readings or waited >= LOOKS_SAVED * (_crowd(job) - 1):
+                return
+            waited += 1
 
 
 def _crowd(job: Job) -> float:

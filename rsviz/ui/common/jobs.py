@@ -12,7 +12,9 @@ from rsviz.core import clock
 from rsviz.core.errors import UserError
 from rsviz.core.faults import kind_of
 from rsviz.core.files import reason, shown
+from rsviz.smoothing import turns
 from rsviz.smoothing.turns import Stopped, Turns
+from rsviz.ui.common import drawing
 
 State = Literal["queued", "running", "done", "cancelled", "failed"]
 READINGS_MAX = 400
@@ -102,7 +104,7 @@ class Job:
         if self.cancel.is_set():
             self.state = "cancelled"
             return
-        self.state = "running"
+        self.state, patience = "running", drawing.PATIENCE
         try:
             latest: Reading | None = None
             for latest in self.steps(self.cancel):
@@ -110,6 +112,9 @@ class Job:
                 self.last = (clock.now(), latest.done)
                 self.first = self.first or self.last
                 self.readings = [*thin, latest]
+                if patience > 0 and drawing.LINE.is_long:  # of visitors who have no votes at all
+                    with turns.aside():
+                        patience -= drawing.LINE.let_pass(patience, self.cancel)
             self.state = "done" if latest is not None and latest.complete else "cancelled"
         except Stopped:
             self.state = "cancelled"

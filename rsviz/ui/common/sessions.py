@@ -28,6 +28,7 @@ from rsviz.methods.registry import METHODS
 from rsviz.smoothing import driver
 from rsviz.smoothing.engine import REFERENCE, Engine
 from rsviz.ui.common import state
+from rsviz.ui.common.drawing import LINE
 from rsviz.ui.common.jobs import Job, Session
 
 GRACE_SECONDS = 1.0  # from a lost connection to the pause of what runs
@@ -173,9 +174,9 @@ def noisy(
     key: Key, x_CHW: Tensor, nets: Mapping[str, nn.Module], first: int = 9
 ) -> tuple[Tensor, Tensor]:
     """Return the first noisy copies (N, C, H, W) that a run counts, and their votes class_N."""
-    if key.spec.checkpoint in state.OWN_CLASSES.get():  # kept in no shared cache
-        return _ask_noisy(key, first, x_CHW, nets)
-    return _noisy(key, first, x_CHW, nets)
+    own = key.spec.checkpoint in state.OWN_CLASSES.get()  # kept in no shared cache
+    with LINE.aside():
+        return (_ask_noisy if own else _noisy)(key, first, x_CHW, nets)
 
 
 def key_of(x_CHW: Tensor, spec: RunSpec, device: str, engine: Engine = REFERENCE) -> Key:

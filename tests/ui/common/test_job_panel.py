@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from rsviz.ui.common import job_panel, jobs
+from rsviz.ui.common.drawing import Line
 from rsviz.ui.common.jobs import Device, Job, Session
 
 
@@ -121,7 +122,68 @@ def test_a_short_run_is_waited_for_and_a_long_one_is_not(waiting):
     assert ended and waited < job_panel.SHORT_SECONDS
     ended, waited = after(1.5)
     assert not ended and job_panel.SHORT_SECONDS <= waited < 1.4
-    for i in range(2 * job_panel.SHARED_WELL):  # a crowd, where looking costs more than waiting
-        waiting.submit(job(i))
+    crowd(waiting)
     ended, waited = after(3 * job_panel.SHORT_SECONDS)
     assert ended
+
+
+def crowd(device):
+    """Submit so many runs that looking costs more than waiting."""
+    for i in range(2 * job_panel.SHARED_WELL):
+        device.submit(job(i))
+
+
+def test_in_a_crowd_a_run_that_has_votes_is_waited_for_no_longer(waiting):
+    crowd(waiting)
+    run = job()
+    run.readings = [At(20)]
+    begun = time.perf_counter()
+    job_panel.await_short(run)
+    assert time.perf_counter() - begun < 2 * job_panel.SHORT_SECONDS
+
+
+@pytest.fixture
+def line(monkeypatch):
+    line = Line()
+    monkeypatch.setattr(job_panel, "LINE", line)
+    return line
+
+
+def test_while_a_page_awaits_votes_another_is_drawn(waiting, line):
+    run, drawn = job(), []
+
+    def draw():
+        with line.turn(first=True):
+            drawn.append(run.ended.is_set())
+        run.work()
+
+    with line.turn(first=True):
+        other = threading.Thread(target=draw)
+        other.start()
+        job_panel.await_short(run)
+    other.join(5)
+    assert drawn == [False]
+
+
+def test_a_panel_that_looks_again_waits_for_its_turn(waiting, line, monkeypatch):
+    panels, drawn = [], []
+    monkeypatch.setattr(
+        job_panel.st, "fragment", lambda run_every: lambda panel: panels.append(panel) or panel
+    )
+    monkeypatch.setattr(job_panel, "row", lambda: [Anything(), Anything()])
+    with line.turn(first=True):  # of the page that it is drawn with
+        job_panel.show_job(waiting.submit(job()), lambda: drawn.append("look"), "stop")
+        assert drawn == ["look"]
+        again = threading.Thread(target=panels[0])
+        again.start()
+        time.sleep(0.1)
+        assert drawn == ["look"]
+    again.join(5)
+    assert drawn == ["look", "look"]
+
+
+class Anything:
+    """A place of a page, where anything can be drawn."""
+
+    def __getattr__(self, name):
+        return lambda *args, **kwargs: None

@@ -7,7 +7,7 @@ from rsviz.certification.certify import Progress
 from rsviz.core.errors import UserError
 from rsviz.core.spec import Certificate, Norm
 from rsviz.smoothing import turns
-from rsviz.ui.common import jobs
+from rsviz.ui.common import drawing, jobs
 from rsviz.ui.common.jobs import READINGS_MAX, Device, Job, Session, Threads, device
 from tests.helpers import wait
 
@@ -189,3 +189,31 @@ def test_a_full_device_refuses_a_run_in_a_sentence(monkeypatch):
     for job in held:
         job.stop()
     wait(lambda: not device.jobs)
+
+
+def test_a_run_that_has_votes_waits_a_while_for_pages_that_have_none(monkeypatch):
+    line, asked = drawing.Line(), []
+    monkeypatch.setattr(drawing, "LINE", line)
+    monkeypatch.setattr(drawing, "PATIENCE", 0.2)
+
+    def steps(cancel):
+        for _ in range(3):
+            asked.append(time.perf_counter())
+            yield progress("running")
+        yield progress("complete")
+
+    with line.turn(first=True):
+        begun = Job("a", "cpu", steps)
+        begun.work()  # no other page waits: this one draws
+        assert begun.state == "done" and asked[-1] - asked[0] < 0.1
+        page = threading.Thread(target=lambda: line.turn(first=True).__enter__())
+        page.start()
+        wait(lambda: line.is_long)
+        asked.clear()
+        put_off = Device().submit(Job("b", "cpu", steps))
+        wait(lambda: put_off.readings)
+        assert len(asked) == 1  # its first votes come at once
+        wait(lambda: put_off.state == "done")  # and all others, whatever that page does
+        assert 0.15 < asked[-1] - asked[0] < 2
+    page.join(5)
+    assert len(put_off.readings) == 4
