@@ -160,7 +160,7 @@ def recheck(
     if not recounts:
         said = "It has no votes yet and claims nothing, so there is nothing to count again."
         return [*checks, Check("same seed", True, said)]
-    here = path(device, default_chunks(device), nets, scheme_of(c.path))
+    here = path(device, default_chunks(device), nets, scheme_of(c.path, device))
     checks += [compare_again(r, c.path, here) for r in recounts]
     return checks + check_fresh(recounts, read, fresh_seed)
 
@@ -250,7 +250,7 @@ def _replay(
         counts_K = tuple(stated[ask.stage])
         if len(counts_K) != ask.classes:
             raise UserError(f"{len(counts_K)} counts where {ask.classes} classes are voted for.")
-        again = certify.count(ask, n, x_CHW, spec.seed, device, scheme_of(c.path))
+        again = certify.count(ask, n, x_CHW, spec.seed, device, scheme_of(c.path, device))
         new = certify.count(ask, max(n, fresh[1]), x_CHW, fresh[0], device)
         recounts.append(Recount(ask.stage, counts_K, again, new))
         ended = "complete" if n == ask.n else _ended(c, ask)

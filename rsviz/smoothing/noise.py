@@ -126,10 +126,12 @@ def fill(out: np.ndarray, key: bytes) -> np.ndarray:
     return out
 
 
-def scheme_of(path: str) -> Scheme:
-    """Return the noise scheme of a certificate's votes, from its path."""
+def scheme_of(path: str, device: str) -> Scheme:
+    """Return how a certificate's votes were drawn, from its path; how new ones are, if not here."""
     named: tuple[Scheme, ...] = ("sfc64", "philox")
-    return next((scheme for scheme in named if f"noise {scheme}" in path), "torch")
+    drawn = (scheme for scheme in named if f"noise {scheme}" in path)
+    found: Scheme = next(drawn, "torch")
+    return found if found in ("torch", newest(device)) else newest(device)
 
 
 class Drawer:

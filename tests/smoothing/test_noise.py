@@ -3,6 +3,7 @@ import pytest
 import torch
 from scipy import stats
 
+from rsviz.smoothing import noise
 from rsviz.smoothing.noise import CHUNK, Drawer, chunk, chunk_name, chunk_seed, fill
 
 
@@ -84,3 +85,16 @@ def test_noise_drawn_ahead_is_that_of_its_names_in_whatever_buffer(scheme):
             if i == 0:  # into the first one's buffer
                 drawn.append(drawer.start(x_CHW, names[4:]))
                 assert drawn[2].result().data_ptr() == noise_NCHW.data_ptr()
+
+
+def test_what_another_device_drew_is_drawn_as_new_runs_here_do(monkeypatch):
+    monkeypatch.setattr(noise, "_one_launch_works", lambda device: device == "cuda:1")
+    paths = {
+        "sfc64": "cpu AVX2, float32, 100 rows, noise sfc64 numpy 2.4",
+        "philox": "NVIDIA H100, bfloat16, 2000 rows, noise philox",
+        "torch": "cpu AVX2, float32, 100 rows",
+    }
+    drawn = {d: {n: noise.scheme_of(p, d) for n, p in paths.items()} for d in ("cpu", "cuda:1")}
+    assert drawn["cpu"] == {"sfc64": "sfc64", "philox": "sfc64", "torch": "torch"}
+    assert drawn["cuda:1"] == {"sfc64": "philox", "philox": "philox", "torch": "torch"}
+    assert noise.scheme_of(paths["philox"], "cuda:0") == "torch"  # no compiler, say
