@@ -7,6 +7,7 @@ does not end, shows what is another visitor's, or if a bound below is broken.
 
 import argparse
 import io
+import itertools
 import os
 import random
 import statistics
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -140,11 +142,11 @@ def shows(visit, x_CHW):
     return any(distance(data, x_CHW) < SAME for data in visit.pictures)
 
 
-def together(server, count, n):
-    """Let so many visitors come at once; return their visits, checked to be their own."""
+def together(servers, count, n):
+    """Let so many visitors come at once, to replicas in turn; return visits that are their own."""
     asks = [Ask(100 + i, n) for i in range(count)]
     with ThreadPoolExecutor(count) as pool:
-        visits = list(pool.map(lambda ask: visit(server, ask), asks))
+        visits = list(pool.map(visit, itertools.cycle(servers), asks))
     pictures = {ask.image: ask.x_CHW for ask in asks}
     for one in visits:
         want = one.ask.radius()
@@ -152,6 +154,19 @@ def together(server, count, n):
         whose = [image for image, x_CHW in pictures.items() if shows(one, x_CHW)]
         assert whose == [one.ask.image], f"the page of picture {one.ask.image} shows {whose}"
     return visits
+
+
+@contextmanager
+def replicas(count, n):
+    """Start more servers, each with its network loaded; give process and address of each."""
+    with ExitStack() as running:
+        found = []
+        for _ in range(count):
+            folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
+            address = running.enter_context(serving(folder, ROOT / "checkpoints"))
+            visit(address, Ask(200, n))
+            found.append((int((folder / "pid").read_text()), address))
+        yield found
 
 
 def beside(server, times):
@@ -260,6 +275,9 @@ def main():
     parser.add_argument("--sessions", type=int, default=20)
     parser.add_argument("--votes", type=int, default=5000, help="of each visitor")
     parser.add_argument("--certificates", type=int, default=200, help="in one tab")
+    parser.add_argument(
+        "--replicas", type=int, default=1, help="processes that the visitors at once are dealt to"
+    )
     parser.add_argument("--mixed", type=float, default=0, help="minutes of wandering visitors")
     args = parser.parse_args()
     if args.short:
@@ -282,10 +300,17 @@ def main():
         alone = [visit(at, Ask(201 + i, args.votes)) for i in range(1 if args.short else 3)]
         first = statistics.median(v.first for v in alone)
         say(f"alone: first votes after {first:.2f} s, the end after {alone[-1].whole:.2f} s")
-        before = processor(pid)
-        visits = together(at, args.sessions, args.votes)
-        say(f"{args.sessions} at once: all ended, each with its own picture, settings and numbers")
-        say(f"the server computed {processor(pid) - before:.1f} s for them")
+        with replicas(args.replicas - 1, args.votes) as others:
+            pids = [pid, *(other for other, _ in others)]
+            before = sum(map(processor, pids))
+            visits = together([at, *(address for _, address in others)], args.sessions, args.votes)
+            spent = sum(map(processor, pids)) - before
+        told = f", {args.replicas} replicas" if others else ""
+        say(
+            f"{args.sessions} at once{told}: all ended, each with its own picture, settings and "
+            "numbers"
+        )
+        say(f"the server computed {spent:.1f} s for them")
         slowest = max(v.first for v in visits)
         say(f"slowest end: {max(v.whole for v in visits) / alone[-1].whole:.1f} times that alone")
         most = FIRST_AT_MOST if not args.short else float("inf")
