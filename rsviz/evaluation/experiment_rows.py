@@ -131,10 +131,13 @@ class Result:
         found = [r for r in self.rows if r.measure == measure and r.note == OUT_OF_REACH]
         if not found:
             return ""
-        of: dict[str, list[str]] = {}
-        for r in found:
-            of.setdefault(r.series, []).append(_x(r.x))
-        named = "; ".join(f"{series}: {', '.join(xs)}" for series, xs in of.items())
+        of = {
+            series: ", ".join(map(_x, sorted(r.x for r in found if r.series == series)))
+            for series in dict.fromkeys(r.series for r in found)
+        }
+        named = "; ".join(f"{series}: {xs}" for series, xs in of.items())
+        if len(of) == len(self.experiment.series) and len(set(of.values())) == 1:
+            named = f"all of {next(iter(of.values()))}"
         return f"Out of reach of their votes at that noise, and so not drawn: {named}."
 
     @property
