@@ -304,6 +304,8 @@ def bench(
 ) -> dict[str, Any]:
     """Return everything that is timed, as JSON can hold it; the keys are those of the README."""
     checkpoint = catalog.usable(DEFAULT)
+    image = f"{checkpoint.card.dataset}/test/0"
+    datasets.find_image(image)  # refused in words now, not after minutes of timing
     choice = engine_choice.default(checkpoint, device)
     by_network, matmul = {}, dict[str, float]()
     for name in networks:
@@ -326,7 +328,6 @@ def bench(
         told["engines"] = own
         told["ratio"] = own[str(choice.engine)]["ratio"]
         told["matmul_share"] = own[str(choice.engine)]["matmul_share"]
-    image = f"{checkpoint.card.dataset}/test/0"
     told["first_certificate_seconds"] = first_certificate(checkpoint, device, image)
     told["peak_memory_mb"] = told["first_certificate_seconds"].pop("peak_memory_mb")
     if images:

@@ -44,3 +44,10 @@ def test_an_untrained_network_of_110_layers_answers_with_numbers_that_float16_ho
     net = bench.untrained("resnet110").half()
     with torch.no_grad():
         assert net(chunk((3, 32, 32), "other")[:4].half()).isfinite().all()
+
+
+def test_without_the_picture_it_ends_before_anything_is_timed(tmp_path, monkeypatch):
+    monkeypatch.setenv("RSVIZ_DATA", str(tmp_path))
+    monkeypatch.setattr(bench, "rates", lambda *_: pytest.fail("something was timed"))
+    with pytest.raises(UserError, match="CIFAR-10"):
+        bench.bench("cpu", 0.1, 0, ("compact",), print)
