@@ -449,6 +449,9 @@ def _told(experiment: Experiment, rows: Sequence[Row]) -> str:
     called = measure[0].upper() + measure[1:]
     if isinstance(rows[0].x, str):
         return _told_of_names(experiment, rows, called)
+    if experiment.x == "seed":
+        low, high = (pick(rows, key=lambda r: r.value or 0) for pick in (min, max))
+        return f"{called} lies between {number(low)} and {number(high)} over {len(rows)} seeds."
     by = {s: [r for r in rows if r.series == s] for s in experiment.series}
     of = [sorted(own, key=lambda r: float(r.x)) for own in by.values() if own]
     if experiment.trend:

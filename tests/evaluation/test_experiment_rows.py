@@ -116,6 +116,11 @@ def test_a_radius_that_so_many_votes_never_certify_is_not_told_as_nought():
     assert {r.value for r in found.rows if r.measure == "accuracy at 4/255"} >= {None, 0.84}
 
 
+def test_seeds_are_told_by_their_range_not_by_the_best():
+    found = experiment_rows.result(find("mask-seeds"), catalog.root())
+    assert found.headline == "ACR lies between 0.0230 and 0.0233 over 3 seeds."
+
+
 def test_nothing_measured_is_said(tmp_path):
     found = experiment_rows.result(MADE_UP, tmp_path)
     assert (found.headline, found.state) == ("Not measured yet.", "not measured")
