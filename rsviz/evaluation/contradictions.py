@@ -69,16 +69,25 @@ def _too_far(log: Log) -> str:
     )
 
 
-def _beyond_ceiling(log: Log) -> str:
-    """Say that radii exceed sigma PhiInv(alpha^(1/n)), over sqrt(d) in Linf."""
-    sigma_N = np.full(len(log), log.sigma) if log.sigma_N is None and log.sigma else log.sigma_N
+def unit_ceiling(log: Log) -> float | None:
+    """Return the largest radius of a log's votes at sigma 1, PhiInv(alpha^(1/n)); None if unknown.
+
+    Over sqrt(d) in Linf.
+    """
     size = side(log.dataset)
-    if sigma_N is None or not log.n or not log.alpha:
-        return ""
-    if log.norm is Norm.LINF and size is None:
-        return ""
+    if not log.n or not log.alpha or (log.norm is Norm.LINF and size is None):
+        return None
     scale = 1 / math.sqrt(3 * (size or 1) ** 2) if log.norm is Norm.LINF else 1.0
-    unit = ceiling(1.0, log.n, log.alpha) * scale
+    return ceiling(1.0, log.n, log.alpha) * scale
+
+
+def _beyond_ceiling(log: Log) -> str:
+    """Say that radii exceed sigma times `unit_ceiling`."""
+    sigma_N = np.full(len(log), log.sigma) if log.sigma_N is None and log.sigma else log.sigma_N
+    unit = unit_ceiling(log)
+    if sigma_N is None or unit is None:
+        return ""
+    assert log.alpha is not None
     over = int(np.sum(log.radius_N > unit * sigma_N * ROUNDING))
     if not over:
         return ""

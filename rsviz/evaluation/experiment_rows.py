@@ -24,10 +24,9 @@ from rsviz.core.bounds import binomial_interval
 from rsviz.core.errors import UserError
 from rsviz.core.files import version
 from rsviz.core.flags import HEURISTIC
-from rsviz.core.radius import ceiling
-from rsviz.core.spec import Certificate, Norm, RunSpec, Votes
-from rsviz.data.catalog import INPUT_SIZE
+from rsviz.core.spec import Certificate, RunSpec, Votes
 from rsviz.evaluation import attack_logs, attack_tables, curves, stored_votes
+from rsviz.evaluation.contradictions import unit_ceiling
 from rsviz.evaluation.experiments import (
     ACR,
     AT,
@@ -192,14 +191,14 @@ def result(experiment: Experiment, root: Path) -> Result:
         first = places.get((experiment.series[0], point.x), ({}, None, ""))[0]
         for measure in experiment.measures:
             row = Row(point.x, point.series, measure, (*point.first, point.command), note=note)
-            if values and measure not in values:
-                row = replace(row, note=OUT_OF_REACH)
             if measure in values:
                 own, beside = values[measure], first.get(measure)
                 value, low, high = own.interval
                 row = replace(row, value=value, low=low, high=high, images=len(own.index_N), n=n)
                 if beside is not None and beside is not own and (gap := difference(own, beside)):
                     row = replace(row, gap=gap[0], gap_low=gap[1], gap_high=gap[2])
+            elif values:
+                row = replace(row, note=OUT_OF_REACH)
             rows.append(row)
     log_of = {(p.series, p.x): p.log for p in experiment.points}
     judged = [_judge(expected, places, log_of) for expected in experiment.expected]
@@ -281,20 +280,19 @@ Read = tuple[dict[str, Values], int | None]  # by measure; n
 def _of_log(file: Path, point: Point, measures: Sequence[str]) -> Read:
     """Read a log as it stands; accuracy at a radius that its votes cannot reach is left out."""
     log = read_log(file)
+    reach = _reach(log)
     values = {
         m: Values(log.dataset, log.index_N, curves.won(log, radius_of(m)).astype(float))
         for m in measures
-        if (radius_of(m) or 0) <= _reach(log)
+        if (radius_of(m) or 0) <= reach
     }
     return values, log.n
 
 
 def _reach(log: Log) -> float:
     """Return the largest radius that so many votes can certify at one noise level."""
-    if not (log.sigma and log.n and log.alpha):
-        return math.inf
-    unit = 1 if log.norm is Norm.L2 else math.sqrt(3 * INPUT_SIZE[log.dataset] ** 2)
-    return ceiling(log.sigma, log.n, log.alpha) / unit
+    unit = unit_ceiling(log)
+    return unit * log.sigma if unit and log.sigma else math.inf
 
 
 def radius_of(measure: str) -> float | None:
