@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -147,6 +148,11 @@ class Checkpoint:
         """Raise UserError, saying what is wrong, unless the folder is whole."""
         if self.problem:
             raise UserError(f"Checkpoint {self.name} cannot be used: {self.problem}.")
+
+
+def first_seed(name: str) -> str:
+    """Return the name of the first of the trainings that differ from this one in their seed."""
+    return re.sub(r"-seed\d+$", "", name)
 
 
 def root() -> Path:

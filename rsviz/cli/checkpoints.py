@@ -2,14 +2,11 @@
 
 import argparse
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
-from rsviz.checkpoints.catalog import Checkpoint, Measured, list_checkpoints
+from rsviz.checkpoints.catalog import Checkpoint, Measured, first_seed, list_checkpoints
 from rsviz.core.errors import UserError
-
-SEED = re.compile(r"-seed\d+$")
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -88,7 +85,7 @@ def _best(rows: Sequence[tuple[Checkpoint, Measured]]) -> list[tuple[Checkpoint,
     """
     names = {c.name for c, _ in rows}
     rows = [
-        (c, m) for c, m in rows if (first := SEED.sub("", c.name)) == c.name or first not in names
+        (c, m) for c, m in rows if (first := first_seed(c.name)) == c.name or first not in names
     ]
     best: dict[tuple[str, str, float | None], Measured] = {}
     for c, m in rows:

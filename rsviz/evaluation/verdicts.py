@@ -9,7 +9,6 @@ Holm's correction over all that is judged are told apart.
 Shape suffixes: N images.
 """
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -19,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.special import ndtr
 
+from rsviz.checkpoints.catalog import first_seed
 from rsviz.core.errors import UserError
 from rsviz.evaluation import attack_tables, curves
 from rsviz.evaluation.logs import Log, images_of, read_log
@@ -179,8 +179,10 @@ def judge(
     own, other = claim.a.split("/")[0], name.split("/")[0]
     one = claim.rival != "envelope"
     a_SN, b_SN = a_N[None], b_N[None]
+    seeds = min(_seeds(root, own), _seeds(root, other)) if one else _seeds(root, own)
     if claim.about == "training" and one:
         a_SN, b_SN = (_over_seeds(root, side, a, claim, read) for side in (claim.a, name))
+        seeds = min(len(a_SN), len(b_SN))  # those whose logs are here and alike
     if seeded := min(len(a_SN), len(b_SN)) > 1:
         gap, low, high, p = over_seeds(a_SN, b_SN)
     else:
@@ -203,7 +205,7 @@ def judge(
         p=p,
         rival=name,
         size=size,
-        seeds=min(_seeds(root, own), _seeds(root, other)) if one else _seeds(root, own),
+        seeds=seeds,
         work_a=training_work(root, own),
         work_b=training_work(root, other) if one else None,
     )
@@ -253,8 +255,7 @@ def _size(claim: Claim, a_N: np.ndarray, b_N: np.ndarray) -> Size | None:
 
 def _trainings(root: Path, name: str) -> list[str]:
     """Return the trainings of a checkpoint, that differ in their seed alone, which are here."""
-    alike = re.compile(re.escape(re.sub(r"-seed\d+$", "", name)) + r"(-seed\d+)?$")
-    return sorted(f.name for f in root.iterdir() if alike.match(f.name))
+    return sorted(f.name for f in root.iterdir() if first_seed(f.name) == first_seed(name))
 
 
 def _seeds(root: Path, name: str) -> int:

@@ -303,4 +303,11 @@ def test_one_training_is_not_a_statement_about_training(tmp_path):
         for seed in (1, 2):
             (tmp_path / f"{side}-seed{seed}").mkdir()
     found = judged(tmp_path, table(radii(0)), table(radii(1)), claim)
+    assert found.seeds == 1 and "was trained once" in " ".join(found.caveats)  # nothing is measured
+    for side in "ab":
+        for seed in (1, 2):
+            text = table(radii(10 * seed + (side == "b")))
+            (tmp_path / f"{side}-seed{seed}" / "certified.csv").write_text(text)
+    found = judged(tmp_path, table(radii(0)), table(radii(1)), claim)
     assert found.seeds == 3 and "trained once" not in " ".join(found.caveats)
+    assert "over images and 3 trainings of each side" in " ".join(found.caveats)
