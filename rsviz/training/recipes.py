@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from rsviz.core.settings import as_words
-from rsviz.evaluation.paper_claims import SEEDS
+from rsviz.evaluation.paper_claims import EQUAL, SEEDS
 from rsviz.methods.registry import METHODS
 from rsviz.training.loop import TrainSpec
 
@@ -207,7 +207,7 @@ def _equal(method: str, sigma: float, seed: int) -> Recipe:
     end = f"-seed{seed}" if seed else ""
     return replace(
         _tuned("cifar10", method, sigma, minutes=30, every=20, seed=seed),
-        name=f"cifar10-{method}-{sigma}-equal{end}",
+        name=f"cifar10-{method}-{sigma}{EQUAL}{end}",
         epochs=8,
         settings=tuple(sorted(settings.items())),
     )
