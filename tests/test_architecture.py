@@ -35,6 +35,7 @@ LOCAL = {  # each says why
     "rsviz/cli/main.py",
     "rsviz/certification/engine_choice.py",
     "rsviz/smoothing/noise.py",
+    "rsviz/smoothing/torch_engine.py",
     "rsviz/teaching/pictures/training.py",
 }
 

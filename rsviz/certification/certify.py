@@ -264,7 +264,7 @@ def watch_votes(
         seconds = clock.since(begun)
         done = sum(v.total for v in votes.values())
         certificate = replace(
-            stamp(certificate, request.image, device, seconds, nets),
+            stamp(certificate, request, device, seconds, nets),
             settings=dict(spec.settings),
             stages={s: v.counts_K for s, v in votes.items() if s not in ("select", "bound")},
         )
@@ -289,7 +289,7 @@ def watch_votes(
 
 def stamp(
     certificate: Certificate,
-    image_hash: str,
+    request: Request,
     device: str,
     seconds: float,
     nets: Mapping[str, nn.Module] | None = None,
@@ -297,9 +297,9 @@ def stamp(
     """Return the certificate with the image hash, and where and how fast votes were counted."""
     return replace(
         certificate,
-        image_sha256=image_hash,
+        image_sha256=request.image,
         device=device,
         dtype=engines.precision(nets or {}),
-        path=path(device, default_chunks(device), nets),
+        path=path(device, default_chunks(device, request.x_CHW.shape[-1]), nets),
         seconds=seconds,
     )

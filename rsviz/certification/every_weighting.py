@@ -97,9 +97,7 @@ def watch(
     ):
         votes = _ended(task, cancel)
         each = ensemble.read_each(votes, now.weightings, classes, spec)
-        found = {
-            name: stamp(c, task.request.image, device, 0.0, voting) for name, c in each.items()
-        }
+        found = {name: stamp(c, task.request, device, 0.0, voting) for name, c in each.items()}
         now = replace(now, certificates=found, done=_count(votes))
         yield now
     before = now.done

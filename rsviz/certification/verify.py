@@ -160,7 +160,8 @@ def recheck(
     if not recounts:
         said = "It has no votes yet and claims nothing, so there is nothing to count again."
         return [*checks, Check("same seed", True, said)]
-    here = path(device, default_chunks(device), nets, scheme_of(c.path, device))
+    chunks = default_chunks(device, x_CHW.shape[-1])
+    here = path(device, chunks, nets, scheme_of(c.path, device))
     checks += [compare_again(r, c.path, here) for r in recounts]
     return checks + check_fresh(recounts, read, fresh_seed)
 

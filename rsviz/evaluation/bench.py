@@ -189,7 +189,7 @@ def _ask(name: str, nets: Mapping[str, nn.Module], x_CHW: Tensor) -> Ask:
 
 def _voting(ask: Ask, x_CHW: Tensor, device: str) -> Callable[[], int]:
     """Return the counting of some votes through the driver, noise and counting included."""
-    n = 20 * CHUNK * default_chunks(device)
+    n = 20 * CHUNK * default_chunks(device, x_CHW.shape[-1])
 
     def method() -> MethodRun:
         yield Ask("bench", ask.voter, ask.sigma, n, ask.classes, ask.queries)

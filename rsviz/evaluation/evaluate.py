@@ -299,7 +299,7 @@ def open_log(
     UserError
         ``out`` holds something else; it stays as it is.
     """
-    where = path(device, default_chunks(device), nets)
+    where = path(device, default_chunks(device, INPUT_SIZE[spec.dataset]), nets)
     columns = columns_of(spec)
     dtype = engines.precision(nets or {})
     place = {"device": device, "dtype": dtype, "path": where, "torch": torch.__version__}
@@ -370,7 +370,7 @@ def _head(spec: EvaluationSpec) -> dict[str, Any]:
 
 def log_path(spec: EvaluationSpec, device: str) -> Path:
     """Return the log of a run: the same settings on the same arithmetic go on in it."""
-    where = path(device, default_chunks(device))
+    where = path(device, default_chunks(device, INPUT_SIZE[spec.dataset]))
     text = json.dumps(_head(spec) | {"path": where}, sort_keys=True)
     return log_folder() / f"{spec.name}-{hashlib.sha256(text.encode()).hexdigest()[:10]}.csv"
 

@@ -49,7 +49,7 @@ def measure(plain: nn.Module, ready: nn.Module, size: int, device: str, seconds:
 
 def _vote(net: nn.Module, x_CHW: Tensor, device: str) -> int:
     """Count votes through the driver; return how many."""
-    n = 10 * CHUNK * default_chunks(device)
+    n = 10 * CHUNK * default_chunks(device, x_CHW.shape[-1])
 
     def method() -> MethodRun:
         yield Ask("bound", NoisyClassifier(net), 0.5, n, class_count(net))

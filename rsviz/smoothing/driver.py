@@ -16,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +34,7 @@ from rsviz.smoothing.voters import NO_VOTE, NOT_NUMBERS, Ask, MethodRun, Request
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+NUMBERS = 2**25  # of a batch's noise on a GPU, where it takes more than 20 chunks
 AHEAD = 3  # batches whose noise is drawn, or being drawn, before they are voted on
 
 
@@ -81,9 +82,16 @@ class _Share:
         return min(CHUNK, self.ask.n - self.index * CHUNK)
 
 
-def default_chunks(device: str) -> int:
-    """Return how many chunks share a forward pass: 1 on a CPU, 20 on a GPU."""
-    return 20 if device.startswith("cuda") else 1
+def default_chunks(device: str, size: int) -> int:
+    """Return how many chunks share a forward pass: 1 on a CPU, 20 to 80 on a GPU.
+
+    Parameters
+    ----------
+    size : of the images, height and width; the smaller, the more chunks fill a GPU.
+    """
+    if not device.startswith("cuda"):
+        return 1
+    return min(80, max(20, NUMBERS // (CHUNK * 3 * size**2)))
 
 
 def path(
@@ -102,6 +110,8 @@ def path(
     scheme = scheme or newest(device)
     if device.startswith("cuda"):
         kind, by = torch.cuda.get_device_name(device), ""
+        if scheme == "philox" and engines.precision(nets or {}) != "float32":
+            by = ", patches"  # see gpu_entry
     else:
         kind, by = f"cpu {engines.vectors(nets or {})}", f" numpy {np.__version__}"
     drawn = "" if scheme == "torch" else f", noise {scheme}{by}"
@@ -127,8 +137,12 @@ def drive(
     ----------
     scheme : how noise is drawn; other than `noise.newest` only to verify certificates that used it.
     """
-    chunks = chunks or default_chunks(device)
     queue, active = iter(requests), list[Task]()
+    first = list(islice(queue, 1))
+    if not first:
+        return
+    queue = chain(first, queue)
+    chunks = chunks or default_chunks(device, first[0].x_CHW.shape[-1])
     drawn = deque[_Batch]()
     flying: deque[tuple[list[_Share], Future[Tensor]]] = deque()
     with Drawer(device, scheme) as drawer, ThreadPoolExecutor(thread_name_prefix="votes") as pool:

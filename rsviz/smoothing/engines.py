@@ -79,10 +79,10 @@ def at_once(net: nn.Module) -> int:
 
 
 def noisy(net: Any, x_NCHW: Tensor, sigma_N111: Tensor, e_NCHW: Tensor) -> Tensor:
-    """Return net(x + sigma e), of an ensemble whose members are compiled, too."""
-    if _engine(net).library == "openvino":
+    """Return net(x + sigma e), of an ensemble whose members are made ready, too."""
+    if hasattr(net, "noisy"):
         return net.noisy(x_NCHW, sigma_N111, e_NCHW)
-    if hasattr(net, "members") and at_once(net) > 1:
+    if all(hasattr(member, "noisy") for member in getattr(net, "members", [net])):
         answers = [noisy(member, x_NCHW, sigma_N111, e_NCHW) for member in net.members]
         return net.combine(torch.stack([a.log_softmax(1) for a in answers]))
     return net(torch.addcmul(x_NCHW, sigma_N111, e_NCHW))

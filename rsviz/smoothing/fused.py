@@ -1,6 +1,10 @@
-"""Convolutions that add and clip within their own kernel, by cuDNN: fewer passes over memory."""
+"""Networks rewritten for a GPU's tensor cores: fewer passes over memory, the same function.
+
+Convolutions add and clip within their own kernel (cuDNN), and the first reads patches.
+"""
 
 import operator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -53,6 +57,55 @@ def fused(net: nn.Module) -> nn.Module:
     graph.eliminate_dead_code()
     traced.recompile()
     return traced
+
+
+@dataclass(frozen=True)
+class Stem:
+    """A first convolution: its square kernel's size, its stride, and its padding with zeros."""
+
+    size: int
+    stride: int
+    pad: int
+
+    @property
+    def patch(self) -> int:
+        """Numbers of a patch of three colours, up to the next 8, as tensor cores want."""
+        return -(-3 * self.size**2 // 8) * 8
+
+    def out(self, side: int) -> int:
+        """Return how many patches fit along a side."""
+        return (side + 2 * self.pad - self.size) // self.stride + 1
+
+
+def of_patches(net: nn.Module) -> tuple[nn.Module, Stem] | None:
+    """Return a network that reads the patches of its first convolution, and how they are cut.
+
+    None where not one plain convolution alone reads what the network is given. A patch's numbers
+    are in the order (row, column, colour).
+    """
+    try:
+        traced = fx.symbolic_trace(net)
+    except Exception:  # what a forward method may do has no end
+        return None
+    modules = dict(traced.named_modules())
+    given = [node for node in traced.graph.nodes if node.op == "placeholder"]
+    readers = list(given[0].users) if len(given) == 1 else []
+    conv = modules.get(str(readers[0].target)) if len(readers) == 1 else None
+    if not isinstance(conv, nn.Conv2d) or isinstance(conv.padding, str):
+        return None
+    size, stride, pad = ({*pair} for pair in (conv.kernel_size, conv.stride, conv.padding))
+    same = max(len(size), len(stride), len(pad)) == 1 and conv.padding_mode == "zeros"
+    if not same or conv.in_channels != 3 or conv.groups != 1 or conv.dilation != (1, 1):
+        return None
+    stem = Stem(size.pop(), stride.pop(), pad.pop())
+    old_OHWC = conv.weight.detach().permute(0, 2, 3, 1)
+    new = nn.Conv2d(stem.patch, conv.out_channels, 1, bias=conv.bias is not None).to(old_OHWC)
+    new.weight.data.zero_()[:, : 3 * stem.size**2, 0, 0] = old_OHWC.flatten(1)
+    new.weight.data = new.weight.data.contiguous(memory_format=torch.channels_last)
+    if conv.bias is not None:
+        new.bias = conv.bias
+    traced.add_submodule(str(readers[0].target), new)
+    return traced, stem
 
 
 def _is_relu(node: fx.Node, modules: dict[str, nn.Module]) -> bool:

@@ -1,16 +1,25 @@
 """Networks that answer in an engine's precision; those of torch, on the CPU and on a GPU."""
 
+from __future__ import annotations
+
 import copy
+import math
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from rsviz.networks.classifiers import Normalize
 from rsviz.smoothing.engine import Engine
-from rsviz.smoothing.fused import fused
+from rsviz.smoothing.fused import Stem, fused, of_patches
+from rsviz.smoothing.noise import newest
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+PATCHES = 2**29  # numbers of a batch's patches: beyond, memory is worth more than time
 
 
 class Ready(nn.Module):
@@ -36,38 +45,90 @@ class Cast(Ready):
 
     def __init__(self, reference: nn.Module, engine: Engine) -> None:
         super().__init__(reference, engine)
-        self._net = copy.deepcopy(reference).to(DTYPES[engine.precision])
-        self._graphs: dict[tuple[int, ...], tuple[Any, Tensor, Tensor] | None] = {}
+        self._dtype = DTYPES[engine.precision]
+        self._net = copy.deepcopy(reference).to(self._dtype)
+        self._recordings: dict[tuple[int, ...], _Recording | None] = {}
         self._lock = threading.Lock()
 
     def answer(self, *inputs: Tensor) -> Tensor:
         """Return the network's answer, float32."""
         if inputs[0].is_cuda and len(inputs) == 1:
             with self._lock:
-                return self._replay(inputs[0]).float()
-        return self._net(*(x.to(DTYPES[self.engine.precision]) for x in inputs)).float()
+                recording = self._recording(inputs[0].shape, lambda: self._net)
+                if recording is not None:
+                    recording.given.copy_(inputs[0])
+                    return recording.replay()
+        return self._net(*(x.to(self._dtype) for x in inputs)).float()
 
-    def _replay(self, x: Tensor) -> Tensor:
-        """Answer by the recorded kernels, or, where they cannot be recorded, by launching each."""
-        shape = tuple(x.shape)
-        if shape not in self._graphs:
-            given = torch.empty_like(x, dtype=DTYPES[self.engine.precision])
-            self._graphs[shape] = _record(fused(self._net), given) or _record(self._net, given)
-        recorded = self._graphs[shape]
-        if recorded is None:
-            return self._net(x.to(DTYPES[self.engine.precision]))
-        graph, given, answer = recorded
-        given.copy_(x)
-        graph.replay()
-        return answer.clone()
+    def noisy(self, x_NCHW: Tensor, sigma_N111: Tensor, e_NCHW: Tensor) -> Tensor:
+        """Return the answer to x + sigma e, on a GPU written as its first convolution reads it."""
+        entry = self._entry if newest(str(e_NCHW.device)) == "philox" else None
+        if entry is not None:
+            N, _, H, W = e_NCHW.shape
+            shape = (N, entry.stem.patch, entry.stem.out(H), entry.stem.out(W))
+            if math.prod(shape) <= PATCHES:
+                with self._lock:
+                    recording = self._recording(shape, lambda: entry.net)
+                    if recording is not None:
+                        entry.write(recording.given, x_NCHW, sigma_N111, e_NCHW)
+                        return recording.replay()
+        return self.answer(torch.addcmul(x_NCHW, sigma_N111, e_NCHW))
+
+    @cached_property
+    def _entry(self) -> _Entry | None:
+        """The network behind its normalisation, reading patches; None where it cannot."""
+        if not isinstance(self._net, nn.Sequential) or not isinstance(self._net[0], Normalize):
+            return None
+        found = of_patches(self._net[1:])
+        if found is None:
+            return None
+        first: Any = self.reference.get_submodule("0")  # in float32
+        scale_2C = torch.stack([first.mean_1C11.flatten(), first.std_1C11.flatten()])
+        return _Entry(*found, scale_2C.float())
+
+    def _recording(self, shape: tuple[int, ...], net: Callable[[], nn.Module]) -> _Recording | None:
+        """Return a network's kernels for a shape; None where they cannot be recorded."""
+        if shape not in self._recordings:
+            given = torch.zeros(shape, dtype=self._dtype, device="cuda")
+            given = given.to(memory_format=torch.channels_last)
+            self._recordings[shape] = _record(fused(net()), given) or _record(net(), given)
+        return self._recordings[shape]
 
 
-def _record(net: nn.Module, given: Tensor) -> tuple[Any, Tensor, Tensor] | None:
-    """Return the kernels of a network, recorded, with what they read and write; None if it fails.
+@dataclass(frozen=True, eq=False)
+class _Entry:
+    """A network that reads patches, how they are cut, and the normalisation before it."""
+
+    net: nn.Module
+    stem: Stem
+    scale_2C: Tensor
+
+    def write(self, given: Tensor, x_NCHW: Tensor, sigma_N111: Tensor, e_NCHW: Tensor) -> None:
+        """Write x + sigma e, normalised, as the network reads it."""
+        from rsviz.smoothing import gpu_entry  # needs Triton, which few machines have
+
+        gpu_entry.enter(given, x_NCHW, sigma_N111, e_NCHW, self.scale_2C, self.stem)
+
+
+@dataclass(frozen=True, eq=False)
+class _Recording:
+    """A network's kernels, recorded, with what they read and write."""
+
+    graph: Any
+    given: Tensor
+    answer: Tensor
+
+    def replay(self) -> Tensor:
+        """Return the answer to ``given``, float32."""
+        self.graph.replay()
+        return self.answer.to(torch.float32, copy=True)
+
+
+def _record(net: nn.Module, given: Tensor) -> _Recording | None:
+    """Return the kernels of a network that reads ``given``; None where recording them fails.
 
     Not every version of cuDNN has every kernel of `fused` networks.
     """
-    given.zero_()
     beside = torch.cuda.Stream()
     try:
         beside.wait_stream(torch.cuda.current_stream())
@@ -80,4 +141,4 @@ def _record(net: nn.Module, given: Tensor) -> tuple[Any, Tensor, Tensor] | None:
             answer = net(given)
     except (RuntimeError, NotImplementedError):
         return None
-    return graph, given, answer
+    return _Recording(graph, given, answer)

@@ -199,3 +199,15 @@ def test_a_gpu_agrees_with_the_cpu_on_a_half_space(half_space):
         "cuda",
     )
     assert 0.90 * distance < last.certificate.radius < distance
+
+
+@pytest.mark.parametrize(
+    ("device", "size", "chunks"),
+    [("cpu", 32, 1), ("cuda", 32, 80), ("cuda:1", 48, 48), ("cuda", 96, 20), ("cuda", 224, 20)],
+)
+def test_small_images_fill_a_gpu_with_more_rows(device, size, chunks):
+    assert driver.default_chunks(device, size) == chunks
+
+
+def test_nothing_asked_is_nothing_done():
+    assert list(driver.drive([])) == []

@@ -224,6 +224,27 @@ def test_a_gpu_answers_near_the_reference(net, noisy_NCHW, precision):
     assert (other.flip(0) - answer).abs().max() < 0.05
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_what_a_gpu_writes_before_a_network_is_the_noisy_image(net, noisy_NCHW, precision):
+    on_gpu = ready(
+        weights.load(catalog.inspect(SHIPPED), "cuda"), Engine("torch", precision), "cuda"
+    )
+    last = {"memory_format": torch.channels_last}
+    x_NCHW = noisy_NCHW[:1].cuda().contiguous(**last).expand_as(noisy_NCHW)
+    e_NCHW = torch.randn(noisy_NCHW.shape, device="cuda").contiguous(**last)
+    sigma_N111 = torch.linspace(0, 1, len(x_NCHW), device="cuda").view(-1, 1, 1, 1)
+    with torch.inference_mode():
+        exact = net((x_NCHW + sigma_N111 * e_NCHW).cpu())
+        answer = on_gpu.noisy(x_NCHW, sigma_N111, e_NCHW)
+        assert torch.equal(answer, on_gpu.noisy(x_NCHW, sigma_N111, e_NCHW))
+        one = x_NCHW[:1].expand_as(e_NCHW), sigma_N111[:1].expand(len(e_NCHW), 1, 1, 1)
+        alike = on_gpu.noisy(*one, e_NCHW)
+        assert torch.allclose(alike, on_gpu(x_NCHW), atol=0.1)  # the first level is 0
+    assert (answer.cpu() - exact).abs().max() < 0.2
+    assert (answer.cpu().argmax(1) == exact.argmax(1)).float().mean() > 0.95
+
+
 WITHOUT_OPENVINO = """
 import sys
 sys.modules["openvino"] = None
