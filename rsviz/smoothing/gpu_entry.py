@@ -67,15 +67,24 @@ def enter(
 
     Parameters
     ----------
-    out_NPHW, x_NCHW, e_NCHW : channels last in memory; x and sigma may be one row, expanded.
+    out_NPHW : channels last in memory; so the others will be where they are not.
+    x_NCHW, sigma_N111 : may be one row, expanded.
     scale_2C : means and stds, float32.
     """
     N, P, HO, WO = out_NPHW.shape
     _, _, H, W = e_NCHW.shape
+    (x, x_row), (sigma, sigma_row) = _rows(x_NCHW), _rows(sigma_N111)
     wide = triton.next_power_of_2(P)
     block = max(1, NUMBERS // wide)
     with device_of(out_NPHW):
         _enter[(triton.cdiv(N * HO * WO, block),)](
-            out_NPHW, x_NCHW, x_NCHW.stride(0), sigma_N111, sigma_N111.stride(0), e_NCHW, scale_2C,
+            out_NPHW, x, x_row, sigma, sigma_row, _rows(e_NCHW)[0], scale_2C,
             H, W, HO, WO, N * HO * WO, stem.size, stem.stride, stem.pad, P, wide, block,
         )  # fmt: skip
+
+
+def _rows(x_NCHW: Tensor) -> tuple[Tensor, int]:
+    """Return rows channels last in memory, and how far apart they begin: 0 where all are one."""
+    one = len(x_NCHW) == 1 or x_NCHW.stride(0) == 0
+    rows = (x_NCHW[:1] if one else x_NCHW).permute(0, 2, 3, 1).contiguous()
+    return rows, 0 if one else rows.stride(0)
