@@ -214,6 +214,7 @@ def measure_to(
     """
     check_out_file(out)
     told = json.loads(json.dumps({"spec": asdict(spec), "images": list(indices), **head}))
+    device = next(network(nets, "classifier").parameters()).device
     with sole_writer(out):
         done = _open(out, told)
         progress = ProgressLine(len(indices), len(done), report)
@@ -221,8 +222,9 @@ def measure_to(
             batch = indices[start : start + BATCH]
             if done.issuperset(batch):
                 continue
-            x_NCHW = torch.stack([data.image(i) for i in batch])
-            rows = list(measure(nets, x_NCHW, data.y_N[list(batch)], batch, spec, settings))
+            x_NCHW = torch.stack([data.image(i) for i in batch]).to(device)
+            y_N = data.y_N[list(batch)].to(device)
+            rows = list(measure(nets, x_NCHW, y_N, batch, spec, settings))
             with out.open("a", newline="") as file:
                 table = csv.writer(file, lineterminator="\n")
                 table.writerows([getattr(row, column) for column in COLUMNS] for row in rows)

@@ -1,5 +1,6 @@
 """Fixed and chosen levels under attack: the attack itself, its table, and what is read of it."""
 
+import copy
 import json
 
 import pytest
@@ -85,6 +86,13 @@ def test_a_table_cut_off_anywhere_is_continued_to_the_same_end(nets, tmp_path):
     assert write(nets, out) == whole
     with pytest.raises(UserError, match="other settings"):
         write(nets, out, seed=1)
+
+
+@pytest.mark.gpu
+def test_images_go_to_the_gpu_where_the_networks_are(nets, tmp_path):
+    on_gpu = {name: copy.deepcopy(net).cuda() for name, net in nets.items()}
+    write(on_gpu, tmp_path / "t.csv")
+    assert len(attack_tables.read(tmp_path / "t.csv").of("lambda 0.5", "f and h")) == 12
 
 
 def test_the_table_is_read_as_it_was_written(nets, tmp_path):
