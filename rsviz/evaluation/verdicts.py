@@ -21,9 +21,10 @@ from scipy.special import ndtr
 from rsviz.checkpoints.catalog import first_seed
 from rsviz.core.errors import UserError
 from rsviz.evaluation import attack_tables, curves
-from rsviz.evaluation.logs import Log, images_of, read_log
-from rsviz.evaluation.paper_claims import ARS, CLAIMS, LYU, RADIUS_LINF, SEEDS, VRS, Claim
-from rsviz.evaluation.seeds import over_seeds, ratio_over_seeds
+from rsviz.evaluation.experiments import EXPERIMENTS_FOLDER
+from rsviz.evaluation.logs import Log, head_of, images_of, read_log
+from rsviz.evaluation.paper_claims import ARS, CLAIMS, LYU, RADIUS_LINF, SEEDS, VRS, About, Claim
+from rsviz.evaluation.seeds import over_seeds, ratio_over_seeds, summed_over_seeds
 from rsviz.evaluation.training_cost import Work, training_minutes, training_work
 
 Verdict = Literal["holds", "contradicted", "undecided", "not comparable", "not measured yet"]
@@ -159,7 +160,7 @@ def judge(
     read : reads a log, say from a cache.
     """
     sides = (claim.a, *claim.b)
-    how = tuple(dict.fromkeys(c for side in sides for c in commands(side)))
+    how = _how(root, sides, commands, claim.about)
     files = [log_file(root, side) for side in sides]
     if missing := [str(f.relative_to(root)) for f in files if not f.is_file()]:
         note = f"There is no log {' and no log '.join(missing)}."
@@ -215,13 +216,46 @@ def _over_seeds(
     root: Path, side: str, a: Log, claim: Claim, read: Callable[[Path], Log]
 ) -> np.ndarray:
     """Return won_SN of a side, of each of its trainings whose log can be paired with a."""
-    name, _, file = side.partition("/")
+    name = side.partition("/")[0]
     logs = []
     for other in _trainings(root, name):
-        path = log_file(root, f"{other}/{file}" if file else other)
+        path = _log_of_seed(root, side, other)
         if path.is_file() and not _unlike(a, log := read(path)):
             logs.append(log)
     return np.array([curves.won(log, claim.radius) for log in logs])
+
+
+def _log_of_seed(root: Path, side: str, training: str) -> Path:
+    """Return the log of another training of a side; an experiment keeps its own apart."""
+    own = log_file(root, side)
+    file = root / training / own.relative_to(root / side.partition("/")[0])
+    apart = file.parent / EXPERIMENTS_FOLDER / file.name
+    return apart if apart.is_file() and not file.is_file() else file
+
+
+def _how(root: Path, sides: Sequence[str], commands: Commands, about: About) -> tuple[str, ...]:
+    """Return the commands that make and measure the sides, with those of further seeds.
+
+    A log that is there states the command that made it; one that is not takes the recipe's.
+    """
+    found: list[str] = []
+    for side in sides:
+        name, _, file = side.partition("/")
+        first = first_seed(name)
+        others = [f"{first}-seed{s}" for s in range(1, SEEDS)] if about == "training" else []
+        for training in dict.fromkeys((name, *others)):
+            told = commands(f"{training}/{file}" if file else training)
+            stated = _stated(_log_of_seed(root, side, training)) if told else ""
+            found += (*told[:-1], stated) if stated else told
+    return tuple(dict.fromkeys(found))
+
+
+def _stated(log: Path) -> str:
+    """Return the command that a log says made it, empty where it does not say."""
+    try:
+        return head_of(log).command
+    except (OSError, UserError):
+        return ""
 
 
 def _size_over_seeds(claim: Claim, a_SN: np.ndarray, b_SN: np.ndarray) -> Size | None:
@@ -323,7 +357,7 @@ def judge_growth(
     The gain of an image is that of the same object on two canvases, so both gains are paired.
     """
     sides = [f"shapes-k{k}-{method}-1.0" for k in (64, 32) for method in ("adaptive", "plain")]
-    how = tuple(dict.fromkeys(c for side in sides for c in commands(side)))
+    how = _how(root, sides, commands, "training")
     pairs = zip(sides[::2], sides[1::2], strict=True)
     large, small = (Claim(ARS, "", LYU, a, (b,), radius=RADIUS_LINF) for a, b in pairs)
     parts = [judge(claim, root, read=read) for claim in (large, small)]
@@ -344,11 +378,19 @@ def judge_growth(
     if not np.array_equal(logs[0].index_N, logs[2].index_N) or logs[0].n != logs[2].n:
         note = "The two sizes were not measured on the same images at the same n."
         return Finding(claim, "not comparable", note=note, commands=how)
-    won = [curves.won(log, RADIUS_LINF) for log in logs]
-    gaps_N = won[0] - won[1] - (won[2] - won[3])
-    gap, low, high = curves.bootstrap(gaps_N, np.random.default_rng(SEED), RESAMPLES)
+    claims = (large, large, small, small)
+    of_log = zip(sides, logs, claims, strict=True)
+    won = [_over_seeds(root, side, log, part, read) for side, log, part in of_log]
+    seeds = min(map(len, won))
+    if seeds > 1:
+        gap, low, high, p = summed_over_seeds((won[0], -won[1], -won[2], won[3]))
+    else:
+        won = [curves.won(log, RADIUS_LINF)[None] for log in logs]
+        gaps_N = (won[0] - won[1] - (won[2] - won[3]))[0]
+        gap, low, high = curves.bootstrap(gaps_N, np.random.default_rng(SEED), RESAMPLES)
+        p = _p(gaps_N)
     of, n = images_of(logs[0]), logs[0].n
-    first, second = (part.gap for part in parts)
+    first, second = (float(a.mean() - b.mean()) for a, b in (won[:2], won[2:]))
     return Finding(
         claim,
         verdict(low, high),
@@ -360,9 +402,9 @@ def judge_growth(
         of,
         n,
         commands=how,
-        p=_p(gaps_N),
+        p=p,
         rival="the gain at k = 32",
-        seeds=1,
+        seeds=seeds,
     )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from rsviz.checkpoints.catalog import first_seed
 from rsviz.core.settings import as_words
 from rsviz.evaluation.paper_claims import EQUAL, SEEDS
 from rsviz.methods.registry import METHODS
@@ -467,15 +468,49 @@ RECIPES += tuple(
 )
 
 
+def _pairs(seed: int) -> dict[str, tuple[str, ...]]:
+    """Return the members of the ensembles of networks trained at equal cost, by name."""
+
+    def of(method: str, s: int = seed) -> str:
+        return f"{method}-0.5{EQUAL}" + (f"-seed{s}" if s else "")
+
+    return {
+        "advmacer-2": (of("advmacer"), of("advmacer", (seed + 1) % SEEDS)),
+        "mixed-2": (of("advmacer"), of("smoothadv")),
+        "mixed-3": tuple(map(of, _COMPARED)),
+    }
+
+
+# Weighed as validation says, unlike the first three, which are weighed as the paper does.
+RECIPES += tuple(
+    replace(
+        _ensemble(name, 0.5, *members),
+        name=f"cifar10-ensemble-{name}-0.5{EQUAL}" + (f"-seed{seed}" if seed else ""),
+        settings=(),
+    )
+    for seed in range(SEEDS)
+    for name, members in _pairs(seed).items()
+)
+
+
 def find_recipe(name: str) -> Recipe | None:
-    """Return the recipe of a checkpoint, None if there is none."""
-    return next((r for r in RECIPES if r.name == name), None)
+    """Return the recipe of a checkpoint, None if there is none.
+
+    Any further training of a recipe's network, NAME-seed1 and so on, is made like the first.
+    """
+    found = next((r for r in RECIPES if r.name == name), None)
+    first = first_seed(name)
+    if found is None and first != name and (of := find_recipe(first)) and not of.members:
+        return replace(of, name=name, seed=int(name.removeprefix(f"{first}-seed")))
+    return found
 
 
 def commands_of(side: str) -> tuple[str, ...]:
     """Return the commands that make and measure one side of a claim, none without a recipe."""
-    name = side.partition("/")[0]
+    name, _, file = side.partition("/")
     if (recipe := find_recipe(name)) is None:
         return ()
-    n = 1000 if METHODS[recipe.method].on_canvases else 2000  # there a vote costs more
-    return recipe.train_command(), recipe.evaluate_command(recipe.sigmas[0], n)
+    n = 1_000 if METHODS[recipe.method].on_canvases else 2_000  # there a vote costs more
+    n = 10_000 if EQUAL in name else n
+    sigma = next((s for s in recipe.sigmas if recipe.log(s) == file), recipe.sigmas[0])
+    return recipe.train_command(), recipe.evaluate_command(sigma, n)

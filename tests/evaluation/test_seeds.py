@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rsviz.evaluation.seeds import over_seeds, ratio_over_seeds
+from rsviz.evaluation.seeds import over_seeds, ratio_over_seeds, summed_over_seeds
 
 
 def world(generator, gap=0.0, images=200, seeds=3, spread=0.02):
@@ -50,3 +50,16 @@ def test_a_ratio_is_that_of_the_means_and_its_interval_covers_it():
         assert low < ratio < high
         held += low <= 0.1 <= high
     assert held >= 935
+
+
+def test_a_difference_of_differences_covers_the_truth_too():
+    """As what a mask gains on a large canvas less what it gains on a small one."""
+    generator, held = np.random.default_rng(4), 0
+    for _ in range(1_000):
+        a, b = world(generator, 0.05, spread=0.03)
+        c, d = world(generator, 0.02, spread=0.03)
+        mean, low, high, p = summed_over_seeds((a, -b, -c, d))
+        assert mean == pytest.approx(a.mean() - b.mean() - c.mean() + d.mean())
+        assert (p <= 0.05) == (not low <= 0 <= high)
+        held += low <= 0.03 <= high
+    assert 935 <= held <= 1_000

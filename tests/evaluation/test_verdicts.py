@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from rsviz.checkpoints import catalog
 from rsviz.cli.main import main
 from rsviz.evaluation import curves, training_cost, verdicts
 from rsviz.evaluation.logs import parse_log
@@ -311,3 +312,40 @@ def test_one_training_is_not_a_statement_about_training(tmp_path):
     found = judged(tmp_path, table(radii(0)), table(radii(1)), claim)
     assert found.seeds == 3 and "trained once" not in " ".join(found.caveats)
     assert "over images and 3 trainings of each side" in " ".join(found.caveats)
+
+
+def test_a_training_that_an_experiment_measured_counts_as_a_seed(tmp_path):
+    claim = replace(CLAIM, about="training")
+    judged(tmp_path, table(radii(0)), table(radii(1)), claim)
+    for side in "ab":
+        folder = tmp_path / f"{side}-seed1" / "experiments"
+        folder.mkdir(parents=True)
+        (folder / "certified.csv").write_text(table(radii(7)))
+    assert judged(tmp_path, table(radii(0)), table(radii(1)), claim).seeds == 2
+
+
+def test_growth_is_judged_over_the_seeds_there_are(tmp_path):
+    far, near = [4.2 / 255], [3.8 / 255]
+    for k, plain in ((64, near * 100), (32, far * 50 + near * 50)):
+        for method, radii_N in (("adaptive", far * 100), ("plain", plain)):
+            for end in ("", "-seed1", "-seed2"):
+                (tmp_path / f"shapes-k{k}-{method}-1.0{end}").mkdir()
+                log = tmp_path / f"shapes-k{k}-{method}-1.0{end}" / "certified.csv"
+                log.write_text(table(radii_N[1:] + near if end == "-seed1" else radii_N))
+    found = verdicts.judge_growth(
+        tmp_path, read=lambda f: parse_log(f.read_text(), f.parent.name, **STATED)
+    )
+    assert found.seeds == 3 and found.verdict == "holds"
+    assert found.gap == pytest.approx(found.ours_a - found.ours_b)
+    assert "over images and 3 trainings of each side" in " ".join(found.caveats)
+
+
+def test_a_log_tells_the_command_that_made_it_and_other_seeds_theirs():
+    name = "cifar10-advmacer-0.5-equal"
+    found = {f.claim.a: f for f in verdicts.judge_all(catalog.root(), commands_of)}
+    commands = found[name].commands
+    assert sum("train advmacer" in c for c in commands) == 3
+    assert sum(f"evaluate --checkpoint {name}" in c for c in commands) == 3
+    assert all("--n 10000" in c for c in commands if " evaluate " in c)
+    swept = found["cifar10-dual/certified-sweep.csv"].commands
+    assert any(c.endswith("certified-sweep.csv") for c in swept)

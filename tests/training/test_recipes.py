@@ -40,6 +40,20 @@ def test_what_a_recipe_starts_from_comes_before_it():
         assert set(recipe.parents) <= set(names[:i])
 
 
+def test_a_further_seed_of_any_network_is_made_as_the_first():
+    recipe = find_recipe("shapes-k64-adaptive-1.0-seed2")
+    assert recipe is not None and recipe.seed == 2
+    assert recipe.train_command() == (
+        find_recipe("shapes-k64-adaptive-1.0")
+        .train_command()
+        .replace("--seed 0", "--seed 2")
+        .replace("shapes-k64-adaptive-1.0", "shapes-k64-adaptive-1.0-seed2")
+    )
+    assert find_recipe("cifar10-advmacer-0.5-seed1").seed == 1  # one of the recipes
+    assert find_recipe("nothing-seed1") is None
+    assert find_recipe("cifar10-ensemble-mixed-2-0.5-seed1") is None  # its seed trains nothing
+
+
 def test_every_shipped_checkpoint_is_verified_and_made_by_its_recipe():
     shipped = catalog.list_checkpoints()
     assert shipped
