@@ -202,7 +202,57 @@ def _esbrs() -> tuple[Claim, ...]:
         paper_b=0.772,
         about="training",
     )
-    return *alone, *members, *weights, unlike
+    return *alone, *members, *weights, unlike, *_equal_ensembles()
+
+
+_OF_EQUAL = {  # ensembles of networks trained at equal cost, by three seeds
+    "two AdvMacer": (f"cifar10-ensemble-advmacer-2-0.5{EQUAL}", ("advmacer",)),
+    "AdvMacer and SmoothAdv": (f"cifar10-ensemble-mixed-2-0.5{EQUAL}", ("advmacer", "smoothadv")),
+    "one each of AdvMacer, SmoothAdv and MACER": (
+        f"cifar10-ensemble-mixed-3-0.5{EQUAL}",
+        ("advmacer", "smoothadv", "macer"),
+    ),
+}
+
+
+def _equal_ensembles() -> Iterable[Claim]:
+    """Yield what is claimed of ensembles, of networks trained at equal cost and by three seeds."""
+    log = "weightings/average.csv"
+    for of, (name, methods) in _OF_EQUAL.items():
+        yield Claim(
+            "EsbRS",
+            f"In equal parts they are above the best way to train one of them ({of}, at equal cost "
+            "by three seeds each).",
+            _ICDM,
+            f"{name}/{log}",
+            tuple(f"cifar10-{method}-0.5{EQUAL}" for method in methods),
+            "best",
+            about="training",
+            seen=False,
+        )
+        for kind, words in (("optimal", "The paper's optimal"), ("least-bound", "Least-bound")):
+            yield Claim(
+                "EsbRS",
+                f"{words} weights are above the average ({of}, at equal cost by three seeds each).",
+                _ICDM,
+                f"{name}/weightings/{kind}.csv",
+                (f"{name}/{log}",),
+                about="training",
+                seen=False,
+            )
+    alike, mixed, _ = (name for name, _ in _OF_EQUAL.values())
+    yield Claim(
+        "EsbRS",
+        "Networks of unlike methods make a better ensemble than those of one (two networks in "
+        "equal parts, at equal cost by three seeds each).",
+        _ICDM,
+        f"{mixed}/{log}",
+        (f"{alike}/{log}",),
+        paper_a=0.783,
+        paper_b=0.772,
+        about="training",
+        seen=False,
+    )
 
 
 _COHEN = "arXiv 1902.02918, ICML 2019, every 20th test image, n 100,000"
