@@ -1,7 +1,7 @@
-"""Labelled images: CIFAR-10 through torchvision, and Shapes, which rsviz draws itself.
+"""Labelled images: CIFAR-10 and SVHN through torchvision, and Shapes, which rsviz draws itself.
 
-Both also come on distractor canvases: ``cifar10-k48`` is CIFAR-10, each image at a random place
-on a canvas of 48x48 (`rsviz.data.canvases`). ``shapes-attribute-k64`` is drawn for canvases alone
+CIFAR-10 and Shapes also come on distractor canvases: ``cifar10-k48`` is CIFAR-10, each image at a
+random place on a canvas of 48x48 (`rsviz.data.canvases`). ``shapes-attribute-k64`` is drawn for canvases alone
 (`rsviz.data.shape_attributes`).
 
 Settings are chosen on training images that training did not see, never on test images: ``train``
@@ -70,29 +70,29 @@ def available(name: str) -> bool:
     if name in LOCAL or name not in CLASSES:
         return name in LOCAL
     base, _, _ = name.partition("-k")
-    drawn = base in ("shapes", shape_attributes.BASE)
-    return drawn or (data_folder() / "cifar-10-batches-py" / "test_batch").is_file()
+    return base not in _PUBLIC or (data_folder() / _PUBLIC[base].there).is_file()
 
 
 @lru_cache(maxsize=4)
 def load(name: str, split: str) -> Dataset:
-    """Return one split of ``cifar10`` or ``shapes``, or of one on canvases, as ``shapes-k64``.
+    """Return one split of ``cifar10``, ``shapes`` or ``svhn``, or on canvases, as ``shapes-k64``.
 
     Raises
     ------
     UserError
-        The name is not known, or CIFAR-10 is not on this machine.
+        The name is not known, or the data set is not on this machine.
     """
     if name not in CLASSES or split not in SPLITS:
         raise UserError(
-            f"There is no data set {shown(f'{name}/{split}')}; use cifar10 or shapes, one of "
-            f"{', '.join(SPLITS)}, or either, or {shape_attributes.BASE}, on canvases: "
-            f"-k{', -k'.join(map(str, canvases.SIZES))} after the name."
+            f"There is no data set {shown(f'{name}/{split}')}; use cifar10, shapes or svhn, "
+            f"one of {', '.join(SPLITS)}, or cifar10, shapes or {shape_attributes.BASE} on "
+            f"canvases: -k{', -k'.join(map(str, canvases.SIZES))} after the name."
         )
     if not available(name):
+        found = _PUBLIC[name.partition("-k")[0]]
         raise UserError(
-            f"CIFAR-10 is not in {data_folder()}; set RSVIZ_DATA to the folder that holds "
-            "cifar-10-batches-py, or run 'python -m rsviz download'."
+            f"{found.title} is not in {data_folder()}; set RSVIZ_DATA to the folder that holds "
+            f"{found.files}, or run '{found.command}'."
         )
     if split in ("fit", "validation"):
         return _part(load(name, "train"), split)
@@ -109,17 +109,61 @@ def load(name: str, split: str) -> Dataset:
     if name == "shapes":
         x, y = shapes.split(split)
         return Dataset(name, split, CLASSES[name], torch.from_numpy(x), torch.from_numpy(y))
+    found = _PUBLIC[name]
     try:
-        from torchvision.datasets import CIFAR10  # seconds, for those who want it
-
-        raw = CIFAR10(str(data_folder()), train=split == "train")
-    except Exception:  # torchvision and its pickles raise whatever a damaged file makes of them
+        pixels_NCHW, label_N = found.read(split)
+    except Exception:  # torchvision, pickles and scipy raise whatever a damaged file makes of them
         raise UserError(
-            f"CIFAR-10 in {shown(data_folder())} is damaged or not whole; remove its folder "
-            "cifar-10-batches-py and run 'python -m rsviz download'."
+            f"{found.title} in {shown(data_folder())} is damaged or not whole; remove "
+            f"{found.files} there and run '{found.command}'."
         ) from None
-    x_NCHW = torch.from_numpy(np.ascontiguousarray(raw.data.transpose(0, 3, 1, 2)))
-    return Dataset(name, split, CLASSES[name], x_NCHW, torch.tensor(raw.targets))
+    x_NCHW = torch.from_numpy(np.ascontiguousarray(pixels_NCHW))
+    return Dataset(name, split, CLASSES[name], x_NCHW, torch.from_numpy(label_N))
+
+
+Read = tuple[NDArray[np.uint8], NDArray[np.int64]]  # x_NCHW, label_N
+
+
+def _cifar10(split: str) -> Read:
+    from torchvision.datasets import CIFAR10  # seconds, for those who want it
+
+    raw = CIFAR10(str(data_folder()), train=split == "train")
+    return raw.data.transpose(0, 3, 1, 2), np.array(raw.targets, np.int64)
+
+
+def _svhn(split: str) -> Read:
+    """Return the cropped house numbers; torchvision checks the file and makes its label 10 a 0."""
+    from torchvision.datasets import SVHN
+
+    raw = SVHN(str(data_folder()), split)
+    return raw.data, raw.labels
+
+
+@dataclass(frozen=True)
+class _Public:
+    """A data set of torchvision's: a file that is there if it is, all its files, and its reader."""
+
+    title: str
+    there: str
+    files: str
+    command: str
+    megabytes: int
+    read: Callable[[str], Read]
+
+
+_PUBLIC = {
+    "cifar10": _Public(
+        "CIFAR-10", f"{FOLDER}/test_batch", FOLDER, "python -m rsviz download", 170, _cifar10
+    ),
+    "svhn": _Public(
+        "SVHN",
+        "test_32x32.mat",
+        "train_32x32.mat and test_32x32.mat",
+        "python -m rsviz download svhn",
+        250,
+        _svhn,
+    ),
+}
 
 
 def _part(whole: Dataset, split: str) -> Dataset:
@@ -240,13 +284,18 @@ def find_canvas(name: str) -> canvases.Canvas:
     return canvases.place(image_CHW, int(size), seed, index, object_HW=object_HW)
 
 
-def download_cifar10(report: Callable[[str], None]) -> None:
-    """Download CIFAR-10 (170 MB) through torchvision into `data_folder`."""
-    report(f"Downloading CIFAR-10 (170 MB) into {data_folder()}")
+def download(name: str, report: Callable[[str], None]) -> None:
+    """Download CIFAR-10 or SVHN through torchvision into `data_folder`."""
+    found = _PUBLIC[name]
+    report(f"Downloading {found.title} ({found.megabytes} MB) into {data_folder()}")
     data_folder().mkdir(parents=True, exist_ok=True)
-    from torchvision.datasets import CIFAR10
+    from torchvision.datasets import CIFAR10, SVHN
 
-    with sole_writer(data_folder() / FOLDER):
-        CIFAR10(str(data_folder()), download=True)
+    with sole_writer(data_folder() / (FOLDER if name == "cifar10" else name)):
+        if name == "cifar10":
+            CIFAR10(str(data_folder()), download=True)
+        else:
+            for split in ("train", "test"):
+                SVHN(str(data_folder()), split, download=True)
     load.cache_clear()
-    report("CIFAR-10 is ready.")
+    report(f"{found.title} is ready.")

@@ -19,6 +19,7 @@ from rsviz.core.errors import UserError
 from rsviz.core.files import sole_writer, write_whole
 from rsviz.core.progress import Report
 from rsviz.core.settings import check_counts
+from rsviz.data.catalog import DATASETS
 from rsviz.data.datasets import Dataset
 from rsviz.methods.base import Loss
 from rsviz.smoothing.processes import Processes, here
@@ -78,11 +79,19 @@ def epoch_seed(seed: int, epoch: int) -> int:
     return (seed + 1) * 1_000_003 + epoch
 
 
-def augment(x_NCHW: Tensor, generator: torch.Generator, pad: int = 4) -> Tensor:
-    """Return the batch flipped at random per image and cropped at one random offset for all."""
+def augment(
+    x_NCHW: Tensor, generator: torch.Generator, pad: int = 4, mirrored: bool = True
+) -> Tensor:
+    """Return the batch flipped at random per image and cropped at one random offset for all.
+
+    Parameters
+    ----------
+    mirrored : whether to flip: a mirrored digit is none.
+    """
     size = x_NCHW.shape[-1]
-    coin_N111 = torch.rand(len(x_NCHW), 1, 1, 1, generator=generator) < 0.5
-    x_NCHW = torch.where(coin_N111.to(x_NCHW.device), x_NCHW.flip(-1), x_NCHW)
+    if mirrored:
+        coin_N111 = torch.rand(len(x_NCHW), 1, 1, 1, generator=generator) < 0.5
+        x_NCHW = torch.where(coin_N111.to(x_NCHW.device), x_NCHW.flip(-1), x_NCHW)
     x_NCHW = nn.functional.pad(x_NCHW, (pad, pad, pad, pad))
     i, j = torch.randint(0, 2 * pad + 1, (2,), generator=generator).tolist()
     return x_NCHW[..., i : i + size, j : j + size]
@@ -216,11 +225,12 @@ def _epoch(
     on_device = torch.Generator(device).manual_seed(own_noise)
     order_N = torch.randperm(len(data), generator=on_cpu).to(device)
     steps, own = len(data) // spec.batch, workers.share()
+    mirrored = data.name not in DATASETS or DATASETS[data.name].mirrored
     total = torch.zeros((), device=device)
     net.train()
     for i in range(steps):
         rows_N = order_N[i * spec.batch : (i + 1) * spec.batch]
-        x_NCHW = augment(data.x_NCHW[rows_N].float() / 255, on_cpu)[own]
+        x_NCHW = augment(data.x_NCHW[rows_N].float() / 255, on_cpu, mirrored=mirrored)[own]
         x_NCHW = x_NCHW.contiguous(memory_format=torch.channels_last)
         sigma_N111 = draw_sigma(spec.sigma, spec.batch, on_cpu)[own].to(device)
         value = loss(net, x_NCHW, data.y_N[rows_N[own]], sigma_N111, on_device, epoch * steps + i)

@@ -19,7 +19,11 @@ from rsviz.ui.common.address import plain
 from rsviz.ui.common.pictures import NONE_OF_THESE, Picture, Source
 
 SOURCES = {"gallery": "Gallery", "upload": "Upload", "camera": "Camera"}
-TITLES = {"shapes": "Shapes (drawn by rsviz)", "cifar10": "CIFAR-10 (small photographs)"}
+TITLES = {
+    "shapes": "Shapes (drawn by rsviz)",
+    "cifar10": "CIFAR-10 (small photographs)",
+    "svhn": "SVHN (house numbers)",
+}
 CROPS = {"box": "A square of it", "whole": "Whole, padded"}
 THUMBNAILS = 12
 NONE = "none of these"
