@@ -1,8 +1,8 @@
 """Labelled images: CIFAR-10 and SVHN through torchvision, and Shapes, which rsviz draws itself.
 
 CIFAR-10 and Shapes also come on distractor canvases: ``cifar10-k48`` is CIFAR-10, each image at a
-random place on a canvas of 48x48 (`rsviz.data.canvases`). ``shapes-attribute-k64`` is drawn for canvases alone
-(`rsviz.data.shape_attributes`).
+random place on a canvas of 48x48 (`rsviz.data.canvases`). ``shapes-attribute-k64`` is drawn for
+canvases alone (`rsviz.data.shape_attributes`).
 
 Settings are chosen on training images that training did not see, never on test images: ``train``
 also comes in two parts: ``validation`` is its last tenth, ``fit`` the rest.
