@@ -54,7 +54,7 @@ class Settings:
     ``temperature`` that of its targets. For ``class_epochs`` before it learns levels it learns the
     classes, at its own noise: which stay visible is most of what tells the levels apart. The
     classifier is fine-tuned for ``fine_epochs`` at ``fine_lr``, in each of ``rounds``. ``experts``:
-    of routing, the stem of their names.
+    of routing, the stem of their names, or the name of each, a comma between, by rising level.
     """
 
     levels: str = "0.25,0.5,1"
@@ -143,19 +143,44 @@ def _start(
     if not how.experts:
         raise UserError("Routing needs experts; name them with --set experts=cifar10-gaussian.")
     parts, nets = {"estimator": estimator}, dict[str, nn.Module]()
-    for level in how.level_L:
-        expert = _expert(how.experts, level)
+    for level, expert in zip(how.level_L, _experts(how, spec.dataset), strict=True):
         name = f"classifier-{level:g}"
         parts[name] = {"checkpoint": expert.name, "sha256": expert.sha256}
         nets[name] = load(expert, device)
     return parts, nets
 
 
-def _expert(stem: str, level: float) -> Checkpoint:
+def _experts(how: Settings, dataset: str) -> list[Checkpoint]:
+    """Return the checkpoint of each level, trained here or imported, whatever their networks.
+
+    Raises
+    ------
+    UserError
+        There is none, or too few are named, or one is no single network of this data set.
+    """
+    named = [name.strip() for name in how.experts.split(",")]
+    if len(named) == 1:
+        found = [_of_stem(named[0], level) for level in how.level_L]
+    elif len(named) != len(how.level_L):
+        raise UserError(
+            f"experts names {len(named)} networks, but there are {len(how.level_L)} levels: "
+            f"{how.levels}."
+        )
+    else:
+        found = [catalog.usable(name) for name in named]
+    for expert in found:
+        if expert.card.members or expert.card.parts:
+            raise UserError(f"{expert.name} is not a single network, as an expert must be.")
+        if expert.card.dataset != dataset:
+            raise UserError(f"{expert.name} is for {expert.card.dataset}, not for {dataset}.")
+    return found
+
+
+def _of_stem(stem: str, level: float) -> Checkpoint:
     """Return the checkpoint of one level: STEM-1.0 or STEM-1, whichever there is."""
     names = {c.name for c in catalog.list_checkpoints()}
     wanted = (f"{stem}-{level}", f"{stem}-{level:g}")
-    return catalog.find(next((name for name in wanted if name in names), wanted[0]))
+    return catalog.usable(next((name for name in wanted if name in names), wanted[0]))
 
 
 def _first(data: Dataset, images: int) -> Dataset:

@@ -94,3 +94,26 @@ def test_a_checkpoint_is_never_written_over(folder, capsys):
     assert run(capsys, "import", folder / "x.pt", *GIVEN)[0] == 0
     code, _, err = run(capsys, "import", folder / "x.pt", *GIVEN)
     assert code == 2 and "there already" in err
+
+
+def test_networks_of_the_field_are_experts_that_routing_chooses_among(folder, capsys, monkeypatch):
+    """Files of two layouts, each with a normalisation of its own; the card names both by hash."""
+    monkeypatch.setenv("RSVIZ_STATES", str(folder / "states"))
+    (folder / "one.pth").write_bytes(saved({"state_dict": named(STATE, "1.")}))
+    (folder / "two.pth").write_bytes(saved(named(STATE, "module.")))
+    for name, *more in (("one", "--normalisation", "mean-std"), ("two", "--normalisation", "none")):
+        assert run(capsys, "import", folder / f"{name}.pth", *GIVEN, *more)[0] == 0
+    out = folder / "checkpoints" / "routed"
+    how = ("--dataset", "shapes", "--sigma", "0.5", "--epochs", "1", "--no-compile", "--out", out)
+    settings = ("levels=0.25,0.5", "experts=one.pth,two.pth", "images=256", "votes=2", "width=4")
+    given = [word for setting in settings for word in ("--set", setting)]
+    assert run(capsys, "train", "routing", *how, *given)[0] == 0
+    parts = catalog.find("routed").card.parts
+    assert parts["classifier-0.25"]["sha256"] == catalog.find("one.pth").sha256
+    assert parts["classifier-0.5"]["sha256"] == catalog.find("two.pth").sha256
+    certify = ("certify", "shapes/test/3", "--checkpoint", "routed", "--n", 200, "--json")
+    code, told, _ = run(capsys, *certify)
+    assert code == 0 and json.loads(told)["method"] == "routing"
+    (folder / "c.json").write_text(told)
+    code, told, _ = run(capsys, "verify", folder / "c.json", "shapes/test/3", "--fresh-n", 200)
+    assert code == 0, told

@@ -110,6 +110,25 @@ def test_routing_names_its_experts_by_hash():
     ]
 
 
+def test_experts_may_be_named_one_by_one():
+    names = "expert-0.5,base, expert-1.0"
+    spec = replace(SPEC, method="routing", start="", settings=(("experts", names), *FEW))
+    parts = make(dual, "routed", spec).card.parts
+    assert parts["classifier-0.25"]["checkpoint"] == "expert-0.5"
+    assert parts["classifier-0.5"]["checkpoint"] == "base"
+    assert parts["classifier-1"]["checkpoint"] == "expert-1.0"
+
+
+def test_an_expert_is_one_network_of_the_same_data_set(tmp_path):
+    other = {"method": "gaussian", "dataset": "cifar10", "network": "compact", "sigma": None}
+    weights.save(classifiers.build("compact", "cifar10"), catalog.root() / "far", other)
+    make(dual, "both", replace(SPEC, settings=FEW))
+    for name, words in (("far", "for cifar10, not for shapes"), ("both", "not a single network")):
+        experts = (("experts", f"base,base,{name}"), *FEW)
+        with pytest.raises(UserError, match=words):
+            make(dual, "bad", replace(SPEC, method="routing", start="", settings=experts))
+
+
 def test_a_selector_is_trained_for_a_classifier_that_stays():
     spec = replace(SPEC, method="variational", sigma=0.5, settings=(("images", 80.0),))
     made = make(variational, "chosen", spec)
@@ -132,6 +151,10 @@ def test_a_selector_is_trained_for_a_classifier_that_stays():
         (
             {"method": "routing", "settings": (("experts", "nobody"),)},
             "no checkpoint 'nobody",
+        ),
+        (
+            {"method": "routing", "settings": (("experts", "base,expert-0.5"),)},
+            "names 2 networks, but there are 3 levels: 0.25,0.5,1",
         ),
         ({"settings": (("levels", "1,0.5"),)}, "levels must be"),
         ({"settings": (("votes", 0.0),)}, "votes must be"),
