@@ -7,7 +7,7 @@ so that the logs can contradict it.
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from rsviz.core.errors import UserError
@@ -91,6 +91,7 @@ class Experiment:
     note : what else to know when reading it.
     trend : whether it is told from its first to its last x, and not by where it is highest.
     curves : whether the logs are drawn as certified accuracy against radius, too.
+    grows : whether x counts networks, so that a series has a limit; see `limits.limit`.
     """
 
     key: str
@@ -106,6 +107,7 @@ class Experiment:
     trend: bool = False
     log_x: bool = False
     curves: bool = False
+    grows: bool = False
 
     @property
     def trains(self) -> bool:
@@ -839,31 +841,53 @@ def _advmacer_defaults() -> Experiment:
 def _size_of_ensemble() -> Experiment:
     ways = ("advmacer", "smoothadv", "macer")
     nets = [f"cifar10-{m}-0.5-equal{end}" for end in ("", "-seed1", "-seed2") for m in ways]
+    together, alone = "equal parts", "one network, as many votes in all"
 
     def point(k: int) -> Point:
         how = ("--split", "test", "--every", "50", "--n0", "100", "--n", "2000", "--alpha", "0.001")
         log = f"cifar10-ensemble-equal-0.5/experiments/first-{k}.csv"
-        return Point(float(k), "equal parts", log, ("ensemble", "grow", *nets[:k], *how))
+        return Point(float(k), together, log, ("ensemble", "grow", *nets[:k], *how))
 
+    def single(k: int) -> Point:
+        if k == 1:
+            return replace(point(1), series=alone)
+        arguments = _evaluate(nets[0], 50, 2_000 * k, "--sigma", "0.5", precision="float32")
+        return Point(float(k), alone, _file(nets[0], f"n-{2_000 * k}"), arguments)
+
+    sizes = (8, 5, 4, 3, 2, 1)
     return Experiment(
         "ensemble-size",
         ESBRS,
-        "What does each further network of an ensemble add?",
+        "What does each further network of an ensemble add, beside as many votes of one?",
         "networks",
         "log",
         (ACR, f"{AT}0", f"{AT}0.5"),
-        tuple(map(point, (8, 5, 4, 3, 2, 1))),
-        tuple(
-            Expected(
-                f"{many} networks are above {few} in ACR.",
-                ACR,
-                ("equal parts", float(k)),
-                ("equal parts", float(m)),
-            )
-            for many, few, k, m in (("Two", "one", 2, 1), ("Eight", "three", 8, 3))
+        (*map(point, sizes), *map(single, sizes)),
+        (
+            *(
+                Expected(
+                    f"{many} networks are above {few} in ACR.",
+                    ACR,
+                    (together, float(k)),
+                    (together, float(m)),
+                )
+                for many, few, k, m in (("Two", "one", 2, 1), ("Eight", "three", 8, 3))
+            ),
+            *(
+                Expected(
+                    f"{many} networks are above as many votes of the first of them, in ACR.",
+                    ACR,
+                    (together, float(k)),
+                    (alone, float(k)),
+                )
+                for many, k in (("Three", 3), ("Eight", 8))
+            ),
         ),
+        seen="the logs of ensembles had been read, of one network with more votes none.",
         note="One network of each way to train, AdvMacer, SmoothAdv and MACER at equal cost, then "
-        "their second and third seeds. A vote of k networks costs k times one network's.",
+        "their second and third seeds. A vote of k networks costs k times one network's: beside "
+        "2,000 votes of k networks stand 2,000 k votes of the first.",
+        grows=True,
     )
 
 
