@@ -108,11 +108,15 @@ class Judged:
 
 @dataclass(frozen=True)
 class Result:
-    """An experiment, its rows and what came of its expectations."""
+    """An experiment, its rows and what came of its expectations.
+
+    ``limit`` is where the first series tends to in its first measure, with 95 %: see `limit_of`.
+    """
 
     experiment: Experiment
     rows: tuple[Row, ...]
     judged: tuple[Judged, ...]
+    limit: tuple[float, float, float] | None = None
 
     def of(self, measure: str) -> list[Row]:
         """Return the rows of a measure that are measured."""
@@ -146,6 +150,17 @@ class Result:
         return state_of(total - len(self.missing), total, "point")
 
     @property
+    def limit_in_words(self) -> str:
+        """Where the first series tends to, in a sentence, empty where it has no limit."""
+        if self.limit is None:
+            return ""
+        value, low, high = told(self.experiment.measures[0], *self.limit)
+        return (
+            f"Along a - b/k, fitted by least squares, {self.experiment.series[0]} tend to {value} "
+            f"({low} to {high})."
+        )
+
+    @property
     def registered(self) -> str:
         """Whether the expectations were written before the logs were read, in a sentence."""
         if self.experiment.seen:
@@ -158,17 +173,17 @@ class Result:
         rows = self.of(self.experiment.measures[0])
         if not rows:
             return "Not measured yet."
-        told = _told(self.experiment, rows)
+        sentence = f"{_told(self.experiment, rows)} {self.limit_in_words}".strip()
         counts = [j.outcome for j in self.judged if j.outcome != "not measured"]
         if not counts:
-            return told
+            return sentence
         kinds = (
             (counts.count("as expected"), "came out"),
             (counts.count("contradicted"), "contradicted"),
             (counts.count("undecided"), "undecided"),
         )
         numbers = ", ".join(f"{number} {words}" for number, words in kinds if number)
-        return f"{told} Of {len(counts)} expectations: {numbers}."
+        return f"{sentence} Of {len(counts)} expectations: {numbers}."
 
 
 def state_of(measured: int, total: int, of: str) -> str:
@@ -202,7 +217,32 @@ def result(experiment: Experiment, root: Path) -> Result:
             rows.append(row)
     log_of = {(p.series, p.x): p.log for p in experiment.points}
     judged = [_judge(expected, places, log_of) for expected in experiment.expected]
-    return Result(experiment, tuple(rows), tuple(judged))
+    limit = None
+    if experiment.grows:
+        name, of = experiment.series[0], experiment.measures[0]
+        read = {float(x): held for (series, x), (held, *_) in places.items() if series == name}
+        limit = limit_of({k: held[of] for k, held in read.items() if of in held})
+    return Result(experiment, tuple(rows), tuple(judged), limit)
+
+
+def limit_of(values: Mapping[float, Values]) -> tuple[float, float, float] | None:
+    """Return a of the line a - b/k nearest to the means at k, with 95 % over images.
+
+    Errors that networks have in common stay however many they are, those of their own go as 1/k;
+    that the mean is a line in 1/k is an assumption. None of fewer than three k, or where the images
+    are not the same.
+
+    Parameters
+    ----------
+    values : by k, the number of networks.
+    """
+    every = list(values.values())
+    if len(every) < 3 or any(not np.array_equal(v.index_N, every[0].index_N) for v in every):
+        return None
+    design_K2 = np.stack([np.ones(len(values)), -1 / np.array(list(values))], 1)
+    weight_K = np.linalg.pinv(design_K2)[0]  # a is a sum over k, so it is one over images, too
+    a_N = weight_K @ np.stack([v.value_N for v in every])
+    return curves.bootstrap(a_N, np.random.default_rng(SEED), RESAMPLES)
 
 
 def difference(a: Values, b: Values) -> tuple[float, float, float] | None:
@@ -517,6 +557,7 @@ def to_dict(found: Result) -> dict[str, Any]:
         **{name: getattr(e, name) for name in own},
         "state": found.state,
         "headline": found.headline,
+        "limit": found.limit,
         "expected": [asdict(j.expected) | asdict(j) for j in found.judged],
         "rows": [asdict(row) for row in found.rows],
     }

@@ -91,7 +91,8 @@ class Experiment:
     note : what else to know when reading it.
     trend : whether it is told from its first to its last x, and not by where it is highest.
     curves : whether the logs are drawn as certified accuracy against radius, too.
-    grows : whether x counts networks, so that a series has a limit; see `limits.limit`.
+    grows : whether x counts networks, so that the first series has a limit;
+        see `experiment_rows.limit_of`.
     """
 
     key: str

@@ -43,6 +43,13 @@ def measured(found: Result, measure: str) -> go.Figure:
         own = own if names else sorted(own, key=lambda row: float(row.x))
         if own:
             figure.add_scatter(**_trace(own, _look(series, place), names))
+    if found.limit and measure == e.measures[0]:
+        figure.add_hline(
+            found.limit[0],
+            line={"color": GREY, "dash": "dot"},
+            annotation_text=f"limit of {e.series[0]}: {found.limit[0]:.3f}",
+            annotation_position="bottom right",
+        )
     figure.update_xaxes(title=e.x, type="category" if names else "log" if e.log_x else "linear")
     if e.log_x and not names:
         ticks = sorted({float(row.x) for row in rows})

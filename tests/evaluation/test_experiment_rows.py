@@ -20,6 +20,7 @@ from rsviz.evaluation.experiments import (
     find,
 )
 from rsviz.evaluation.logs import read_log
+from rsviz.figures import experiments as figures
 
 HOW = ("evaluate", "--checkpoint", "shapes-a", "--every", "50")  # 40 images
 
@@ -222,3 +223,39 @@ def test_an_expectation_of_shipped_logs_alone_was_written_after_they_had_been_re
     assert judged.seen and judged.outcome == "as expected"
     told = "\n".join(experiment_rows.in_lines(experiment_rows.result(shipped, catalog.root())))
     assert "written after its logs had been read" in told
+
+
+def test_the_limit_of_networks_is_that_of_a_line_in_one_over_k():
+    """Made of 0.6 - 0.2/k and noise of images: found, with an interval that covers it."""
+    generator, held = np.random.default_rng(0), 0
+    for _ in range(200):
+        own_N = generator.normal(0, 0.3, 200)
+        values = {}
+        for k in (1.0, 2.0, 3.0, 5.0, 8.0):
+            noise_N = generator.normal(0, 0.02, 200)
+            values[k] = experiment_rows.Values("x", np.arange(200), 0.6 - 0.2 / k + own_N + noise_N)
+        a, low, high = experiment_rows.limit_of(values)
+        assert low < a < high
+        held += low <= 0.6 <= high
+    assert held >= 180
+    exact = {
+        k: experiment_rows.Values("x", np.arange(3), np.full(3, 0.6 - 0.2 / k)) for k in values
+    }
+    assert experiment_rows.limit_of(exact)[0] == pytest.approx(0.6)
+    assert experiment_rows.limit_of(dict(list(values.items())[:2])) is None
+    other = experiment_rows.Values("x", np.arange(1, 201), own_N)
+    assert experiment_rows.limit_of(values | {9.0: other}) is None
+
+
+def test_the_limit_is_told_and_drawn(tmp_path):
+    points = tuple(point(k, "networks") for k in (1.0, 2.0, 4.0))
+    of = replace(MADE_UP, points=points, expected=(), grows=True)
+    for p in points:
+        write(tmp_path, p, np.linspace(0.1, 0.8, 40) + 0.2 - 0.1 / p.x)
+    found = experiment_rows.result(of, tmp_path)
+    assert found.limit[0] == pytest.approx(0.65, abs=2e-3)
+    assert "tend to 0.65" in found.headline
+    figure = figures.measured(found, ACR)
+    assert "limit of networks: 0.65" in figure.layout.annotations[0].text
+    assert not figures.measured(found, "accuracy at 0.5").layout.annotations
+    assert experiment_rows.to_dict(found)["limit"][0] == found.limit[0]
