@@ -72,3 +72,4 @@ else:
 fewer_draws.show(found[method])
 for checkpoint in found.values():
     costs_and_attacks.show_attacked(checkpoint)
+    costs_and_attacks.show_broken(checkpoint)

@@ -14,9 +14,10 @@ from rsviz.cli.main import main
 from rsviz.core.errors import UserError
 from rsviz.core.spec import Norm, RunSpec
 from rsviz.data import datasets, images
+from rsviz.evaluation import attack_logs
 from rsviz.networks import masks
 from tests.conftest import HalfSpace
-from tests.helpers import ALWAYS, constant_network
+from tests.helpers import ALWAYS, constant_network, make_selectors
 
 SIGMA = 0.3
 
@@ -187,6 +188,28 @@ def test_the_command_counts_what_broke(tmp_path, monkeypatch, capsys):
     assert main(["attack", "--checkpoint", "net"]) == 2
     assert "one image" in capsys.readouterr().err
     assert main(["attack", "shapes/test/1", "--checkpoint", "net", "--budgets", "far"]) == 2
+
+
+def test_a_radius_in_the_papers_style_is_attacked_in_place_of_the_sound_one(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(make_selectors(tmp_path, ("variational",))))
+    how = ("--budgets", "0.5", "--steps", "1", "--draws", "1", "--n", "100", "--n-predict", "100")
+    asked = ("attack", "--checkpoint", "shapes-variational", "--every", "1000", *how)
+    log = tmp_path / "log.csv"
+    # One draw leaves every level possible, but the paper's reading does not ask for that.
+    few = ("--set", "draws=1", "--out", f"{log}")
+    assert main([*asked, *few]) == 0
+    sound = [row.radius for row in attack_logs.read(log)[1]]
+    assert main([*asked, *few, "--paper-style"]) == 2  # the log is of other attacks
+    log.unlink()
+    assert main([*asked, *few, "--paper-style"]) == 0
+    claimed = attack_logs.read(log)[1]
+    assert all(row.radius > own and row.verdicts for row, own in zip(claimed, sound, strict=True))
+    assert "certify nothing" in capsys.readouterr().out
+    constant_network(tmp_path / "net")
+    assert main(["attack", "--checkpoint", "net", "--every", "1000", *how, "--paper-style"]) == 2
+    assert "no radius in its paper's style" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -11,9 +11,10 @@ from rsviz.checkpoints.catalog import find
 from rsviz.core.radius import down
 from rsviz.core.spec import Bound
 from rsviz.data import catalog, datasets
-from rsviz.evaluation import evaluate, measure, stored_votes
+from rsviz.evaluation import attack_logs, evaluate, measure, row_checks, stored_votes
+from rsviz.evaluation.attack_logs import AttackRow
 from rsviz.ui.common import run_controls
-from rsviz.ui.levels import controls
+from rsviz.ui.levels import controls, costs_and_attacks
 from rsviz.ui.levels.race import rows_of
 from rsviz.ui.levels.readings import Readings
 from tests.helpers import ANSWER, constant_network, live_figures, make_selectors
@@ -262,6 +263,27 @@ def test_draws_of_the_selector_can_be_left_out(open_levels, monkeypatch, tmp_pat
     (found,) = [t.value for t in app.dataframe if "draws, Nh" in t.value]
     assert list(found["draws, Nh"]) == [10, 30, 100, 300, 1000]
     assert found["D = 0.25"].iloc[0].endswith("at least") and float(found["D = 0.25"].iloc[-1]) >= 0
+
+
+def test_a_radius_without_proof_that_was_broken_is_shown(open_levels, monkeypatch, tmp_path):
+    root = make_selectors(tmp_path, ("variational",))
+    file = root / "shapes-variational" / costs_and_attacks.PAPER_STYLE
+    file.parent.mkdir()
+    head = attack_logs.head_of("", {"budgets": [0.95], "n": 2_000}, {"n": 100}, "rsviz attack ...")
+    attack_logs.opened(file, head)
+    rows = [("shapes/test/0", 0.3, "holds"), ("shapes/test/3", 0.03904, "broken")]
+    with row_checks.appending(file) as append:
+        for image, radius, verdict in rows:
+            row = AttackRow(image, ANSWER, radius, ((0.95, verdict),))
+            append(attack_logs.row_of(row))
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(root))
+    told = words(open_levels(selector="variational"))
+    assert "A radius without the proof, broken" in told
+    assert f"`shapes/test/3` is *{NAME}* as far as **0.0390**. Moved by 0.0371" in told
+    assert "shapes/test/0" not in told.partition("without the proof, broken")[2]
+    assert "PREDICT, 2,000 votes. Made by `rsviz attack ...`" in told
+    file.write_text("nonsense")
+    assert "is no log of attacks" in words(open_levels(selector="variational"))
 
 
 def test_open_says_where_the_picture_went(open_levels, monkeypatch, tmp_path):

@@ -10,15 +10,18 @@ from rsviz.checkpoints import catalog, weights
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.bounds import binomial_interval
 from rsviz.core.errors import UserError
-from rsviz.data.catalog import INPUT_SIZE
-from rsviz.evaluation import attack_tables, chosen_levels
+from rsviz.core.radius import down, rounded_up
+from rsviz.data.catalog import CLASSES, INPUT_SIZE
+from rsviz.evaluation import attack_logs, attack_tables, chosen_levels
 from rsviz.evaluation.attack_tables import UnderAttack
+from rsviz.evaluation.logs import read_log
 from rsviz.figures import levels
 from rsviz.figures.levels import Attacked, Sent
 from rsviz.ui.common import charts
 from rsviz.ui.common.address import plain
 from rsviz.ui.levels import test_set
 from rsviz.ui.levels.test_set import Group
+from rsviz.ui.page_list import page_path
 
 PAPER_RATIO = 1.6  # "at most", Dual RS (arXiv 2512.01782)
 
@@ -109,6 +112,60 @@ def show_attacked(checkpoint: Checkpoint) -> None:
         "selector. Up and to the right is better. **Not a certificate:** a stronger attack may "
         f"break more. Made by `{found.head.command}`."
     )
+
+
+PAPER_STYLE = "experiments/paper-style.csv"  # attacks on radii that are no certificates
+
+
+def show_broken(checkpoint: Checkpoint) -> None:
+    """Show radii in the paper's style that an attack inside them broke, where one was found."""
+    file = checkpoint.folder / PAPER_STYLE
+    if not file.is_file():
+        return
+    try:
+        head, rows = attack_logs.read(file)
+        sound = _sound_radii(checkpoint)
+    except UserError as error:
+        st.caption(plain(str(error), 300))
+        return
+    broken = [
+        (row, budget)
+        for row in rows
+        for budget, verdict in row.verdicts
+        if budget <= 1 and verdict == "broken"
+    ]
+    if not broken:
+        return
+    st.subheader("A radius without the proof, broken")
+    classes = CLASSES[checkpoint.card.dataset]
+    for row, budget in broken:
+        own = sound.get(int(row.image.rpartition("/")[2]))
+        beside = "" if own is None else f" The sound radius of its log is {down(own, 3)}."
+        moved = f"{rounded_up(budget * row.radius, 4):.4f}"
+        st.markdown(
+            f"In the paper's style `{row.image}` is *{classes[row.predicted]}* as far as "
+            f"**{down(row.radius, 4)}**. Moved by {moved}, inside that, it "
+            "gets another level, and with it **another class**." + beside
+        )
+        st.page_link(
+            page_path("levels"),
+            label=f"Open {row.image} above",
+            icon=":material/gpp_bad:",
+            query_params={"image": row.image, "selector": checkpoint.card.method},
+        )
+    st.caption(
+        f"The class after the move is that of PREDICT, {head.n_predict:,} votes. Made by "
+        f"`{head.command}`."
+    )
+
+
+def _sound_radii(checkpoint: Checkpoint) -> dict[int, float]:
+    """Return the radius of each image of a checkpoint's own log, none without one."""
+    file = checkpoint.folder / "certified.csv"
+    if not file.is_file():
+        return {}
+    log = read_log(file)
+    return dict(zip(log.index_N.tolist(), log.radius_N.tolist(), strict=True))
 
 
 def _points(found: UnderAttack, settings: Sequence[str], attack: str) -> list[Attacked]:
