@@ -39,7 +39,7 @@ from rsviz.evaluation.experiments import (
     Place,
     Point,
 )
-from rsviz.evaluation.logs import Log, own_rows, read_log
+from rsviz.evaluation.logs import Log, own_rows, read_log, thin
 from rsviz.methods.variational import NO_GUARANTEE
 
 Outcome = Literal["as expected", "contradicted", "undecided", "not measured"]
@@ -318,8 +318,13 @@ Read = tuple[dict[str, Values], int | None]  # by measure; n
 
 
 def _of_log(file: Path, point: Point, measures: Sequence[str]) -> Read:
-    """Read a log as it stands; accuracy at a radius that its votes cannot reach is left out."""
+    """Read a log, at fewer votes if the point says so.
+
+    Accuracy at a radius that its votes cannot reach is left out.
+    """
     log = read_log(file)
+    if (n := dict(point.settings).get("n")) is not None:
+        log = thin(log, int(n), np.random.default_rng(SEED))
     reach = _reach(log)
     values = {
         m: Values(log.dataset, log.index_N, curves.won(log, radius_of(m)).astype(float))

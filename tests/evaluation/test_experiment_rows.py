@@ -259,3 +259,13 @@ def test_the_limit_is_told_and_drawn(tmp_path):
     assert "limit of networks: 0.65" in figure.layout.annotations[0].text
     assert not figures.measured(found, "accuracy at 0.5").layout.annotations
     assert experiment_rows.to_dict(found)["limit"][0] == found.limit[0]
+
+
+def test_a_point_may_be_read_at_fewer_votes_than_its_log_has():
+    of = find("ensemble-size")
+    found = experiment_rows.result(of, catalog.root())
+    own = {r.x: r for r in found.of(ACR) if r.series.startswith("one network")}
+    assert {x: r.n for x, r in own.items()} == {k: 2_000 * k for k in (1, 2, 3, 4, 5, 8)}
+    whole = read_log(catalog.root() / "cifar10-advmacer-0.5-equal/experiments/n-16000.csv")
+    assert own[8.0].value == pytest.approx(curves.won(whole, None).mean())
+    assert own[1.0].value < own[2.0].value < own[5.0].value < own[8.0].value
