@@ -221,7 +221,7 @@ def _equal_ensembles() -> Iterable[Claim]:
     for of, (name, methods) in _OF_EQUAL.items():
         yield Claim(
             "EsbRS",
-            f"In equal parts they are above the best way to train one of them ({of}, at equal cost "
+            f"An ensemble in equal parts is above the best of its networks ({of}, at equal cost "
             "by three seeds each).",
             _ICDM,
             f"{name}/{log}",

@@ -1,4 +1,4 @@
-"""ACR against training minutes: a point for each measurement, and which may be compared (no torch).
+"""ACR against the work of training: a point a measurement, and which may be compared (no torch).
 
 Shape suffixes: N images.
 """
@@ -19,7 +19,11 @@ from rsviz.evaluation.logs import Log, read_log
 SEED = 0
 BATCH = 256  # what every recipe trains with
 # Images of a split; of a card from before there were others it is not stated.
-IMAGES = {("cifar10", s): size for s, size in (("", 50_000), ("train", 50_000), ("fit", 45_000))}
+IMAGES = {
+    (name, split): size if split != "fit" else size * 9 // 10
+    for name, size in (("cifar10", 50_000), ("shapes", 20_000))
+    for split in ("", "train", "fit")
+}
 # Multiply-adds of one forward pass, as `rsviz.networks.inspection` counts them.
 FORWARD = {
     "compact": 16_909_568,
@@ -32,7 +36,7 @@ FORWARD = {
 
 @dataclass(frozen=True)
 class Point:
-    """One measurement of a network: its training minutes, all in all, and its ACR.
+    """One measurement of a network: the multiply-adds of its training, all in all, and its ACR.
 
     ``sigma`` is None where the network chooses it; ``low`` and ``high`` are the 95 % interval of
     ACR over images, None without a log.
@@ -42,7 +46,8 @@ class Point:
     method: str
     dataset: str
     sigma: float | None
-    minutes: float
+    multiply_adds: float
+    minutes: float | None
     acr: float
     low: float | None
     high: float | None
@@ -55,17 +60,17 @@ class Point:
 def points(
     root: Path, checkpoints: Iterable[Checkpoint], read: Callable[[Path], Log] = read_log
 ) -> list[Point]:
-    """Return a point for each L2 measurement of each checkpoint whose minutes are known.
+    """Return a point for each L2 measurement of each checkpoint whose work is counted.
 
-    Minutes are those in the cards, also of the networks one starts from or is made of
-    (`rsviz.evaluation.training_cost.training_minutes`).
+    Work and minutes are also those of the networks one starts from or is made of: `training_work`,
+    `training_minutes`.
     """
     found = []
     for c in checkpoints:
-        minutes = training_minutes(root, c.name) if c.verified else None
-        for m in c.card.measured if minutes is not None else []:
-            if m.norm == "L2":
-                found.append(_point(c, m, minutes or 0.0, read))
+        if not c.verified or (work := training_work(root, c.name)) is None:
+            continue
+        spent = work.multiply_adds, training_minutes(root, c.name)
+        found += [_point(c, m, spent, read) for m in c.card.measured if m.norm == "L2"]
     return found
 
 
@@ -94,12 +99,15 @@ def alike(points: Iterable[Point]) -> dict[str, list[Point]]:
 
 def in_words(points: Sequence[Point]) -> str:
     """Return a group in words, for those who do not see its figure."""
-    told = [f"{p.name}: ACR {p.acr:.3f} after {p.minutes:.0f} minutes" for p in points]
+    told = [f"{p.name}: ACR {p.acr:.3f} after {p.multiply_adds:.2g} multiply-adds" for p in points]
     return "; ".join(told) + "."
 
 
 def _point(
-    checkpoint: Checkpoint, measured: Measured, minutes: float, read: Callable[[Path], Log]
+    checkpoint: Checkpoint,
+    measured: Measured,
+    spent: tuple[float, float | None],
+    read: Callable[[Path], Log],
 ) -> Point:
     card, low, high = checkpoint.card, None, None
     try:
@@ -112,7 +120,7 @@ def _point(
         card.method,
         card.dataset,
         measured.sigma,
-        minutes,
+        *spent,
         measured.acr,
         low,
         high,

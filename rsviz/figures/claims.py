@@ -54,8 +54,8 @@ def forest(findings: Sequence[Finding]) -> go.Figure:
     return figure
 
 
-def minutes(points: Sequence[Point], titles: Mapping[str, str]) -> go.Figure:
-    """Draw ACR with its interval against training minutes, each method as it always looks.
+def work(points: Sequence[Point], titles: Mapping[str, str]) -> go.Figure:
+    """Draw ACR with its interval against the work of training, each method as it always looks.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def minutes(points: Sequence[Point], titles: Mapping[str, str]) -> go.Figure:
         chooses = all(p.sigma is None for p in mine)
         drawn = look(method)
         figure.add_scatter(
-            x=[p.minutes for p in mine],
+            x=[p.multiply_adds for p in mine],
             y=[p.acr for p in mine],
             mode="markers",
             name=titles.get(method, method) + (", chooses σ" if chooses else ""),
@@ -80,13 +80,17 @@ def minutes(points: Sequence[Point], titles: Mapping[str, str]) -> go.Figure:
                 "thickness": 1.5,
                 "width": 3,
             },
-            customdata=[(p.name, _interval(p), p.device) for p in mine],
+            customdata=[(p.name, _interval(p), _minutes(p)) for p in mine],
             hovertemplate="%{customdata[0]}: ACR %{y:.3f}%{customdata[1]}, "
-            "%{x:.0f} min on %{customdata[2]}<extra></extra>",
+            "%{x:.2e} multiply-adds%{customdata[2]}<extra></extra>",
         )
-    figure.update_xaxes(title="training minutes, all in all", rangemode="tozero")
+    figure.update_xaxes(title="multiply-adds of training, all in all", rangemode="tozero")
     figure.update_yaxes(title="ACR (mean certified L2 radius)")
     return figure
+
+
+def _minutes(p: Point) -> str:
+    return "" if p.minutes is None else f", {p.minutes:.0f} min on {p.device}, busy or not"
 
 
 def _interval(p: Point) -> str:

@@ -32,6 +32,7 @@ def network(root, name, seconds, levels=(0.5,), dataset="cifar10", method="gauss
         measured.append(row | more.get("measured", {}))
     start = {"start": more["start"]} if "start" in more else {}
     card = {"seconds": seconds, "method": method, "dataset": dataset, "device": "CPU"} | start
+    card |= {"network": "compact", "epochs": more.get("epochs", 1)}
     (root / name / "card.json").write_text(json.dumps(card))
     whole = msgspec.convert(card | {"measured": measured}, Card)
     return SimpleNamespace(name=name, verified=True, card=whole, folder=root / name)
@@ -41,24 +42,28 @@ def read(path):
     return parse_log(path.read_text(), path.parent.name, **STATED)
 
 
-def test_a_point_has_the_parents_minutes_and_the_interval_of_its_log(tmp_path):
+EPOCH = 3 * training_cost.FORWARD["compact"] * 50_000  # of CIFAR-10
+
+
+def test_a_point_has_the_parents_work_and_minutes_and_the_interval_of_its_log(tmp_path):
     parent = network(tmp_path, "parent", 600)
     child = network(tmp_path, "child", 120, method="macer", start="parent")
     a, b = training_cost.points(tmp_path, [parent, child], read)
     assert (a.minutes, b.minutes, b.method, b.device) == (10, 12, "macer", "CPU")
+    assert (a.multiply_adds, b.multiply_adds) == (EPOCH, 2 * EPOCH)
     half = 1.96 * np.std(radii(5)) / np.sqrt(200)
     assert b.acr == pytest.approx(radii(5).mean())
     assert (b.acr - b.low, b.high - b.acr) == pytest.approx((half, half), rel=0.1)
     assert training_cost.points(tmp_path, [child], read) == [b]  # the same interval every time
 
 
-def test_without_minutes_there_is_no_point_and_without_a_log_no_interval(tmp_path):
+def test_without_work_there_is_no_point_and_without_a_log_no_interval(tmp_path):
     orphan = network(tmp_path, "orphan", 60, start="gone")
     linf = network(tmp_path, "linf", 60, measured={"norm": "Linf"})
     unread = network(tmp_path, "unread", 60, measured={"log": "none.csv"})
     (point,) = training_cost.points(tmp_path, [orphan, linf, unread], read)
     assert point.name == "unread" and point.low is None and point.high is None
-    (bars,) = claims.minutes([point], {}).data
+    (bars,) = claims.work([point], {}).data
     assert list(bars.error_y.array) == [0] and "(" not in bars.customdata[0][1]
 
 
@@ -88,13 +93,13 @@ def test_the_figure_has_a_point_and_a_bar_a_network_and_a_name_a_method(tmp_path
     cards = [
         network(tmp_path, "x", 300),
         network(tmp_path, "yy", 600, method="macer"),
-        network(tmp_path, "zzz", 900, method="macer"),
+        network(tmp_path, "zzz", 900, method="macer", epochs=3),
         network(tmp_path, "free", 60, (None,), method="dual"),
     ]
     points = training_cost.points(tmp_path, cards, read)
-    one, two, three = claims.minutes(points, {"macer": "MACER", "dual": "Dual RS"}).data
+    one, two, three = claims.work(points, {"macer": "MACER", "dual": "Dual RS"}).data
     assert [t.name for t in (one, two, three)] == ["gaussian", "MACER", "Dual RS, chooses σ"]
-    assert list(two.x) == [10, 15]
+    assert list(two.x) == [EPOCH, 3 * EPOCH]
     assert list(two.y) == pytest.approx([radii(2).mean(), radii(3).mean()])
     top = np.add(two.y, two.error_y.array)
     assert top.tolist() == pytest.approx([p.high for p in points[1:3]])

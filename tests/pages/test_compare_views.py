@@ -11,6 +11,7 @@ from rsviz.checkpoints.weights import load, save
 from rsviz.data.catalog import CLASS_COUNT, CLASSES
 from rsviz.evaluation import per_image
 from rsviz.evaluation.evaluate import log_folder
+from rsviz.evaluation.training_cost import FORWARD
 from rsviz.ui.compare import every_network
 from tests.helpers import ALWAYS, constant_network
 
@@ -225,20 +226,22 @@ def test_four_members_have_no_picture_of_their_weights_but_a_table(opened, four)
     assert len(at.dataframe[0].value) == 5
 
 
-def test_claims_set_acr_against_the_minutes_in_the_cards(opened, tmp_path, monkeypatch):
-    for name, seconds in (("a", 60), ("b", 180)):
+def test_claims_set_acr_against_the_work_in_the_cards(opened, tmp_path, monkeypatch):
+    for name, epochs in (("a", 1), ("b", 3)):
         network = constant_network(tmp_path / "three" / name)
         row = {"norm": "L2", "sigma": 0.5, "subset": "test", "n": 500, "alpha": 0.001}
         rows = [row | {"acr": 0.7}, row | {"acr": 0.4, "sigma": 0.25}][: 2 if name == "a" else 1]
-        catalog.write_card(network.folder, {**network.stored, "seconds": seconds, "measured": rows})
+        trained = {"network": "compact", "epochs": epochs, "measured": rows}
+        catalog.write_card(network.folder, {**network.stored, **trained})
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path / "three"))
     at = opened("Claims")
     (points,) = json.loads(at.get("plotly_chart")[0].proto.spec)["data"]
-    assert (points["x"], points["y"]) == ([1, 3], [0.7, 0.7])
-    assert any("recorded in the networks' cards" in c.value for c in at.caption)
+    epoch = 3 * FORWARD["compact"] * 20_000
+    assert (points["x"], points["y"]) == ([epoch, 3 * epoch], [0.7, 0.7])
+    assert any("multiply-adds of every pass" in c.value for c in at.caption)
     at = opened("Claims", alike="shapes, σ 0.25")
     (points,) = json.loads(at.get("plotly_chart")[0].proto.spec)["data"]
-    assert (points["x"], points["y"]) == ([1], [0.4]) and not told(at)
+    assert (points["x"], points["y"]) == ([epoch], [0.4]) and not told(at)
     assert "alike=shapes, σ 7" in told(opened("Claims", alike="shapes, σ 7"))[0]
 
 

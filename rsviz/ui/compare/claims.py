@@ -1,4 +1,4 @@
-"""Claims of papers beside what the logs here say, and ACR against training minutes."""
+"""Claims of papers beside what the logs here say, and ACR against the work of training."""
 
 import streamlit as st
 
@@ -76,7 +76,7 @@ def show() -> None:
         ):
             told = " ".join(verdicts.in_lines(decided))
             charts.show_figure(figures.forest(decided), "forest", told)
-    _show_minutes()
+    _show_work()
 
 
 def _filtered(found: list[Finding]) -> list[Finding]:
@@ -124,9 +124,12 @@ def _table(shown: list[Finding]) -> Finding | None:
         selection_mode="single-row",
         column_config={
             "verdict": st.column_config.TextColumn(width=130),
-            "statement": st.column_config.TextColumn(width=520),
+            "statement": st.column_config.TextColumn(width=440),
             "difference": st.column_config.NumberColumn(format="%+.3f", width=80),
             "95 % interval": st.column_config.TextColumn(width=130),
+            "paper": st.column_config.TextColumn(
+                width=130, help="The paper's own two numbers, where it prints them."
+            ),
             "size": st.column_config.TextColumn(
                 width=60, help="Beside how much the paper says: less, more, or it fits."
             ),
@@ -150,6 +153,7 @@ def _row(f: Finding) -> dict[str, str | float | None]:
         "difference": f.gap,
         "95 % interval": interval,
         "measure": f.claim.measure,
+        "paper": _pair(f.claim.paper_a, f.claim.paper_b),
         "size": size,
         "seeds": str(f.seeds or "") if training else "",
     }
@@ -178,8 +182,8 @@ def _show_one(f: Finding) -> None:
         for told in (f.note, *f.caveats):
             if told:
                 st.caption(told)
-        if f.minutes_a is not None and f.minutes_b is not None:
-            st.caption(f"Training minutes, all in all: {f.minutes_a:.0f} and {f.minutes_b:.0f}.")
+        if f.work_a is not None and f.work_b is not None:
+            st.caption(f"Training took {f.work_a}, against {f.work_b}.")
         if f.commands:
             st.code("\n".join(f.commands), language="bash", wrap_lines=True)
 
@@ -188,13 +192,13 @@ def _pair(a: float | None, b: float | None) -> str:
     return "" if a is None or b is None else f"{a:.3f} against {b:.3f}"
 
 
-def _show_minutes() -> None:
-    """Show ACR against training minutes of every network measured alike, at a chosen sigma."""
+def _show_work() -> None:
+    """Show ACR against the work of training, of networks measured alike, at a chosen sigma."""
     groups = _points(logs_state())
     if not groups:
         return
     names, most = list(groups), max(groups, key=lambda name: len(groups[name]))
-    st.subheader("ACR against training minutes")
+    st.subheader("ACR against the work of training")
     address.check(alike=names)
     chosen = st.segmented_control(
         "Measured alike",
@@ -208,15 +212,17 @@ def _show_minutes() -> None:
     )
     points = groups[chosen or most]
     charts.show_figure(
-        figures.minutes(points, {name: m.title for name, m in METHODS.items()}),
-        "minutes",
+        figures.work(points, {name: m.title for name, m in METHODS.items()}),
+        "work",
         training_cost.in_words(points),
     )
     first = points[0]
     st.caption(
-        f"All on the same images ({first.subset}), n {first.n:,}, α {first.alpha:g}. Minutes are "
-        "those recorded in the networks' cards, all in all: also of the networks that one starts "
-        "from or is made of. Whether the machine had other work meanwhile is not known. Bars: "
+        f"All on the same images ({first.subset}), n {first.n:,}, α {first.alpha:g}. Work is "
+        "the multiply-adds of every pass forward and back, whatever the machine, also of the "
+        "networks that one starts from or is made of; where several networks were trained together "
+        "it is not counted, and they are not drawn. Minutes are no measure: machines differ, and "
+        "whether one had other work meanwhile is not known. Bars: "
         "95 % of ACR over images, each network alone; as the images are the same, a difference "
         "between two is surer than their bars (the paired intervals above)."
     )
