@@ -738,6 +738,50 @@ def _mask_seeds() -> Experiment:
     )
 
 
+def _mask_consistency() -> Experiment:
+    k, sigma = 48, "1.0"
+    plainly, agreed = "one vote's cross-entropy", "Consistency, λ 10"
+
+    def point(method: str, how_trained: str) -> Point:
+        shipped = f"shapes-k{k}-{method}-{sigma}"
+        new = how_trained == agreed
+        name = f"{shipped}-consistency" if new else shipped
+        kind = "plain-linf" if method == "plain" else method
+        given = (name, f"shapes-gaussian-{sigma}", f"shapes-k{k}", kind, sigma)
+        how = "--epochs 8 --lr 0.1 --seed 0"
+        first = _trained(how, *given, images="10000", consistency="10") if new else ()
+        log = _file(name, "certified") if new else f"{name}/certified.csv"
+        arguments = _evaluate(name, 20, 1_000, "--sigma", sigma, precision="float32")
+        return Point(how_trained, method, log, arguments, first)
+
+    methods = ("adaptive", "static", "plain")
+    return Experiment(
+        "mask-consistency",
+        ARS,
+        "Does a mask gain from training for votes that agree, and does it still pay then?",
+        "trained for",
+        "log",
+        (ACR, f"{AT}4/255"),
+        tuple(point(m, how) for how in (plainly, agreed) for m in methods),
+        (
+            Expected(
+                "Adaptive RS with Consistency is above without, in ACR.",
+                ACR,
+                ("adaptive", agreed),
+                ("adaptive", plainly),
+            ),
+            Expected(
+                "With Consistency, Adaptive RS is above plain smoothing in ACR.",
+                ACR,
+                ("adaptive", agreed),
+                ("plain", agreed),
+            ),
+        ),
+        seen="the logs without Consistency had been read.",
+        note="k 48, σ 1. Two votes of an image are twice the passes of one.",
+    )
+
+
 def _advmacer_point(
     x: float, series: str, lam: int = 4, steps: int = 2, gamma: int = 8, draws: int = 2
 ) -> Point:
@@ -906,6 +950,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     _sizes(),
     _learned_split(),
     _mask_seeds(),
+    _mask_consistency(),
     *_advmacer(),
     _size_of_ensemble(),
 )

@@ -14,7 +14,7 @@ Shape suffixes: N votes, C channels, H height, W width, K queries; d = CHW entri
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from rsviz.core.late import torch
 from rsviz.core.settings import options_of
 from rsviz.core.spec import Certificate, Norm, RunSpec, Votes
 from rsviz.data.images import image_id
+from rsviz.methods import consistency
 from rsviz.methods.base import Aim, network
 from rsviz.networks.inspection import class_count
 from rsviz.smoothing.noise import CHUNK, chunk, chunk_name
@@ -215,6 +216,7 @@ def loss(
     generator: torch.Generator,
     step: int,
     f: float = 0.5,
+    lam: float = 0.0,
 ) -> Tensor:
     """Return the cross-entropy of one vote's logits, through both queries, mask and classifier.
 
@@ -223,12 +225,18 @@ def loss(
     nets : a ModuleDict with ``classifier`` and ``mask``; ``split``, if there, gives f instead.
     sigma_N111 : the budget's noise level for each image, in pixel units.
     generator : of the noise. step is not used by this loss.
+    lam : above 0, the weight of the disagreement of two votes; see `consistency.objective`.
     """
     assert isinstance(nets, torch.nn.ModuleDict)
-    noise = [_normal(x_NCHW, generator) for _ in range(2)]
-    share = nets["split"]() if "split" in nets else f
-    answers = ask(x_NCHW, sigma_N111, noise, [nets["mask"]], (share, 1 - share))
-    return torch.nn.functional.cross_entropy(nets["classifier"](combine(answers)[0]), y_N)
+
+    def logits() -> Tensor:
+        noise = [_normal(x_NCHW, generator) for _ in range(2)]
+        share = nets["split"]() if "split" in nets else f
+        answers = ask(x_NCHW, sigma_N111, noise, [nets["mask"]], (share, 1 - share))
+        out: Tensor = nets["classifier"](combine(answers)[0])
+        return out
+
+    return _objective(logits, y_N, lam)
 
 
 def loss_static(
@@ -238,11 +246,17 @@ def loss_static(
     sigma_N111: Tensor,
     generator: torch.Generator,
     step: int,
+    lam: float = 0.0,
 ) -> Tensor:
     """Return the cross-entropy of the static mask's one query; as `loss` otherwise."""
     assert isinstance(nets, torch.nn.ModuleDict)
-    seen_NCHW = static_query(x_NCHW, sigma_N111, _normal(x_NCHW, generator), nets["mask"])
-    return torch.nn.functional.cross_entropy(nets["classifier"](seen_NCHW), y_N)
+
+    def logits() -> Tensor:
+        seen_NCHW = static_query(x_NCHW, sigma_N111, _normal(x_NCHW, generator), nets["mask"])
+        out: Tensor = nets["classifier"](seen_NCHW)
+        return out
+
+    return _objective(logits, y_N, lam)
 
 
 def loss_plain(
@@ -252,11 +266,25 @@ def loss_plain(
     sigma_N111: Tensor,
     generator: torch.Generator,
     step: int,
+    lam: float = 0.0,
 ) -> Tensor:
     """Return the cross-entropy of plain smoothing's one query; as `loss` otherwise."""
     assert isinstance(nets, torch.nn.ModuleDict)
-    noisy_NCHW = torch.addcmul(x_NCHW, sigma_N111, _normal(x_NCHW, generator))
-    return torch.nn.functional.cross_entropy(nets["classifier"](noisy_NCHW), y_N)
+
+    def logits() -> Tensor:
+        noisy_NCHW = torch.addcmul(x_NCHW, sigma_N111, _normal(x_NCHW, generator))
+        out: Tensor = nets["classifier"](noisy_NCHW)
+        return out
+
+    return _objective(logits, y_N, lam)
+
+
+def _objective(logits: Callable[[], Tensor], y_N: Tensor, lam: float) -> Tensor:
+    """Return the cross-entropy of one vote, or with lam above 0 Consistency's loss of two."""
+    if not lam:
+        return torch.nn.functional.cross_entropy(logits(), y_N)
+    both_MNK = torch.stack([logits() for _ in range(2)])
+    return consistency.objective(both_MNK, y_N, lam, consistency.Settings.eta)
 
 
 def _normal(x_NCHW: Tensor, generator: torch.Generator) -> Tensor:

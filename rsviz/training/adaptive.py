@@ -36,6 +36,7 @@ class Settings:
     starts, which is then trained beside the networks. What results is what runs use. ``channels``
     and ``half`` are those of `masks.MaskUNet`, ``dropout`` its share of channels dropped;
     ``images`` is the number of training images used, from the first (0: all of them).
+    ``consistency`` above 0 weighs the disagreement of two votes (Consistency's lambda).
     """
 
     f: float = 0.5
@@ -44,8 +45,10 @@ class Settings:
     half: int = 1
     dropout: float = 0.0
     images: int = 0
+    consistency: float = 0.0
 
     def __post_init__(self) -> None:
+        settings.check_numbers(consistency=self.consistency)
         settings.check_counts(channels=(self.channels, 1), half=(self.half, 0))
         settings.check_counts(images=(self.images, 0), learn_split=(self.learn_split, 0))
         if not 0 < self.f < 1:
@@ -103,9 +106,9 @@ def _continue_from(net: nn.Module, start: Checkpoint, dataset: str) -> None:
 def loss_of(method: str, chosen: Settings) -> Loss:
     """Return the loss of ``adaptive``, ``static`` or ``plain-linf``, on a ModuleDict."""
     losses: Mapping[str, Callable[..., torch.Tensor]] = {
-        "adaptive": partial(adaptive.loss, f=chosen.f),
-        "static": adaptive.loss_static,
-        "plain-linf": adaptive.loss_plain,
+        "adaptive": partial(adaptive.loss, f=chosen.f, lam=chosen.consistency),
+        "static": partial(adaptive.loss_static, lam=chosen.consistency),
+        "plain-linf": partial(adaptive.loss_plain, lam=chosen.consistency),
     }
     if method not in losses:
         raise UserError(f"The method must be one of {', '.join(losses)}, not {method!r}.")
@@ -142,7 +145,9 @@ def make(
     compiled &= device != "cpu"  # there it gains nothing for these networks and takes two minutes
     seconds = loop.train(nets, data, loss, spec, state, device, compiled, report)
     card = card_of(spec, out, device, command, seconds)
-    told = asdict(chosen) if spec.method == "adaptive" else {"images": chosen.images}
+    told = asdict(chosen)
+    if spec.method != "adaptive":
+        told = {"images": chosen.images, "consistency": chosen.consistency}
     card |= {"settings": told, "train_images": len(data)}
     if spec.method == "adaptive":
         card |= {"run": {"f": round(nets["split"]().item(), 4) if "split" in nets else chosen.f}}
