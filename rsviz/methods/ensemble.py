@@ -284,7 +284,8 @@ def optimal_pair(Q_LL: np.ndarray) -> np.ndarray:
 def printed_pair(Q_LL: np.ndarray) -> np.ndarray:
     """Return the weights as the paper prints them (eq. 10): w1 = (d + c) / (b + d + 2c).
 
-    The sign of the covariance is wrong, which shows whenever the variances differ; kept to compare.
+    The sign of the covariance is wrong, which shows unless it is 0 or the variances are equal; kept
+    to compare.
     """
     (b, c), (_, d) = Q_LL
     return _pair(d + c, b + d + 2 * c)

@@ -11,6 +11,7 @@ from rsviz.data.images import image_id
 from rsviz.methods import ensemble
 from rsviz.networks import classifiers, ensembles
 from rsviz.smoothing import driver, voters
+from rsviz.teaching.chapters import training
 
 SPEC = RunSpec("x", "c", sigma=0.5, method="ensemble", n0=100, n=300, alpha=0.01, seed=3)
 
@@ -297,3 +298,14 @@ def test_variances_within_and_between_methods_by_hand():
     assert first.within < first.between and second.within > second.between
     (alone, _) = ensemble.shared_variances(m, ("a", "b", "c"))
     assert math.isnan(alone.within) and alone.between == pytest.approx(2 * 1.4 / 3)
+
+
+@pytest.mark.parametrize(
+    ("b", "d", "c", "right"), [(1, 2, 0, True), (2, 2, 0.5, True), (1, 2, 0.5, False)]
+)
+def test_the_formula_as_printed_is_right_where_the_chapter_says_so(b, d, c, right):
+    """`teaching.chapters.training`: it goes wrong unless b = d or c = 0."""
+    Q_LL = np.array([[b, c], [c, d]], float)
+    same = np.allclose(ensemble.printed_pair(Q_LL), ensemble.optimal_pair(Q_LL))
+    assert same == right
+    assert any("unless $b = d$ or $c = 0$" in text for text in training.PAIR.sentences)

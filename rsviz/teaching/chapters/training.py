@@ -45,7 +45,7 @@ PAIR = Scene(
         "of their variances $b$, $d$ and their covariance $c$: the less they err **together**, "
         "the deeper it sags.",
         "Its lowest point is $(d-c)/(b+d-2c)$; the paper that introduced these weights prints it "
-        "with the sign of $c$ turned round, which goes wrong whenever $b \\ne d$.",
+        "with the sign of $c$ turned round, which goes wrong unless $b = d$ or $c = 0$.",
     ),
     controls=(
         Control("b", "Variance of network 1, b", (0.5, 1.0, 1.5, 2.0), 1.0, "{:g}", "variance"),
