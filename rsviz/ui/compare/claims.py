@@ -182,8 +182,8 @@ def _show_one(f: Finding) -> None:
         for told in (f.note, *f.caveats):
             if told:
                 st.caption(told)
-        if f.work_a is not None and f.work_b is not None:
-            st.caption(f"Training took {f.work_a}, against {f.work_b}.")
+        if f.work_a is not None and f.work_a == f.work_b:  # a caveat tells where it is not equal
+            st.caption(f"Training took {f.work_a}, of both.")
         if f.commands:
             st.code("\n".join(f.commands), language="bash", wrap_lines=True)
 
