@@ -30,13 +30,15 @@ class Weighing:
     """What is known at one moment: the margins' matrix, the weightings, and their certificates.
 
     ``Q_LL`` is None until the margins are measured (`ensemble.quadratic`); ``correlation_LL`` is
-    the same matrix with a diagonal of ones.
+    the same matrix with a diagonal of ones. ``shared`` says how margins vary within methods and
+    between them.
     """
 
     unit: ClassVar[str] = "votes"
 
     Q_LL: np.ndarray | None = None
     weightings: Mapping[str, Sequence[float] | None] = field(default_factory=dict)
+    shared: tuple[ensemble.Shared, ...] = ()
     certificates: Mapping[str, Certificate] = field(default_factory=dict)
     done: int = 0
     planned: int = 1
@@ -70,6 +72,7 @@ def watch(
     spec: RunSpec,
     device: str = "cpu",
     cancel: threading.Event | None = None,
+    methods: Sequence[str] = (),
 ) -> Iterator[Weighing]:
     """Measure the margins on ``fit``, then certify one image under every weighting in one pass.
 
@@ -81,6 +84,7 @@ def watch(
     free, ready : the networks as `checkpoints.load` gives them, to be perturbed and to vote.
     fit : (x_JCHW, y_J), images that are not evaluated.
     spec : of the run; its bound must hold at any time for partial certificates.
+    methods : that of each network, for the variances within and between them.
     """
     now = Weighing(planned=2 * (spec.n0 + spec.n))
     yield now
@@ -88,7 +92,8 @@ def watch(
     generator = torch.Generator(device).manual_seed(spec.seed)
     m = ensemble.measure(free, x_JCHW, y_J, spec.noise, generator, DRAWS, COPIES)
     Q_LL = ensemble.quadratic(m)
-    now = replace(now, Q_LL=Q_LL, weightings=ensemble.every_weighting(m))
+    shared = tuple(ensemble.shared_variances(m, methods)) if methods else ()
+    now = replace(now, Q_LL=Q_LL, weightings=ensemble.every_weighting(m), shared=shared)
     yield now
     voting = {str(i): net for i, net in enumerate(ready)}
     classes, found = class_count(ready[0]), dict[str, Certificate]()

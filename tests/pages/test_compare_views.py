@@ -224,6 +224,10 @@ def test_four_members_have_no_picture_of_their_weights_but_a_table(opened, four)
     assert kinds == {"heatmap"}
     assert any("too many weightings to draw" in c.value for c in at.caption)
     assert len(at.dataframe[0].value) == 5
+    shared = at.dataframe[1].value
+    assert list(shared["other class"]) == list(range(1, 10))
+    assert shared["within methods, α"].notna().all()  # all four are trained by one method
+    assert shared["between methods, β"].isna().all() and set(shared[""]) == {""}
 
 
 def test_claims_set_acr_against_the_work_in_the_cards(opened, tmp_path, monkeypatch):
