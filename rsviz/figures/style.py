@@ -43,6 +43,7 @@ METHODS = {
     "advmacer": Look(PURPLE, "longdash", "cross"),
     "consistency": Look(SKY, "longdashdot", "star"),
     "advconsistency": Look("#C2477F", "longdashdot", "star-diamond"),
+    "sun": Look("#4B7F52", "longdash", "triangle-left"),
     "ensemble": Look("#8C6D1F", "dash", "hexagon"),
     "dual": Look(BLUE, "solid", "circle"),
     "routing": Look("#7A5FC0", "dash", "x"),
@@ -58,7 +59,6 @@ PUBLISHED = {  # as papers' tables name them
     "ars": METHODS["adaptive"],
     "smoothmix": Look("#5B6E7F", "longdash", "triangle-down"),
     "catrs": Look("#A0522D", "dot", "star-square"),
-    "sun2025": Look("#4B7F52", "longdash", "triangle-left"),
 }
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "pentagon")

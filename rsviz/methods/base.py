@@ -31,6 +31,7 @@ Nets = Mapping[str, "nn.Module"]
 Certify = Callable[["Tensor", Nets, RunSpec], MethodRun]
 Predict = Callable[["Tensor", Nets, RunSpec], Generator[Ask, Votes, int | None]]
 Loss = Callable[["nn.Module", "Tensor", "Tensor", "Tensor", "torch.Generator", int], "Tensor"]
+Weigh = Callable[..., "Tensor"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,7 +230,8 @@ class Method:
     ``certify`` is the generator that asks for votes, ``read`` turns any votes into a certificate,
     ``loss`` trains; ``guarantee`` is the exact statement proved, ``source`` the paper. ``presets``
     are the settings of a loss that has any, by sigma: it takes them as its keyword ``settings``. An
-    ensemble has no loss: its members are trained, each by its own method.
+    ensemble has no loss: its members are trained, each by its own method. ``weigh`` gives the
+    weights by which an epoch draws its images (`sun.weigh`), None where it takes each once.
 
     ``options`` is the dataclass that ``spec.settings`` fill, None where a run has none, and
     ``controls`` those of them that the pages offer; ``planned`` is how many votes a run will count
@@ -257,6 +259,7 @@ class Method:
     loss: Loss | None
     guarantee: str
     presets: Mapping[float, Any] = field(default_factory=dict)
+    weigh: Weigh | None = None
     options: type | None = None
     controls: tuple[Control, ...] = ()
     norm: Norm = Norm.L2

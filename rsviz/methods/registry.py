@@ -24,15 +24,16 @@ from rsviz.methods import (
     macer,
     multiscale,
     smoothadv,
+    sun,
     variational,
 )
-from rsviz.methods.base import Certify, Method
+from rsviz.methods.base import Certify, Method, Weigh
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def _trained(title: str, source: str, how: Any) -> Method:
+def _trained(title: str, source: str, how: Any, weigh: Weigh | None = None) -> Method:
     """Return a method that differs from Gaussian in its training only."""
     return Method(
         title,
@@ -42,6 +43,7 @@ def _trained(title: str, source: str, how: Any) -> Method:
         how.loss,
         gaussian.GUARANTEE,
         how.PRESETS,
+        weigh,
     )
 
 
@@ -104,6 +106,7 @@ METHODS: dict[str, Method] = {
     "advconsistency": _trained(
         "SmoothAdv + Consistency", "Jeong and Shin 2020, arXiv 2006.04062", advconsistency
     ),
+    "sun": _trained("Easy images first", "Sun et al. 2025, arXiv 2410.06895", sun, sun.weigh),
     "ensemble": Method(
         title="EsbRS",
         source="ICDM 2023, arXiv 2310.07780",

@@ -21,7 +21,7 @@ from rsviz.core.progress import Report
 from rsviz.core.settings import check_counts
 from rsviz.data.catalog import DATASETS
 from rsviz.data.datasets import Dataset
-from rsviz.methods.base import Loss
+from rsviz.methods.base import Loss, Weigh
 from rsviz.smoothing.processes import Processes, here
 
 WATCH = 50  # steps from one look at the loss to the next on a GPU, which a look waits for
@@ -113,11 +113,15 @@ def train(
     device: str = "cpu",
     compiled: bool = True,
     report: Report = print,
+    weigh: Weigh | None = None,
 ) -> float:
     """Train net in place with SGD (Nesterov .9) and a one-cycle rate; return seconds spent.
 
     The state is written to ``state_file`` after every epoch; called again with the same spec a
     killed run continues from there, with the same images and noise as if it had never stopped.
+
+    An epoch takes each image once, or, where ``weigh`` gives them weights, as many with replacement
+    in proportion to these; the state keeps them.
 
     Processes that torchrun started share each batch and average their gradients; each normalises
     its own share (batch norm) and draws its own noise, so that another number of them makes another
@@ -156,14 +160,20 @@ def train(
         optimiser, spec.lr, total_steps=total, pct_start=warm_up
     )
     with sole_writer(state_file) if workers.first else nullcontext():
-        first, seconds = 0, 0.0
+        first, seconds, weight_N = 0, 0.0, None
         if state_file.exists():
-            first, seconds = _restore(state_file, spec, begun, net, optimiser, schedule, device)
+            first, seconds, weight_N = _restore(
+                state_file, spec, begun, net, optimiser, schedule, device
+            )
             report(f"continuing after epoch {first} of {spec.epochs}")
         for epoch in range(first, spec.epochs):
             start = clock.now()
+            if weigh:
+                seen = _ready(net, spec.dtype, device, compiled=False)
+                weight_N = _weights(weigh, seen, data, spec, epoch, weight_N, workers)
+                report(f"of {len(data):,} images {int((weight_N > 0).sum()):,} are kept")
             mean_loss = _epoch(
-                forward, data, loss, spec, epoch, optimiser, schedule, device, workers
+                forward, data, loss, spec, epoch, optimiser, schedule, device, workers, weight_N
             )
             workers.average(b for b in net.buffers() if b.is_floating_point())
             if not math.isfinite(mean_loss) or not_numbers(net):
@@ -176,7 +186,7 @@ def train(
             seconds += spent
             if workers.first:
                 reached = epoch + 1, seconds
-                _save_state(state_file, spec, begun, net, optimiser, schedule, *reached)
+                _save_state(state_file, spec, begun, net, optimiser, schedule, *reached, weight_N)
             left = (spec.epochs - epoch - 1) * spent / 60
             report(
                 f"epoch {epoch + 1}/{spec.epochs}  loss {mean_loss:.4f}  "
@@ -218,12 +228,17 @@ def _epoch(
     schedule: torch.optim.lr_scheduler.LRScheduler,
     device: str,
     workers: Processes,
+    weight_N: Tensor | None,
 ) -> float:
     """Train one epoch and return its mean loss."""
     on_cpu = torch.Generator().manual_seed(epoch_seed(spec.seed, epoch))
     own_noise = epoch_seed(spec.seed, epoch + 10_000 * workers.rank)
     on_device = torch.Generator(device).manual_seed(own_noise)
-    order_N = torch.randperm(len(data), generator=on_cpu).to(device)
+    if weight_N is None:
+        order_N = torch.randperm(len(data), generator=on_cpu)
+    else:
+        order_N = torch.multinomial(weight_N.cpu(), len(data), True, generator=on_cpu)
+    order_N = order_N.to(device)
     steps, own = len(data) // spec.batch, workers.share()
     mirrored = data.name not in DATASETS or DATASETS[data.name].mirrored
     total = torch.zeros((), device=device)
@@ -244,6 +259,25 @@ def _epoch(
         if (total.device.type == "cpu" or i % WATCH == 0) and not bool(total.isfinite()):
             break
     return float(total) / steps
+
+
+def _weights(
+    weigh: Weigh,
+    net: nn.Module,
+    data: Dataset,
+    spec: TrainSpec,
+    epoch: int,
+    weight_N: Tensor | None,
+    workers: Processes,
+) -> Tensor:
+    """Return the weights of one epoch's images, the same for all processes."""
+    device, seed = data.y_N.device, epoch_seed(spec.seed, -1 - epoch)  # of no epoch's own noise
+    on_cpu = torch.Generator().manual_seed(seed)
+    sigma_N111 = draw_sigma(spec.sigma, len(data), on_cpu).to(device)
+    on_device = torch.Generator(device).manual_seed(seed)
+    weight_N = weigh(net, data, sigma_N111, epoch, weight_N, on_device)
+    workers.average([weight_N])
+    return weight_N
 
 
 def not_numbers(net: nn.Module) -> str:
@@ -272,6 +306,7 @@ def _save_state(
     schedule: torch.optim.lr_scheduler.LRScheduler,
     epoch: int,
     seconds: float,
+    weight_N: Tensor | None,
 ) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     state = {
@@ -283,6 +318,8 @@ def _save_state(
         "epoch": epoch,
         "seconds": seconds,
     }
+    if weight_N is not None:
+        state["weight_N"] = weight_N
     packed = io.BytesIO()
     torch.save(state, packed)
     write_whole(file, packed.getvalue())
@@ -296,7 +333,7 @@ def _restore(
     optimiser: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
     device: str,
-) -> tuple[int, float]:
+) -> tuple[int, float, Tensor | None]:
     try:
         state = torch.load(file, map_location=device, weights_only=True)
         asked = state["spec"]
@@ -319,4 +356,4 @@ def _restore(
         )
     optimiser.load_state_dict(state["optimiser"])
     schedule.load_state_dict(state["schedule"])
-    return state["epoch"], state["seconds"]
+    return state["epoch"], state["seconds"], state.get("weight_N")

@@ -294,6 +294,28 @@ def _wide(method: str, sigma: float, epochs: int, lr: float, minutes: float, sta
     )
 
 
+def _wide_equal(method: str, sigma: float) -> Recipe:
+    """Return `_equal`'s recipe of a wide network."""
+    return replace(
+        _equal(method, sigma, 0),
+        name=f"cifar10-{method}-w64-{sigma}",
+        network="compact-64",
+        start=f"cifar10-gaussian-w64-{sigma}",
+        minutes=120,
+    )
+
+
+def _sun(sigma: float, epochs: int) -> Recipe:
+    """Return the recipe of Sun et al.'s second phase, its first being Consistency.
+
+    Few epochs, so images are dropped by fewer votes and weighed more often.
+    """
+    return replace(
+        _wide("sun", sigma, epochs, 0.05, 200, "consistency"),
+        settings=(("drop_draws", 32), ("every", 2)),
+    )
+
+
 # In order of priority: what is missing is made from the top.
 RECIPES: tuple[Recipe, ...] = (
     *_gaussian("shapes", epochs=15, tuned=(8, 8, 8), minutes=4, every=10),
@@ -334,6 +356,22 @@ RECIPES: tuple[Recipe, ...] = (
     *(_wide("gaussian", sigma, 80, 0.4, 100, "") for sigma in (0.25, 0.5, 1.0)),
     *(_wide("consistency", sigma, 60, 0.2, 150, "gaussian") for sigma in (0.25, 0.5, 1.0)),
     _wide("advconsistency", 0.25, 24, 0.1, 900, "consistency"),
+    _sun(1.0, 4),
+    _sun(0.5, 3),
+    _sun(0.25, 4),
+    *(
+        _wide_equal(method, sigma)
+        for sigma in (0.5, 1.0, 0.25)
+        for method in ("advmacer", "smoothadv", "macer")
+    ),
+    # The paper's 16 draws, in as many passes.
+    replace(
+        _wide_equal("macer", 0.5),
+        name="cifar10-macer-w64-0.5-draws16",
+        epochs=3,
+        settings=(("draws", 16), ("lam", 4.0)),
+    ),
+    *_on_canvases("cifar10", 96, 0.5, epochs=8, images=0, minutes=40, every=10),
     *(_tuned("shapes", method, 0.5, minutes=1, every=10) for method in _SMALL),
     # Rings and bars are among Shapes' own classes, so its network knows them; the last layer, of
     # two classes instead of ten, is new.

@@ -13,7 +13,7 @@ from rsviz.core import settings
 from rsviz.core.errors import UserError
 from rsviz.core.progress import Report
 from rsviz.data import datasets
-from rsviz.methods.base import Loss
+from rsviz.methods.base import Loss, Weigh
 from rsviz.methods.registry import METHODS
 from rsviz.smoothing.processes import here
 from rsviz.training.card import card_of, seeded_network, state_folder
@@ -44,6 +44,15 @@ def loss_for(spec: TrainSpec) -> tuple[Loss, dict[str, float]]:
     return partial(loss, settings=chosen), asdict(chosen)
 
 
+def weigh_for(spec: TrainSpec) -> Weigh | None:
+    """Return how a training weighs its images, None if it takes each once an epoch."""
+    method = METHODS[spec.method]
+    if method.weigh is None:
+        return None
+    chosen = settings.choose(method.presets, spec.sigma, spec.settings)
+    return partial(method.weigh, settings=chosen)
+
+
 def make(
     spec: TrainSpec,
     out: Path,
@@ -54,10 +63,11 @@ def make(
 ) -> Checkpoint:
     """Train one network by its method's loss and write it, with its card, into ``out``."""
     loss, chosen = loss_for(spec)
+    weigh = weigh_for(spec)
     net = seeded_network(spec)
     data = datasets.load(spec.dataset, spec.split)
     state_file = state_folder() / f"{out.name}.pt"
-    seconds = train(net, data, loss, spec, state_file, device, compiled, report)
+    seconds = train(net, data, loss, spec, state_file, device, compiled, report, weigh)
     card = card_of(spec, out, device, command, seconds) | {"settings": chosen}
     workers = here()
     if workers.count > 1:

@@ -136,7 +136,7 @@ def test_what_was_added_from_summaries_agrees_with_them(logs: Path):
     checked = 0
     for entry in CURVES:
         c = entry.curve
-        key = {"catrs": "catrs", "sun2025": "ours"}.get(c.method)
+        key = {"catrs": "catrs", "sun": "ours"}.get(c.method)
         if key:
             run = f"acrweak_{c.dataset}_{key}_sigma{float(c.sigma)}"
             assert c.accuracy_R == tuple(curve_of[run][r] for r in c.radius_R) and c.acr == acr[run]
