@@ -372,6 +372,7 @@ RECIPES: tuple[Recipe, ...] = (
         settings=(("draws", 16), ("lam", 4.0)),
     ),
     *_on_canvases("cifar10", 96, 0.5, epochs=8, images=0, minutes=40, every=10),
+    *_on_canvases("shapes", 96, 1.0, epochs=8, images=10_000, minutes=12, every=2),
     *(_tuned("shapes", method, 0.5, minutes=1, every=10) for method in _SMALL),
     # Rings and bars are among Shapes' own classes, so its network knows them; the last layer, of
     # two classes instead of ten, is new.
