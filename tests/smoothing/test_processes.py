@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from rsviz.core.errors import UserError
 from rsviz.data.datasets import Dataset
 from rsviz.evaluation.evaluate import EvaluationSpec
 from rsviz.evaluation.shards import evaluate_together
+from rsviz.methods import sun
 from rsviz.smoothing import processes
 from rsviz.training.loop import TrainSpec, train
 
@@ -33,7 +35,7 @@ class Fatal(Dataset):
 
 
 def work(folder):
-    """Evaluate nine images and train for two epochs, as one of however many processes."""
+    """Evaluate nine images and train twice for two epochs, as one of however many processes."""
     generator = torch.Generator().manual_seed(0)
     x_NCHW = torch.randint(256, (16, 3, 8, 8), generator=generator, dtype=torch.uint8)
     data = Fatal("shapes", "test", ("a", "b"), x_NCHW, torch.arange(16) % 2)
@@ -44,6 +46,8 @@ def work(folder):
     evaluate_together(spec, {"classifier": net}, data, folder / "log.csv", own, report=str)
     how = TrainSpec("gaussian", "shapes", "linear", 0.0, 2, lr=0.05, batch=4)
     train(net, data, loss, how, folder / "state.pt", compiled=False, report=str)
+    weigh = partial(sun.weigh, settings=sun.Settings(keep=0.0))  # both draw the same images
+    train(net, data, loss, how, folder / "weighed.pt", compiled=False, report=str, weigh=weigh)
     if own.first:
         torch.save(net.state_dict(), folder / "net.pt")
 
@@ -74,7 +78,12 @@ def test_a_killed_process_is_started_again_and_all_ends_as_by_one(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     assert "exitcode: -9" in done.stderr  # it was killed
     assert rows(several) == rows(alone) and len(rows(alone)) == 9
-    assert sorted(f.name for f in several.glob("[!.]*")) == ["log.csv", "net.pt", "state.pt"]
+    assert sorted(f.name for f in several.glob("[!.]*")) == [
+        "log.csv",
+        "net.pt",
+        "state.pt",
+        "weighed.pt",
+    ]
     one, two = (torch.load(f / "net.pt", weights_only=True) for f in (alone, several))
     for name in one:  # gradients of both halves were averaged
         assert torch.allclose(one[name], two[name], atol=1e-6)
