@@ -72,7 +72,7 @@ def markdown_table(found: Sequence[Checkpoint], best: bool = False) -> str:
         rule = m.log.removeprefix("certified").removesuffix(".csv").removesuffix(f"-n{m.n}")
         rule = rule.replace("-", ", ")
         sigma = f"chosen{rule}" if m.sigma is None else f"{m.sigma:g}"
-        cells = [f"`{c.name}`", sigma, f"{m.images}", f"{m.n:,}"]
+        cells = [f"`{c.name}`", sigma, f"{m.images:,}", f"{m.n:,}"]
         cells += [f"{m.acr:.3f}", *(f"{100 * m.accuracy[r]:.1f}" for r in radii)]
         lines.append(" | ".join(cells))
     return "\n".join(f"| {line} |" for line in lines)
