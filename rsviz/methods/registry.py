@@ -106,7 +106,7 @@ METHODS: dict[str, Method] = {
     "advconsistency": _trained(
         "SmoothAdv + Consistency", "Jeong and Shin 2020, arXiv 2006.04062", advconsistency
     ),
-    "sun": _trained("Sun et al. 2025", "Sun et al. 2025, arXiv 2410.06895", sun, sun.weigh),
+    "sun": _trained("Drop and reweigh", "Sun et al. 2025, arXiv 2410.06895", sun, sun.weigh),
     "ensemble": Method(
         title="EsbRS",
         source="ICDM 2023, arXiv 2310.07780",
