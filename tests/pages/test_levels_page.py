@@ -116,6 +116,8 @@ def test_a_picture_to_start_from_is_read_from_shipped_logs(open_page, monkeypatc
     loses = "730" in image
     ours, best = (next(t for n, t in race(app).items() if of(n, t)) for of in (is_ours, is_best))
     assert (float(ours.split()[0]) < float(best.split(",")[0])) == loses
+    links = {link.proto.label: link.proto.query_string for link in app.get("page_link")}
+    assert links["About this network"].startswith("view=Networks&about=shapes-multiscale")
 
 
 def run_of(folder, method, **settings):

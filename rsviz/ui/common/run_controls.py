@@ -171,6 +171,12 @@ def pick_network(
         st.session_state["sigma"] = trained_sigma(chosen)
     state.CHECKPOINT.set(chosen.name)
     state.CHOSEN.of(page).set(chosen.name)
+    link_to_card(chosen)
+    return chosen
+
+
+def link_to_card(chosen: Checkpoint) -> None:
+    """Link to what Compare says of a network, if it was measured."""
     if chosen.card.measured and page_path("compare").exists():
         st.page_link(
             page_path("compare"),
@@ -179,7 +185,6 @@ def pick_network(
             query_params={"view": "Networks", "about": chosen.name},
             width="content",
         )
-    return chosen
 
 
 def _begin(key: str, default: Any, offered: address.Takes) -> None:

@@ -32,6 +32,7 @@ from rsviz.ui.common.pictures import Source
 from rsviz.ui.common.run_controls import (
     OFFERED,
     carried,
+    link_to_card,
     pick_rest,
     pick_votes,
 )
@@ -151,7 +152,9 @@ def pick_chooser(found: Mapping[str, Checkpoint]) -> str:
         bind="query-params",
         help="The one whose votes and certificate are shown; the others stand beside it.",
     )
-    return method or next(iter(found))
+    method = method or next(iter(found))
+    link_to_card(found[method])
+    return method
 
 
 def pick_run() -> tuple[dict[str, Any], str]:
