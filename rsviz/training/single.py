@@ -45,10 +45,21 @@ def loss_for(spec: TrainSpec) -> tuple[Loss, dict[str, float]]:
 
 
 def weigh_for(spec: TrainSpec) -> Weigh | None:
-    """Return how a training weighs its images, None if it takes each once an epoch."""
+    """Return how a training weighs its images, None if it takes each once an epoch.
+
+    Raises
+    ------
+    UserError
+        It weighs them by the network it starts from, and there is none.
+    """
     method = METHODS[spec.method]
     if method.weigh is None:
         return None
+    if not spec.start:  # fresh weights name one class, and would keep the images of that alone
+        raise UserError(
+            f"{method.title} weighs images by how the network it starts from classes them; name a "
+            "trained one by --start."
+        )
     chosen = settings.choose(method.presets, spec.sigma, spec.settings)
     return partial(method.weigh, settings=chosen)
 

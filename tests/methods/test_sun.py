@@ -15,6 +15,7 @@ from rsviz.networks import classifiers
 from rsviz.smoothing.estimates import draw_noise, noisy_logits
 from rsviz.training import loop
 from rsviz.training.loop import TrainSpec
+from rsviz.training.train import train_checkpoint
 from tests.helpers import TINY
 
 FEW = Settings(steps=1, draws=1, drop_draws=16, every=2)
@@ -82,6 +83,13 @@ def test_a_network_that_is_right_nowhere_is_refused():
     data = one_pixel(0, 0)
     with pytest.raises(UserError, match="Every training image would be dropped"):
         sun.weigh(Share(), data, torch.full((2, 1, 1, 1), 0.1), 0, None, seeded())
+
+
+def test_a_training_from_no_network_is_refused(tmp_path):
+    spec = TrainSpec("sun", "shapes", TINY, 0.1, epochs=1)
+    with pytest.raises(UserError, match="starts from classes them; name a trained one by --start"):
+        train_checkpoint(spec, tmp_path / "net", "cpu", "")
+    assert not (tmp_path / "net" / "card.json").exists()
 
 
 def test_the_weights_of_a_network_in_training_are_its_own_again():
