@@ -282,7 +282,7 @@ def images_of(log: Log) -> str:
     if steps <= {1}:
         return f"{split}first {size:,}" if first == 0 else f"{split}{first}-{last}"
     if len(steps) == 1 and first == 0:
-        return f"{split}every {_ordinal(steps.pop())}, {size:,} images"
+        return f"{split}every {ordinal(steps.pop())}, {size:,} images"
     digest = hashlib.sha256(" ".join(map(str, index_N)).encode()).hexdigest()[:6]
     return f"{split}{size:,} images ({digest})"
 
@@ -622,6 +622,7 @@ def _part(log: Log, inside_N: np.ndarray, wanted: int, images: str) -> Log:
     return replace(log, **cut)
 
 
-def _ordinal(k: int) -> str:
+def ordinal(k: int) -> str:
+    """Return 1st, 2nd, 3rd, 4th, 11th, 21st, ..."""
     ending = {1: "st", 2: "nd", 3: "rd"}.get(k % 10 if k % 100 not in (11, 12, 13) else 0, "th")
     return f"{k}{ending}"

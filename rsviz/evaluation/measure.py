@@ -28,7 +28,7 @@ from rsviz.evaluation.answers import Answers, read_answers
 from rsviz.evaluation.curves import RADII, RADII_LINF, Curve
 from rsviz.evaluation.evaluate import EvaluationSpec
 from rsviz.evaluation.examples import FILE
-from rsviz.evaluation.logs import read_log
+from rsviz.evaluation.logs import ordinal, read_log
 from rsviz.methods import ensemble
 from rsviz.networks.inspection import class_count
 from rsviz.smoothing import processes
@@ -278,7 +278,7 @@ def record(checkpoint: Checkpoint, spec: evaluate.EvaluationSpec, out: Path, com
 def _record(
     checkpoint: Checkpoint, spec: evaluate.EvaluationSpec, curve: Curve, log: str, command: str
 ) -> None:
-    subset = f"every {spec.every}th" if spec.every else f"first {spec.first}"
+    subset = f"every {ordinal(spec.every)}" if spec.every else f"first {spec.first}"
     row: dict[str, Any] = {
         "sigma": spec.sigma,
         "subset": f"{spec.split}, {subset}",

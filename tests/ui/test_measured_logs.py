@@ -30,3 +30,10 @@ def test_what_is_shown_first_has_the_most_votes_and_its_published_namesake_the_s
     assert first["measured"] == names
     entry = next(p for p in map(comparison.from_published, published.load()) if p.name == paper)
     assert comparison.marks([found[names[1]], entry])[paper] == ()
+
+
+def test_a_files_name_is_told_in_words(monkeypatch):
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(catalog.SHIPPED))
+    found, _ = measured_logs.measured()
+    told = found["shapes-gaussian-0.5, σ 0.5, n 10,000, every 2nd"]
+    assert (told.curve.n, told.curve.images) == (10_000, 1_000)

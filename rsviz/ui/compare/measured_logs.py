@@ -13,7 +13,7 @@ from rsviz.evaluation import comparison
 from rsviz.evaluation.comparison import Entry
 from rsviz.evaluation.contradictions import contradictions
 from rsviz.evaluation.evaluate import log_folder
-from rsviz.evaluation.logs import read_log
+from rsviz.evaluation.logs import ordinal, read_log
 from rsviz.methods.registry import is_plain
 
 WEIGHTINGS = "weightings/*.csv"  # of an ensemble, a log each, from the same votes
@@ -39,8 +39,16 @@ def _read(
 def _how(stem: str) -> str:
     """Return what a file's name says beside the noise: ``int8`` of ``certified-0.25-int8``."""
     words = stem.split("-")[1:] if stem.startswith("certified") else []
-    votes = [f"n {int(w[1:]):,}" if w[:1] == "n" and w[1:].isdecimal() else w for w in words]
-    return ", ".join(word for word in votes if not word.replace(".", "").isdecimal())
+    return ", ".join(_in_words(word) for word in words if not word.replace(".", "").isdecimal())
+
+
+def _in_words(word: str) -> str:
+    """Return ``n 10,000`` for n10000 and ``every 2nd`` for every2."""
+    if word[:1] == "n" and word[1:].isdecimal():
+        return f"n {int(word[1:]):,}"
+    if word.startswith("every") and word[5:].isdecimal():
+        return f"every {ordinal(int(word[5:]))}"
+    return word
 
 
 def measured() -> tuple[dict[str, Entry], list[str]]:
