@@ -301,7 +301,7 @@ def _wide_equal(method: str, sigma: float) -> Recipe:
         name=f"cifar10-{method}-w64-{sigma}",
         network="compact-64",
         start=f"cifar10-gaussian-w64-{sigma}",
-        minutes=120,
+        minutes=75,
     )
 
 
@@ -311,7 +311,7 @@ def _sun(sigma: float, epochs: int) -> Recipe:
     Few epochs, so images are dropped by fewer votes and weighed more often.
     """
     return replace(
-        _wide("sun", sigma, epochs, 0.05, 200, "consistency"),
+        _wide("sun", sigma, epochs, 0.05, 155, "consistency"),
         settings=(("drop_draws", 32), ("every", 2)),
     )
 
@@ -371,8 +371,8 @@ RECIPES: tuple[Recipe, ...] = (
         epochs=3,
         settings=(("draws", 16), ("lam", 4.0)),
     ),
-    *_on_canvases("cifar10", 96, 0.5, epochs=8, images=0, minutes=40, every=10),
-    *_on_canvases("shapes", 96, 1.0, epochs=8, images=10_000, minutes=12, every=2),
+    *_on_canvases("cifar10", 96, 0.5, epochs=8, images=0, minutes=45, every=10),
+    *_on_canvases("shapes", 96, 1.0, epochs=8, images=10_000, minutes=9, every=2),
     *(_tuned("shapes", method, 0.5, minutes=1, every=10) for method in _SMALL),
     # Rings and bars are among Shapes' own classes, so its network knows them; the last layer, of
     # two classes instead of ten, is new.
