@@ -53,18 +53,21 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--out", type=Path, required=True, help="the log, a CSV file")
     add_device(command)
-    add_engine(command)
+    add_engine(
+        command,
+        "or a SHARE: the votes of an image end when its radius is within this share of what "
+        "infinitely many would certify; n is the most, by default 1,000,000; another protocol, too",
+    )
+    command.set_defaults(n=None)
 
 
 def run(args: argparse.Namespace) -> None:
     """Run ``evaluate``."""
     checkpoint = usable(args.checkpoint)
     settings = run_settings(checkpoint, args.set)
-    if args.precision is not None:
-        raise UserError("--precision of evaluate is the engine's; a log has one n for all images.")
-    asked: dict[str, Any] = {}
-    if args.until_radius is not None:
-        asked = {"until_radius": args.until_radius, "bound": Bound.ANYTIME}
+    asked = _asked(args)
+    if args.n is None:
+        args.n = 10_000 if args.precision is None else 1_000_000
     spec = spec_for(
         checkpoint,
         args.sigma,
@@ -83,3 +86,12 @@ def run(args: argparse.Namespace) -> None:
     found = measure(*run) if args.until_radius is None else ask(*run)
     if here().first:
         print_curve(found) if isinstance(found, Curve) else print(found.in_words())
+
+
+def _asked(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the rule that may end an image's votes before n, none in the field's protocol."""
+    rules = {"until_radius": args.until_radius, "precision": args.precision}
+    asked = {name: value for name, value in rules.items() if value is not None}
+    if len(asked) > 1:
+        raise UserError("Votes end by one rule: choose --until-radius or a share, not both.")
+    return asked | {"bound": Bound.ANYTIME} if asked else {}

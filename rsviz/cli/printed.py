@@ -93,6 +93,13 @@ def print_curve(curve: Any, unknown: tuple[str, ...] = ()) -> None:
     print(f"{curve.name}: {curve.images} images, ACR {curve.acr:.{digits}f}{more}")
     if curve.two_class:
         print(TWO_CLASS)
+    if curve.precision is not None:
+        mean = "" if curve.votes is None else f", {curve.votes:,.0f} on average"
+        print(
+            f"The votes of an image end when its radius is within {curve.precision:g} of what "
+            f"infinitely many would certify, or at {curve.n:,}{mean}. It is another protocol than "
+            "the field's, whose n is fixed."
+        )
     rows = zip(curve.radius_R, curve.accuracy_R, curve.low_R, curve.high_R, strict=True)
     for r, accuracy, low, high in rows:
         at = f"{255 * r:4.1f}/255" if curve.norm == "Linf" else f"{r:5.2f}"

@@ -52,7 +52,9 @@ class Curve:
     abstentions included; ``low_R`` and ``high_R`` bound it with 95 % binomial confidence.
     ``ceiling`` is the largest radius that n votes can certify, None when it is not known. A setting
     that is not known is None, or an empty text. ``two_class``: radii are in the two-class form,
-    another protocol than the field's.
+    another protocol than the field's; so is what ended each image's votes early, a ``precision`` or
+    the radius asked for, ``until_radius``. ``votes`` are those that bound the class, an image on
+    average.
     """
 
     name: str
@@ -75,11 +77,17 @@ class Curve:
     ceiling: float | None = None
     source: str = ""
     two_class: bool = False
+    precision: float | None = None
+    until_radius: float | None = None
+    votes: float | None = None
 
     @property
     def form(self) -> str:
-        """The form of the theorem that radii are read in."""
-        return "two-class" if self.two_class else "one-sided"
+        """The form of the theorem that radii are read in, and what ended the votes if not n."""
+        form = "two-class" if self.two_class else "one-sided"
+        if self.until_radius is not None:
+            return f"{form}, to an answer at radius {self.until_radius:g}"
+        return form if self.precision is None else f"{form}, to precision {self.precision:g}"
 
 
 def curve(log: Log, radii: Sequence[float]) -> Curve:
@@ -112,6 +120,9 @@ def curve(log: Log, radii: Sequence[float]) -> Curve:
         ceiling=top,
         source=log.source,
         two_class=log.two_class,
+        precision=log.precision,
+        until_radius=log.until_radius,
+        votes=None if log.votes_N is None else float(log.votes_N.mean()),
     )
 
 
@@ -139,7 +150,7 @@ def comparable(curves: Sequence[Curve]) -> list[str]:
         ("images", lambda c: c.subset, "cut them to the same images"),
         ("n", lambda c: c.n and f"{c.n:,}", "re-read the counts of the larger at the smaller n"),
         ("alpha", lambda c: c.alpha and f"{c.alpha:g}", "re-read the counts at one alpha"),
-        ("form", lambda c: c.form, "read all counts in one form"),
+        ("form", lambda c: c.form, "compare within one form"),
     )
     reasons = []
     for what, value, remedy in questions if len(curves) > 1 else ():

@@ -44,6 +44,7 @@ from rsviz.smoothing.driver import default_chunks, drive, path
 from rsviz.smoothing.engine import REFERENCE
 from rsviz.smoothing.voters import MethodRun, Request
 
+RULES = ("until_radius", "precision")  # by which an image's votes may end before n
 LOGS_BYTES = 10**9  # of all logs that evaluations in the browser begin
 
 
@@ -53,7 +54,8 @@ class EvaluationSpec:
 
     ``sigma`` is None where the method chooses it for each image. ``every`` k takes images 0, k, 2k,
     ...; ``first`` m takes images 0 to m-1; exactly one is set. With ``until_radius`` the votes of
-    an image end as soon as it is settled whether this radius is certified, and n is the most.
+    an image end as soon as it is settled whether this radius is certified, with ``precision`` as
+    soon as its radius is within this share of what infinitely many would certify; n is the most.
     """
 
     name: str
@@ -74,6 +76,7 @@ class EvaluationSpec:
     settings: tuple[tuple[str, float | str], ...] = ()
     engine: str = str(REFERENCE)
     until_radius: float | None = None
+    precision: float | None = None
 
     def __post_init__(self) -> None:
         if (self.every is None) == (self.first is None):
@@ -81,8 +84,9 @@ class EvaluationSpec:
         if (self.every or self.first or 0) < 1:
             raise UserError("every and first must be at least 1.")
         # Refused now and not at the first image.
-        given = {name: getattr(self, name) for name in ("n0", "n", "alpha", "seed", "until_radius")}
-        RunSpec("", "", self.sigma, **given)
+        named = ("n0", "n", "alpha", "seed", *RULES)
+        given = {name: getattr(self, name) for name in named}
+        RunSpec("", "", self.sigma, bound=Bound(self.bound), **given)
 
     def indices(self, size: int) -> range:
         """Return the indices of the images, out of ``size``."""
@@ -105,6 +109,7 @@ class EvaluationSpec:
             seed=self.seed,
             settings=self.settings,
             until_radius=self.until_radius,
+            precision=self.precision,
         )
 
 
@@ -122,12 +127,15 @@ def spec_for(checkpoint: Checkpoint, sigma: float | None, **settings: Any) -> Ev
             f"{checkpoint.name} has seen the validation images; train one with --split fit."
         )
     sigma = sigma_of(checkpoint, sigma)
+    asked = [name for name in RULES if settings.get(name) is not None]
+    if asked and sigma is None:
+        named = "a radius" if asked == ["until_radius"] else "a precision"
+        raise UserError(
+            f"{method.title} reads its radius from several counts, so no one of them can end "
+            f"early by {named}; leave --{asked[0].replace('_', '-')} out."
+        )
     if (radius := settings.get("until_radius")) is not None:
-        if sigma is None:
-            raise UserError(
-                f"{method.title} reads its radius from several counts, so no one of them can end "
-                "early by a radius; leave --until-radius out."
-            )
+        assert sigma is not None
         d = 3 * INPUT_SIZE[card.dataset] ** 2 if method.norm is Norm.LINF else 1
         decision.plan(radius * math.sqrt(d) / sigma, settings["n"], settings["alpha"])
     return EvaluationSpec(
@@ -329,8 +337,9 @@ def open_log(
         raise UserError(
             f"{shown(out)} is not a log of rsviz, or is damaged; choose another --out."
         ) from None
-    new = json.loads(json.dumps(_head(spec))) | {"path": where}  # as a log holds it
-    old = {"settings": [], "engine": str(REFERENCE)} | old  # of early logs
+    none = dict.fromkeys(RULES)  # of logs without a rule
+    new = none | json.loads(json.dumps(_head(spec))) | {"path": where}  # as a log holds it
+    old = none | {"settings": [], "engine": str(REFERENCE)} | old  # of early logs
     if unlike := [key for key, value in new.items() if old.get(key) != value]:
         raise UserError(
             f"{shown(out)} holds a run with another {', '.join(unlike)}; choose another --out or "
@@ -361,11 +370,8 @@ def head_of(spec: EvaluationSpec, place: Mapping[str, str], command: str) -> str
 
 
 def _head(spec: EvaluationSpec) -> dict[str, Any]:
-    """Return the settings as a head holds them: a log of the field's protocol asks no question."""
-    settings = asdict(spec)
-    if spec.until_radius is None:
-        del settings["until_radius"]
-    return settings
+    """Return the settings as a head holds them: a log of the field's protocol names no rule."""
+    return {k: v for k, v in asdict(spec).items() if k not in RULES or v is not None}
 
 
 def log_path(spec: EvaluationSpec, device: str) -> Path:

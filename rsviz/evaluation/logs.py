@@ -23,7 +23,7 @@ from rsviz.core.bounds import lower, upper
 from rsviz.core.errors import UserError
 from rsviz.core.files import read_bytes, shown
 from rsviz.core.radius import radius_l2, radius_two_sided
-from rsviz.core.records import Count, Distance, Noise, read_record
+from rsviz.core.records import Count, Distance, Noise, Share, read_record
 from rsviz.core.spec import SIGMA_MAX, Bound, Norm, RunSpec, Votes
 from rsviz.data.catalog import SPLITS
 from rsviz.evaluation import row_checks
@@ -50,9 +50,10 @@ class Log:
     None where the log does not have them or its radii are not a reading of them alone. ``sigma_N``
     is the noise of each image where a log has a column of it. An unknown setting is None, or an
     empty text. ``two_class``: radii are read in the two-class form (`two_sided`), another protocol
-    than the field's. ``checked`` says of a log of rsviz whether its rows have checks, which fit; of
-    a table of the field it is None. ``notes`` say what was left out or read in another way than it
-    stands there.
+    than the field's. ``precision``: each image's votes ended when its radius was within this share
+    of what infinitely many would certify, ``votes_N`` of them. ``checked`` says of a log of rsviz
+    whether its rows have checks, which fit; of a table of the field it is None. ``notes`` say what
+    was left out or read in another way than it stands there.
     """
 
     name: str
@@ -78,6 +79,9 @@ class Log:
     checkpoint_sha256: str = ""
     checked: bool | None = None
     two_class: bool = False
+    precision: float | None = None
+    until_radius: float | None = None
+    votes_N: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -214,6 +218,7 @@ def thin(log: Log, n: int, generator: np.random.Generator) -> Log:
     UserError
         The log has no counts to thin, or fewer votes than n.
     """
+    _check_planned(log)
     if log.counts_NK is None or log.n is None:
         raise UserError(
             f"{log.name} cannot be read at another n: its log has no vote counts from which its "
@@ -241,12 +246,22 @@ def two_sided(log: Log) -> Log:
     """
     if log.two_class:
         return log
+    _check_planned(log)
     if log.counts_NK is None:
         raise UserError(
             f"{log.name} cannot be read in the two-class form: its log has no vote counts from "
             "which its radii follow."
         )
     return _reread(replace(log, name=f"{log.name}{TWO_CLASS}", two_class=True))
+
+
+def _check_planned(log: Log) -> None:
+    """Refuse to read counts otherwise that their own rule ended."""
+    if log.precision is not None:
+        raise UserError(
+            f"The votes of {log.name} ended by a precision, {log.precision:g}, and are read by it "
+            "alone; leave out another n and the two-class form."
+        )
 
 
 def subset(log: Log, images: str) -> Log:
@@ -311,7 +326,7 @@ def _own(lines: list[str], ended: bool, name: str, source: str) -> Log:
         checked=checked,
         notes=(*notes, *table.notes, *also),
         **columns,
-        **{key: getattr(spec, key) for key in _PASSED},
+        **{key: getattr(spec, key) for key in PASSED},
     )
     try:
         return _with_counts(log, table)
@@ -345,6 +360,7 @@ class LogHead(msgspec.Struct, frozen=True):
     checkpoint_sha256: str = ""
     settings: tuple[tuple[str, float | int | str], ...] = ()
     until_radius: Distance | None = None
+    precision: Share | None = None
     device: str = ""
     dtype: str = ""
     path: str = ""
@@ -352,16 +368,17 @@ class LogHead(msgspec.Struct, frozen=True):
     command: str = ""
 
     def __post_init__(self) -> None:
-        RunSpec("", "", self.sigma, n0=self.n0, n=self.n, alpha=self.alpha)  # it checks the ranges
+        named = ("n0", "n", "alpha", "bound", "precision")
+        RunSpec("", "", self.sigma, **{name: getattr(self, name) for name in named})  # checks them
 
 
 def _json(line: str) -> Any:
     return json.loads(line.removeprefix("# "))
 
 
-_PASSED = (
+PASSED = (  # from the head of a log to what is read from it
     *("dataset", "method", "network", "sigma", "n0", "n", "alpha", "split", "norm", "bound"),
-    "checkpoint_sha256",
+    *("checkpoint_sha256", "precision"),
 )
 
 
@@ -422,7 +439,10 @@ def _with_counts(log: Log, table: Table) -> Log:
     if log.sigma is None or not all(row[at["counts0"]] and row[at["counts"]] for row in rows):
         return log
     counts0_NK, counts_NK = (_counts(table, rows, column) for column in ("counts0", "counts"))
-    if np.any(counts_NK.sum(axis=1) != log.n):
+    votes_N = counts_NK.sum(axis=1)
+    if log.precision is not None:
+        log = replace(log, votes_N=votes_N)
+    if np.any(votes_N > log.n if log.precision is not None else votes_N != log.n):
         return log
     anew = _reread(replace(log, chosen_N=counts0_NK.argmax(axis=1), counts_NK=counts_NK))
     if log.norm is Norm.L2:
@@ -591,18 +611,19 @@ def _reread(log: Log) -> Log:
     k_N = np.take_along_axis(log.counts_NK, chosen_N1, axis=1)[:, 0]
     others_NK = log.counts_NK.copy()
     np.put_along_axis(others_NK, chosen_N1, 0, axis=1)
-    pairs = list(zip(k_N.tolist(), others_NK.max(axis=1).tolist(), strict=True))
-    radius = {pair: _radius(log, *pair) for pair in set(pairs)}
-    radius_N = np.array([radius[pair] for pair in pairs])
+    columns = (k_N, others_NK.max(axis=1), log.counts_NK.sum(axis=1))
+    read = list(zip(*(column.tolist() for column in columns), strict=True))
+    radius = {votes: _radius(log, *votes) for votes in set(read)}
+    radius_N = np.array([radius[votes] for votes in read])
     predicted_N = np.where(radius_N > 0, log.chosen_N, ABSTAIN)
     correct_N = predicted_N == log.label_N
     return replace(log, predicted_N=predicted_N, radius_N=radius_N, correct_N=correct_N)
 
 
-def _radius(log: Log, k: int, other: int) -> float:
-    """Return the radius of k votes for the class and ``other`` for the most-voted other one."""
+def _radius(log: Log, k: int, other: int, total: int) -> float:
+    """Return the radius of k of all votes for the class, ``other`` for the most-voted other one."""
     assert log.n is not None and log.alpha is not None and log.sigma is not None
-    votes = Votes("bound", (k, log.n - k), log.n, "complete")
+    votes = Votes("bound", (k, total - k), log.n, "complete" if total == log.n else "settled")
     if not log.two_class:
         return radius_l2(log.sigma, lower(votes, k, log.alpha, log.bound))
     p_a_lower = lower(votes, k, log.alpha / 2, log.bound)
@@ -615,7 +636,7 @@ def _part(log: Log, inside_N: np.ndarray, wanted: int, images: str) -> Log:
     if held < wanted or held == 0:
         raise UserError(f"{log.name} holds {held:,} of the {wanted:,} images of {images!r}.")
     names = ("index_N", "label_N", "predicted_N", "radius_N", "correct_N", "chosen_N", "counts_NK")
-    columns = {name: getattr(log, name) for name in (*names, "sigma_N")}
+    columns = {name: getattr(log, name) for name in (*names, "sigma_N", "votes_N")}
     cut: dict[str, Any] = {
         name: None if value is None else value[inside_N] for name, value in columns.items()
     }

@@ -268,9 +268,13 @@ def _evaluate(
 
 
 def record(checkpoint: Checkpoint, spec: evaluate.EvaluationSpec, out: Path, command: str) -> Curve:
-    """Return the curve of a log; one in the checkpoint's own folder is recorded in its card."""
+    """Return the curve of a log; one in the checkpoint's own folder is recorded in its card.
+
+    Not one whose votes end by a precision: cards hold the field's protocol.
+    """
     curve = curves.curve(read_log(out), RADII if spec.norm == Norm.L2 else RADII_LINF)
-    if out.resolve().parent == checkpoint.folder.resolve() and processes.here().first:
+    own = out.resolve().parent == checkpoint.folder.resolve()
+    if own and spec.precision is None and processes.here().first:
         _record(checkpoint, spec, curve, out.name, command)
     return curve
 

@@ -5,13 +5,14 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from rsviz.certification import certify
 from rsviz.core.errors import UserError
 from rsviz.data import datasets
-from rsviz.evaluation import evaluate
+from rsviz.evaluation import curves, evaluate, logs
 from rsviz.evaluation.answers import is_question, read_answers
 from rsviz.evaluation.evaluate import EvaluationSpec
 from rsviz.evaluation.logs import read_log
@@ -233,6 +234,72 @@ def test_the_log_of_a_question_has_no_curve(nets, data, asked, tmp_path):
     assert is_question(asked) and not is_question(tmp_path / "table.csv")
     with pytest.raises(UserError, match="asks no question"):
         read_answers(tmp_path / "table.csv")
+
+
+NEAR = replace(SPEC, n=3_000, precision=0.3, bound="anytime", first=8)
+
+
+@pytest.fixture(scope="module")
+def near(nets, data, tmp_path_factory):
+    """The whole log of a precision."""
+    out = tmp_path_factory.mktemp("near") / "near.csv"
+    run(NEAR, nets, data, out)
+    return out
+
+
+def test_images_of_a_precision_settle_early_and_the_log_says_so(nets, data, near):
+    """Each image's votes and radius are those it has alone, and are read by the anytime bound."""
+    lines = near.read_text().splitlines()
+    head = json.loads(lines[0].removeprefix("# "))
+    assert (head["spec"]["precision"], head["spec"]["bound"]) == (0.3, "anytime")
+    reached = {}
+    for row in csv.DictReader(lines[1:]):
+        index = int(row["index"])
+        *_, alone = certify.watch(data.image(index), nets, NEAR.run(data, index))
+        c = alone.certificate
+        assert row["counts"] == " ".join(map(str, c.counts))
+        assert float(row["radius"]) == pytest.approx(c.radius, abs=1e-6)
+        assert row["n"] == "3000"
+        reached[index] = c.detail["reached"]
+    log = read_log(near)
+    assert log.votes_N is not None and min(log.votes_N) < 3_000
+    assert all(reached[i] for i, votes in zip(log.index_N, log.votes_N, strict=True) if votes < 3e3)
+    curve = curves.curve(log, [0.0])
+    assert (curve.form, curve.votes) == ("one-sided, to precision 0.3", log.votes_N.mean())
+
+
+def test_the_log_of_a_precision_is_no_other_run_and_is_not_read_otherwise(
+    nets, data, near, tmp_path
+):
+    whole, cut, plain = read_log(near), tmp_path / "cut.csv", tmp_path / "plain.csv"
+    text = near.read_text()
+    cut.write_text(text[: text.index("\n3,") + 12])
+    for other in (replace(NEAR, precision=0.2), replace(NEAR, precision=None)):
+        with pytest.raises(UserError, match="another precision"):
+            run(other, nets, data, cut)
+    run(NEAR, nets, data, cut)
+    assert np.array_equal(read_log(cut).votes_N, whole.votes_N)
+    with pytest.raises(UserError, match="ended by a precision"):
+        logs.two_sided(whole)
+    with pytest.raises(UserError, match="ended by a precision"):
+        logs.thin(whole, 100, np.random.default_rng(0))
+    run(SPEC, nets, data, plain)
+    assert "precision" not in plain.read_text()
+    told = curves.comparable([curves.curve(read_log(f), [0.0]) for f in (plain, near)])
+    assert any("differ in form" in reason for reason in told)
+
+
+def test_a_radius_above_what_the_counts_of_a_precision_certify_is_refused(near, tmp_path):
+    lines = near.read_text().replace('"check": ', '"unchecked": ', 1).splitlines()
+    assert lines[1].endswith(",check")
+    rows = [line.rsplit(",", 1)[0].split(",") for line in lines[2:]]
+    best = max(rows, key=lambda row: float(row[3]))
+    best[3] = f"{float(best[3]) + 0.001:.6f}"
+    forged = tmp_path / "forged.csv"
+    body = [lines[0], lines[1].removesuffix(",check"), *(",".join(row) for row in rows)]
+    forged.write_text("\n".join(body) + "\n")
+    with pytest.raises(UserError, match="larger than the counts certify"):
+        read_log(forged)
 
 
 def test_no_new_log_is_begun_where_logs_take_too_much_and_an_old_one_goes_on(tmp_path, monkeypatch):
