@@ -5,9 +5,12 @@ says nothing of other radii, and has neither a curve nor an ACR.
 """
 
 import json
+import math
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from rsviz.core.bounds import binomial_interval
 from rsviz.core.errors import UserError
@@ -15,7 +18,15 @@ from rsviz.core.files import read_bytes, shown
 from rsviz.core.spec import Norm
 from rsviz.evaluation import row_checks
 from rsviz.evaluation.log_tables import decode, read_table, split_lines
-from rsviz.evaluation.logs import LOG_BYTES, read_head
+from rsviz.evaluation.logs import (
+    ABSTAIN,
+    LOG_BYTES,
+    PASSED,
+    Log,
+    LogHead,
+    head_of,
+    read_head,
+)
 
 ANSWERS = ("yes", "no certificate", "undecided")
 
@@ -73,6 +84,45 @@ def read_answers(path: Path) -> Answers:
     UserError
         The file cannot be read, or is no such log.
     """
+    spec, log, answer_N = _read(path)
+    assert spec.until_radius is not None and log.votes_N is not None
+    found = Counter(answer_N)
+    return Answers(
+        log.name,
+        spec.until_radius,
+        spec.norm,
+        len(log),
+        found["yes"],
+        int(log.correct_N.sum()),
+        found["no certificate"],
+        found["undecided"],
+        int(log.votes_N.sum()),
+        spec.n,
+        spec.alpha,
+    )
+
+
+def as_log(path: Path) -> Log:
+    """Read the log of a question as one of radii: the one asked for where certified, else none.
+
+    Raises
+    ------
+    UserError
+        The file cannot be read, or is no such log.
+    """
+    return _read(path)[1]
+
+
+def asks(path: Path, radius: float) -> bool:
+    """Whether a file is a log of the question whether this radius is certified."""
+    if not is_question(path):
+        return False
+    asked = head_of(path).until_radius
+    return asked is not None and math.isclose(asked, radius, abs_tol=1e-12)
+
+
+def _read(path: Path) -> tuple[LogHead, Log, list[str]]:
+    """Return the settings of a question, its log by image, and the answers in that order."""
     name = shown(path.stem)
     lines, ended = split_lines(decode(read_bytes(path, LOG_BYTES), name))
     spec = read_head(lines[0], name)
@@ -83,28 +133,30 @@ def read_answers(path: Path) -> Answers:
     if spec.until_radius is None:
         raise UserError(f"{name} asks no question of its images; it has a curve.")
     table = read_table(lines[1:], True, name, 2, ("counts", "answer"))
-    answer, label, predicted, counts = (
-        [row[table.at[column]] for row in table.rows]
-        for column in ("answer", "label", "predicted", "counts")
-    )
-    found = Counter(answer)
-    if strange := set(found) - set(ANSWERS):
-        raise UserError(f"{name} has an answer that is none: {shown(strange.pop())}.")
+    at = table.at
     try:
-        votes = sum(int(k) for count in counts for k in count.split())
+        rows = sorted(table.rows, key=lambda row: int(row[at["index"]]))
+        index_N, label_N, predicted_N = (
+            np.array([int(row[at[column]]) for row in rows])
+            for column in ("index", "label", "predicted")
+        )
+        votes_N = np.array([sum(int(k) for k in row[at["counts"]].split()) for row in rows])
     except ValueError:
-        raise UserError(f"{name} is not a complete log of rsviz: its counts are none.") from None
-    right = sum(a == "yes" and p == y for a, p, y in zip(answer, predicted, label, strict=True))
-    return Answers(
-        spec.name or name,
-        spec.until_radius,
-        spec.norm,
-        len(table.rows),
-        found["yes"],
-        right,
-        found["no certificate"],
-        found["undecided"],
-        votes,
-        spec.n,
-        spec.alpha,
+        raise UserError(
+            f"{name} is not a complete log of rsviz: its classes or counts are none."
+        ) from None
+    answer_N = [row[at["answer"]] for row in rows]
+    if strange := set(answer_N) - set(ANSWERS):
+        raise UserError(f"{name} has an answer that is none: {shown(strange.pop())}.")
+    yes_N = np.array(answer_N) == "yes"
+    log = Log(
+        name=spec.name or name,
+        index_N=index_N,
+        label_N=label_N,
+        predicted_N=np.where(yes_N, predicted_N, ABSTAIN),
+        radius_N=np.where(yes_N, spec.until_radius, 0.0),
+        correct_N=yes_N & (predicted_N == label_N),
+        votes_N=votes_N,
+        **{name: getattr(spec, name) for name in (*PASSED, "until_radius")},
     )
+    return spec, log, answer_N

@@ -20,7 +20,7 @@ from scipy.special import ndtr
 
 from rsviz.checkpoints.catalog import first_seed
 from rsviz.core.errors import UserError
-from rsviz.evaluation import attack_tables, curves
+from rsviz.evaluation import answers, attack_tables, curves
 from rsviz.evaluation.experiments import EXPERIMENTS_FOLDER
 from rsviz.evaluation.logs import Log, head_of, images_of, read_log
 from rsviz.evaluation.paper_claims import ARS, CLAIMS, LYU, RADIUS_LINF, SEEDS, VRS, About, Claim
@@ -32,6 +32,7 @@ SizeVerdict = Literal["less", "more", "fits"]
 RESAMPLES, SEED = 10_000, 0
 LEVEL = 0.05  # of all claims judged together
 DECIDED = ("holds", "contradicted")
+ENDED = "An image's votes ended as soon as this radius was settled for it; n is the most."
 EQUAL = 1.1  # training that differs by at most a tenth counts as equal
 
 
@@ -146,6 +147,26 @@ def log_file(root: Path, name: str) -> Path:
     return root / (name if name.endswith(".csv") else f"{name}/certified.csv")
 
 
+def _files(claim: Claim, root: Path, sides: Sequence[str]) -> dict[str, Path]:
+    """Return the log of each side.
+
+    Where a full one is missing, and one radius is compared, those that ask for this radius alone
+    will do: their votes ended as soon as it was settled.
+    """
+    full = {side: log_file(root, side) for side in sides}
+    if claim.radius is None or all(file.is_file() for file in full.values()):
+        return full
+    asked = {side: _asked(file.parent, claim.radius) for side, file in full.items()}
+    found = {side: file for side, file in asked.items() if file is not None}
+    return found if len(found) == len(full) else full
+
+
+def _asked(folder: Path, radius: float) -> Path | None:
+    """Return the log in a folder that asks of each image whether this radius is certified."""
+    found = (file for file in sorted(folder.glob("*.csv")) if answers.asks(file, radius))
+    return next(found, None)
+
+
 def judge(
     claim: Claim,
     root: Path,
@@ -161,12 +182,12 @@ def judge(
     """
     sides = (claim.a, *claim.b)
     how = _how(root, sides, commands, claim.about)
-    files = [log_file(root, side) for side in sides]
-    if missing := [str(f.relative_to(root)) for f in files if not f.is_file()]:
+    files = _files(claim, root, sides)
+    if missing := [str(f.relative_to(root)) for f in files.values() if not f.is_file()]:
         note = f"There is no log {' and no log '.join(missing)}."
         return Finding(claim, "not measured yet", note=note, commands=how)
     try:
-        a, *rivals = map(read, files)
+        a, *rivals = (_read(file, read) for file in files.values())
     except UserError as error:
         return Finding(claim, "not measured yet", note=str(error), commands=how)
     if reasons := [reason for b in rivals for reason in _unlike(a, b)]:
@@ -202,6 +223,7 @@ def judge(
         a.n,
         training_minutes(root, own),
         training_minutes(root, other) if one else None,
+        note="" if a.until_radius is None else ENDED,
         commands=how,
         p=p,
         rival=name,
@@ -212,6 +234,10 @@ def judge(
     )
 
 
+def _read(file: Path, read: Callable[[Path], Log]) -> Log:
+    return answers.as_log(file) if answers.is_question(file) else read(file)
+
+
 def _over_seeds(
     root: Path, side: str, a: Log, claim: Claim, read: Callable[[Path], Log]
 ) -> np.ndarray:
@@ -220,7 +246,9 @@ def _over_seeds(
     logs = []
     for other in _trainings(root, name):
         path = _log_of_seed(root, side, other)
-        if path.is_file() and not _unlike(a, log := read(path)):
+        if a.until_radius is not None:
+            path = _asked(root / other, a.until_radius) or path
+        if path.is_file() and not _unlike(a, log := _read(path, read)):
             logs.append(log)
     return np.array([curves.won(log, claim.radius) for log in logs])
 
@@ -374,8 +402,10 @@ def judge_growth(
     for part in parts:
         if part.gap is None:
             return Finding(claim, part.verdict, note=part.note, commands=how)
-    logs = [read(log_file(root, side)) for side in sides]
-    if not np.array_equal(logs[0].index_N, logs[2].index_N) or logs[0].n != logs[2].n:
+    files = _files(large, root, sides[:2]) | _files(small, root, sides[2:])
+    logs = [_read(files[side], read) for side in sides]
+    same = logs[0].n == logs[2].n and logs[0].until_radius == logs[2].until_radius
+    if not same or not np.array_equal(logs[0].index_N, logs[2].index_N):
         note = "The two sizes were not measured on the same images at the same n."
         return Finding(claim, "not comparable", note=note, commands=how)
     claims = (large, large, small, small)

@@ -349,3 +349,33 @@ def test_a_log_tells_the_command_that_made_it_and_other_seeds_theirs():
     assert all("--n 10000" in c for c in commands if " evaluate " in c)
     swept = found["cifar10-dual/certified-sweep.csv"].commands
     assert any(c.endswith("certified-sweep.csv") for c in swept)
+
+
+def asked(folder, name, right, radius=0.25, n=1000):
+    """Write the log of the question whether this radius is certified, right for some images."""
+    spec = {"name": name, "dataset": "cifar10", "method": "gaussian", "network": "compact"}
+    spec |= {"sigma": 0.5, "n0": 100, "n": n, "alpha": 0.001, "until_radius": radius}
+    lines = [f"# {json.dumps({'format': 'rsviz-log-1', 'spec': spec | {'bound': 'anytime'}})}"]
+    lines.append("index,label,predicted,radius,correct,counts0,counts,n,seconds,answer")
+    for i, yes in enumerate(right):
+        said = (1, radius, "yes") if yes else (-1, 0, "no certificate")
+        lines.append(f"{i},1,{said[0]},{said[1]},{int(yes)},0 100,5 60,{n},0.1,{said[2]}")
+    (folder / name).mkdir(exist_ok=True)
+    (folder / name / f"asked-{radius}.csv").write_text("\n".join(lines) + "\n")
+
+
+def test_a_comparison_at_one_radius_takes_logs_that_asked_for_it_alone(tmp_path):
+    """Their votes end early; a log of another radius, or one for an ACR, will not do."""
+    at = replace(CLAIM, radius=0.25)
+    asked(tmp_path, "a", [True] * 90 + [False] * 10)
+    assert verdicts.judge(at, tmp_path).verdict == "not measured yet"
+    asked(tmp_path, "b", [True] * 60 + [False] * 40)
+    found = verdicts.judge(at, tmp_path)
+    assert (found.verdict, found.ours_a, found.ours_b) == ("holds", 0.9, 0.6)
+    assert found.note == verdicts.ENDED
+    for other in (CLAIM, replace(CLAIM, radius=0.5)):
+        assert verdicts.judge(other, tmp_path).verdict == "not measured yet"
+    training = verdicts.judge(replace(at, about="training"), tmp_path)
+    assert training.gap == found.gap
+    asked(tmp_path, "b", [True] * 60 + [False] * 40, n=500)
+    assert verdicts.judge(at, tmp_path).verdict == "not comparable"
