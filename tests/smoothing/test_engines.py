@@ -10,7 +10,9 @@ import pytest
 import torch
 from torch import nn
 
+from rsviz.certification.engine_choice import default, keeps_radius
 from rsviz.checkpoints import catalog, weights
+from rsviz.checkpoints.catalog import read_card
 from rsviz.core.errors import UserError
 from rsviz.data import datasets
 from rsviz.data.images import image_id
@@ -182,6 +184,18 @@ def test_an_engine_that_cannot_serve_says_why(processor, net, capabilities, says
     assert engines.usable("cpu")[-1] == REFERENCE
     with pytest.raises(UserError, match=says):
         ready(net, INT8)
+
+
+def test_without_its_instructions_a_processor_is_not_asked_for_bfloat16(processor, monkeypatch):
+    """Torch would compute it all the same, five times as slowly as float32."""
+    processor(None)
+    monkeypatch.setattr(engines.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    card = read_card(SHIPPED.parent / "cifar10-gaussian-0.5")
+    assert keeps_radius(card, "bfloat16")
+    choice = default(catalog.inspect(SHIPPED.parent / "cifar10-gaussian-0.5"))
+    assert choice.engine == REFERENCE and "not installed" in choice.why
+    assert engines.usable("cpu") == (REFERENCE,)
 
 
 def test_what_no_library_computes_is_refused():
