@@ -76,7 +76,7 @@ def show(
     counted, planned = 0 if c is None else sum(c.counts0) + sum(c.counts), spec.n0 + spec.n
     whole = c is not None and c.ended in ("complete", "settled")
     if c is not None and whole:
-        told = f"{counted:,} votes counted on {c.device}"
+        told = f"{counted:,} votes counted {_by_what(c)}"
     else:
         told = f"{counted:,} of {planned:,} votes counted; the rest will vote on {device}"
     running = job is not None and job.active
@@ -169,10 +169,9 @@ def _numbers(c: Certificate) -> None:
 def _protocol(c: Certificate, view: View) -> None:
     """Name the protocol that votes are read by, if it is not the field's."""
     if "p_b_upper" in c.detail:
-        st.badge("two-class form", icon=":material/call_split:", color="orange")
         st.caption(
-            "Another protocol than the field's, which bounds p_A alone: alpha/2 for p_A, alpha/2 "
-            "for the most-voted other class. Compare it only with what is read alike."
+            "Read in the two-class form: alpha/2 for p_A, alpha/2 for the most-voted other class, "
+            "where the field bounds p_A alone. Compare it only with what is read alike."
         )
     elif c.until_radius is not None and view.two_class:
         st.caption("The two-class form is not read: votes that end by a question answer it alone.")
@@ -184,8 +183,7 @@ def _counted(c: Certificate) -> None:
     if not n or c.ended == "running":
         return
     if c.path:
-        rate = f", {(c.n0 + n) / c.seconds:,.0f} votes/s" if c.seconds else ""
-        told.append(f"Counted by {engine_of(c.path)} on {c.device}{rate}.")
+        told.append(f"Counted {_by_what(c)}.")
     needed = live_bounds.planned_votes(c)
     if c.until_radius is not None:
         told.append(f"{n:,} votes were needed; the fixed-n protocol counts all {c.n:,}.")
@@ -194,6 +192,14 @@ def _counted(c: Certificate) -> None:
             f"With n fixed in advance, {needed:,} votes of this share would have certified as much."
         )
     st.caption(" ".join(told))
+
+
+def _by_what(c: Certificate) -> str:
+    """Say which engine counted the votes, where, and how fast where that is known."""
+    engine = f"by {engine_of(c.path)} " if c.path else ""
+    votes = sum(c.counts0) + sum(c.counts)
+    rate = f", {votes / c.seconds:,.0f} votes/s" if c.seconds else ""
+    return f"{engine}on {c.device}{rate}"
 
 
 def _bound_lines(c: Certificate, view: View) -> list[str]:

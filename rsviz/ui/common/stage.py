@@ -81,7 +81,7 @@ def headline(c: Certificate, name: str, radius: str) -> str:
 def show_badges(
     c: Certificate, label: int | None, stored: bool = False, claimed: bool = False
 ) -> None:
-    """Mark what is claimed by a link, stored, stopped, right or wrong."""
+    """Mark what is claimed by a link, stored, stopped, right or wrong, or read otherwise."""
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         if claimed:
             st.badge("claimed by the link", icon=":material/link:", color="orange")
@@ -96,6 +96,9 @@ def show_badges(
             right = c.predicted == label
             said = "correct" if right else "certified, and wrong"
             st.badge(said, color="blue" if right else "red")
+        if "p_b_upper" in c.detail:
+            form = "two-class form, another protocol than the field's"
+            st.badge(form, icon=":material/call_split:", color="orange")
 
 
 def say_unknown(source: Source, classes: Sequence[str]) -> None:
