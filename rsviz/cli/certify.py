@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from rsviz.certification.certify import certify
+from rsviz.certification.engine_choice import default
 from rsviz.cli.common import (
     add_device,
     add_settings,
@@ -92,6 +93,8 @@ def run(args: argparse.Namespace) -> None:
         print(certificate.to_json())
         return
     print_certificate(certificate, CLASSES.get(dataset, ()))
+    if args.engine is None and args.arithmetic is None and (why := default(checkpoint, device).why):
+        print(why)
 
 
 def _how_long(args: argparse.Namespace) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import torch
 
 from rsviz.certification import certify, engine_choice, verify
 from rsviz.checkpoints import catalog, weights
+from rsviz.cli.main import main
 from rsviz.core.errors import UserError
 from rsviz.core.spec import RunSpec
 from rsviz.data import datasets
@@ -81,7 +82,7 @@ def test_what_is_asked_for_is_given_or_refused(folder):
     assert engine_choice.choose(plain, library="openvino") == Engine("openvino", "float32")
 
 
-def test_where_it_cannot_serve_float32_does_and_says_so(folder, monkeypatch):
+def test_where_it_cannot_serve_float32_does_and_says_so(folder, monkeypatch, capsys):
     def measured(card):
         card["precisions"]["int8"]["measured"] = [row(-0.01, 0.01)]
 
@@ -90,6 +91,13 @@ def test_where_it_cannot_serve_float32_does_and_says_so(folder, monkeypatch):
     choice = engine_choice.default(checkpoint)
     assert choice.engine == REFERENCE
     assert "no such processor" in choice.why
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(folder.parent))
+    command = ["certify", "shapes/test/350", "--checkpoint", NAME, "--n", "100"]
+    assert not main(command)
+    said = "int8 is not used: no such processor."
+    assert capsys.readouterr().out.splitlines()[-1] == said
+    assert not main([*command, "--json"])
+    assert said not in capsys.readouterr().out
 
 
 def test_a_certificate_names_the_file_that_voted_and_verifies_by_it(folder, x_CHW):
