@@ -337,4 +337,15 @@ def test_a_data_set_is_asked_one_question(home, capsys):
     code, _, err = run(capsys, *words[:-1], home / "far.csv", "--until-radius", 4)
     assert code == 2 and "raise n" in err and not (home / "far.csv").exists()
     code, _, err = run(capsys, *words, "--precision", 0.02)
-    assert code == 2 and "one n for all images" in err
+    assert code == 2 and "one rule" in err
+
+
+def test_the_votes_of_a_data_set_end_at_a_precision(home, capsys):
+    log = home / "near.csv"
+    words = ("evaluate", "--checkpoint", "net", "--first", 3, "--precision", 0.3, "--out", log)
+    code, out, _ = run(capsys, *words, "--n", 400)
+    assert code == 0 and "within 0.3 of what infinitely many would certify, or at 400" in out
+    (row,) = json.loads(run(capsys, "curves", log, "--json")[1])
+    assert (row["precision"], row["n"]) == (0.3, 400) and row["votes"] <= 400
+    code, _, err = run(capsys, "curves", log, "--two-sided")
+    assert code == 2 and "ended by a precision" in err
