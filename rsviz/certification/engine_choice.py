@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rsviz.checkpoints import catalog
-from rsviz.checkpoints.catalog import Card, Checkpoint, Precision
+from rsviz.checkpoints.catalog import Card, Checkpoint, Difference, Precision
 from rsviz.core.errors import UserError
 from rsviz.core.late import torch
 from rsviz.smoothing import engines, graphs
@@ -35,9 +35,14 @@ def keeps_radius(card: Card, precision: str) -> bool:
 
     Logs that no float32 log was held against say nothing of it.
     """
-    rows = card.precisions.get(precision, Precision()).measured
-    beside = [row.difference for row in rows if row.difference is not None]
+    beside = _beside(card, precision)
     return bool(beside) and all(difference.high >= 0 for difference in beside)
+
+
+def _beside(card: Card, precision: str) -> list[Difference]:
+    """Return by how much its measured ACR differs from float32's, of each log held against one."""
+    rows = card.precisions.get(precision, Precision()).measured
+    return [row.difference for row in rows if row.difference is not None]
 
 
 def default(checkpoint: Checkpoint, device: str = "cpu") -> Choice:
@@ -50,7 +55,10 @@ def default(checkpoint: Checkpoint, device: str = "cpu") -> Choice:
     if why is None and has_files(checkpoint):
         if keeps_radius(checkpoint.card, "int8"):
             return Choice(INT8)
-        why = "its certified radius was not measured, or is below that of float32"
+        known = (
+            "is below that of" if _beside(checkpoint.card, "int8") else "was not measured beside"
+        )
+        why = f"its certified radius {known} float32"
     elif why is None:
         why = "this checkpoint has no int8 network file"
     for precision in ("bfloat16", "float16"):
