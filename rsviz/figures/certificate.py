@@ -91,12 +91,13 @@ def radius_of_run(c: Certificate, readings: Sequence[Certificate]) -> tuple[go.F
 
     Parameters
     ----------
-    c : the certificate as it is shown, whose alpha and bound all readings are read at.
-    readings : the certificates of the run's moments, the last one c's own.
+    c : the certificate as it is shown, whose alpha, bound and form all readings are read at.
+    readings : the certificates of the run's moments, the last one of the votes of c.
     """
     if c.until_radius is not None:
         return question_trace(c, readings)
-    line, most = live_bounds.trace(readings, c.alpha, c.bound), live_bounds.most(c)
+    moments = [*readings[:-1], c]
+    line, most = live_bounds.trace(moments, c.alpha, c.bound), live_bounds.most(c)
     planned = c.ended == "complete" and c.predicted is not None and live_bounds.PLANNED[c.bound]
     ended = c.radius if planned else None
     return radius_trace(line, c.n, most, ended, c.norm), trace_in_words(line, most, ended, c.norm)

@@ -110,3 +110,24 @@ def test_a_class_is_named_as_text_whatever_it_holds():
     )
     for figure in drawn:
         assert escape(link) in {name for group in figure.data for name in group.y or ()}
+
+
+def test_a_run_read_in_the_two_class_form_is_drawn_in_it_to_its_end():
+    """A page keeps its readings as they came in, in the field's form, and reads the last anew."""
+    spec = RunSpec("i", "c", 0.5, n0=1, n=2_000, bound="split")
+    moments = [
+        reading.read(
+            Votes("select", (1, 0, 0), 1, "complete"),
+            Votes("bound", (9 * n // 10, n // 15, n // 10 - n // 15), 2_000, ended),
+            spec,
+            "",
+        )
+        for n, ended in ((300, "running"), (900, "running"), (2_000, "complete"))
+    ]
+    c = reading.two_sided(moments[-1])
+    assert c.radius > moments[-1].radius + 0.04
+    figure, _ = certificate.radius_of_run(c, moments)
+    (line,) = [t for t in figure.data if t.name == "certified so far"]
+    (band,) = [t for t in figure.data if "may still end" in t.name]
+    assert line.y[-1] == c.radius and max(band.y[: len(line.y)]) >= c.radius
+    assert band.y[len(line.y) - 1] >= c.radius
