@@ -170,7 +170,9 @@ def test_a_new_seed_is_added_and_flagged(open_page):
     assert app.number_input(key="seed").value == 1
 
 
-def test_stopped_keeps_the_anytime_value_and_refuses_clopper_pearson(open_page, monkeypatch):
+@pytest.fixture
+def stopped_early(monkeypatch):
+    """Every run is stopped after 300 votes that bound its class."""
     watch = certify.watch
 
     def stop_early(x_CHW, net, spec, device, cancel, every):
@@ -180,6 +182,16 @@ def test_stopped_keeps_the_anytime_value_and_refuses_clopper_pearson(open_page, 
                 cancel.set()
 
     monkeypatch.setattr(certify, "watch", stop_early)
+
+
+@pytest.mark.usefixtures("stopped_early")
+def test_an_unanswered_question_states_no_bound(open_page):
+    app = press(open_page(n=2000, image="shapes/test/8", until_radius=1.2))
+    assert "Undecided at radius 1.2 so far" in words(app) and metrics(app) == ["–", "–"]
+
+
+@pytest.mark.usefixtures("stopped_early")
+def test_stopped_keeps_the_anytime_value_and_refuses_clopper_pearson(open_page):
     app = press(open_page(n=2000, image="shapes/test/8"))
     n = 300
     radius = down(radius_l2(0.5, bounds.anytime_lower(n, n, 0.0002)), 3)

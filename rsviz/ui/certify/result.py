@@ -148,7 +148,7 @@ def _verdict(c: Certificate, view: View, shown: Shown) -> None:
 
 def _numbers(c: Certificate) -> None:
     """Show the radius and the bound that it comes from."""
-    nothing = "–"
+    nothing, unanswered = "–", c.until_radius is not None and c.abstained
     with st.container(horizontal=True, gap="small"):
         st.metric(
             "Radius (L2)",
@@ -159,7 +159,7 @@ def _numbers(c: Certificate) -> None:
         )
         st.metric(
             "p_A is at least",
-            down(c.p_a_lower, 4) if sum(c.counts) else nothing,
+            nothing if not sum(c.counts) or unanswered else down(c.p_a_lower, 4),
             width=150,
             help="p_A: the true share of noisy copies that get this class. The votes prove that "
             "it is at least this, except with probability alpha.",
