@@ -66,7 +66,9 @@ def test_int8_serves_unasked_where_its_radius_was_measured_and_kept(folder, rows
     choice = engine_choice.default(write(folder, measured))
     assert choice.engine == engine
     why = "is below that of float32" if rows else "was not measured beside float32"
-    assert choice.why == ("" if engine == INT8 else f"int8 is not used: its certified radius {why}.")
+    assert choice.why == (
+        "" if engine == INT8 else f"int8 is not used: its certified radius {why}."
+    )
 
 
 def test_what_is_asked_for_is_given_or_refused(folder):
