@@ -27,6 +27,10 @@ TWO_CLASS_NOTE = (
     "The two-class form: alpha/2 bounds p_A and alpha/2 the most-voted other class. It is another "
     "protocol than the field's, which bounds p_A alone."
 )
+PRECISION_NOTE = (
+    "The votes of an image end when its radius is within {:g} of what infinitely many would "
+    "certify, n at the most. It is another protocol than the field's, whose n is fixed."
+)
 POINTS_MAX = 2_000  # of a curve drawn, whatever its largest radius
 Kind = Literal["measured here", "your log", "published"]
 PARTS = ("as measured", "first 500", "500-999", "every 20th")
@@ -76,6 +80,8 @@ def from_log(
     trained : the noise its network was trained at, None where that is many levels or not known.
     """
     flag = far_from_trained(log.sigma, trained)
+    if log.precision is not None:
+        note = "; ".join(text for text in (note, PRECISION_NOTE.format(log.precision)) if text)
     return Entry(curves.curve(log, radii(log)), kind, log, note, checkpoint, flag)
 
 

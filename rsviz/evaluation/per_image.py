@@ -37,13 +37,13 @@ def between(log: Log, low: float, high: float) -> np.ndarray:
 
 
 def p_a(log: Log) -> tuple[np.ndarray, str]:
-    """Return p_A of each image and what it is: the share of the n votes, else its lower bound.
+    """Return p_A of each image and what it is: the share of its votes, else its lower bound.
 
     The bound Phi(R / sigma) is nan for an image that abstained; it needs an L2 log with a sigma.
     """
-    if log.counts_NK is not None and log.chosen_N is not None and log.n:
+    if log.counts_NK is not None and log.chosen_N is not None:
         k_N = np.take_along_axis(log.counts_NK, log.chosen_N[:, None], axis=1)[:, 0]
-        return k_N / log.n, "share of the votes for the chosen class"
+        return k_N / log.counts_NK.sum(axis=1), "share of the votes for the chosen class"
     sigma = log.sigma if log.sigma_N is None else np.where(log.sigma_N > 0, log.sigma_N, np.nan)
     if sigma is None or log.norm is not Norm.L2:
         raise UserError(f"{log.name} states neither votes nor an L2 radius with its sigma.")

@@ -12,7 +12,7 @@ import torch
 from rsviz.certification import certify
 from rsviz.core.errors import UserError
 from rsviz.data import datasets
-from rsviz.evaluation import curves, evaluate, logs
+from rsviz.evaluation import comparison, curves, evaluate, logs, per_image
 from rsviz.evaluation.answers import is_question, read_answers
 from rsviz.evaluation.evaluate import EvaluationSpec
 from rsviz.evaluation.logs import read_log
@@ -287,6 +287,12 @@ def test_the_log_of_a_precision_is_no_other_run_and_is_not_read_otherwise(
     assert "precision" not in plain.read_text()
     told = curves.comparable([curves.curve(read_log(f), [0.0]) for f in (plain, near)])
     assert any("differ in form" in reason for reason in told)
+    entries = [comparison.from_log(read_log(f), "your log") for f in (plain, near)]
+    assert "form" in comparison.marks([entries[0], comparison.renamed(entries[1], "b")])["b"]
+    assert "within 0.3 of what infinitely many would certify" in entries[1].note
+    share_N, _ = per_image.p_a(whole)
+    assert whole.counts_NK is not None
+    assert share_N == pytest.approx(whole.counts_NK.max(axis=1) / whole.counts_NK.sum(axis=1))
 
 
 def test_a_radius_above_what_the_counts_of_a_precision_certify_is_refused(near, tmp_path):
