@@ -2,7 +2,7 @@
 
 A file is another classifier: measurements in float32 say nothing about it.
 
-Shape suffixes: N rows, C channels, H height, W width, K classes.
+Shape suffixes: M images, N rows, C channels, H height, W width, K classes.
 """
 
 import hashlib
@@ -23,7 +23,6 @@ from rsviz.core.files import sole_writer, write_beside
 from rsviz.core.progress import Report
 from rsviz.core.spec import RunSpec, Votes
 from rsviz.data import datasets
-from rsviz.data.datasets import Dataset
 from rsviz.evaluation.evaluate import spec_for
 from rsviz.evaluation.logs import head_of
 from rsviz.evaluation.measure import measure
@@ -72,8 +71,7 @@ def _quantized(
     }
     if not own:
         return checkpoint
-    data = datasets.load(card.dataset, "train")
-    seen = inputs_seen(checkpoint, nets, data, images)
+    seen = inputs_seen(checkpoint, nets, images)
     made, files = {}, {}
     for name, net in own.items():
         if not seen[name]:
@@ -174,7 +172,7 @@ def _sigmas(checkpoint: Checkpoint) -> tuple[float | None, ...]:
 
 
 def inputs_seen(
-    checkpoint: Checkpoint, nets: Mapping[str, nn.Module], data: Dataset, images: int
+    checkpoint: Checkpoint, nets: Mapping[str, nn.Module], images: int
 ) -> dict[str, list[tuple[Tensor, ...]]]:
     """Return what each network is asked by runs on noisy training images, batch by batch.
 
@@ -185,11 +183,11 @@ def inputs_seen(
     hooks = [
         net.register_forward_pre_hook(partial(_remember, seen[name])) for name, net in nets.items()
     ]
-    index_N = np.linspace(0, len(data), images, endpoint=False).astype(int)
+    x_MCHW = _training_images(checkpoint.card.dataset, images)
     sigmas = _sigmas(checkpoint)
     with torch.inference_mode():
         for start in range(0, images, CHUNK):
-            x_NCHW = torch.stack([data.image(i) for i in index_N[start : start + CHUNK]])
+            x_NCHW = x_MCHW[start : start + CHUNK]
             for sigma in sigmas:
                 spec = RunSpec(
                     image="",
@@ -204,6 +202,13 @@ def inputs_seen(
     for hook in hooks:
         hook.remove()
     return seen
+
+
+def _training_images(dataset: str, images: int) -> Tensor:
+    """Return x_MCHW, evenly spaced; of a data set that rsviz draws, these are drawn alone."""
+    size = datasets.size_of(dataset, "train")
+    index_M = np.linspace(0, size, images, endpoint=False).astype(int)
+    return torch.stack([datasets.find_image(f"{dataset}/train/{i}")[0] for i in index_M])
 
 
 def _remember(seen: list[tuple[Tensor, ...]], _net: nn.Module, inputs: tuple[Tensor, ...]) -> None:
