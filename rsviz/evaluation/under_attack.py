@@ -38,7 +38,7 @@ from rsviz.smoothing.pgd import ascend, frozen
 from rsviz.smoothing.voters import check_votes
 
 Attack = Literal["none", "f", "f and h"]
-BATCH = 10
+BATCH, GPU_BATCH = 10, 100  # images at a time; a GPU waits for its orders at fewer
 SELECTOR = Options(draws=100)  # the paper's Nh
 
 
@@ -215,11 +215,12 @@ def measure_to(
     check_out_file(out)
     told = json.loads(json.dumps({"spec": asdict(spec), "images": list(indices), **head}))
     device = next(network(nets, "classifier").parameters()).device
+    size = BATCH if device.type == "cpu" else GPU_BATCH
     with sole_writer(out):
         done = _open(out, told)
         progress = ProgressLine(len(indices), len(done), report)
-        for start in range(0, len(indices), BATCH):
-            batch = indices[start : start + BATCH]
+        for start in range(0, len(indices), size):
+            batch = indices[start : start + size]
             if done.issuperset(batch):
                 continue
             x_NCHW = torch.stack([data.image(i) for i in batch]).to(device)

@@ -79,6 +79,19 @@ def write(nets, out, **changes):
     return out.read_text()
 
 
+def test_images_are_attacked_on_the_device_of_the_networks(nets, tmp_path, monkeypatch):
+    seen = []
+
+    def measure(nets, x_NCHW, y_N, index_N, *_):
+        seen.extend([x_NCHW.device.type, y_N.device.type])
+        return iter(())
+
+    monkeypatch.setattr(under_attack, "measure", measure)
+    elsewhere = {name: copy.deepcopy(net).to("meta") for name, net in nets.items()}
+    write(elsewhere, tmp_path / "t.csv")
+    assert set(seen) == {"meta"}
+
+
 def test_a_table_cut_off_anywhere_is_continued_to_the_same_end(nets, tmp_path):
     out = tmp_path / "t.csv"
     whole = write(nets, out)
