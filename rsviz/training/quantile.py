@@ -32,7 +32,7 @@ from rsviz.training.card import kept_log
 
 LOG = "quantile.csv"
 ASKED = ("split", "every", "first", "n0", "n", "alpha", "seed")
-GRID = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+GRID = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 IMAGES, VOTES = 200, 400  # of the training split, where all votes are counted here
 
 
