@@ -1,7 +1,7 @@
 """Settings of a training loss: frozen dataclasses with presets by sigma, changed by name."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, TypeVar, get_type_hints
 
@@ -23,6 +23,13 @@ def check_numbers(**numbers: float) -> None:
     for name, value in numbers.items():
         if not (math.isfinite(value) and value >= 0):
             raise UserError(f"{name} must be a number of at least 0, not {value!r}.")
+
+
+def check_word(name: str, given: str, known: Sequence[str]) -> None:
+    """Refuse, in words, a setting that is none of the words it may be."""
+    if given not in known:
+        words = f"{', '.join(known[:-1])} or {known[-1]}"
+        raise UserError(f"{name} must be {words}, but is {given!r}.")
 
 
 def choose(

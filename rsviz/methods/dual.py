@@ -564,11 +564,14 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """What the estimator learns about each image: soft_NL, weight_N (0: left out), risk_N."""
+    """What the estimator learns about each image: soft_NL, weight_N (0: left out), risk_NL.
+
+    ``risk_NL`` is the weight of consistency, by the largest level that a noisy copy predicts.
+    """
 
     soft_NL: Tensor
     weight_N: Tensor
-    risk_N: Tensor
+    risk_NL: Tensor
 
 
 def loss(
@@ -584,7 +587,7 @@ def loss(
     """Return the estimator's loss, mean_N w (CE(soft target) + w_r L_con).
 
     L_con = lambda mean_m KL(fhat || f_m) + eta H(fhat) over the noise draws m, fhat their mean;
-    w is the share weight, w_r the risk weight.
+    w is the share weight, w_r the risk weight at the largest level that a noisy copy predicts.
 
     Parameters
     ----------
@@ -595,9 +598,11 @@ def loss(
     noise_RCHW = draw_noise(x_NCHW, settings.draws, generator)
     logits_MNL = noisy_logits(net, x_NCHW, sigma_N111, noise_RCHW)
     log_p_MNL = logits_MNL.log_softmax(2)
-    soft_NL, weight_N, risk_N = (
-        t.to(x_NCHW)[row_N] for t in (targets.soft_NL, targets.weight_N, targets.risk_N)
+    soft_NL, weight_N, risk_NL = (
+        t.to(x_NCHW)[row_N] for t in (targets.soft_NL, targets.weight_N, targets.risk_NL)
     )
+    largest_N = logits_MNL.argmax(2).amax(0)
+    risk_N = risk_NL.gather(1, largest_N[:, None])[:, 0]
     classed_N = -(soft_NL * log_p_MNL).sum(2).mean(0)
     log_fhat_NL = log_mean_softmax(logits_MNL)
     fhat_NL = log_fhat_NL.exp()

@@ -70,6 +70,12 @@ def seeded_network(spec: loop.TrainSpec) -> torch.nn.Module:
     return net
 
 
+def copy_all_but_the_end(trained: torch.nn.Module, net: torch.nn.Module) -> None:
+    """Copy the weights of a network to another, except a last layer of another size."""
+    own, found = net.state_dict(), trained.state_dict()
+    net.load_state_dict({k: found[k] if found[k].shape == v.shape else v for k, v in own.items()})
+
+
 def device_name(device: str) -> str:
     """Return what a card calls the device."""
     if device.startswith("cuda"):

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -36,12 +36,12 @@ from rsviz.networks.from_card import build_part
 from rsviz.smoothing import estimates
 from rsviz.smoothing.estimates import count_votes
 from rsviz.training import loop
-from rsviz.training.card import card_of, state_folder
+from rsviz.training.card import card_of, copy_all_but_the_end, state_folder
 from rsviz.training.loop import DTYPES, TrainSpec
 
 BLOCK = 500  # images between two reports
 
-Risk = Literal["strong", "weak", "none"]
+Risk = Literal["strong", "weak", "follow", "none"]
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,12 @@ class Settings:
     the estimator, a compact net (24 of 32 channels is .57 of the classifier's arithmetic).
     ``draws``, ``lam`` and ``eta`` are of its loss, ``risk`` how its consistency is weighed,
     ``temperature`` that of its targets. For ``class_epochs`` before it learns levels it learns the
-    classes, at its own noise: which stay visible is most of what tells the levels apart. The
-    classifier is fine-tuned for ``fine_epochs`` at ``fine_lr``, in each of ``rounds``. ``experts``:
-    of routing, the stem of their names, or the name of each, a comma between, by rising level.
+    classes, at its own noise: which stay visible is most of what tells the levels apart. With
+    ``trunk`` ``classifier`` it is as wide as the classifier of most noise and begins with that
+    one's weights, all but the last layer, instead of its own. ``targets`` are radii of the
+    ``label``, or those ``claimed`` for the class with most votes, right or wrong. The classifier
+    is fine-tuned for ``fine_epochs`` at ``fine_lr``, in each of ``rounds``. ``experts``: of
+    routing, the stem of their names, or the name of each, a comma between, by rising level.
     """
 
     levels: str = "0.25,0.5,1"
@@ -66,6 +69,8 @@ class Settings:
     eta: float = 0.5
     risk: str = "strong"
     temperature: float = 1.0
+    trunk: str = "own"
+    targets: str = "label"
     class_epochs: int = 0
     fine_epochs: int = 3
     fine_lr: float = 0.02
@@ -78,8 +83,9 @@ class Settings:
         settings.check_counts(width=(self.width, 1), rounds=(self.rounds, 1))
         settings.check_counts(fine_epochs=(self.fine_epochs, 1))
         settings.check_counts(class_epochs=(self.class_epochs, 0))
-        if self.risk not in ("strong", "weak", "none"):
-            raise UserError(f"risk must be strong, weak or none, but is {self.risk!r}.")
+        settings.check_word("risk", self.risk, get_args(Risk))
+        settings.check_word("trunk", self.trunk, ("own", "classifier"))
+        settings.check_word("targets", self.targets, ("label", "claimed"))
         if self.temperature <= 0:
             raise UserError(f"temperature must be above 0, but is {self.temperature!r}.")
 
@@ -114,7 +120,10 @@ def make(
         stem = f"{out.name}-round{number}" if number else out.name
         radius_NL = label(nets, data, how, spec, stem, device, report)
         report(f"best level of {best_shares(radius_NL, how.level_L)}")
-        nets["estimator"] = _estimator(radius_NL, data, how, spec, stem, device, compiled, report)
+        trunk = _trunk(parts, nets, how, spec.network)
+        nets["estimator"] = _estimator(
+            trunk, radius_NL, data, how, spec, stem, device, compiled, report
+        )
         if spec.method == "dual":
             nets["classifier"] = _classifier(nets, data, how, spec, stem, device, compiled, report)
     seconds = clock.since(begun)
@@ -132,7 +141,7 @@ def _start(
     spec: TrainSpec, how: Settings, device: str
 ) -> tuple[dict[str, dict[str, Any]], dict[str, nn.Module]]:
     """Return the parts of the card, and the classifiers there are to begin with."""
-    estimator = {"network": "compact", "classes": len(how.level_L), "width": how.width}
+    estimator = _part(spec, how) | {"classes": len(how.level_L)}
     if spec.method == "dual":
         if not spec.start:
             raise UserError("Dual RS starts from a trained classifier; name one with --start.")
@@ -148,6 +157,34 @@ def _start(
         parts[name] = {"checkpoint": expert.name, "sha256": expert.sha256}
         nets[name] = load(expert, device)
     return parts, nets
+
+
+def _part(spec: TrainSpec, how: Settings) -> dict[str, Any]:
+    """Return the estimator's network, as a card describes one."""
+    if how.trunk == "classifier":
+        return {"network": spec.network}
+    return {"network": "compact", "width": how.width}
+
+
+def _trunk(
+    parts: Mapping[str, Mapping[str, Any]],
+    nets: Mapping[str, nn.Module],
+    how: Settings,
+    network: str,
+) -> nn.Module | None:
+    """Return the classifier that the estimator begins with, that of most noise; None: its own."""
+    if how.trunk == "own":
+        return None
+    part = parts.get(f"classifier-{how.level_L[-1]:g}", {})
+    if "checkpoint" in part:  # an expert loaded to vote has no batch norms any more
+        expert = catalog.find(part["checkpoint"])
+        if expert.card.network != network:
+            raise UserError(
+                f"{expert.name} is a {expert.card.network}, so --set trunk=classifier needs "
+                f"--network {expert.card.network}."
+            )
+        return load(expert, ready=False)
+    return noise_levels.classifier_at(nets, how.level_L[-1])
 
 
 def _experts(how: Settings, dataset: str) -> list[Checkpoint]:
@@ -202,7 +239,7 @@ def label(
     for level in how.level_L:
         net = noise_levels.classifier_at(nets, level).eval()
         file = state_folder() / f"{stem}-labels-{level:g}.pt"
-        asked = _asked(net, data, level, how.votes, spec)
+        asked = _asked(net, data, level, how, spec)
         kept = _kept(file)
         if kept.get("asked") != asked:
             kept = {"asked": asked, "radius_N": _radii(net, data, level, how, spec, device, report)}
@@ -223,12 +260,13 @@ def _kept(file: Path) -> dict[str, Any]:
         return {}
 
 
-def _asked(net: nn.Module, data: Dataset, level: float, votes: int, spec: TrainSpec) -> str:
+def _asked(net: nn.Module, data: Dataset, level: float, how: Settings, spec: TrainSpec) -> str:
     """Return a hash of all that decides the labels of one level."""
     weights = hashlib.sha256()
     for value in net.state_dict().values():
         weights.update(value.cpu().contiguous().numpy().tobytes())
-    told = [weights.hexdigest(), data.name, len(data), level, votes, spec.seed, spec.dtype]
+    told = [weights.hexdigest(), data.name, len(data), level, how.votes, spec.seed, spec.dtype]
+    told += [how.targets] if how.targets != "label" else []  # what early labels do not hold
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
@@ -244,19 +282,20 @@ def _radii(
     """Vote on every image at one level, block by block, and return `label_radii`."""
     generator = torch.Generator(device).manual_seed(spec.seed)
     kind, dtype = torch.device(device).type, DTYPES[spec.dtype]
-    right_N, said = [], clock.now()
+    counted_N, said = [], clock.now()
     begun = said
     for i in range(0, len(data), BLOCK):
         x_NCHW = data.x_NCHW[i : i + BLOCK].to(device).float() / 255
         with torch.autocast(kind, dtype, enabled=spec.dtype != "float32"):
             counts_NK = estimates.count_votes(net, x_NCHW, level, how.votes, generator)
-        right_N.append(counts_NK.gather(1, data.y_N[i : i + BLOCK, None])[:, 0])
+        of_label_N = counts_NK.gather(1, data.y_N[i : i + BLOCK, None])[:, 0]
+        counted_N.append(counts_NK.amax(1) if how.targets == "claimed" else of_label_N)
         if clock.is_due(said, 10):
             said, done = clock.now(), i + len(x_NCHW)
             rate = done / max(clock.since(begun), 1e-9)
             left = (len(data) - done) / rate / 60
             report(f"labels at {level:g}: {done:,}/{len(data):,}  {left:.1f} min left")
-    return label_radii(torch.cat(right_N), how.votes, level)
+    return label_radii(torch.cat(counted_N), how.votes, level)
 
 
 def best_shares(radius_NL: Tensor, level_L: tuple[float, ...]) -> str:
@@ -268,6 +307,7 @@ def best_shares(radius_NL: Tensor, level_L: tuple[float, ...]) -> str:
 
 
 def _estimator(
+    trunk: nn.Module | None,
     radius_NL: Tensor,
     data: Dataset,
     how: Settings,
@@ -277,31 +317,27 @@ def _estimator(
     compiled: bool,
     report: Report,
 ) -> nn.Module:
-    """Train the estimator on the labels, at its own noise."""
-    risk: Risk = "none" if how.risk == "none" else "weak" if how.risk == "weak" else "strong"
-    found = make_targets(radius_NL, risk, how.temperature)
-    targets = Targets(*(t.to(device) for t in (found.soft_NL, found.weight_N, found.risk_N)))
+    """Train the estimator on the labels, at its own noise, from a trunk if it has one."""
+    found = make_targets(radius_NL, cast("Risk", how.risk), how.temperature)
+    targets = Targets(*(t.to(device) for t in (found.soft_NL, found.weight_N, found.risk_NL)))
     of_loss = dual.Settings(how.draws, how.lam, how.eta)
-    part = {"network": "compact", "classes": len(how.level_L), "width": how.width}
+    part = _part(spec, how)
     with torch.random.fork_rng(devices=[]):  # torch's initialisers take no generator
         torch.manual_seed(spec.seed)
-        net = build_part(part, spec.dataset)
-        classes = build_part({"network": "compact", "width": how.width}, spec.dataset)
+        net = build_part(part | {"classes": len(how.level_L)}, spec.dataset)
+        classes = build_part(part, spec.dataset)
+    if trunk is not None:
+        classes.load_state_dict(trunk.state_dict())
     if how.class_epochs:
         every, first = datasets.load(spec.dataset, "train"), replace(spec, epochs=how.class_epochs)
         state = state_folder() / f"{stem}-estimator-classes.pt"
         loop.train(classes, every, gaussian.loss, first, state, device, compiled, report)
-        _copy_all_but_the_end(classes, net)
+    if how.class_epochs or trunk is not None:
+        copy_all_but_the_end(classes, net)
     loss = partial(dual.loss, targets=targets, settings=of_loss)
     state = state_folder() / f"{stem}-estimator.pt"
     loop.train(net, _rows(data), loss, spec, state, device, compiled, report)
     return net.eval()
-
-
-def _copy_all_but_the_end(trained: nn.Module, net: nn.Module) -> None:
-    """Copy the weights of a network to another, except a last layer of another size."""
-    own, found = net.state_dict(), trained.state_dict()
-    net.load_state_dict({k: found[k] if found[k].shape == v.shape else v for k, v in own.items()})
 
 
 def _classifier(
@@ -343,14 +379,15 @@ def _rows(data: Dataset) -> Dataset:
     return replace(data, y_N=torch.arange(len(data)))
 
 
-def label_radii(correct_N: Tensor, votes: int, level: float, alpha: float = 0.05) -> Tensor:
-    """Return radius_N = level PhiInv(Clopper-Pearson of the votes for the label), 0 if p <= 1/2.
+def label_radii(votes_N: Tensor, votes: int, level: float, alpha: float = 0.05) -> Tensor:
+    """Return radius_N = level PhiInv(Clopper-Pearson of the votes for a class), 0 if p <= 1/2.
 
-    It is a label to learn from and certifies nothing: the class is the true one, not one chosen on
-    votes of their own. alpha is a choice made here; the paper says only how many votes it uses.
+    It is a label to learn from and certifies nothing: the class is the true one or that of most
+    votes, not one chosen on votes of their own. alpha is a choice made here; the paper says only
+    how many votes it uses.
     """
     table = [radius_l2(level, clopper_pearson_lower(k, votes, alpha)) for k in range(votes + 1)]
-    return torch.tensor(table)[correct_N]
+    return torch.tensor(table)[votes_N]
 
 
 def choose_levels(
@@ -385,19 +422,20 @@ def share_weights(radius_NL: Tensor) -> Tensor:
 
 
 def risk_weights(radius_NL: Tensor, risk: Risk) -> Tensor:
-    """Return risk_N >= 0 of mean 1, the weight of the consistency term of each image.
+    """Return risk_NL >= 0, the weight of each image's consistency by the level it may reach.
 
     ``strong`` is the radius at the largest level over its mean, ``weak`` that at the smallest,
-    ``none`` is 1. The paper ties its weight to these radii; its exact form is not known here, so
-    this is a choice.
+    ``none`` is 1, all three whatever is reached; ``follow`` the radius at the largest level that
+    its noisy copies predict, so that it changes as training goes. The paper ties its weight to
+    these radii; its exact form is not known here, so this is a choice.
     """
     if risk == "none":
-        return torch.ones(len(radius_NL))
-    if risk not in ("strong", "weak"):
-        raise UserError(f"risk must be strong, weak or none, but is {risk!r}.")
-    radius_N = radius_NL[:, -1 if risk == "strong" else 0]
-    mean = float(radius_N.mean())
-    return radius_N / mean if mean > 0 else torch.zeros(len(radius_N))
+        return torch.ones_like(radius_NL)
+    weight_NL = radius_NL
+    if risk != "follow":
+        weight_NL = radius_NL[:, [-1 if risk == "strong" else 0]].expand_as(radius_NL)
+    mean = float(weight_NL.mean())
+    return weight_NL / mean if mean > 0 else torch.zeros_like(radius_NL)
 
 
 def make_targets(radius_NL: Tensor, risk: Risk = "strong", temperature: float = 1.0) -> Targets:

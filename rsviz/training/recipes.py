@@ -449,6 +449,9 @@ def _levels(dataset: str, images: int, every: int, minutes: float) -> tuple[Reci
     )
 
 
+_TRUNK: dict[str, float | str] = {"trunk": "classifier", "targets": "claimed", "risk": "follow"}
+_TRUNK |= {"images": 0, "class_epochs": 0}  # all images, and no epochs before
+_SELECTOR_TRUNK: dict[str, float | str] = {"trunk": "classifier", "width": 32, "q": 1, "images": 0}
 RECIPES += _levels("shapes", images=4000, every=10, minutes=5)
 RECIPES += _levels("cifar10", images=20000, every=20, minutes=20)
 # One selector for every lambda beside one of .2 alone; one round beside two; more noise on the
@@ -463,6 +466,30 @@ RECIPES += tuple(
         ("cifar10-variational", "q1", {"q": 1.0}),
         ("shapes-dual", "rounds2", {"rounds": 2}),
     )
+    if r.name == of
+)
+
+# A chooser that begins as its classifier, taught on all training images; the estimator learns the
+# radii claimed for the class with most votes.
+RECIPES += tuple(
+    replace(
+        r,
+        name=f"{of}-trunk",
+        epochs=epochs,
+        lr=lr,
+        settings=tuple(
+            sorted({k: v for k, v in (dict(r.settings) | changed).items() if v}.items())
+        ),
+        minutes=minutes,
+    )
+    for of, epochs, lr, minutes, changed in (
+        ("cifar10-dual", 15, 0.05, 45, _TRUNK),
+        ("cifar10-routing", 15, 0.05, 45, _TRUNK),
+        ("shapes-dual", 15, 0.05, 20, _TRUNK),
+        ("shapes-routing", 15, 0.05, 20, _TRUNK),
+        ("cifar10-variational", 10, 0.1, 20, _SELECTOR_TRUNK),
+    )
+    for r in RECIPES
     if r.name == of
 )
 

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from rsviz.checkpoints import catalog, weights
 from rsviz.checkpoints.catalog import Checkpoint
@@ -16,7 +17,7 @@ from rsviz.methods import variational
 from rsviz.networks.from_card import build_selector
 from rsviz.networks.selectors import Pair
 from rsviz.training import loop
-from rsviz.training.card import card_of, state_folder
+from rsviz.training.card import card_of, copy_all_but_the_end, state_folder
 from rsviz.training.loop import TrainSpec
 
 
@@ -25,10 +26,12 @@ class Settings:
     """What this training knows besides a TrainSpec, whose sigma is the target of the KL term.
 
     The selector's levels lie in (``low``, ``high``), its trunk is a compact net of ``width``
-    channels (16 of 32 is about a quarter of the arithmetic). ``draws``, ``spread`` and ``lam`` are
-    of `selector.Settings`: lam below 0 is drawn from U(0, 1) at each step, so that it can be turned
-    afterwards. ``q`` is the noise on the selector's input, while trained and when run (the paper's
-    choice is not known here). ``images``: how many training images are used, the first (0: all).
+    channels (16 of 32 is about a quarter of the arithmetic); with ``trunk`` ``classifier`` it must
+    be as wide as the classifier and begins with that one's weights, all but the last layer.
+    ``draws``, ``spread`` and ``lam`` are of `selector.Settings`: lam below 0 is drawn from U(0, 1)
+    at each step, so that it can be turned afterwards. ``q`` is the noise on the selector's input,
+    while trained and when run (the paper's choice is not known here). ``images``: how many training
+    images are used, the first (0: all).
     """
 
     low: float = 0.1
@@ -39,9 +42,11 @@ class Settings:
     lam: float = -1.0
     q: float = 0.25
     images: int = 0
+    trunk: str = "own"
 
     def __post_init__(self) -> None:
         settings.check_counts(width=(self.width, 1), images=(self.images, 0))
+        settings.check_word("trunk", self.trunk, ("own", "classifier"))
 
 
 def make(
@@ -68,6 +73,8 @@ def make(
     with torch.random.fork_rng(devices=[]):  # torch's initialisers take no generator
         torch.manual_seed(spec.seed)
         chooser = build_selector(spec.dataset, how.low, how.high, how.width)
+    if how.trunk == "classifier":
+        _begin_with(weights.load(base, ready=False), chooser.trunk)
     pair = Pair(weights.load(base, device), chooser)
     data = datasets.load(spec.dataset, "train")
     rows = slice(0, how.images or len(data))
@@ -85,3 +92,17 @@ def make(
         "parts": {"selector": part, "classifier": {"checkpoint": base.name, "sha256": base.sha256}},
     }
     return weights.save_parts({"selector": pair["selector"]}, out, card)
+
+
+def _begin_with(classifier: nn.Module, trunk: nn.Module) -> None:
+    """Give the selector's trunk the classifier's weights, all but the last layer."""
+    shapes = [
+        {name: value.shape for name, value in net.state_dict().items() if ".fc." not in name}
+        for net in (classifier, trunk)
+    ]
+    if shapes[0] != shapes[1]:
+        raise UserError(
+            "The selector's trunk is not as wide as the classifier; set width to the classifier's, "
+            "32 of a compact net."
+        )
+    copy_all_but_the_end(classifier, trunk)

@@ -320,10 +320,13 @@ def test_labels_follow_the_radii():
     # Four images have a radius; shares 2/4 (smallest level), 1/4, 1/4; nothing to learn from one.
     assert targets.weight_N.tolist() == pytest.approx([4 / 3, 0, 2 / 3, 4 / 3, 2 / 3])
     largest = np.array([0.1, 0, 0, 2.0, 0.2])
-    assert targets.risk_N.tolist() == pytest.approx((largest / largest.mean()).tolist())
-    weak = risk_weights(radius_NL, "weak")
-    assert weak.tolist() == pytest.approx((radius_NL[:, 0] / radius_NL[:, 0].mean()).tolist())
-    assert risk_weights(radius_NL, "none").tolist() == [1] * 5
+    for risk_N in targets.risk_NL.T:
+        assert risk_N.tolist() == pytest.approx((largest / largest.mean()).tolist())
+    for weak_N in risk_weights(radius_NL, "weak").T:
+        assert weak_N.tolist() == pytest.approx((radius_NL[:, 0] / radius_NL[:, 0].mean()).tolist())
+    assert risk_weights(radius_NL, "none").tolist() == [[1] * 3] * 5
+    followed_NL = risk_weights(radius_NL, "follow")
+    assert torch.allclose(followed_NL, radius_NL / radius_NL.mean())
 
 
 def targets_of(count, classes=4):
@@ -349,7 +352,9 @@ def test_gradients_of_the_losses(tiny, slope):
 
 def test_the_estimators_loss_by_hand(given):
     targets = dual.Targets(
-        torch.tensor([[0.2, 0.8], [0.5, 0.5]]), torch.tensor([2.0, 0.0]), torch.tensor([3.0, 1.0])
+        torch.tensor([[0.2, 0.8], [0.5, 0.5]]),
+        torch.tensor([2.0, 0.0]),
+        torch.tensor([[7.0, 3.0], [1.0, 1.0]]),  # copies of the first predict levels 1 and 0
     )
     how = dual.Settings(draws=2, lam=5.0, eta=0.5)
     logits = [[[0.0, 1.0], [9.0, 0.0]], [[1.0, 0.0], [3.0, 2.0]]]
@@ -369,7 +374,7 @@ def test_rows_carry_targets_labels_and_levels(tiny):
         return dual.loss(net, x, rows, sigma, torch.Generator().manual_seed(1), 0, targets).item()
 
     rows = torch.tensor([8, 0, 3, 3, 5])
-    picked = dual.Targets(table.soft_NL[rows], table.weight_N[rows], table.risk_N[rows])
+    picked = dual.Targets(table.soft_NL[rows], table.weight_N[rows], table.risk_NL[rows])
     assert value(rows, table) == value(torch.arange(5), picked)
     assert value(rows, table) != value(torch.arange(5), table)
 

@@ -71,6 +71,40 @@ def test_an_estimator_can_begin_with_what_classes_look_like(monkeypatch):
     assert {k for k in levels if k not in same} == {"1.fc.weight", "1.fc.bias"}
 
 
+@pytest.mark.parametrize("method", ["dual", "routing"])
+def test_an_estimator_can_begin_as_the_classifier(monkeypatch, method):
+    begun = []
+    train = loop.train
+
+    def watch(net, *rest):
+        begun.append({k: v.clone() for k, v in net.state_dict().items()})
+        train(net, *rest)
+
+    monkeypatch.setattr(loop, "train", watch)
+    words = {"trunk": "classifier", "targets": "claimed", "risk": "follow"}
+    settings = (*FEW, *words.items(), *((("experts", "expert"),) if method == "routing" else ()))
+    start = "" if method == "routing" else "base"
+    made = make(dual, "both", replace(SPEC, method=method, start=start, settings=settings))
+    assert made.verified and made.card.settings["trunk"] == "classifier"
+    own = weights.load(catalog.find(start or "expert-1.0"), ready=False).state_dict()
+    same = {k for k, v in begun[0].items() if torch.equal(v, own[k])}
+    assert set(own) - same == {"1.fc.weight", "1.fc.bias"}
+
+
+def test_claimed_targets_are_of_the_class_with_most_votes(monkeypatch):
+    data = dual._first(datasets.load("shapes", "train"), 8)
+    counts_NK = torch.zeros(8, 10, dtype=torch.int64)
+    counts_NK[torch.arange(8), data.y_N] = 1
+    counts_NK[torch.arange(8), (data.y_N + 1) % 10] = 49
+    monkeypatch.setattr(estimates, "count_votes", lambda *_: counts_NK)
+    base = {"classifier": weights.load(catalog.find("base"), ready=False)}
+    found = {}
+    for targets in ("label", "claimed"):  # kept apart though all else is the same
+        how = dual.Settings(targets=targets)
+        found[targets] = dual.label(base, data, how, SPEC, "both", "cpu", lambda _: None)
+    assert torch.all(found["label"] == 0) and torch.all(found["claimed"] > 0)
+
+
 def test_an_estimator_costs_at_most_six_tenths_of_the_classifier():
     made = make(dual, "both", replace(SPEC, settings=FEW))
     nets = weights.load_nets(made)
@@ -142,6 +176,25 @@ def test_a_selector_is_trained_for_a_classifier_that_stays():
     assert 0.1 < float(sigma_N.min()) <= float(sigma_N.max()) < 1.2
 
 
+def test_a_selector_can_begin_with_the_classifiers_trunk(monkeypatch):
+    begun = []
+    monkeypatch.setattr(loop, "train", lambda net, *_, **__: begun.append(_state(net)) or 0.0)
+    settings = (("images", 80.0), ("trunk", "classifier"), ("width", 32.0))
+    spec = replace(SPEC, method="variational", sigma=0.5, settings=settings)
+    make(variational, "chosen", spec)
+    own = weights.load(catalog.find("base"), ready=False).state_dict()
+    assert {k for k, v in begun[0].items() if not torch.equal(v, own[k])} == {
+        "1.fc.weight",
+        "1.fc.bias",
+    }
+    with pytest.raises(UserError, match="as wide as the classifier"):
+        make(variational, "other", replace(spec, settings=(("trunk", "classifier"),)))
+
+
+def _state(pair):
+    return {k: v.clone() for k, v in pair["selector"].trunk.state_dict().items()}
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -158,7 +211,9 @@ def test_a_selector_is_trained_for_a_classifier_that_stays():
         ),
         ({"settings": (("levels", "1,0.5"),)}, "levels must be"),
         ({"settings": (("votes", 0.0),)}, "votes must be"),
-        ({"settings": (("risk", "mild"),)}, "risk must be"),
+        ({"settings": (("risk", "mild"),)}, "risk must be strong, weak, follow or none"),
+        ({"settings": (("trunk", "none"),)}, "trunk must be"),
+        ({"settings": (("targets", "best"),)}, "targets must be"),
         ({"settings": (("depth", 3.0),)}, "no setting 'depth'"),
     ],
 )
