@@ -290,6 +290,19 @@ _UNIVERSAL = tuple(  # levels between those of the choosers are rivals, too
 )
 _EXPERTS = tuple(f"cifar10-gaussian-{sigma}" for sigma in ("0.25", "0.5", "1.0"))
 _EXPERTS_10K = tuple(f"{name}/certified-n10000.csv" for name in _EXPERTS)
+_UNIVERSAL_10K = tuple(
+    f"cifar10-gaussian-universal/{f}.csv"
+    for f in (
+        *(f"certified-{s}-n10000" for s in ("0.25", "0.5", "1.0")),
+        *(f"experiments/sigma-{s}-n10000" for s in ("0.12", "0.35", "0.7")),
+    )
+)
+_SHAPES_10K = tuple(
+    f"shapes-gaussian-universal/certified-{s}-n10000.csv" for s in ("0.25", "0.5", "1.0")
+)
+_SHAPES_EXPERTS_10K = tuple(
+    f"shapes-gaussian-{s}/certified-n10000.csv" for s in ("0.25", "0.5", "1.0")
+)
 _CASCADE = "cifar10-multiscale-gaussian"
 _DUAL_SWEPT = "cifar10-dual/certified-sweep.csv"
 _VRS_FAR = "cifar10-variational-q1/certified-lam1.csv"
@@ -306,6 +319,108 @@ _CHOOSERS = (
         *(f"{_CASCADE}/certified-n10000.csv", _EXPERTS_10K),
     ),
 )
+
+
+_SWEPT_10K = "certified-sweep-n10000.csv"
+_CHOOSERS_10K = (  # of the same images at n 10,000, that of the papers
+    ("Dual RS", "Dual RS", _DUAL, "cifar10-dual/certified-n10000.csv", _UNIVERSAL_10K),
+    ("Dual RS", "Dual RS by the sweep", _DUAL, f"cifar10-dual/{_SWEPT_10K}", _UNIVERSAL_10K),
+    ("Dual RS", "Routing", _DUAL, "cifar10-routing/certified-n10000.csv", _EXPERTS_10K),
+    ("Dual RS", "Routing by the sweep", _DUAL, f"cifar10-routing/{_SWEPT_10K}", _EXPERTS_10K),
+    (
+        *("Variational RS", "Variational RS", VRS),
+        *("cifar10-variational/certified-n10000.csv", _UNIVERSAL_10K),
+    ),
+    (
+        *("Variational RS", "Variational RS (q 1, λ 1)", VRS),
+        *("cifar10-variational-q1/certified-lam1-n10000.csv", _UNIVERSAL_10K),
+    ),
+)
+_TRUNKS_10K = (  # written before these networks were trained
+    ("Dual RS", "Dual RS on the trunk", _DUAL, f"cifar10-dual-trunk/{_SWEPT_10K}", _UNIVERSAL_10K),
+    ("Dual RS", "Routing on the trunk", _DUAL, f"cifar10-routing-trunk/{_SWEPT_10K}", _EXPERTS_10K),
+    (
+        *("Variational RS", "Variational RS on the trunk (λ 1)", VRS),
+        *("cifar10-variational-trunk/certified-lam1-n10000.csv", _UNIVERSAL_10K),
+    ),
+)
+_ON_SHAPES_10K = (
+    ("Dual RS", "Dual RS by the sweep", _DUAL, f"shapes-dual/{_SWEPT_10K}", _SHAPES_10K),
+    ("Dual RS", "Routing by the sweep", _DUAL, f"shapes-routing/{_SWEPT_10K}", _SHAPES_EXPERTS_10K),
+    (
+        *("Variational RS", "Variational RS (λ 1)", VRS),
+        *("shapes-variational/certified-lam1-n10000.csv", _SHAPES_10K),
+    ),
+    (
+        *("Multiscale", "The cascade", MULTISCALE),
+        *("shapes-multiscale-gaussian/certified-n10000.csv", _SHAPES_EXPERTS_10K),
+    ),
+)
+_SHAPES_TRUNKS_10K = (
+    ("Dual RS", "Dual RS on the trunk", _DUAL, f"shapes-dual-trunk/{_SWEPT_10K}", _SHAPES_10K),
+    (
+        *("Dual RS", "Routing on the trunk", _DUAL),
+        *(f"shapes-routing-trunk/{_SWEPT_10K}", _SHAPES_EXPERTS_10K),
+    ),
+)
+_PAPER = {  # Dual RS and Multiscale, CIFAR-10, by radius: arXiv 2512.01782, Dual RS fine-tuned
+    0.25: (0.5748, 0.5478),
+    0.5: (0.4527, 0.3915),
+    0.75: (0.3415, 0.2846),
+    1.0: (0.2468, 0.2133),
+}
+
+
+def _levels_10k() -> Iterable[Claim]:
+    """Yield the claims on a level for each image at n 10,000, and on new choosers."""
+    for of, where, seen in (
+        (_CHOOSERS_10K, "", True),
+        (_TRUNKS_10K, "", False),
+        (_ON_SHAPES_10K, "Shapes, ", True),
+        (_SHAPES_TRUNKS_10K, "Shapes, ", False),
+    ):
+        for system, who, source, name, fixed in of:
+            among: tuple[float | None, ...] = (None,) if where else (None, *RADII)
+            for r in among:
+                what = "has a larger ACR" if r is None else f"certifies more images at radius {r:g}"
+                yield Claim(
+                    system,
+                    f"{who} {what} than the best single level ({where}n 10,000).",
+                    source,
+                    name,
+                    fixed,
+                    "best",
+                    r,
+                    seen=seen,
+                )
+            yield Claim(
+                system,
+                f"{who} has a larger ACR than the envelope of single levels ({where}n 10,000).",
+                source,
+                name,
+                fixed,
+                "envelope",
+                seen=seen,
+            )
+    for who, name, rival in (
+        ("Dual RS by the sweep", "cifar10-dual", "cifar10-multiscale"),
+        ("Routing by the sweep", "cifar10-routing", _CASCADE),
+        ("Dual RS on the trunk", "cifar10-dual-trunk", "cifar10-multiscale"),
+        ("Routing on the trunk", "cifar10-routing-trunk", _CASCADE),
+    ):
+        for r, (dual, multiscale) in _PAPER.items():
+            yield Claim(
+                "Dual RS",
+                f"{who} certifies more images at radius {r:g} than Multiscale (n 10,000; the "
+                "paper's has a certificate that splits alpha, and a denoiser before both).",
+                _DUAL,
+                f"{name}/{_SWEPT_10K}",
+                (f"{rival}/certified-n10000.csv",),
+                radius=r,
+                paper_a=dual,
+                paper_b=multiscale,
+                seen="trunk" not in name,
+            )
 
 
 def _levels() -> Iterable[Claim]:
@@ -451,4 +566,11 @@ def _masks() -> tuple[Claim, ...]:
     return *cifar, *shapes, attribute
 
 
-CLAIMS: tuple[Claim, ...] = (*_advmacer(), *_esbrs(), *_NOISE, *_levels(), *_masks())
+CLAIMS: tuple[Claim, ...] = (
+    *_advmacer(),
+    *_esbrs(),
+    *_NOISE,
+    *_levels(),
+    *_levels_10k(),
+    *_masks(),
+)
