@@ -26,12 +26,13 @@ def shipped(method):
 def logged(method):
     """The levels a shipped log chose beside those held fixed: of the experts, or the universal."""
     checkpoint = shipped(method)
-    file = checkpoint.folder / checkpoint.card.measured[0].log
+    own = checkpoint.card.measured[0]
+    file = checkpoint.folder / own.log
     base = ("0.25", "0.5", "1.0") if method == "routing" else ("universal",)
     fixed = {}
     for card_of in (catalog.find(f"shapes-gaussian-{end}") for end in base):
         for row in card_of.card.measured:
-            if card_of.card.sigma not in (None, row.sigma):
+            if card_of.card.sigma not in (None, row.sigma) or row.n != own.n:
                 continue
             fixed[row.sigma] = logs.read_log(card_of.folder / row.log)
     return chosen_levels.compare(logs.read_log(file), chosen_levels.levels_of(file), fixed)

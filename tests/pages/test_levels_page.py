@@ -14,7 +14,7 @@ from rsviz.data import catalog, datasets
 from rsviz.evaluation import attack_logs, evaluate, measure, row_checks, stored_votes
 from rsviz.evaluation.attack_logs import AttackRow
 from rsviz.ui.common import run_controls
-from rsviz.ui.levels import controls, costs_and_attacks
+from rsviz.ui.levels import controls, costs_and_attacks, test_set
 from rsviz.ui.levels.race import rows_of
 from rsviz.ui.levels.readings import Readings
 from tests.helpers import ANSWER, constant_network, live_figures, make_selectors
@@ -249,6 +249,28 @@ def test_over_the_test_images_choices_stand_beside_fixed_levels(open_levels, mon
     app.button(key="open-shapes/test/11").click().run()
     assert app.text_input(key="image").value == "shapes/test/11"
     assert not app.exception
+
+
+def test_choosers_stand_beside_fixed_levels_of_as_many_votes(open_levels, monkeypatch, tmp_path):
+    measured(make_selectors(tmp_path, ("dual", "multiscale")))
+    universal = find("shapes-gaussian-universal", tmp_path)
+    for sigma in (0.25, 0.5, 1.0):
+        spec = evaluate.spec_for(universal, sigma, first=12, n0=10, n=60, alpha=0.1, seed=0)
+        out = universal.folder / f"certified-{sigma}-n60.csv"
+        measure.measure(universal, spec, out, "cpu", "none", lambda _: None)
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
+    for group in test_set.groups("shapes"):
+        assert {log.n for log in group.fixed.values()} == {group.n} == {20}
+        assert {m.n for _, _, m in group.choosers} == {20}
+
+
+@pytest.mark.parametrize("dataset", ["cifar10", "shapes"])
+def test_shipped_choosers_stand_beside_fixed_levels_of_as_many_votes(dataset):
+    groups = test_set.groups(dataset)
+    assert groups
+    for group in groups:
+        assert {log.n for log in group.fixed.values()} == {group.n}
+        assert {m.n for _, _, m in group.choosers} == {group.n}
 
 
 def test_draws_of_the_selector_can_be_left_out(open_levels, monkeypatch, tmp_path):

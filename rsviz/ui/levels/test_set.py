@@ -3,7 +3,7 @@
 Shape suffixes: N images.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,21 +34,22 @@ SHOWN = 9
 class Group:
     """Choosers that send images to the same classifiers, and logs of these at each level alone.
 
-    ``files`` are those of the logs.
+    All logs are of n votes, since more votes certify more; ``files`` are those of the fixed levels.
     """
 
     title: str
+    n: int
     fixed: Mapping[float, Log]
     files: Mapping[float, Path]
     choosers: tuple[tuple[str, Checkpoint, Measured], ...]
 
 
-def _fixed_logs(checkpoint: Checkpoint) -> dict[float, Log]:
-    """Return logs of the classifiers that a chooser sends images to, by the level held fixed."""
-    return {s: _log(c.name, c.sha256, m.log) for s, (c, m) in _fixed(checkpoint).items()}
+def _fixed_logs(checkpoint: Checkpoint, n: int) -> dict[float, Log]:
+    """Return logs of n votes of the classifiers that a chooser sends images to, by fixed level."""
+    return {s: _log(c.name, c.sha256, m.log) for s, (c, m) in _fixed(checkpoint, n).items()}
 
 
-def _fixed(checkpoint: Checkpoint) -> dict[float, tuple[Checkpoint, Measured]]:
+def _fixed(checkpoint: Checkpoint, n: int) -> dict[float, tuple[Checkpoint, Measured]]:
     """Return where the logs of `_fixed_logs` lie.
 
     Of a classifier tuned to the chooser they are those of the universal network it started from.
@@ -65,28 +66,28 @@ def _fixed(checkpoint: Checkpoint) -> dict[float, tuple[Checkpoint, Measured]]:
     known = {c.name: c for c in catalog.list_checkpoints() if c.verified}
     for c in (known[name] for name in named if name in known):
         for m in c.card.measured:
-            if m.sigma is not None and c.card.sigma in (None, m.sigma):
+            if m.sigma is not None and c.card.sigma in (None, m.sigma) and m.n == n:
                 found[m.sigma] = c, m
     return dict(sorted(found.items()))
 
 
 def groups(dataset: str) -> list[Group]:
-    """Return the groups of shipped choosers, those with one network for all levels first."""
+    """Return the groups of shipped choosers, of most votes and of one network first."""
     found: dict[tuple[str, ...], Group] = {}
     for c in catalog.list_checkpoints():
         card = c.card
         known = c.verified and card.dataset == dataset and card.method in METHODS
         if not known or METHODS[card.method].levels is None or not card.measured:
             continue
-        fixed = _fixed_logs(c)
-        if len(fixed) < 2:
-            continue
-        key = tuple(f"{log.name} {log.checkpoint_sha256}" for log in fixed.values())
-        rows = tuple((_named(c, m), c, m) for m in card.measured)
-        files = {s: at.folder / m.log for s, (at, m) in _fixed(c).items()}
-        held = found.get(key, Group(_title(fixed), fixed, files, ()))
-        found[key] = replace(held, choosers=held.choosers + rows)
-    return sorted(found.values(), key=lambda group: (_is_of_experts(group.fixed), group.title))
+        for m in card.measured:
+            fixed = _fixed_logs(c, m.n)
+            if len(fixed) < 2:
+                continue
+            key = tuple(f"{log.name} {log.checkpoint_sha256} {m.n}" for log in fixed.values())
+            files = {s: at.folder / f.log for s, (at, f) in _fixed(c, m.n).items()}
+            held = found.get(key, Group(_title(fixed), m.n, fixed, files, ()))
+            found[key] = replace(held, choosers=(*held.choosers, (_named(c, m), c, m)))
+    return sorted(found.values(), key=lambda g: (-g.n, _is_of_experts(g.fixed), g.title))
 
 
 def _is_of_experts(fixed: Mapping[float, Log]) -> bool:
@@ -107,7 +108,9 @@ def _named(c: Checkpoint, m: Measured) -> str:
     if c.card.method == CASCADE:
         more = ""  # its group says which experts
     named = f"{METHODS[c.card.method].label}{f', {more}' if more else ''}"
-    ending = m.log.removeprefix("certified").removesuffix(".csv").strip("-")
+    ending = (
+        m.log.removeprefix("certified").removesuffix(".csv").removesuffix(f"-n{m.n}").strip("-")
+    )
     return f"{named}, {ending}" if ending else named
 
 
@@ -129,10 +132,13 @@ def _levels(name: str, sha256: str, file: str) -> dict[int, float]:
 
 def chosen(checkpoint: Checkpoint, measured: Measured | None = None) -> Chosen | None:
     """Return what a shipped log (the first) chose beside fixed levels, None if there is none."""
-    rows, fixed = checkpoint.card.measured, _fixed_logs(checkpoint)
-    if not rows or len(fixed) < 2:
+    if not checkpoint.card.measured:
         return None
-    args = checkpoint.name, checkpoint.sha256, (measured or rows[0]).log
+    measured = measured or checkpoint.card.measured[0]
+    fixed = _fixed_logs(checkpoint, measured.n)
+    if len(fixed) < 2:
+        return None
+    args = checkpoint.name, checkpoint.sha256, measured.log
     try:
         return chosen_levels.compare(_log(*args), _levels(*args), fixed)
     except UserError as error:
@@ -149,12 +155,7 @@ def show_curves(checkpoint: Checkpoint) -> Group | None:
     if not found:
         return None
     st.subheader("Over the test images: how near does each come to the envelope?")
-    titles = [group.title for group in found]
-    own = next((g.title for g in found if any(c == checkpoint for _, c, _ in g.choosers)), None)
-    title = st.segmented_control(
-        "Whose votes for the class", titles, default=own or titles[0], required=True, key="group"
-    )
-    group = found[titles.index(title or titles[0])]
+    group = _picked(found, checkpoint)
     picked = chosen_of(group)
     gaps = {name: chosen_levels.gap(c) for name, c in picked.items()}
     if not gaps:
@@ -184,6 +185,26 @@ def show_curves(checkpoint: Checkpoint) -> Group | None:
         + _of_whom(group)
     )
     return group
+
+
+def _picked(found: Sequence[Group], checkpoint: Checkpoint) -> Group:
+    """Return the group that is asked for: its networks, and of how many votes."""
+    titles = list(dict.fromkeys(group.title for group in found))
+    own = next((g.title for g in found if any(c == checkpoint for _, c, _ in g.choosers)), None)
+    with st.container(horizontal=True, gap="medium"):
+        title = st.segmented_control(
+            "Whose votes for the class",
+            titles,
+            default=own or titles[0],
+            required=True,
+            key="group",
+        )
+        of_title = {f"{g.n:,}": g for g in found if g.title == (title or titles[0])}
+        first = next(iter(of_title))
+        n = st.segmented_control(
+            "Votes a stage, n", list(of_title), default=first, required=True, key="group_n"
+        )
+    return of_title.get(n or first, of_title[first])
 
 
 def chosen_of(group: Group) -> dict[str, Chosen]:
