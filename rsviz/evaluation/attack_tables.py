@@ -17,6 +17,7 @@ from rsviz.core.errors import UserError
 from rsviz.core.records import Count, Distance, Noise, read_record
 
 FILE = "under-attack.csv"
+MANY = "experiments/under-attack-2500.csv"  # of fewer settings and more images
 ATTACKS = ("none", "f", "f and h")
 COLUMNS = ("setting", "attack", "index", "label", "predicted", "sigma")
 

@@ -333,7 +333,10 @@ def judge_all(root: Path, commands: Commands = lambda name: ()) -> list[Finding]
     """Return what the logs and the tables of attacked images say of every claim, all together."""
     read = cache(read_log)  # a log is a side of several claims
     found = [judge(claim, root, commands, read) for claim in CLAIMS]
-    return together([*found, judge_growth(root, commands, read), *judge_attacked(root)])
+    attacked = judge_attacked(root)
+    for lam in (LAMBDA, "lambda 0.5"):
+        attacked += judge_attacked(root, table=attack_tables.MANY, lam=lam)
+    return together([*found, judge_growth(root, commands, read), *attacked])
 
 
 def together(findings: Sequence[Finding]) -> list[Finding]:
@@ -446,27 +449,30 @@ _UNDER = {
 }
 
 
-def judge_attacked(root: Path, name: str = ATTACKED) -> list[Finding]:
+def judge_attacked(
+    root: Path, name: str = ATTACKED, table: str = attack_tables.FILE, lam: str = LAMBDA
+) -> list[Finding]:
     """Return whether the selector is right more often than the best fixed level, attacked or not.
 
     The best fixed level is found on the same images, which favours it a little.
     """
-    found, missing = None, f"There is no table {name}/{attack_tables.FILE}."
+    found, missing = None, f"There is no table {name}/{table}."
     try:
-        if (file := root / name / attack_tables.FILE).is_file():
+        if (file := root / name / table).is_file():
             found = attack_tables.read(file)
     except UserError as error:
         missing = str(error)
-    findings = []
+    findings, of = [], lam.replace("lambda", "λ")
+    of += ", 2,500 images" if table == attack_tables.MANY else ""
     for attack, (where, what) in _UNDER.items():
-        text = f"A level for each image is right more often than any fixed one {where} (λ 0.2)."
+        text = f"A level for each image is right more often than any fixed one {where} ({of})."
         if found is None:
             claim = Claim("Variational RS", text, VRS, name, ("the best fixed level",), what=what)
             findings.append(Finding(claim, "not measured yet", note=missing))
             continue
         best = found.best_fixed(attack)
-        a_N, b_N = found.of(LAMBDA, attack), found.of(best, attack)
-        side, rival = f"{name}, {LAMBDA}", f"{best} for all"
+        a_N, b_N = found.of(lam, attack), found.of(best, attack)
+        side, rival = f"{name}, {lam}", f"{best} for all"
         claim = Claim("Variational RS", text, VRS, side, (rival,), what=what)
         gaps_N = a_N.astype(float) - b_N
         gap, low, high = curves.bootstrap(gaps_N, np.random.default_rng(SEED), RESAMPLES)

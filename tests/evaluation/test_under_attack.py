@@ -129,7 +129,7 @@ def make_table(folder, right):
             lines.append(f"{setting},{attack},{i},0,{int(i >= share)},0.25")
     spec = {"sigmas": [0.25, 1.0], "lams": [0.2], "eps": 0.5, "steps": 3, "draws": 1, "n": 9}
     head = {"images": list(range(200)), "spec": spec | {"seed": 0}, "command": "c"}
-    folder.mkdir()
+    folder.mkdir(parents=True)
     text = "\n".join([f"# {json.dumps(head)}", *lines]) + "\n"
     (folder / attack_tables.FILE).write_text(text)
 
@@ -144,6 +144,19 @@ def test_the_verdict_is_against_the_fixed_level_that_is_best_there(tmp_path):
     assert (f.verdict, f.rival) == ("holds", "sigma 1 for all")
     assert both.gap == pytest.approx(0.2) and both.claim.measure.endswith("f and h")
     assert verdicts.judge_attacked(tmp_path, "none")[0].verdict == "not measured yet"
+
+
+def test_a_table_of_more_images_is_judged_beside_the_first_and_not_in_its_stead(tmp_path):
+    right = {("sigma 1", a): 40 for a in ("none", "f")}
+    right |= dict.fromkeys([("lambda 0.5", a) for a in attack_tables.ATTACKS], 100)
+    make_table(tmp_path / "net" / "experiments", right)
+    file = tmp_path / "net" / "experiments" / attack_tables.FILE
+    file.rename(tmp_path / "net" / attack_tables.MANY)
+    how = {"table": attack_tables.MANY, "lam": "lambda 0.5"}
+    found = verdicts.judge_attacked(tmp_path, "net", **how)
+    assert [f.verdict for f in found] == ["holds"] * 3
+    assert "(λ 0.5, 2,500 images)" in found[0].claim.text
+    assert verdicts.judge_attacked(tmp_path, "net")[0].verdict == "not measured yet"
 
 
 def test_shipped_tables_are_whole_and_of_the_weights_shipped():

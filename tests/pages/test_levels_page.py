@@ -228,6 +228,7 @@ def test_over_the_test_images_choices_stand_beside_fixed_levels(open_levels, mon
     told = words(app)
     assert "Chosen: 0.5 for 100 %" in told and "The best level for all" in told
     assert "comes nearest" in told
+    assert "**Dual RS** is the best of those that learn to choose. Its ACR is " in told
     (gaps,) = [t.value for t in app.dataframe if "behind the envelope" in t.value]
     assert list(gaps["who chooses"]) == ["Dual RS", "Multiscale"]
     assert list(gaps["beyond the cascade"])[1] == "" and " to " in gaps["beyond the cascade"][0]

@@ -86,15 +86,18 @@ def _cost(name: str, sha256: str, file: str) -> chosen_levels.Cost:
 
 def show_attacked(checkpoint: Checkpoint) -> None:
     """Show clean against attacked accuracy of fixed levels and of the selector, if measured."""
-    file = checkpoint.folder / attack_tables.FILE
-    if not file.is_file():
-        return
-    try:
-        found = attack_tables.read(file)
-    except UserError as error:
-        st.caption(plain(str(error), 300))
+    tables = {}
+    for name in (attack_tables.MANY, attack_tables.FILE):
+        try:
+            if (file := checkpoint.folder / name).is_file():
+                table = attack_tables.read(file)
+                tables[f"{len(table.head.images):,}"] = table
+        except UserError as error:
+            st.caption(plain(str(error), 300))
+    if not tables:
         return
     st.subheader("Under attack: one level for all, or one for each?")
+    found = _picked(tables)
     lines = {
         "fixed level": _points(found, found.fixed, "f"),
         "chosen, attack on f": _points(found, found.chosen, "f"),
@@ -166,6 +169,17 @@ def _sound_radii(checkpoint: Checkpoint) -> dict[int, float]:
         return {}
     log = read_log(file)
     return dict(zip(log.index_N.tolist(), log.radius_N.tolist(), strict=True))
+
+
+def _picked(tables: dict[str, UnderAttack]) -> UnderAttack:
+    """Return the table of so many images as is asked for; those of more have fewer settings."""
+    first = next(iter(tables))
+    if len(tables) == 1:
+        return tables[first]
+    images = st.segmented_control(
+        "Images attacked", list(tables), default=first, required=True, key="attacked_images"
+    )
+    return tables[images or first]
 
 
 def _points(found: UnderAttack, settings: Sequence[str], attack: str) -> list[Attacked]:

@@ -254,21 +254,36 @@ def _interval(found: tuple[float, float, float]) -> str:
 
 
 def _why(picked: Mapping[str, Chosen], cascade: str | None) -> str | None:
-    """Say what the cascade knows that learned choosers do not, where it follows more closely."""
-    rank = {name: chosen_levels.correlation(c) for name, c in picked.items()}
-    if cascade not in rank or len(rank) < 2:
+    """Say how far learned choosers stay behind the cascade, and what it knows that they do not."""
+    if cascade is None or cascade not in picked or len(picked) < 2:
         return None
-    name, best = max(
-        ((n, r) for n, r in rank.items() if n != cascade), key=lambda pair: np.nan_to_num(pair[1])
+    generator, ours = np.random.default_rng(0), picked[cascade]
+    learned = {name: c for name, c in picked.items() if name != cascade}
+    name, best = max(learned.items(), key=lambda pair: pair[1].gain_N.mean())
+    past = chosen_levels.beyond(best, ours, generator)
+    told = (
+        f"**{name}** is the best of those that learn to choose. Its ACR is "
+        f"{_told(chosen_levels.beyond_fixed(best, generator))} the best level for all, and "
+        f"{_told(past)} the cascade."
     )
-    if not best < rank[cascade]:
-        return None
+    rank, others = chosen_levels.correlation(ours), map(chosen_levels.correlation, learned.values())
+    most = max(map(np.nan_to_num, others))
+    if past[2] >= 0 or not most < rank:
+        return told
     return (
-        f"**The cascade follows the best level more closely** (rank correlation "
-        f"{rank[cascade]:.2f}, of the others at most {best:.2f}, {name}). A radius is made of how "
-        "far noisy copies agree on one class: the cascade counts that itself, while a learned "
-        "chooser must guess it from each noisy copy alone, and only then are its votes counted."
+        f"{told} The cascade follows the best level of each image more closely: rank correlation "
+        f"{rank:.2f}, of the others at most {most:.2f}. A radius is made of how far noisy copies "
+        "agree on one class: the cascade counts that itself, while a learned chooser must guess it "
+        "from each noisy copy alone, and only then are its votes counted."
     )
+
+
+def _told(found: tuple[float, float, float]) -> str:
+    """Say a difference of ACR with its interval: '**.012 above** (95 %: ...)'."""
+    gap, low, high = found
+    side = "above" if gap > 0 else "below"
+    ends = sorted((low, high) if gap > 0 else (-low, -high))
+    return f"**{abs(gap):.3f} {side}** (95 % interval {ends[0]:.3f} to {ends[1]:.3f})"
 
 
 def _of_whom(group: Group) -> str:
