@@ -42,7 +42,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         default=[],
         metavar="LOG",
         help="of Multiscale: take the votes of its levels from these logs of fixed levels, of the "
-        "same networks, images and seed, instead of counting them again",
+        "same networks, images and seed, instead of counting them again; or its own log, if "
+        "that was asked for every level, to read it at other settings",
     )
     command.add_argument(
         "--until-radius",

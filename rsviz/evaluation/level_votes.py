@@ -183,7 +183,8 @@ def assemble(
     """Write the log that evaluating a checkpoint would write, from logs of its fixed levels.
 
     The votes are theirs, and so is the arithmetic the new log names. Votes for the level, where a
-    method has them, come from a log of the checkpoint itself, made by any rule.
+    method has them, come from a log of the checkpoint itself, made by any rule; a log of its own
+    alone is read again, if it was asked for every level.
 
     Raises
     ------
@@ -193,8 +194,13 @@ def assemble(
     """
     mine = [f for f in files if own_rows(f)[0].checkpoint_sha256 == checkpoint.sha256]
     fixed = [f for f in files if f not in mine]
-    votes, run = of_fixed(fixed), stored_votes.run_of(spec)
-    _check_networks(checkpoint, votes, run, fixed)
+    run, again = stored_votes.run_of(spec), len(mine) == 1 and not fixed
+    if again:
+        votes = (of_dual if METHODS[spec.method].options is dual.Options else of_log)(mine[0])
+        _check_levels(checkpoint, votes, run)
+    else:
+        votes = of_fixed(fixed)
+        _check_networks(checkpoint, votes, run, fixed)
     asked = {key: value for key, value in vars(spec).items() if key in SAME}
     if unlike := [key for key, value in asked.items() if getattr(votes.head, key) != value]:
         raise UserError(f"The logs are of another {', '.join(unlike)} than asked for.")
@@ -232,15 +238,20 @@ def _check_networks(
             "Only Multiscale, and Dual RS with --set rule=sweep --set ask=every, are read from "
             "logs of fixed levels."
         )
-    if votes.level_L != levels.levels(run):
-        named = ",".join(f"{s:g}" for s in levels.levels(run))
-        raise UserError(f"{checkpoint.name} needs one log for each of its levels, {named}.")
+    _check_levels(checkpoint, votes, run)
     sha256 = {head.sigma: head.checkpoint_sha256 for head, _ in map(own_rows, files)}
     parts = checkpoint.card.parts
     for level in votes.level_L:
         part = parts.get(f"classifier-{level:g}", parts.get("classifier", {}))
         if part.get("sha256") != sha256[level]:
             raise UserError(f"The log of level {level:g} is of another network.")
+
+
+def _check_levels(checkpoint: Checkpoint, votes: LevelVotes, run: RunSpec) -> None:
+    levels = METHODS[run.method].levels
+    if levels is None or votes.level_L != levels.levels(run):
+        named = ",".join(f"{s:g}" for s in levels.levels(run)) if levels else "none"
+        raise UserError(f"{checkpoint.name} needs one log for each of its levels, {named}.")
 
 
 def _votes_for_level(

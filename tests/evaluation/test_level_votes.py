@@ -270,7 +270,7 @@ def test_a_sweep_put_together_from_its_experts_logs_is_the_one_evaluating_writes
     for words, files, said in (
         ((), logs_of, "--set rule=sweep --set ask=every"),
         (SWEEP, logs_of[1:], "needs one log of its own"),
-        (SWEEP, logs_of[:1], "a log of plain smoothing for each level"),
+        (SWEEP, logs_of[:1], "holds no votes of every level"),
         ((*SWEEP, "--set", "sigma_e=0.5"), logs_of, "another noise on the estimator"),
     ):
         run(*how, *words, "--out", tmp_path / "no.csv", "--from-logs", *files, code=2)
@@ -309,3 +309,17 @@ def test_without_a_cascade_all_votes_are_counted_for_the_quantile(
     how = ("--split", "test", *how[2:])
     run("evaluate", "--checkpoint", "routed", *how, *SWEEP, "--out", tmp_path / "test.csv")
     run("quantile", "routed", "--votes", tmp_path / "test.csv", code=2)
+
+
+def test_a_log_of_every_level_is_read_at_another_quantile_as_if_run_with_it(routed, tmp_path):
+    how = ("evaluate", "--checkpoint", "routed", *HOW, "--set", "rule=sweep", "--set", "ask=every")
+    first = tmp_path / "first.csv"
+    run(*how, "--set", "quantile=0.5", "--out", first)
+    for number, quantile_ in enumerate((0.2, 0.8)):
+        again, counted = tmp_path / f"again-{number}.csv", tmp_path / f"counted-{number}.csv"
+        at = (*how, "--set", f"quantile={quantile_}")
+        run(*at, "--from-logs", first, "--out", again)
+        run(*at, "--out", counted)
+        assert rows(again) == rows(counted)
+    one_level = ("--set", "levels=0.25,1", "--set", "quantile=0.8")
+    run(*how, *one_level, "--from-logs", first, "--out", tmp_path / "other.csv", code=2)
