@@ -263,7 +263,7 @@ def _judge(
     """Return what came of an expectation."""
     own = [place for place in (expected.a, expected.b) if place]
     new = any(f"/{EXPERIMENTS_FOLDER}/" in log_of[place] for place in own)
-    seen = expected.seen or not new
+    seen = expected.seen if expected.seen is not None else not new
     unknown = Judged(expected, "not measured", seen)
     a = places[expected.a][0].get(expected.measure)
     if a is None:

@@ -68,7 +68,7 @@ class Expected:
     ----------
     a, b : points, by series and x.
     limit : what ``a`` may reach; the interval of the truth must not lie above it.
-    seen : whether its logs had been read; those shipped with a network always had been.
+    seen : whether its logs had been read; where nothing is said, those shipped with a network had.
     """
 
     text: str
@@ -76,7 +76,7 @@ class Expected:
     a: Place
     b: Place | None = None
     limit: float = 0.0
-    seen: bool = False
+    seen: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -611,6 +611,7 @@ def _trunks() -> Experiment:
                 ACR,
                 (trunk, called),
                 (own, called),
+                seen=False,
             )
             for called in of
         ),
