@@ -1,6 +1,7 @@
 """The shipped checkpoints as data: the README's table and the plan, in order of priority."""
 
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 from rsviz.checkpoints.catalog import first_seed
 from rsviz.core.settings import as_words
@@ -578,5 +579,29 @@ def commands_of(side: str) -> tuple[str, ...]:
         return ()
     n = 1_000 if METHODS[recipe.method].on_canvases else 2_000  # there a vote costs more
     n = 10_000 if EQUAL in name else n
-    sigma = next((s for s in recipe.sigmas if recipe.log(s) == file), recipe.sigmas[0])
-    return recipe.train_command(), recipe.evaluate_command(sigma, n)
+    if not file or recipe.method == "ensemble":
+        return recipe.train_command(), recipe.evaluate_command(recipe.sigmas[0], n)
+    return recipe.train_command(), _evaluate_into(recipe, file, n)
+
+
+def _evaluate_into(recipe: Recipe, file: str, n: int) -> str:
+    """Return the command of a log that is named by what it differs in: ``certified-lam1-n10000``.
+
+    A number is the noise of the votes, ``sweep`` the rule of Dual RS, ``lam`` that of Variational.
+    """
+    parts, sets = PurePosixPath(file).stem.split("-")[1:], list[tuple[str, str]]()
+    sigma, engine = recipe.sigmas[0], "float32"
+    for part in parts:
+        if part[:1].isdecimal():
+            sigma = float(part)
+        elif part == "sweep":
+            sets += [("rule", "sweep"), ("ask", "every")]
+        elif part == "int8":
+            engine = part
+        elif part.startswith("lam"):
+            sets.append(("lam", part.removeprefix("lam")))
+        elif part.startswith("n"):
+            n = int(part.removeprefix("n"))
+    changed = f" {as_words(sets)}" if sets else ""
+    head, _, tail = recipe.evaluate_command(sigma, n).partition(" --precision float32 --out ")
+    return f"{head}{changed} --precision {engine} --out {PurePosixPath(tail).parent}/{file}"

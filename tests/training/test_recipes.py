@@ -11,7 +11,7 @@ from rsviz.core import clock
 from rsviz.evaluation import curves, logs
 from rsviz.networks import classifiers
 from rsviz.training import run_recipes
-from rsviz.training.recipes import RECIPES, Recipe, find_recipe
+from rsviz.training.recipes import RECIPES, Recipe, commands_of, find_recipe
 from tests.helpers import TINY, constant_network
 
 
@@ -125,3 +125,22 @@ def test_recipes_begin_nothing_after_the_minutes_by_a_clock_that_may_jump(monkey
     run_recipes.run_recipes(RECIPES[:1], 25 * 60, 100, "cpu", said.append)
     assert len(done) == made
     assert ("out of time; the same command goes on from here" in said) == (made < 3)
+
+
+@pytest.mark.parametrize(
+    ("side", "words"),
+    [
+        ("cifar10-dual", "--n 2000 --alpha 0.001 --precision float32"),
+        ("cifar10-dual/certified-sweep-n10000.csv", "--set rule=sweep --set ask=every"),
+        ("cifar10-variational-q1/certified-lam1-n10000.csv", "--n 10000 --alpha 0.001 --set lam=1"),
+        ("cifar10-gaussian-universal/certified-0.25-n10000.csv", "--sigma 0.25 "),
+        ("cifar10-gaussian-universal/experiments/sigma-0.12-n10000.csv", "--sigma 0.12 "),
+    ],
+)
+def test_the_command_of_a_log_is_that_which_writes_it(side, words):
+    train, evaluate = commands_of(side)
+    name, _, file = side.partition("/")
+    assert train.startswith("python -m rsviz train ") and words in evaluate
+    args = parser("evaluate").parse_args(shlex.split(evaluate)[3:])
+    assert str(args.out) == f"checkpoints/{name}/{file or 'certified.csv'}"
+    assert args.n == (10_000 if file else 2_000)
