@@ -434,7 +434,7 @@ def losses(lost: Mapping[str, Lost]) -> go.Figure:
             hovertemplate=f"%{{y}}, {name}: %{{customdata:.3f}}<extra></extra>",
         )
     figure.update_layout(barmode="stack")
-    figure.update_xaxes(title="mean radius; the whole bar is the oracle's")
+    figure.update_xaxes(title="mean radius (bar: the oracle's)")
     figure.update_yaxes(autorange="reversed", showgrid=False)
     return figure
 

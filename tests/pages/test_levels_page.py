@@ -14,7 +14,7 @@ from rsviz.data import catalog, datasets
 from rsviz.evaluation import attack_logs, evaluate, measure, row_checks, stored_votes
 from rsviz.evaluation.attack_logs import AttackRow
 from rsviz.ui.common import run_controls
-from rsviz.ui.levels import controls, costs_and_attacks, test_set
+from rsviz.ui.levels import controls, costs_and_attacks, readings, test_set
 from rsviz.ui.levels.race import rows_of
 from rsviz.ui.levels.readings import Readings
 from tests.helpers import ANSWER, constant_network, live_figures, make_selectors
@@ -22,6 +22,7 @@ from tests.pages.test_certify_page import Never
 
 NAME = catalog.CLASSES["shapes"][ANSWER]
 METHODS = ("dual", "variational", "multiscale")
+EVERY = {"multiscale": {"ask": "every"}}
 
 
 def is_ours(name, text):
@@ -260,7 +261,27 @@ def test_choosers_stand_beside_fixed_levels_of_as_many_votes(open_levels, monkey
         out = universal.folder / f"certified-{sigma}-n60.csv"
         measure.measure(universal, spec, out, "cpu", "none", lambda _: None)
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
+    cascade = find("shapes-multiscale", tmp_path)
+    spec = evaluate.spec_for(
+        cascade, None, first=12, n0=10, n=60, alpha=0.1, seed=0, settings={"ask": "every"}
+    )
+    more = cascade.folder / "certified-n60.csv"
+    measure.measure(cascade, spec, more, "cpu", "none", lambda _: None)
+    found = {m: find(f"shapes-{m}", tmp_path) for m in ("dual", "multiscale")}
+    x_CHW, _ = datasets.find_image("shapes/test/7")
+    specs = {
+        m: certify.make_spec(c, x_CHW, n=60, bound=Bound.SPLIT, settings=EVERY.get(m, {}))
+        for m, c in found.items()
+    }
+    read = readings.of_logs(found, specs, "shapes/test/7")
+    assert {c.n for c in read.by_method.values()} == {c.n for c in read.fixed.values()} == {20}
+    alone = {"multiscale": found["multiscale"]}
+    read = readings.of_logs(alone, {"multiscale": specs["multiscale"]}, "shapes/test/7")
+    assert read.n == 60
     for group in test_set.groups("shapes"):
+        if group.n == 60:  # of the cascade alone
+            assert [c.card.method for _, c, _ in group.choosers] == ["multiscale"]
+            continue
         assert {log.n for log in group.fixed.values()} == {group.n} == {20}
         assert {m.n for _, _, m in group.choosers} == {20}
 

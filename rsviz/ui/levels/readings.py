@@ -42,8 +42,12 @@ def _rows(name: str, sha256: str, file: str) -> tuple[LogHead, dict[int, LogRow]
 
 
 def of_logs(found: Mapping[str, Checkpoint], specs: Mapping[str, RunSpec], image: str) -> Readings:
-    """Read what shipped logs hold of a test image, at the settings of now."""
-    votes: dict[str, tuple[dict[str, Votes], RunSpec]] = {}
+    """Read what shipped logs hold of a test image, at the settings of now.
+
+    All are of one n, since more votes prove more: that of which most choosers have a log; of
+    several such the one asked for, else the largest.
+    """
+    by_n: dict[int, dict[str, tuple[dict[str, Votes], RunSpec]]] = {}
     dataset, _, number = image.partition("/test/")
     for method, checkpoint in found.items():
         if not number.isdecimal() or checkpoint.card.dataset != dataset:
@@ -53,8 +57,13 @@ def of_logs(found: Mapping[str, Checkpoint], specs: Mapping[str, RunSpec], image
             head, rows = _rows(checkpoint.name, checkpoint.sha256, m.log)
             if int(number) in rows and stored_votes.votes_key(stored_votes.run_of(head)) == wanted:
                 asked = stored_votes.run_of(head, dict(specs[method].settings))
-                votes[method] = stored_votes.of_row(head, rows[int(number)]), asked
-    return _read(votes, stored=True)
+                own = stored_votes.of_row(head, rows[int(number)]), asked
+                by_n.setdefault(head.n, {})[method] = own
+    if not by_n:
+        return Readings(stored=True)
+    wished = next(iter(specs.values())).n
+    n = max(by_n, key=lambda n: (len(by_n[n]), n == wished, n))
+    return _read(by_n[n], stored=True)
 
 
 def of_job(job: Job, specs: Mapping[str, RunSpec]) -> Readings:

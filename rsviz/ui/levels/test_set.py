@@ -99,7 +99,7 @@ def _title(fixed: Mapping[float, Log]) -> str:
     if not _is_of_experts(fixed):
         return "One network for all levels"
     trained = dict.fromkeys(METHODS[log.method].title for log in fixed.values())
-    return f"An expert for each level: {', '.join(trained)}"
+    return f"Experts: {', '.join(trained)}"
 
 
 def _named(c: Checkpoint, m: Measured) -> str:
@@ -169,7 +169,7 @@ def show_curves(checkpoint: Checkpoint) -> Group | None:
     )
     st.markdown(_in_words(gaps))
     st.markdown("**Where the rest of the oracle's radius goes**")
-    lost = {n: Lost(g.acr, g.lost_to_proof, g.lost_to_choice) for n, g in gaps.items()}
+    lost = {n: _lost(g) for n, g in gaps.items()}
     charts.show_figure(levels.losses(lost), "losses", levels.losses_in_words(lost))
     others = picked.get(cascade or "")
     rows = [_row(name, g, picked[name], others) for name, g in gaps.items()]
@@ -213,6 +213,16 @@ def chosen_of(group: Group) -> dict[str, Chosen]:
     return {name: found for name, found in pairs if found is not None}
 
 
+def _lost(g: Gap) -> Lost:
+    """Return where the oracle's radius goes; the three parts make it up.
+
+    A proof costs nothing where a chooser proves more than the fixed levels nearest to those it
+    takes, as of a level between them or of a classifier of its own.
+    """
+    proof = max(g.lost_to_proof, 0.0)
+    return Lost(g.acr, proof, g.oracle - g.acr - proof)
+
+
 def _in_words(gaps: Mapping[str, Gap]) -> str:
     """Say who comes nearest to the envelope, and how near the best fixed level does."""
     name, nearest = min(gaps.items(), key=lambda pair: pair[1].gap)
@@ -230,7 +240,7 @@ def _below(gap: float) -> str:
 
 
 def _row(name: str, g: Gap, own: Chosen, cascade: Chosen | None) -> dict[str, str]:
-    best = max(g.fixed, key=g.fixed.__getitem__)
+    best, rank = max(g.fixed, key=g.fixed.__getitem__), chosen_levels.correlation(own)
     generator = np.random.default_rng(0)
     beyond = chosen_levels.beyond_fixed(own, generator)
     others = {}
@@ -243,7 +253,7 @@ def _row(name: str, g: Gap, own: Chosen, cascade: Chosen | None) -> dict[str, st
         "behind the envelope": f"{g.gap:.3f}",
         f"beyond level {best:g} for all": _interval(beyond),
         **others,
-        "follows the best level": f"{chosen_levels.correlation(own):.2f}",
+        "follows the best level": "one level" if np.isnan(rank) else f"{rank:.2f}",
         "oracle": f"{g.oracle:.3f}",
         **{f"at r = {r:g}": f"{100 * p:.1f}" for r, p in g.points.items()},
     }
