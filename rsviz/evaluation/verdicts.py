@@ -333,10 +333,7 @@ def judge_all(root: Path, commands: Commands = lambda name: ()) -> list[Finding]
     """Return what the logs and the tables of attacked images say of every claim, all together."""
     read = cache(read_log)  # a log is a side of several claims
     found = [judge(claim, root, commands, read) for claim in CLAIMS]
-    attacked = judge_attacked(root)
-    for lam in (LAMBDA, "lambda 0.5"):
-        attacked += judge_attacked(root, table=attack_tables.MANY, lam=lam)
-    return together([*found, judge_growth(root, commands, read), *attacked])
+    return together([*found, judge_growth(root, commands, read), *judge_every_table(root)])
 
 
 def together(findings: Sequence[Finding]) -> list[Finding]:
@@ -442,11 +439,18 @@ def judge_growth(
 
 
 ATTACKED, LAMBDA = "cifar10-variational", "lambda 0.2"
+MANY_LAMBDAS = (LAMBDA, "lambda 0.5")
 _UNDER = {
     "none": ("on clean images", "accuracy, clean"),
     "f": ("under attack on f alone", "accuracy, attacked through f"),
     "f and h": ("under attack on f and h together", "accuracy, attacked through f and h"),
 }
+
+
+def judge_every_table(root: Path) -> list[Finding]:
+    """Return the findings of every table of attacked images, that of most images last."""
+    many = [judge_attacked(root, table=attack_tables.MANY, lam=lam) for lam in MANY_LAMBDAS]
+    return [*judge_attacked(root), *(finding for found in many for finding in found)]
 
 
 def judge_attacked(

@@ -115,7 +115,7 @@ def test_the_command_prints_every_claim_as_json(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
     assert main(["claims", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    attacked = [f.claim.text for f in verdicts.judge_attacked(tmp_path)]
+    attacked = [f.claim.text for f in verdicts.judge_every_table(tmp_path)]
     growth = verdicts.judge_growth(tmp_path).claim.text
     assert [r["claim"]["text"] for r in rows] == [*(c.text for c in CLAIMS), growth, *attacked]
     assert {r["verdict"] for r in rows} == {"not measured yet"}
