@@ -232,6 +232,9 @@ def test_over_the_test_images_choices_stand_beside_fixed_levels(open_levels, mon
     assert "**Dual RS** is the best of those that learn to choose. Its ACR is " in told
     (gaps,) = [t.value for t in app.dataframe if "behind the envelope" in t.value]
     assert list(gaps["who chooses"]) == ["Dual RS", "Multiscale"]
+    low, high = map(float, gaps["beyond the cascade"][0].split("(")[1].rstrip(")").split(" to "))
+    either = (low, high), (-high + 0.0, -low + 0.0)  # above it or below
+    assert any(f"(95 % interval {a:.3f} to {b:.3f}) the cascade" in told for a, b in either)
     assert list(gaps["beyond the cascade"])[1] == "" and " to " in gaps["beyond the cascade"][0]
     assert sum(name.startswith("beyond level") for name in gaps) == 1
     (costs,) = [t.value for t in app.dataframe if "arithmetic" in t.value]

@@ -27,7 +27,7 @@ from rsviz.ui.common import charts, state
 from rsviz.ui.common.address import plain
 from rsviz.ui.levels.readings import CASCADE
 
-SHOWN = 9
+SHOWN, SEED = 9, 0  # the seed of every bootstrap, so that one interval reads the same everywhere
 
 
 @dataclass(frozen=True)
@@ -241,12 +241,11 @@ def _below(gap: float) -> str:
 
 def _row(name: str, g: Gap, own: Chosen, cascade: Chosen | None) -> dict[str, str]:
     best, rank = max(g.fixed, key=g.fixed.__getitem__), chosen_levels.correlation(own)
-    generator = np.random.default_rng(0)
-    beyond = chosen_levels.beyond_fixed(own, generator)
+    beyond = chosen_levels.beyond_fixed(own, np.random.default_rng(SEED))
     others = {}
     if cascade is not None:
-        past = "" if own is cascade else _interval(chosen_levels.beyond(own, cascade, generator))
-        others = {"beyond the cascade": past}
+        past = chosen_levels.beyond(own, cascade, np.random.default_rng(SEED))
+        others = {"beyond the cascade": "" if own is cascade else _interval(past)}
     return {
         "who chooses": name,
         "ACR": f"{g.acr:.3f}",
@@ -267,14 +266,14 @@ def _why(picked: Mapping[str, Chosen], cascade: str | None) -> str | None:
     """Say how far learned choosers stay behind the cascade, and what it knows that they do not."""
     if cascade is None or cascade not in picked or len(picked) < 2:
         return None
-    generator, ours = np.random.default_rng(0), picked[cascade]
+    ours = picked[cascade]
     learned = {name: c for name, c in picked.items() if name != cascade}
     name, best = max(learned.items(), key=lambda pair: pair[1].gain_N.mean())
-    past = chosen_levels.beyond(best, ours, generator)
+    fixed = chosen_levels.beyond_fixed(best, np.random.default_rng(SEED))
+    past = chosen_levels.beyond(best, ours, np.random.default_rng(SEED))
     told = (
         f"**{name}** is the best of those that learn to choose. Its ACR is "
-        f"{_told(chosen_levels.beyond_fixed(best, generator))} the best level for all, and "
-        f"{_told(past)} the cascade."
+        f"{_told(fixed)} the best level for all, and {_told(past)} the cascade."
     )
     rank, others = chosen_levels.correlation(ours), map(chosen_levels.correlation, learned.values())
     most = max(map(np.nan_to_num, others))
@@ -292,7 +291,7 @@ def _told(found: tuple[float, float, float]) -> str:
     """Say a difference of ACR with its interval: '**.012 above** (95 %: ...)'."""
     gap, low, high = found
     side = "above" if gap > 0 else "below"
-    ends = sorted((low, high) if gap > 0 else (-low, -high))
+    ends = (low, high) if gap > 0 else (-high + 0.0, -low + 0.0)  # no -0.000
     return f"**{abs(gap):.3f} {side}** (95 % interval {ends[0]:.3f} to {ends[1]:.3f})"
 
 
