@@ -4,7 +4,9 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +29,7 @@ WEIGHTS = "weights.safetensors"
 INSPECTED = (CARD, str(part_of(Path(CARD))), WEIGHTS)  # files of a folder that `inspect` reads
 CARD_BYTES = 4 << 20
 _checks: "list[Callable[[Card], str]]" = []  # of rooms above
+_seen = threading.local()  # ``lists``: by folder, what this thread listed within `listed_once`
 
 
 def check_cards_by(check: "Callable[[Card], str]") -> None:
@@ -166,12 +169,32 @@ def list_checkpoints(folder: Path | None = None) -> list[Checkpoint]:
     A folder of nothing but logs is none: its networks were measured and are not kept.
     """
     folder = folder or root()
+    seen: dict[Path, tuple[Checkpoint, ...]] | None = getattr(_seen, "lists", None)
+    if seen is None:
+        return list(_look(folder))
+    if folder not in seen:
+        seen[folder] = _look(folder)
+    return list(seen[folder])
+
+
+@contextmanager
+def listed_once() -> Iterator[None]:
+    """List each folder once in this block and thread: a page asks six times while it is drawn."""
+    outer = getattr(_seen, "lists", None)
+    _seen.lists = {} if outer is None else outer
+    try:
+        yield
+    finally:
+        _seen.lists = outer
+
+
+def _look(folder: Path) -> tuple[Checkpoint, ...]:
     if not folder.is_dir():
-        return []
+        return ()
     paths = [(name, os.path.join(folder, name)) for name in sorted(os.listdir(folder))]
     stamps = [_stamp(name, path) for name, path in paths if os.path.isdir(path)]
     kept = tuple(s for s in stamps if any(s[1:]) or not _logs_alone(folder / s[0]))
-    return list(_listed(folder, kept, tuple(_checks)))
+    return _listed(folder, kept, tuple(_checks))
 
 
 def of_logs_alone(folder: Path | None = None) -> list[Checkpoint]:
@@ -206,7 +229,7 @@ def _listed(
 def _stamp(name: str, folder: str) -> tuple[Any, ...]:
     """Return a folder's name, and what changes when a file that `inspect` reads does.
 
-    Every page asks for it several times, so paths are joined as text.
+    Every page asks for it, so paths are joined as text.
     """
     return (name, *(version(os.path.join(folder, file)) for file in INSPECTED))
 

@@ -52,3 +52,19 @@ def test_a_folder_of_logs_alone_is_no_checkpoint_until_a_file_of_one_is_there(tm
     shutil.copy(tmp_path / "a" / catalog.WEIGHTS, logs)
     assert problems(tmp_path) == {"a": None, "measured": "it has no card.json"}
     assert catalog.of_logs_alone(tmp_path) == []
+
+
+def test_a_page_looks_at_a_folder_once_and_the_next_page_again(tmp_path, monkeypatch):
+    constant_network(tmp_path / "a")
+    looks = []
+    look = catalog._look
+    monkeypatch.setattr(catalog, "_look", lambda folder: looks.append(folder) or look(folder))
+    with catalog.listed_once():
+        catalog.list_checkpoints(tmp_path).clear()  # a caller's own list
+        shutil.rmtree(tmp_path / "a")
+        with catalog.listed_once():
+            assert problems(tmp_path) == {"a": None}
+        assert problems(tmp_path) == {"a": None} and looks == [tmp_path]
+    assert problems(tmp_path) == {}
+    with catalog.listed_once():
+        assert problems(tmp_path) == {} and len(looks) == 3

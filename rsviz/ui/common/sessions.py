@@ -148,7 +148,8 @@ def class_names(checkpoint: str) -> tuple[str, ...]:
     own = state.OWN_CLASSES.get()
     if checkpoint in own:
         return own[checkpoint]
-    return CLASSES[catalog.find(checkpoint).card.dataset]
+    listed = (c for c in catalog.list_checkpoints() if c.name == checkpoint)  # once a page
+    return CLASSES[(next(listed, None) or catalog.find(checkpoint)).card.dataset]
 
 
 def devices() -> list[str]:
