@@ -113,7 +113,8 @@ def test_every_number_shown_is_the_certificates(name, shares, cut, n, alpha, bou
         alpha, bound = spec.alpha, spec.bound
     c = shown(moments[-1], alpha, bound)
     at = {sum(m.counts): shown(m, alpha, bound) for m in moments if m.predicted is not None}
-    figure, words = certificate.radius_of_run(c, moments)
+    plain, words = certificate.radius_of_run(c, moments)
+    figure = plain.figure()
 
     # The figure's numbers, which the CSV holds too.
     assert str(c.norm) in figure.layout.yaxis.title.text

@@ -21,8 +21,8 @@ from rsviz.figures.style import (
     ORANGE,
     RED,
     SKY,
-    empty_figure,
-    figure_of,
+    Plain,
+    plain,
     rgba,
     share_axis,
 )
@@ -32,6 +32,11 @@ DIGITS = {Norm.L2: 3, Norm.LINF: 5}  # of a radius
 
 def vote_bars(counts_K: Sequence[int], classes: Sequence[str], top: int | None) -> go.Figure:
     """Draw how many votes each class has, the chosen class in blue; classes keep their places."""
+    return plain_bars(counts_K, classes, top).figure()
+
+
+def plain_bars(counts_K: Sequence[int], classes: Sequence[str], top: int | None) -> Plain:
+    """Return `vote_bars` for a figure that changes while votes come in."""
     classes = [escape(name) for name in classes]  # Plotly would take tags in them for its own
     counts = list(counts_K) or [0] * len(classes)
     total = max(sum(counts), 1)
@@ -66,7 +71,7 @@ def vote_bars(counts_K: Sequence[int], classes: Sequence[str], top: int | None) 
         "line": {"color": RED, "dash": "dash", "width": 1},
         "name": "half of the votes",
     }
-    return figure_of(
+    return plain(
         25 * len(classes) + 64,
         bars,
         template="none",
@@ -78,13 +83,13 @@ def vote_bars(counts_K: Sequence[int], classes: Sequence[str], top: int | None) 
         yaxis={
             "type": "category",
             "categoryorder": "array",
-            "categoryarray": list(classes),
+            "categoryarray": classes,
             "autorange": "reversed",
         },
     )
 
 
-def radius_of_run(c: Certificate, readings: Sequence[Certificate]) -> tuple[go.Figure, str]:
+def radius_of_run(c: Certificate, readings: Sequence[Certificate]) -> tuple[Plain, str]:
     """Return `radius_trace` of one run, and its words: every radius in it is its certificate's.
 
     A run that asks whether one radius is certified has the picture of that question instead.
@@ -109,7 +114,7 @@ def radius_trace(
     ceiling: float | None,
     at_planned_n: float | None,
     norm: Norm = Norm.L2,
-) -> go.Figure:
+) -> Plain:
     """Draw the certified radius while votes come in, its band, and what n votes can reach.
 
     Parameters
@@ -168,12 +173,12 @@ def radius_trace(
                 "hovertemplate": f"ceiling: {down(ceiling, digits)}<extra></extra>",
             }
         )
-    return figure_of(
+    return plain(
         330,
         [{"type": "scatter"} | trace for trace in traces],
         template="none",
         xaxis=_log_votes(first, planned),
-        yaxis={"title": f"{norm} radius (pixels in [0, 1])", "range": [0, top]},
+        yaxis={"title": {"text": f"{norm} radius (pixels in [0, 1])"}, "range": [0, top]},
     )
 
 
@@ -181,10 +186,15 @@ def _log_votes(first: int, last: int) -> dict[str, Any]:
     """Return an axis of votes whose steps are equal factors: a bound closes in with their root."""
     low, high = math.log10(first), math.log10(max(last, first + 1))
     room = 0.03 * (high - low)
-    return {"title": "votes", "type": "log", "dtick": 1, "range": [low - room, high + room]}
+    return {
+        "title": {"text": "votes"},
+        "type": "log",
+        "dtick": 1,
+        "range": [low - room, high + room],
+    }
 
 
-def question_trace(c: Certificate, readings: Sequence[Certificate]) -> tuple[go.Figure, str]:
+def question_trace(c: Certificate, readings: Sequence[Certificate]) -> tuple[Plain, str]:
     """Draw the share of votes between the two boundaries that settle a radius, and its words.
 
     Both close in on the share p* = Phi(R / sigma) that the radius needs. Where the share meets the
@@ -196,40 +206,48 @@ def question_trace(c: Certificate, readings: Sequence[Certificate]) -> tuple[go.
     votes_T = list(moments)
     share_T = [r.counts[r.predicted or 0] / n for n, r in moments.items()]
     first = int(plan.look_L[np.argmax((plan.yes_L <= plan.look_L) | (plan.no_L >= 0))])
-    figure = empty_figure(330)
+    traces: list[dict[str, Any]] = []
     for name, count_L, dash in (
         ("yes from here up", plan.yes_L, "solid"),
         ("no certificate from here down", plan.no_L, "dot"),
     ):
         inside_L = (count_L >= 0) & (count_L <= plan.look_L)
-        figure.add_scatter(
-            x=plan.look_L[inside_L],
-            y=count_L[inside_L] / plan.look_L[inside_L],
-            mode="lines",
-            line={"color": ORANGE, "width": 2, "dash": dash},
-            name=name,
-            hovertemplate="%{x:,} votes: %{y:.4f}<extra></extra>",
+        traces.append(
+            {
+                "x": plan.look_L[inside_L],
+                "y": count_L[inside_L] / plan.look_L[inside_L],
+                "mode": "lines",
+                "line": {"color": ORANGE, "width": 2, "dash": dash},
+                "name": name,
+                "hovertemplate": "%{x:,} votes: %{y:.4f}<extra></extra>",
+            }
         )
-    figure.add_scatter(
-        x=[first, plan.n],
-        y=[plan.p, plan.p],
-        mode="lines",
-        line={"color": GREY, "width": 1.5, "dash": "dash"},
-        name=f"p_A that radius {c.until_radius:g} needs",
-        hovertemplate=f"{plan.p:.4f}<extra></extra>",
+    traces += [
+        {
+            "x": [first, plan.n],
+            "y": [plan.p, plan.p],
+            "mode": "lines",
+            "line": {"color": GREY, "width": 1.5, "dash": "dash"},
+            "name": f"p_A that radius {c.until_radius:g} needs",
+            "hovertemplate": f"{plan.p:.4f}<extra></extra>",
+        },
+        {
+            "x": votes_T,
+            "y": share_T,
+            "mode": "lines+markers",
+            "line": {"color": BLUE, "width": 3},
+            "marker": {"size": 4},
+            "name": "share of the votes",
+            "hovertemplate": "%{x:,} votes: %{y:.4f}<extra></extra>",
+        },
+    ]
+    low = max(min([0.9 * plan.p, *share_T]) - 0.05, 0)
+    figure = plain(
+        330,
+        [{"type": "scatter"} | trace for trace in traces],
+        xaxis=_log_votes(min([first, *votes_T]), plan.n),
+        yaxis={"title": {"text": "share of the votes for the class"}, "range": [low, 1.02]},
     )
-    figure.add_scatter(
-        x=votes_T,
-        y=share_T,
-        mode="lines+markers",
-        line={"color": BLUE, "width": 3},
-        marker={"size": 4},
-        name="share of the votes",
-        hovertemplate="%{x:,} votes: %{y:.4f}<extra></extra>",
-    )
-    figure.update_xaxes(_log_votes(min([first, *votes_T]), plan.n))
-    low = min([0.9 * plan.p, *share_T])
-    figure.update_yaxes(title="share of the votes for the class", range=[max(low - 0.05, 0), 1.02])
     if not votes_T:
         return figure, "No votes have come in yet."
     told = f"After {votes_T[-1]:,} votes the share is {share_T[-1]:.3f}; the radius needs more than"

@@ -9,9 +9,10 @@ import base64
 import hashlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
+from typing import TypeAlias
 
 import jinja2
 import plotly.graph_objects as go
@@ -103,6 +104,14 @@ seed and with a fresh one.</p>
 """)
 
 
+Drawing: TypeAlias = go.Figure | Callable[[], go.Figure]  # or what draws it, which few ever ask for
+
+
+def drawn(figure: Drawing) -> go.Figure:
+    """Return a figure, drawn now if it was not yet."""
+    return figure() if callable(figure) else figure
+
+
 @dataclass(frozen=True, eq=False)
 class Part:
     """One result of a picture: what it is called, its certificate or its table, its figures.
@@ -115,7 +124,7 @@ class Part:
     x_CHW: Tensor
     classes: Sequence[str]
     certificate: Certificate | None = None
-    figures: Sequence[tuple[str, go.Figure]] = ()
+    figures: Sequence[tuple[str, Drawing]] = ()
     words: str = ""
     table: Sequence[Mapping[str, object]] = ()
 
@@ -124,7 +133,7 @@ def report(
     c: Certificate,
     x_CHW: Tensor,
     classes: Sequence[str],
-    figures: Sequence[tuple[str, go.Figure]],
+    figures: Sequence[tuple[str, Drawing]],
 ) -> str:
     """Return the report as HTML: picture, verdict, guarantee, figures, certificate, how to verify.
 
@@ -143,9 +152,9 @@ def story(title: str, parts: Sequence[Part]) -> str:
 
 
 def _document(title: str, parts: Sequence[Part], many: bool) -> str:
-    drawn = [figure for part in parts for _, figure in part.figures]
-    scripts = [_draw(figure, i) for i, figure in enumerate(drawn)]
-    plotly = [get_plotlyjs()] if drawn else []
+    figures = [figure for part in parts for _, figure in part.figures]
+    scripts = [_draw(drawn(figure), i) for i, figure in enumerate(figures)]
+    plotly = [get_plotlyjs()] if figures else []
     number = count()
     return PAGE.render(
         title=title,
@@ -185,9 +194,9 @@ def _hash(script: str) -> str:
 
 def _draw(figure: go.Figure, number: int) -> str:
     """Return the call that draws a figure into its div; text in it cannot end the script."""
-    drawn = go.Figure(figure)
-    drawn.update_layout(paper_bgcolor="white", plot_bgcolor="white", template="plotly_white")
-    spec = json.dumps(json.loads(drawn.to_json() or "{}")).replace("<", "\\u003c")
+    white = go.Figure(figure)
+    white.update_layout(paper_bgcolor="white", plot_bgcolor="white", template="plotly_white")
+    spec = json.dumps(json.loads(white.to_json() or "{}")).replace("<", "\\u003c")
     config = json.dumps({"displaylogo": False, "showSendToCloud": False, "responsive": True})
     return f'(f=>Plotly.newPlot("figure-{number}",f.data,f.layout,{config}))({spec})'
 

@@ -172,7 +172,7 @@ def _tell(view: View, reading: AttackProgress) -> None:
         view.picture.x_CHW,
         view.classes,
         c,
-        (("How the votes give way to attacks", _curve(reading)[0]),),
+        (("How the votes give way to attacks", lambda: _curve(reading)[0]),),
         words if reading.attempts else "Nothing is certified, so nothing was attacked.",
     )
     story.tell("attack", (c.checkpoint, c.sigma, c.seed, how.norm, how.target), part)
@@ -199,7 +199,7 @@ def _show(view: View, reading: AttackProgress | None) -> None:
             if c.predicted is not None:
                 stage.say_unknown(view.picture.source, view.classes)
         counts_K = c.counts if attempt is None else attempt.counts_K
-        bars = certificate.vote_bars(counts_K, view.classes, c.predicted)
+        bars = certificate.plain_bars(counts_K, view.classes, c.predicted)
         told = certificate.votes_in_words(counts_K, view.classes)
         stage.show_figure(bars, "votes", told, _live(reading))
     with distance:
@@ -286,7 +286,7 @@ def _show_rest(view: View, reading: AttackProgress) -> None:
         _counts(attempt, reading, view.classes)
         _show_paper_style(reading, replace(view.key.spec, n=c.n), view.picture.x_CHW)
     if reading.done == reading.planned:
-        titled = (("How the votes give way to attacks", _curve(reading)[0]),)
+        titled = (("How the votes give way to attacks", lambda: _curve(reading)[0]),)
         downloads.offer_certificate(c, view.picture.x_CHW, view.classes, (c,), titled)
         result.show_flags(c)
 

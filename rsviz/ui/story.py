@@ -79,7 +79,7 @@ def _show_part(part: Part, number: int) -> None:
         ):
             with column:
                 st.caption(title)
-                charts.show_figure(figure, f"story-{number}-{i}", title)
+                charts.show_figure(report.drawn(figure), f"story-{number}-{i}", title)
 
 
 def _facts(c: Certificate) -> str:

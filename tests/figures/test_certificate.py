@@ -1,3 +1,4 @@
+import json
 from html import escape
 
 from rsviz.core import reading, stopping
@@ -50,8 +51,8 @@ def names(figure):
 
 def test_the_trace_shows_clopper_pearson_only_when_there_is_one():
     line = Trace((100, 200), (0.1, 0.2), (0.5, 1.1))
-    running = certificate.radius_trace(line, 1000, 1.2, None)
-    done = certificate.radius_trace(line, 1000, 1.2, 0.7)
+    running = certificate.radius_trace(line, 1000, 1.2, None).figure()
+    done = certificate.radius_trace(line, 1000, 1.2, 0.7).figure()
     assert not [n for n in names(running) if "Clopper" in n]
     (point,) = [t for t in done.data if "Clopper" in t.name]
     assert (point.x[0], point.y[0]) == (1000, 0.7)
@@ -60,7 +61,7 @@ def test_the_trace_shows_clopper_pearson_only_when_there_is_one():
 
 
 def test_axes_name_their_units():
-    figure = certificate.radius_trace(Trace(), 1000, 1.2, None)
+    figure = certificate.radius_trace(Trace(), 1000, 1.2, None).figure()
     assert figure.layout.xaxis.title.text == "votes"
     assert "pixels in [0, 1]" in figure.layout.yaxis.title.text
 
@@ -78,7 +79,7 @@ def test_words_name_the_leading_classes():
 
 def test_votes_lie_on_a_log_axis_that_holds_all_of_them():
     line = Trace((100, 200, 800), (0.1, 0.2, 0.3), (0.5, 1.1, 1.0))
-    figure = certificate.radius_trace(line, 10_000, 1.2, 0.7)
+    figure = certificate.radius_trace(line, 10_000, 1.2, 0.7).figure()
     axis = figure.layout.xaxis
     assert axis.type == "log" and 10 ** axis.range[0] < 100 and 10 ** axis.range[1] > 10_000
     assert all(x > 0 for trace in figure.data for x in trace.x)
@@ -91,7 +92,8 @@ def test_a_question_is_drawn_with_the_boundaries_that_settle_it():
         reading.read(select, Votes("bound", (n // 5, n - n // 5), 2_000, ended), spec, "g")
         for n, ended in ((50, "running"), (100, "running"), (150, "settled"))
     ]
-    figure, told = certificate.radius_of_run(moments[-1], moments)
+    plain, told = certificate.radius_of_run(moments[-1], moments)
+    figure = plain.figure()
     plan = stopping.plan_of(moments[-1])
     yes, no, needed, share = figure.data
     assert "yes" in yes.name and "no certificate" in no.name and set(needed.y) == {plan.p}
@@ -126,8 +128,37 @@ def test_a_run_read_in_the_two_class_form_is_drawn_in_it_to_its_end():
     ]
     c = reading.two_sided(moments[-1])
     assert c.radius > moments[-1].radius + 0.04
-    figure, _ = certificate.radius_of_run(c, moments)
+    figure = certificate.radius_of_run(c, moments)[0].figure()
     (line,) = [t for t in figure.data if t.name == "certified so far"]
     (band,) = [t for t in figure.data if "may still end" in t.name]
     assert line.y[-1] == c.radius and max(band.y[: len(line.y)]) >= c.radius
     assert band.y[len(line.y) - 1] >= c.radius
+
+
+def test_what_changes_while_votes_come_in_is_drawn_as_plotly_would():
+    spec = RunSpec("i", "c", 0.5, n0=10, n=200, until_radius=0.25)
+    select, bound = (
+        Votes("select", (0, 10), 10, "complete"),
+        Votes("bound", (9, 41), 200, "running"),
+    )
+    asked = reading.read(select, bound, spec, "g")
+    line = Trace((100, 200, 800), (0.1, 0.2, 0.3), (0.5, 1.1, 1.0))
+    for figure in (
+        certificate.plain_bars((5, 0, 15), CLASSES, 2),
+        certificate.plain_bars((), CLASSES, None),
+        certificate.radius_trace(line, 10_000, 1.2, 0.7),
+        certificate.radius_of_run(asked, [asked])[0],
+    ):
+        found, checked = json.loads(figure.to_json()), json.loads(figure.figure().to_json())
+        for one in (found, checked):  # the page's own is laid over it; arrays are packed
+            one["layout"].pop("template", None)
+        assert found["layout"] == checked["layout"]
+        for here, there in zip(found["data"], checked["data"], strict=True):
+            assert set(here) == set(there)
+            packed = {
+                key for key in there if isinstance(there[key], dict) and "bdata" in there[key]
+            }
+            assert packed <= {"x", "y"}
+            assert {k: here[k] for k in set(here) - packed} == {
+                k: there[k] for k in set(there) - packed
+            }

@@ -7,7 +7,7 @@ import streamlit as st
 from streamlit.elements.lib.streamlit_plotly_theme import GRAY_90
 
 from rsviz.figures import export
-from rsviz.figures.style import BACKGROUNDS, BLUE, CLEAR, GREY, readable_formula
+from rsviz.figures.style import BACKGROUNDS, BLUE, CLEAR, GREY, Plain, readable_formula
 from rsviz.ui.common import figure_menu
 from rsviz.ui.common.live_figure import show_live_figure
 
@@ -60,7 +60,7 @@ def show_figure(
     return event
 
 
-def show_changing(figure: go.Figure, key: str, alt: str, offered: bool) -> None:
+def show_changing(figure: go.Figure | Plain, key: str, alt: str, offered: bool) -> None:
     """Show a figure of a run, which stays in its place from before the first vote to the last.
 
     Parameters
@@ -69,8 +69,12 @@ def show_changing(figure: go.Figure, key: str, alt: str, offered: bool) -> None:
     """
     settings = config(key) | {"modeBarButtons": [["toImage"]]}
     show_live_figure(figure, key, alt, settings, {"modebar": MODEBAR})
+
+    def numbers() -> str:
+        return export.figure_csv(figure.figure() if isinstance(figure, Plain) else figure)
+
     if offered:
-        figure_menu.show(key, _file(key), lambda: export.figure_csv(figure))
+        figure_menu.show(key, _file(key), numbers)
 
 
 def show_formula(latex: str) -> None:

@@ -16,7 +16,7 @@ def offer_certificate(
     x_CHW: Tensor,
     classes: Sequence[str],
     readings: Sequence[Certificate],
-    more: Sequence[tuple[str, go.Figure]] = (),
+    more: Sequence[tuple[str, report.Drawing]] = (),
 ) -> None:
     """Offer a certificate as JSON, as a report that opens offline, and its figures as CSV."""
 
@@ -24,10 +24,10 @@ def offer_certificate(
         return certificate.vote_bars(c.counts, classes, c.predicted)
 
     def radius() -> go.Figure:
-        return certificate.radius_of_run(c, readings)[0]
+        return certificate.radius_of_run(c, readings)[0].figure()
 
     def written() -> str:
-        drawn = (("The votes", votes()), ("The distance they prove", radius()), *more)
+        drawn = (("The votes", votes), ("The distance they prove", radius), *more)
         return report.report(c, x_CHW, classes, drawn)
 
     # Each is made when it is asked for.

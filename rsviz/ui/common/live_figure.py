@@ -13,6 +13,8 @@ import streamlit as st
 from plotly.offline import get_plotlyjs
 from streamlit import runtime
 
+from rsviz.figures.style import Plain
+
 _HTML = '<div class="rsviz-live-figure" role="figure"></div>'
 # plotly.js comes once a page. It may be gone for a moment, or elsewhere once the server began anew,
 # and what stands between may answer in its place: it is asked for until it is here.
@@ -98,7 +100,7 @@ def fetch_library() -> None:
 
 
 def show_live_figure(
-    figure: go.Figure, key: str, alt: str, config: dict[str, Any], layout: dict[str, Any]
+    figure: go.Figure | Plain, key: str, alt: str, config: dict[str, Any], layout: dict[str, Any]
 ) -> None:
     """Show a figure, or change the one that this key shows already.
 
@@ -113,4 +115,4 @@ def show_live_figure(
         "config": config,
         "layout": layout,
     }
-    _FIGURE(key=key, data=data, height=figure.layout.height or "content")
+    _FIGURE(key=key, data=data, height=figure.layout["height"] or "content")

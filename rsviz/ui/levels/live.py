@@ -88,7 +88,7 @@ def _tell(asked: Asked, found: Readings) -> None:
         asked.picked.x_CHW,
         asked.classes,
         own,
-        (("What every way to a level proves", levels.race(rows)),),
+        (("What every way to a level proves", lambda: levels.race(rows)),),
         race.in_words(rows),
     )
     story.tell("levels", (own.checkpoint, own.seed), part)

@@ -89,7 +89,7 @@ def _tell(runs: Mapping[str, Sequence[Certificate]], sight: Sight) -> None:
         sight.chosen.x_CHW,
         sight.classes,
         own,
-        (("How each certificate formed", _drawn(runs)[0]),),
+        (("How each certificate formed", lambda: _drawn(runs)[0]),),
         table=[_row(titles()[n], certificates[-1], sight) for n, certificates in runs.items()],
     )
     story.tell("masks", (own.checkpoint, own.sigma, own.seed, own.image), part)
