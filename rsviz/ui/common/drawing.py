@@ -2,9 +2,10 @@
 
 Python computes one page at a time, however many cores there are, so pages that are drawn side by
 side all come late. Here one is drawn after another: first the first page of each visitor, in the
-order in which they came; then pages that run again, and panels that look again. Nothing freezes,
-whatever another visitor does: what has waited for `PATIENCE` is put off no longer, and a page that
-takes longer than `LONGEST`, as where it loads a network, holds nobody up (no Streamlit here).
+order in which they came, as far as its first votes; then the rest of these, pages that run again,
+and panels that look again. Nothing freezes, whatever another visitor does: what has waited for
+`PATIENCE` is put off no longer, and a page that takes longer than `LONGEST`, as where it loads a
+network, holds nobody up (no Streamlit here).
 """
 
 import threading
@@ -78,6 +79,16 @@ class Line:
             yield
         finally:
             self._take(page)
+
+    def give_way(self) -> None:
+        """Let other first pages go before the rest of this one, which has shown its first votes."""
+        page: _Page | None = getattr(_here, "page", None)
+        if page is None or not page.first:
+            return
+        with self._changed:
+            page.first, page.came, page.since = False, clock.now(), None
+            self._changed.notify_all()
+        self._take(page)
 
     def let_pass(self, seconds: float, cancel: threading.Event) -> float:
         """Wait while first pages wait; return the seconds that it took, about so many at most.

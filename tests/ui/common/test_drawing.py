@@ -16,8 +16,8 @@ class Pages:
     def __init__(self):
         self.line, self.drawn, self.held, self.threads = Line(), [], {}, []
 
-    def open(self, name, first=True, aside=False):
-        """Begin to draw a page; it goes on when ``held[name]`` is set."""
+    def open(self, name, first=True, aside=False, halves=False):
+        """Begin to draw a page, in halves if so; it goes on when ``held[name]`` is set."""
         held, there = self.held.setdefault(name, threading.Event()), len(self.line._pages) + 1
 
         def draw():
@@ -29,6 +29,9 @@ class Pages:
                     self.drawn.append(f"{name} again")
                 else:
                     held.wait(10)
+                if halves:
+                    self.line.give_way()
+                    self.drawn.append(f"{name} below")
 
         self.threads.append(threading.Thread(target=draw))
         self.threads[-1].start()
@@ -70,6 +73,18 @@ def test_who_waits_for_votes_lets_others_draw_and_keeps_its_place(pages):
     pages.held["a"].set()
     wait(lambda: sum(page.waits for page in pages.line._pages) == 2)
     assert pages.end() == ["a", "b", "a again", "c"]
+
+
+def test_what_is_below_the_first_votes_waits_for_those_of_others(pages):
+    pages.open("a", halves=True)
+    pages.open("look", first=False)
+    pages.open("b", halves=True)
+    pages.open("again", first=False, halves=True)  # has the whole of its turn
+    time.sleep(0.05)
+    drawn = pages.end()
+    assert drawn[:2] == ["a", "b"] and drawn.index("a below") < drawn.index("b below")
+    assert drawn.index("again below") == drawn.index("again") + 1 and len(drawn) == 7
+    pages.line.give_way()  # a thread that draws nothing
 
 
 def test_a_page_that_runs_again_is_put_off_for_a_while_only(pages, monkeypatch):
