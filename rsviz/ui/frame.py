@@ -5,12 +5,14 @@ from typing import Any
 import streamlit as st
 from PIL import Image, ImageDraw
 
+from rsviz.checkpoints import catalog
 from rsviz.figures.style import BACKGROUNDS, BLUE, channels, ink
 from rsviz.ui import class_mode
 from rsviz.ui.common import picture_chip, state, uploads
 from rsviz.ui.common.address import drop_infinite, plain, rename, restore, tell_infinite
 from rsviz.ui.common.drawing import LINE
 from rsviz.ui.common.live_figure import fetch_library
+from rsviz.ui.common.picture_strip import address_of
 from rsviz.ui.common.sentences import told
 from rsviz.ui.page_list import PAGES, page_path
 from rsviz.ui.tour_bar import show_bar
@@ -82,14 +84,14 @@ def _pages() -> list[Any]:
 
 
 @st.cache_resource(show_spinner=False)
-def _mark() -> Image.Image:
-    """Return the mark of the app, drawn here: an icon's name would call a server of fonts."""
+def _mark() -> str:
+    """Return the mark of the app as an address, drawn here: an icon's name would call a server."""
     mark = Image.new("RGBA", (64, 64))
     draw = ImageDraw.Draw(mark)
     for radius, opacity in MARK:
         box = (32 - radius, 32 - radius, 32 + radius, 32 + radius)
         draw.ellipse(box, fill=(*channels(BLUE), opacity))
-    return mark
+    return address_of(mark, "PNG")
 
 
 def _name(theme: str) -> str:
@@ -107,7 +109,7 @@ def _name(theme: str) -> str:
 
 def run() -> None:
     """Run the page the address names, inside the frame, in its turn; app.py calls only this."""
-    with LINE.turn(first=state.PAGE.get() is None):
+    with LINE.turn(first=state.PAGE.get() is None), catalog.listed_once():
         _run()
 
 

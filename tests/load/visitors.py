@@ -70,7 +70,9 @@ class Visitor:
         for address in set(self.pictures.values()):
             with (
                 suppress(urllib.error.HTTPError),
-                urllib.request.urlopen(self.server + address, timeout=60) as answer,
+                urllib.request.urlopen(
+                    address if address.startswith("data:") else self.server + address, timeout=60
+                ) as answer,
             ):
                 found.append(answer.read())
         return found

@@ -4,6 +4,7 @@ import streamlit as st
 
 from rsviz.ui.common import state
 from rsviz.ui.common.address import plain
+from rsviz.ui.common.picture_strip import show_picture
 from rsviz.ui.page_list import page_path
 
 
@@ -14,7 +15,9 @@ def show() -> None:
         return
     name = picture.name
     with st.container(key="chip", horizontal=True, gap="xsmall", vertical_alignment="center"):
-        st.image(picture.original, width=28, alt="The picture in use")
+        small = picture.original.convert("RGB")
+        small.thumbnail((56, 56))
+        show_picture(small, 28, "The picture in use")
         st.page_link(
             page_path("certify"),
             label=plain(name or picture.source.name, 24),

@@ -3,7 +3,6 @@
 Shape suffixes: C channels, H height, W width.
 """
 
-import io
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -16,7 +15,9 @@ from rsviz.data import datasets, images, scenes
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
 from rsviz.ui.common import crop_box, state
 from rsviz.ui.common.address import plain
+from rsviz.ui.common.picture_strip import address_of, show_picture
 from rsviz.ui.common.pictures import NONE_OF_THESE, Picture, Source
+from rsviz.ui.common.sentences import fragment
 
 SOURCES = {"gallery": "Gallery", "upload": "Upload", "camera": "Camera"}
 TITLES = {
@@ -167,8 +168,7 @@ def _gallery(default: str) -> Source:
     except UserError as error:
         st.warning(f"{plain(str(error), 300)} Showing {default} instead.")
         source = find(default)
-    with st.expander("More pictures", icon=":material/grid_view:"):
-        _thumbnails(source.dataset)
+    _show_more(source.dataset)
     return source
 
 
@@ -179,12 +179,21 @@ def find(name: str) -> Source:
 
 
 @st.cache_resource(max_entries=512, show_spinner=False)
-def _thumbnail(name: str) -> tuple[bytes, str]:
-    """Return a picture of a data set, drawn small, and the name of its class."""
+def _thumbnail(name: str) -> tuple[str, str]:
+    """Return the address of a picture of a data set, drawn small, and the name of its class."""
     x_CHW, label = datasets.find_image(name)
-    buffer = io.BytesIO()
-    images.to_pil(x_CHW, 2).save(buffer, "PNG")
-    return buffer.getvalue(), CLASSES[name.split("/")[0]][label]
+    return address_of(images.to_pil(x_CHW, 2), "PNG"), CLASSES[name.split("/")[0]][label]
+
+
+@fragment
+def _show_more(current: str) -> None:
+    """Show other pictures once somebody opens them: they are a fifth of what a page sends."""
+    opened = st.expander(
+        "More pictures", icon=":material/grid_view:", key="more_pictures", on_change="rerun"
+    )
+    if opened.open:
+        with opened:
+            _thumbnails(current)
 
 
 def _thumbnails(current: str) -> None:
@@ -200,10 +209,11 @@ def _thumbnails(current: str) -> None:
     with st.container(horizontal=True, gap="small"):
         for i in range(first, min(first + THUMBNAILS, count)):
             name = f"{dataset}/test/{i}"
-            png, label = _thumbnail(name)
+            address, label = _thumbnail(name)
             with st.container(width=84, gap="xsmall"):
-                st.image(png, alt=f"{label}, number {i}")
-                st.button(label, key=f"pick-{name}", on_click=_set_image, args=(name,))
+                st.image(address, alt=f"{label}, number {i}")
+                if st.button(label, key=f"pick-{name}", on_click=_set_image, args=(name,)):
+                    st.rerun()
     st.button("Others", icon=":material/refresh:", on_click=_turn, args=(first + THUMBNAILS,))
 
 
@@ -286,7 +296,10 @@ def show(picture: Picture, classes: Sequence[str]) -> None:
     with st.container(horizontal=True, gap="small"):
         for image, caption in shown:
             with st.container(width=width, gap="xsmall"):
-                st.image(image, width=width, alt=caption)
+                if image is seen:
+                    show_picture(image, width, caption)
+                else:  # a visitor's, which may be large
+                    st.image(image, width=width, alt=caption)
                 st.caption(caption)
     show_label(picture.source, classes)
 

@@ -1,9 +1,13 @@
-"""Pictures side by side in one strip, which is as wide as the page and never breaks."""
+"""Small pictures that come with the page itself: one, or several side by side in one strip.
+
+No file is kept for them, and a browser asks for none.
+"""
 
 import base64
 import html
 import io
 from collections.abc import Sequence
+from typing import Literal
 
 import streamlit as st
 from PIL import Image
@@ -23,14 +27,31 @@ def show_strip(pictures: Sequence[tuple[Image.Image, str]]) -> None:
     )
 
 
-def _cell(image: Image.Image, caption: str) -> str:
+def show_picture(picture: Image.Image | str, width: int, alt: str) -> None:
+    """Show a small picture, or the one of such an address."""
+    address = picture if isinstance(picture, str) else address_of(picture, "JPEG", quality=100)
+    st.image(address, width=width, alt=alt)
+
+
+def address_of(picture: Image.Image, kind: Literal["PNG", "JPEG"], **how: int) -> str:
+    """Return an address that holds the whole picture.
+
+    Parameters
+    ----------
+    how : of PIL, which saves it.
+    """
     file = io.BytesIO()
-    image.save(file, "PNG")
+    picture.save(file, kind, **how)
     data = base64.b64encode(file.getvalue()).decode()
+    return f"data:image/{kind.lower()};base64,{data}"
+
+
+def _cell(image: Image.Image, caption: str) -> str:
     told = html.escape(caption)
+    address = address_of(image, "PNG", compress_level=1)
     return (
         '<figure style="margin:0">'
-        f'<img src="data:image/png;base64,{data}" alt="{told}" '
+        f'<img src="{address}" alt="{told}" '
         'style="width:100%;image-rendering:pixelated;border-radius:.25rem">'
         f'<figcaption style="font-size:.875rem;line-height:1.3;opacity:.75">{told}</figcaption>'
         "</figure>"

@@ -17,8 +17,10 @@ from torch import Tensor
 from rsviz.core.spec import Certificate, RunSpec
 from rsviz.data import images
 from rsviz.figures import certificate
+from rsviz.figures.style import Plain
 from rsviz.ui.common import charts, job_panel, run_controls
 from rsviz.ui.common.address import plain
+from rsviz.ui.common.drawing import LINE
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.picture_strip import show_strip
 from rsviz.ui.common.pictures import NONE_OF_THESE, Source
@@ -55,6 +57,7 @@ def show(
         with right:
             run_controls.press_run(label, whole)
         draw()
+    LINE.give_way()
 
 
 def columns() -> list[DeltaGenerator]:
@@ -117,7 +120,7 @@ def say_unknown(source: Source, classes: Sequence[str]) -> None:
 
 def show_copies(noisy_NCHW: Tensor, vote_N: Sequence[str]) -> None:
     """Show noisy copies, each with the vote that it cast, in two rows."""
-    drawn = [images.to_pil(x_CHW, 3) for x_CHW in noisy_NCHW]
+    drawn = [images.to_pil(x_CHW) for x_CHW in noisy_NCHW]
     half = COPIES // 2
     for row in (slice(0, half), slice(half, COPIES)):
         if drawn[row]:
@@ -134,19 +137,19 @@ def show_awaited(classes: Sequence[str]) -> None:
     with verdict():
         st.subheader("Choosing the class")
         st.caption("The first votes only choose it; fresh ones then bound its share.")
-    none = certificate.vote_bars((), classes, None)
+    none = certificate.plain_bars((), classes, None)
     charts.show_changing(none, "votes", "No votes have come in yet.", offered=False)
 
 
 def show_votes(c: Certificate, classes: Sequence[str], offered: bool = False) -> None:
     """Show how many votes each class has."""
-    bars = certificate.vote_bars(c.counts, classes, c.predicted)
+    bars = certificate.plain_bars(c.counts, classes, c.predicted)
     running = c.ended == "running"
     show_figure(bars, "votes", certificate.votes_in_words(c.counts, classes), running, offered)
 
 
 def show_figure(
-    figure: go.Figure, key: str, alt: str, running: bool, offered: bool = False
+    figure: go.Figure | Plain, key: str, alt: str, running: bool, offered: bool = False
 ) -> None:
     """Show a figure that moves while votes come in.
 
