@@ -318,9 +318,12 @@ class Certificate:
         what = "This file is not an rsviz certificate"
         try:
             data = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            said = " ".join(str(error).split())[:120]
-            raise UserError(f"{what}: {said}.") from None
+        except json.JSONDecodeError as error:
+            raise UserError(f"{what}: {error}.") from None
+        except RecursionError:
+            raise UserError(f"{what}: it is nested too deeply.") from None
+        except ValueError:
+            raise UserError(f"{what}: a number in it has too many digits.") from None
         return read_record(
             without_check(data, "This certificate is not as rsviz wrote it"), cls, what
         )

@@ -78,6 +78,19 @@ def test_what_is_no_record_at_all_is_refused_too(text):
 
 
 @pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("[" * 100_000 + "]" * 100_000, "it is nested too deeply"),
+        ("9" * 5000, "a number in it has too many digits"),
+    ],
+)
+def test_what_python_cannot_hold_is_refused_in_words_of_ours(value, says):
+    text = CERTIFICATE.to_json().replace('"seed": 0', f'"seed": {value}')
+    with pytest.raises(UserError, match=f"^This file is not an rsviz certificate: {says}.$"):
+        Certificate.from_json(text)
+
+
+@pytest.mark.parametrize(
     ("changes", "says"),
     [
         ({"sigma": "loud"}, "its card is wrong: sigma must be a number or empty, not text"),
