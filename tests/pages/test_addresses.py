@@ -239,3 +239,10 @@ def test_the_network_of_one_page_is_no_mistake_on_the_next(opened, monkeypatch):
             select[0].set_value(select[0].options[-1]).run()
         app.switch_page(f"pages/{page}.py").run()
         assert [w.value for w in app.warning] == [] and not app.exception, page
+
+
+def test_a_network_that_another_page_chose_is_offered_once(open_page):
+    app = open_page()
+    app.query_params["checkpoint"] = "another"
+    told = [w.value for w in app.run().warning]
+    assert [t.count("shapes-constant") for t in told if "checkpoint=another" in t] == [1]

@@ -96,7 +96,7 @@ def carried() -> list[str]:
 
 def check_address(names: list[str]) -> None:
     """Say which values of the address are not used, until Certify is pressed or the page left."""
-    told = complaints({"checkpoint": [*names, *carried()], **OFFERED})
+    told = complaints({"checkpoint": list(dict.fromkeys([*names, *carried()])), **OFFERED})
     if told or state.ENTERED.get():
         state.COMPLAINTS.set(tuple(told))
     for sentence in state.COMPLAINTS.get():
