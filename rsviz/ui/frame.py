@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from rsviz.checkpoints import catalog
 from rsviz.figures.style import BACKGROUNDS, BLUE, channels, ink
 from rsviz.ui import class_mode
-from rsviz.ui.common import picture_chip, state, uploads
+from rsviz.ui.common import heaps, picture_chip, state, uploads
 from rsviz.ui.common.address import drop_infinite, plain, rename, restore, tell_infinite
 from rsviz.ui.common.drawing import LINE
 from rsviz.ui.common.live_figure import fetch_library
@@ -109,6 +109,7 @@ def _name(theme: str) -> str:
 
 def run() -> None:
     """Run the page the address names, inside the frame, in its turn; app.py calls only this."""
+    heaps.share()
     with LINE.turn(first=state.PAGE.get() is None), catalog.listed_once():
         _run()
 
