@@ -40,9 +40,11 @@ STYLE = """<style>
   [data-testid="stApp"]:has(.st-key-chip) [data-testid="stTopNav"] {margin-right: 3rem}
   .st-key-chip > :last-child {position: absolute; inset: 0; opacity: 0}
 }
+@media (max-width: 1500px) {
+  .st-key-job kbd {display: none}
+}
 @media (max-width: 640px) {
   .st-key-chip {right: auto; left: 9rem}
-  .st-key-job kbd {display: none}
   .st-key-stage {min-height: 66rem}
   .st-key-job [data-testid="stHorizontalBlock"] {flex-wrap: nowrap}
   .st-key-job [data-testid="stColumn"] {min-width: 6.5rem}
