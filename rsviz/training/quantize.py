@@ -120,9 +120,12 @@ def _put(checkpoint: Checkpoint, made: Mapping[Path, bytes], named: Mapping[str,
 def measure_beside(checkpoint: Checkpoint, report: Report = print, most: int | None = None) -> None:
     """Measure the int8 files on the images and noise of each float32 log on the card.
 
-    With as many votes, or at ``most`` so many: the float32 log is then thinned to these.
+    With as many votes, or at ``most`` so many: the float32 log is then thinned to these. Logs of
+    more votes than others on the card are left out, which tell enough.
     """
-    for row in _rows(checkpoint):
+    rows = _rows(checkpoint)
+    fewest = min((row.n for row in rows), default=0)
+    for row in (row for row in rows if row.n == fewest):
         n = min(row.n, most or row.n)
         head = head_of(checkpoint.folder / row.log)
         every, split = head.every, head.split

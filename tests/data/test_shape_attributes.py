@@ -120,7 +120,7 @@ def test_the_data_set_is_these_canvases(few):
 
 @pytest.mark.parametrize("name", ["shapes-attribute", "shapes-attribute-k47"])
 def test_other_names_are_refused_in_words(name):
-    with pytest.raises(UserError, match="shapes-attribute, on canvases"):
+    with pytest.raises(UserError, match="shapes-attribute on canvases"):
         datasets.load(name, "test")
 
 

@@ -34,6 +34,7 @@ def test_each_float32_log_has_an_int8_log_at_its_own_settings(monkeypatch):
 
     monkeypatch.setattr(quantize, "measure", measured)
     quantize.measure_beside(ROUTING, report=lambda _: None)
+    assert len(asked) == 2  # of the same at n 10,000 none
     plain, sweep = asked["certified-int8.csv"], asked["certified-sweep-int8.csv"]
     assert "rule" not in plain[0]
     assert (sweep[0]["rule"], sweep[0]["ask"]) == ("sweep", "every")

@@ -53,7 +53,7 @@ def _cell(image: Image.Image, caption: str) -> str:
         '<figure style="margin:0">'
         f'<img src="{address}" alt="{told}" '
         'style="width:100%;image-rendering:pixelated;border-radius:.25rem">'
-        '<figcaption style="font-size:.75rem;line-height:1.3;opacity:.75;overflow-wrap:anywhere">'
+        '<figcaption style="font-size:.875rem;line-height:1.3;opacity:.75;overflow-wrap:anywhere">'
         f"{told}</figcaption>"
         "</figure>"
     )
