@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -54,7 +53,7 @@ class Cast(Ready):
         """Return the network's answer, float32."""
         if inputs[0].is_cuda and len(inputs) == 1:
             with self._lock:
-                recording = self._recording(inputs[0].shape, lambda: self._net)
+                recording = self._recording(inputs[0].shape, inputs[0].device, self._net)
                 if recording is not None:
                     recording.given.copy_(inputs[0])
                     return recording.replay()
@@ -68,7 +67,7 @@ class Cast(Ready):
             shape = (N, entry.stem.patch, entry.stem.out(H), entry.stem.out(W))
             if math.prod(shape) <= PATCHES:
                 with self._lock:
-                    recording = self._recording(shape, lambda: entry.net)
+                    recording = self._recording(shape, e_NCHW.device, entry.net)
                     if recording is not None:
                         entry.write(recording.given, x_NCHW, sigma_N111, e_NCHW)
                         return recording.replay()
@@ -86,12 +85,14 @@ class Cast(Ready):
         scale_2C = torch.stack([first.mean_1C11.flatten(), first.std_1C11.flatten()])
         return _Entry(*found, scale_2C.float())
 
-    def _recording(self, shape: tuple[int, ...], net: Callable[[], nn.Module]) -> _Recording | None:
+    def _recording(
+        self, shape: tuple[int, ...], device: torch.device, net: nn.Module
+    ) -> _Recording | None:
         """Return a network's kernels for a shape; None where they cannot be recorded."""
         if shape not in self._recordings:
-            given = torch.zeros(shape, dtype=self._dtype, device="cuda")
+            given = torch.zeros(shape, dtype=self._dtype, device=device)
             given = given.to(memory_format=torch.channels_last)
-            self._recordings[shape] = _record(fused(net()), given) or _record(net(), given)
+            self._recordings[shape] = _record(fused(net), given) or _record(net, given)
         return self._recordings[shape]
 
 
