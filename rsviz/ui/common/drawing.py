@@ -25,6 +25,7 @@ _here = threading.local()  # ``page``: the one that this thread draws
 @dataclass(eq=False)
 class _Page:
     first: bool
+    called: threading.Condition  # its turn may have come
     came: float = field(default_factory=clock.now)
     waits: bool = True  # for its turn
     since: float | None = None  # when its turn began, None where it has none
@@ -39,7 +40,8 @@ class Line:
     """The pages under way in one process: who draws, and who waits for that."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._calm = threading.Condition(self._lock)  # no first page waits any more
         self._pages: list[_Page] = []
 
     @contextmanager
@@ -53,17 +55,17 @@ class Line:
         if getattr(_here, "page", None) is not None:
             yield
             return
-        page = _here.page = _Page(first)
-        with self._changed:
+        page = _here.page = _Page(first, threading.Condition(self._lock))
+        with self._lock:
             self._pages.append(page)
         try:
             self._take(page)
             yield
         finally:
             _here.page = None
-            with self._changed:
+            with self._lock:
                 self._pages.remove(page)
-                self._changed.notify_all()
+                self._call()
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -72,9 +74,9 @@ class Line:
         if page is None:
             yield
             return
-        with self._changed:
+        with self._lock:
             page.since = None
-            self._changed.notify_all()
+            self._call()
         try:
             yield
         finally:
@@ -85,9 +87,9 @@ class Line:
         page: _Page | None = getattr(_here, "page", None)
         if page is None or not page.first:
             return
-        with self._changed:
+        with self._lock:
             page.first, page.came, page.since = False, clock.now(), None
-            self._changed.notify_all()
+            self._call()
         self._take(page)
 
     def let_pass(self, seconds: float, cancel: threading.Event) -> float:
@@ -98,9 +100,9 @@ class Line:
         cancel : ends the wait; it is seen at the next look.
         """
         begun = clock.now()
-        with self._changed:
+        with self._calm:
             while self.is_long and not cancel.is_set() and not clock.is_due(begun, seconds):
-                self._changed.wait(min(LOOK, seconds))
+                self._calm.wait(min(LOOK, seconds))
         return clock.since(begun)
 
     @property
@@ -110,19 +112,29 @@ class Line:
 
     def _take(self, page: _Page) -> None:
         """Wait for the turn of a page."""
-        with self._changed:
+        with self._lock:
             page.waits = True
-            while not self._is_next(page):
-                self._changed.wait(LOOK)
+            while self._next() is not page:
+                page.called.wait(LOOK)
             page.waits, page.since = False, clock.now()
-            self._changed.notify_all()
+            self._call()
 
-    def _is_next(self, page: _Page) -> bool:
-        """Whether nobody draws, or for too long already, and this page is first in the line."""
-        begun = [other.since for other in self._pages if other.since is not None]
-        waiting = [other for other in self._pages if other.waits]
+    def _next(self) -> _Page | None:
+        """Return who is first in the line, None while somebody draws, but not for too long."""
+        begun = [page.since for page in self._pages if page.since is not None]
+        waiting = [page for page in self._pages if page.waits]
         free = all(clock.is_due(since, LONGEST) for since in begun)
-        return free and min(waiting, key=lambda other: other.place) is page
+        return min(waiting, key=lambda page: page.place, default=None) if free else None
+
+    def _call(self) -> None:
+        """Wake who is next, and nobody else: each who wakes takes the interpreter from who draws.
+
+        Votes that have let first pages pass go on when none waits. The lock is held.
+        """
+        if (page := self._next()) is not None:
+            page.called.notify()
+        if not self.is_long:
+            self._calm.notify_all()
 
 
 LINE = Line()  # of all visitors

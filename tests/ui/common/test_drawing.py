@@ -75,6 +75,17 @@ def test_who_waits_for_votes_lets_others_draw_and_keeps_its_place(pages):
     assert pages.end() == ["a", "b", "a again", "c"]
 
 
+def test_who_is_next_is_woken_and_nobody_else(pages, monkeypatch):
+    monkeypatch.setattr(drawing, "LOOK", 60.0)  # nobody looks by itself
+    looks, names = [], [f"{i}" for i in range(20)]
+    next_page = Line._next
+    monkeypatch.setattr(Line, "_next", lambda line: looks.append(line) or next_page(line))
+    for name in names:
+        pages.open(name)
+    assert pages.end() == names
+    assert len(looks) < 6 * len(names)  # all that wait, each time, would be 200 and more
+
+
 def test_what_is_below_the_first_votes_waits_for_those_of_others(pages):
     pages.open("a", halves=True)
     pages.open("look", first=False)
