@@ -56,15 +56,14 @@ def show_job(
 def await_short(job: Job) -> None:
     """Wait a moment for the end of a short run: drawn at once, it need not be looked at again.
 
-    Among many runs that moment is longer where there is nothing to draw yet, as each look delays
-    them all. Meanwhile others draw.
+    Among many runs no longer than for what there is to draw first, which may take more than that
+    moment, as each look delays them all. Meanwhile others draw.
     """
-    waited = 0
     with LINE.aside():
-        while not job.ended.wait(SHORT_SECONDS):
-            if job.readings or waited >= LOOKS_SAVED * (_crowd(job) - 1):
-                return
-            waited += 1
+        if _crowd(job) > 1 or not job.ended.wait(SHORT_SECONDS):
+            crowd = _crowd(job)  # they may have come meanwhile
+            if crowd > 1:
+                job.begun.wait(SHORT_SECONDS * (1 + LOOKS_SAVED * (crowd - 1)))
 
 
 def _crowd(job: Job) -> float:

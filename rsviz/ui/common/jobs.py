@@ -67,6 +67,7 @@ class Job:
     cancel: threading.Event = field(default_factory=threading.Event)
     first: tuple[float, int] | None = None  # when the first reading came, and what was done then
     last: tuple[float, int] | None = None
+    begun: threading.Event = field(default_factory=threading.Event)  # it has a reading, or ended
     ended: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -99,6 +100,7 @@ class Job:
             self._work()
         finally:
             self.ended.set()
+            self.begun.set()
 
     def _work(self) -> None:
         if self.cancel.is_set():
@@ -112,6 +114,7 @@ class Job:
                 self.last = (clock.now(), latest.done)
                 self.first = self.first or self.last
                 self.readings = [*thin, latest]
+                self.begun.set()
                 if patience > 0 and drawing.LINE.is_long:  # of visitors who have no votes at all
                     with turns.aside():
                         patience -= drawing.LINE.let_pass(patience, self.cancel)

@@ -135,11 +135,27 @@ def crowd(device):
 
 def test_in_a_crowd_a_run_that_has_votes_is_waited_for_no_longer(waiting):
     crowd(waiting)
-    run = job()
-    run.readings = [At(20)]
+    go_on = threading.Event()
+
+    def steps(cancel):
+        yield At(20)
+        go_on.wait(10)
+
+    run = job(steps=steps)
+    threading.Timer(0.05, run.work).start()
     begun = time.perf_counter()
     job_panel.await_short(run)
-    assert time.perf_counter() - begun < 2 * job_panel.SHORT_SECONDS
+    assert time.perf_counter() - begun < job_panel.SHORT_SECONDS  # for its first votes, no longer
+    assert run.latest == At(20) and not run.ended.is_set()
+    go_on.set()
+
+
+def test_who_came_before_the_crowd_waits_for_its_first_votes_too(waiting):
+    run = job(steps=lambda cancel: iter([At(20)]))
+    threading.Timer(0.1, crowd, [waiting]).start()
+    threading.Timer(2 * job_panel.SHORT_SECONDS, run.work).start()
+    job_panel.await_short(run)
+    assert run.begun.is_set()
 
 
 @pytest.fixture
