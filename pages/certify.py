@@ -1,6 +1,7 @@
 """Certify: a picture, a network and noise; votes come in, and a proved distance forms."""
 
 from dataclasses import replace
+from functools import cache, partial
 
 import streamlit as st
 
@@ -80,7 +81,7 @@ elif sessions.find_shown(key, checkpoint) is None and not sessions.was_started(k
 # What comes of it, vote by vote.
 view = View(
     picture,
-    *sessions.noisy(key, picture.x_CHW, nets),
+    cache(partial(sessions.noisy, key, picture.x_CHW, nets)),  # once a page, not once a look
     CLASSES[dataset],
     alpha,
     bound,

@@ -3,6 +3,7 @@
 Shape suffixes: N copies, C channels, H height, W width.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import streamlit as st
@@ -17,6 +18,7 @@ from rsviz.core.reading import formula, reread, two_sided
 from rsviz.core.spec import Bound, Certificate, RunSpec, Tries
 from rsviz.figures import certificate
 from rsviz.ui.common import picture_picker, stage, tried
+from rsviz.ui.common.drawing import LINE
 from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.pictures import Picture
 from rsviz.ui.common.sessions import Shown, shown_running
@@ -26,13 +28,12 @@ from rsviz.ui.common.sessions import Shown, shown_running
 class View:
     """What a run is of, and how its votes are read and named.
 
-    ``noisy_NCHW`` and ``class_N`` are its first noisy copies and their votes. ``two_class``: votes
-    are read in the two-class form, another protocol than the field's.
+    ``copies`` gives its first noisy copies, noisy_NCHW, and their votes, class_N. ``two_class``:
+    votes are read in the two-class form, another protocol than the field's.
     """
 
     picture: Picture
-    noisy_NCHW: Tensor
-    class_N: Tensor
+    copies: Callable[[], tuple[Tensor, Tensor]]
     classes: tuple[str, ...]
     alpha: float
     bound: Bound
@@ -93,17 +94,19 @@ def show(
 
 
 def _show(view: View, shown: Shown | None) -> None:
-    """Show the picture and its copies, the verdict with the votes, the radius; then the details."""
+    """Show the picture and its copies, the verdict with the votes, the radius; then the details.
+
+    What a visitor waits for comes first; the rest waits for others who have no votes at all.
+    """
     pictures, votes, distance = stage.columns()
     c = None if shown is None else read(view, shown)
     with pictures:
         picture_picker.show(view.picture, view.classes)
-        top = None if c is None else c.predicted
-        stage.show_copies(view.noisy_NCHW, stage.votes_of(view.class_N, view.classes, top))
-        st.caption(f"Noisy copies, sigma {view.sigma:g}, and the vote of each.")
     if c is None or shown is None:
         with votes:
             stage.show_awaited(view.classes)
+        with pictures:
+            _copies(view, None)
         return
     with votes:
         with stage.verdict():
@@ -111,6 +114,10 @@ def _show(view: View, shown: Shown | None) -> None:
         stage.show_votes(c, view.classes)
     with distance:
         _numbers(c)
+    LINE.give_way()
+    with pictures:
+        _copies(view, c.predicted)
+    with distance:
         figure, told = certificate.radius_of_run(c, shown.readings)
         stage.show_figure(figure, "radius_trace", told, c.ended == "running")
     with st.expander("How sure is this?", icon=":material/rule:"):
@@ -120,6 +127,13 @@ def _show(view: View, shown: Shown | None) -> None:
         _counted(c)
         _explain(c)
     _said(c, view)
+
+
+def _copies(view: View, top: int | None) -> None:
+    """Show the first noisy copies, and the vote of each; ``top`` is the class chosen."""
+    noisy_NCHW, class_N = view.copies()
+    stage.show_copies(noisy_NCHW, stage.votes_of(class_N, view.classes, top))
+    st.caption(f"Noisy copies, sigma {view.sigma:g}, and the vote of each.")
 
 
 def _verdict(c: Certificate, view: View, shown: Shown) -> None:
