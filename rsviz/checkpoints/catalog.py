@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ INSPECTED = (CARD, str(part_of(Path(CARD))), WEIGHTS)  # files of a folder that 
 CARD_BYTES = 4 << 20
 _checks: "list[Callable[[Card], str]]" = []  # of rooms above
 _seen = threading.local()  # ``lists``: by folder, what this thread listed within `listed_once`
+_moments = count()
+_newest: "dict[Path, tuple[int, tuple[Checkpoint, ...]]]" = {}  # lists, by folder, and since when
 
 
 def check_cards_by(check: "Callable[[Card], str]") -> None:
@@ -173,15 +176,32 @@ def list_checkpoints(folder: Path | None = None) -> list[Checkpoint]:
     if seen is None:
         return list(_look(folder))
     if folder not in seen:
-        seen[folder] = _look(folder)
+        began, found = _newest.get(folder, (-1, ()))
+        if began < _seen.since:
+            began, found = moment(), _look(folder)
+            _newest[folder] = began, found
+        seen[folder] = found
     return list(seen[folder])
 
 
+def moment() -> int:
+    """Return a number that later moments exceed, whatever the clock does."""
+    return next(_moments)
+
+
 @contextmanager
-def listed_once() -> Iterator[None]:
-    """List each folder once in this block and thread: a page asks six times while it is drawn."""
+def listed_once(since: int | None = None) -> Iterator[None]:
+    """List each folder once in this block and thread: a page asks six times while it is drawn.
+
+    Parameters
+    ----------
+    since : the `moment` at which the page was asked for. It may have waited while others were
+        drawn, and lists what another has listed meanwhile.
+    """
     outer = getattr(_seen, "lists", None)
     _seen.lists = {} if outer is None else outer
+    if outer is None:
+        _seen.since = moment() if since is None else since
     try:
         yield
     finally:

@@ -112,7 +112,8 @@ def _name(theme: str) -> str:
 def run() -> None:
     """Run the page the address names, inside the frame, in its turn; app.py calls only this."""
     heaps.share()
-    with LINE.turn(first=state.PAGE.get() is None), catalog.listed_once():
+    asked = catalog.moment()
+    with LINE.turn(first=state.PAGE.get() is None), catalog.listed_once(asked):
         _run()
 
 

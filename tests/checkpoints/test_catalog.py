@@ -68,3 +68,18 @@ def test_a_page_looks_at_a_folder_once_and_the_next_page_again(tmp_path, monkeyp
     assert problems(tmp_path) == {}
     with catalog.listed_once():
         assert problems(tmp_path) == {} and len(looks) == 3
+
+
+def test_a_page_that_waited_lists_what_another_listed_meanwhile(tmp_path, monkeypatch):
+    constant_network(tmp_path / "a")
+    looks = []
+    look = catalog._look
+    monkeypatch.setattr(catalog, "_look", lambda folder: looks.append(folder) or look(folder))
+    asked = catalog.moment()
+    with catalog.listed_once():
+        assert problems(tmp_path) == {"a": None}
+    with catalog.listed_once(asked):
+        assert problems(tmp_path) == {"a": None} and len(looks) == 1
+    shutil.rmtree(tmp_path / "a")
+    with catalog.listed_once(catalog.moment()):
+        assert problems(tmp_path) == {} and len(looks) == 2
