@@ -1,7 +1,8 @@
 """Visitors of a running app who are no browsers: each is a WebSocket that speaks Streamlit's own.
 
 A visitor opens an address, presses buttons, lets panels look again as a browser does, and keeps
-what the page says.
+what the page says. It shares the server's cores, where a browser has its own: until its first votes
+one takes about 12 ms of processor, the server 80 for it.
 """
 
 import re
@@ -25,6 +26,7 @@ class Visitor:
         self.texts, self.buttons, self.pictures, self.ended = {}, {}, {}, []
         self.still = False  # no run of its page, or of a part of it, is under way
         self.closed, self._looks, self._script = threading.Event(), {}, ""
+        self._stirred = threading.Event()  # there is another panel, or the tab was closed
         self.opened = time.perf_counter()
         self._changed, self._cached = threading.Condition(), {}
         address = server.replace("http", "ws") + "/_stcore/stream"
@@ -80,6 +82,7 @@ class Visitor:
     def close(self):
         """Close the tab."""
         self.closed.set()
+        self._stirred.set()
         self._socket.close()
         for thread in self._threads:
             thread.join(30)
@@ -103,14 +106,17 @@ class Visitor:
             pass
 
     def _look(self):
-        """Let every panel that asks for it run again, as often as it asks."""
+        """Let every panel that asks for it run again, as often as it asks; sleep in between."""
         due = {}
-        while not self.closed.wait(0.02):
-            now = time.perf_counter()
-            for fragment, interval in list(self._looks.items()):
-                if now >= due.setdefault(fragment, now + interval):
-                    due[fragment] = now + interval
+        while not self.closed.is_set():
+            now, looks = time.perf_counter(), dict(self._looks)
+            due = {fragment: due.get(fragment, now + every) for fragment, every in looks.items()}
+            for fragment, every in looks.items():
+                if now >= due[fragment]:
+                    due[fragment] = now + every
                     self._ask(fragment=fragment)
+            self._stirred.wait(max(0, min(due.values()) - time.perf_counter()) if due else None)
+            self._stirred.clear()
 
     def _listen(self):
         try:
@@ -120,6 +126,7 @@ class Visitor:
             pass
         finally:
             self.closed.set()
+            self._stirred.set()
 
     def _hear(self, message):
         kind = message.WhichOneof("type")
@@ -139,6 +146,7 @@ class Visitor:
                 self._script = message.navigation.page_script_hash
             if kind == "auto_rerun":
                 self._looks[message.auto_rerun.fragment_id] = message.auto_rerun.interval
+                self._stirred.set()
             if kind == "delta" and message.delta.WhichOneof("type") == "new_element":
                 self._keep(tuple(message.metadata.delta_path), message.delta.new_element)
             self._changed.notify_all()
