@@ -104,11 +104,17 @@ class Visit:
     pictures: tuple[bytes, ...]
 
 
-def visit(server, ask):
-    """Open a page, wait for its run of ``ask.n`` votes, close the page."""
+def visit(server, ask, seen=lambda: None):
+    """Open a page, wait for its run of ``ask.n`` votes, close the page.
+
+    Parameters
+    ----------
+    seen : called once the page has its first votes.
+    """
     visitor = Visitor(server, "certify", ask.query)
     try:
         first = visitor.wait(lambda: visitor.says(VOTES))
+        seen()
         asked = visitor.wait(lambda: "Certify" in visitor.buttons or visitor.says("live, complete"))
         if "Certify" not in visitor.buttons:
             raise SystemExit(f"The first look counts all {ask.n:,} votes here; give more --votes.")
@@ -143,11 +149,11 @@ def shows(visit, x_CHW):
     return any(distance(data, x_CHW) < SAME for data in visit.pictures)
 
 
-def together(servers, count, n):
+def together(servers, count, n, seen):
     """Let so many visitors come at once, to replicas in turn; return visits that are their own."""
     asks = [Ask(100 + i, n) for i in range(count)]
     with ThreadPoolExecutor(count) as pool:
-        visits = list(pool.map(visit, itertools.cycle(servers), asks))
+        visits = list(pool.map(partial(visit, seen=seen), itertools.cycle(servers), asks))
     pictures = {ask.image: ask.x_CHW for ask in asks}
     for one in visits:
         want = one.ask.radius()
@@ -304,15 +310,23 @@ def main():
         say(f"alone: first votes after {first:.2f} s, the end after {alone[-1].whole:.2f} s")
         with replicas(args.replicas - 1, args.votes) as others:
             pids = [pid, *(other for other, _ in others)]
-            before = sum(map(processor, pids))
-            visits = together([at, *(address for _, address in others)], args.sessions, args.votes)
-            spent = sum(map(processor, pids)) - before
+            seen = []  # what server and visitors have computed whenever one sees first votes
+
+            def note():
+                seen.append((sum(map(processor, pids)), time.process_time()))
+
+            note()
+            servers = [at, *(address for _, address in others)]
+            visits = together(servers, args.sessions, args.votes, note)
+            spent = sum(map(processor, pids)) - seen[0][0]
         told = f", {args.replicas} replicas" if others else ""
         say(
             f"{args.sessions} at once{told}: all ended, each with its own picture, settings and "
             "numbers"
         )
         say(f"the server computed {spent:.1f} s for them")
+        until = [end - begin for begin, end in zip(seen[0], max(seen), strict=True)]
+        say(f"until all had first votes it computed {until[0]:.2f} s, visitors {until[1]:.2f} s")
         slowest = max(v.first for v in visits)
         say(f"slowest end: {max(v.whole for v in visits) / alone[-1].whole:.1f} times that alone")
         most = FIRST_AT_MOST if not args.short else float("inf")
