@@ -1,4 +1,4 @@
-"""``quantile``: choose the quantile of the sweep of Dual RS on training images."""
+"""``quantile``: choose the sweep's quantile, and sigma_e, of Dual RS on training images."""
 
 import argparse
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from rsviz.checkpoints import catalog
 from rsviz.cli.common import add_device, command_line, device_of
 from rsviz.cli.printed import say
+from rsviz.methods import noise_levels
 from rsviz.training.quantile import IMAGES, fit
 
 
@@ -17,12 +18,18 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--votes", type=Path, metavar="LOG", help=about)
     about = "training images to count votes on, about (default: %(default)s)"
     command.add_argument("--images", type=int, default=IMAGES, help=about)
+    about = "levels of the estimator's own noise to choose from, with commas between (default: the "
+    about += "card's alone)"
+    command.add_argument("--sigmas-e", default="", metavar="LEVELS", help=about)
     add_device(command)
 
 
 def run(args: argparse.Namespace) -> None:
     """Run ``quantile``."""
     checkpoint = catalog.usable(args.name)
-    found = fit(checkpoint, args.votes, device_of(args.device), command_line(), say, args.images)
-    for name, acr in found.items():
-        print(f"  quantile {name}  ACR {acr:.4f}")
+    levels = noise_levels.parse(args.sigmas_e) if args.sigmas_e else ()
+    device = device_of(args.device)
+    found = fit(checkpoint, args.votes, device, command_line(), say, args.images, levels)
+    for sigma_e, acr_by in found.items():
+        for name, acr in acr_by.items():
+            print(f"  sigma_e {sigma_e:g}  quantile {name}  ACR {acr:.4f}")

@@ -1,9 +1,9 @@
-"""The quantile of the sweep of Dual RS, chosen on training images.
+"""The quantile of the sweep of Dual RS, and the estimator's own noise, chosen on training images.
 
 The level of an image is a quantile of the estimator's votes (`rsviz.methods.level_sweep`), and it
-must be fixed which one before the images it is claimed for are seen. Where a cascade of the same
-classifiers was fitted, its log holds their votes on training images, and only the estimator's are
-counted here; else all are.
+must be fixed which one, and at which noise they are counted, before the images it is claimed for
+are seen. Where a cascade of the same classifiers was fitted, its log holds their votes on training
+images, and only the estimator's are counted here; else all are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,11 +43,15 @@ def fit(
     command: str = "",
     report: Report = print,
     images: int = IMAGES,
-) -> dict[str, float]:
-    """Choose the quantile by ACR, and record it in the card; return the ACR of each.
+    sigmas_e: Sequence[float] = (),
+) -> dict[float, dict[str, float]]:
+    """Choose the quantile by ACR, and sigma_e of several; return the ACR of each, by sigma_e.
+
+    What is chosen is recorded in the card.
 
     Parameters
     ----------
+    sigmas_e : levels of the estimator's own noise to choose from; none keeps the card's.
     file : a log of every level on training images, of a cascade of the same classifiers or of the
         checkpoint itself; None counts all votes, on about so many ``images``. Killed, the same
         call goes on.
@@ -60,7 +64,7 @@ def fit(
     if METHODS[checkpoint.card.method].options is not dual.Options:
         raise UserError(f"{checkpoint.name} is not Dual RS, so there is no quantile to choose.")
     with sole_writer(checkpoint.folder / LOG):
-        return _chosen(checkpoint, file, device, command, report, images)
+        return _chosen(checkpoint, file, device, command, report, images, sigmas_e)
 
 
 def _chosen(
@@ -70,32 +74,48 @@ def _chosen(
     command: str,
     report: Report,
     images: int,
-) -> dict[str, float]:
+    sigmas_e: Sequence[float],
+) -> dict[float, dict[str, float]]:
     if file is None:
         file = _counted(checkpoint, images, device, command, report)
-    if own_rows(file)[0].checkpoint_sha256 == checkpoint.sha256:
-        votes = level_votes.of_dual(file)
-        run = _run(checkpoint, votes)
-        _check_split(votes)
+    own = own_rows(file)[0].checkpoint_sha256 == checkpoint.sha256
+    of_classes = level_votes.of_dual(file) if own else level_votes.of_log(file)
+    run = _run(checkpoint, of_classes)
+    if own:
+        _check_split(of_classes)
     else:
-        votes = level_votes.of_log(file)
-        run = _run(checkpoint, votes)
-        _check(checkpoint, votes, run)
-        votes = _with_estimator(checkpoint, votes, run, device, report)
-    votes_N = votes.votes_N
-    acr = {f"{p:g}": _acr(read_at(votes_N, run, p), votes) for p in GRID}
-    best = max(acr, key=lambda name: (acr[name], -abs(float(name) - 0.5)))
-    report(f"quantile {best}: ACR {acr[best]:.4f} on {len(votes_N)} training images")
+        _check(checkpoint, of_classes, run)
+    noise = options_of(dual.Options, run).noise
+    runs = {s: _changed(run, sigma_e=s) for s in sigmas_e or (noise,)}
+    votes = {
+        s: of_classes
+        if own and s == noise
+        else _with_estimator(checkpoint, of_classes, how, device, report)
+        for s, how in runs.items()
+    }
+    acr = {
+        s: {f"{p:g}": _acr(read_at(votes[s].votes_N, how, p), of_classes) for p in GRID}
+        for s, how in runs.items()
+    }
+    best = {s: max(of, key=lambda p: (of[p], -abs(float(p) - 0.5))) for s, of in acr.items()}
+    sigma_e = max(acr, key=lambda s: (acr[s][best[s]], s == noise))
+    chosen, how = best[sigma_e], runs[sigma_e]
+    found = f"quantile {chosen}: ACR {acr[sigma_e][chosen]:.4f} on {len(of_classes.votes_N)} "
+    report(f"sigma_e {sigma_e:g}, {found}training images")
     with sole_writer(checkpoint.folder / catalog.CARD):
         card = dict(catalog.find_unchanged(checkpoint).stored)
-        _write(checkpoint, read_at(votes_N, run, float(best)), votes, run, float(best), command)
-        card["run"] = dict(card.get("run", {})) | {"quantile": float(best)}
+        read = read_at(votes[sigma_e].votes_N, how, float(chosen))
+        _write(checkpoint, read, of_classes, how, float(chosen), command)
+        card["run"] = dict(card.get("run", {})) | {"quantile": float(chosen)}
         card["fit"] = {
             "log": LOG,
-            "images": f"train, {len(votes_N)} images, every {votes.head.every}th",
+            "images": f"train, {len(read)} images, every {of_classes.head.every}th",
             "n": run.n,
-            "acr": {name: round(value, 4) for name, value in acr.items()},
+            "acr": {name: round(value, 4) for name, value in acr[sigma_e].items()},
         }
+        if sigmas_e:
+            card["run"]["sigma_e"] = sigma_e
+            card["fit"]["sigma_e"] = {f"{s:g}": round(acr[s][best[s]], 4) for s in acr}
         catalog.write_card(checkpoint.folder, card)
     return acr
 
@@ -133,7 +153,7 @@ def _with_estimator(
     progress, votes_N = ProgressLine(len(votes.index_N), 0, report), []
     for index, found in zip(votes.index_N.tolist(), votes.votes_N, strict=True):
         counts_L = certify.count(ask, run.n, data.image(index), run.seed, device)
-        votes_N.append({dual.STAGE: Votes(dual.STAGE, counts_L, run.n, "complete"), **found})
+        votes_N.append({**found, dual.STAGE: Votes(dual.STAGE, counts_L, run.n, "complete")})
         progress.step()
     progress.close()
     return replace(votes, votes_N=tuple(votes_N))
@@ -170,8 +190,12 @@ def read_at(
     votes_N: Sequence[Mapping[str, Votes]], run: RunSpec, quantile: float
 ) -> list[Certificate]:
     """Return the certificates of all images at one quantile."""
-    settings = tuple(sorted((dict(run.settings) | {"quantile": quantile}).items()))
-    return [dual.read(found, replace(run, settings=settings)) for found in votes_N]
+    how = _changed(run, quantile=quantile)
+    return [dual.read(found, how) for found in votes_N]
+
+
+def _changed(run: RunSpec, **settings: float) -> RunSpec:
+    return replace(run, settings=tuple(sorted((dict(run.settings) | settings).items())))
 
 
 def _acr(read: Sequence[Certificate], votes: LevelVotes) -> float:

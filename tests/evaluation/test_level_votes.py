@@ -311,6 +311,31 @@ def test_without_a_cascade_all_votes_are_counted_for_the_quantile(
     run("quantile", "routed", "--votes", tmp_path / "test.csv", code=2)
 
 
+def test_the_estimators_noise_is_chosen_with_the_quantile(routed, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("RSVIZ_STATES", str(tmp_path / "states"))
+    monkeypatch.setattr(quantile, "VOTES", 200)
+    run("quantile", "routed", "--images", "6", "--sigmas-e", "0.3,1,2")
+    said = capsys.readouterr().out
+    card = catalog.find("routed").card
+    by_noise = card.fit["sigma_e"]
+    assert list(by_noise) == ["0.3", "1", "2"]
+    assert by_noise[f"{card.run['sigma_e']:g}"] == max(by_noise.values())
+    assert max(card.fit["acr"].values()) == max(by_noise.values())
+    assert said.count("sigma_e 0.3  quantile") == len(quantile.GRID)
+    how = ("--split", "train", "--every", "2", "--n0", "100", "--n", "200", "--alpha", "0.001")
+    for name in by_noise:  # what each would have given is what a run at it gives
+        at = ("--set", f"sigma_e={name}", "--set", f"quantile={card.run['quantile']}")
+        own = tmp_path / f"own-{name}.csv"
+        run("evaluate", "--checkpoint", "routed", *how, *SWEEP, *at, "--out", own)
+        log = logs.read_log(own)
+        acr = (log.radius_N * log.correct_N).mean()
+        assert f"sigma_e {name}  quantile {card.run['quantile']:g}  ACR {acr:.4f}" in said
+        if float(name) == card.run["sigma_e"]:
+            assert rows(own) == rows(routed / "quantile.csv")
+    run("quantile", "routed", "--images", "6", "--sigmas-e", "1,0.5", code=2)
+    assert "rising numbers" in capsys.readouterr().err
+
+
 def test_a_log_of_every_level_is_read_at_another_quantile_as_if_run_with_it(routed, tmp_path):
     how = ("evaluate", "--checkpoint", "routed", *HOW, "--set", "rule=sweep", "--set", "ask=every")
     first = tmp_path / "first.csv"
