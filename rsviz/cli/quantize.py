@@ -18,6 +18,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--images", type=int, default=IMAGES, help="training images it is fitted on (%(default)s)"
     )
+    about = "training images on which it first learns to answer as in float32 though rounded "
+    about += "(%(default)s: none)"
+    command.add_argument("--tune", type=int, default=0, metavar="IMAGES", help=about)
     command.add_argument(
         "--n", type=int, help="votes an image at most when measuring (default: the float32 log's)"
     )
@@ -31,8 +34,10 @@ def run(args: argparse.Namespace) -> None:
     checkpoint = usable(args.name)
     if args.images < 1:
         raise UserError("--images must be at least 1.")
+    if args.tune < 0:
+        raise UserError("--tune must be at least 0.")
     if args.n is not None:
         RunSpec("", "", None, n=args.n)  # it checks n
-    checkpoint = quantize(checkpoint, command_line(), say, args.images)
+    checkpoint = quantize(checkpoint, command_line(), say, args.images, args.tune)
     if not args.no_measure:
         measure_beside(checkpoint, say, args.n)
