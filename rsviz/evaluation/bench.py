@@ -306,6 +306,8 @@ def bench(
     checkpoint = catalog.usable(DEFAULT)
     image = f"{checkpoint.card.dataset}/test/0"
     datasets.find_image(image)  # refused in words now, not after minutes of timing
+    if device == "cpu":
+        torch.set_num_threads(cores())  # the field's loop, too, has what the engines take
     choice = engine_choice.default(checkpoint, device)
     by_network, matmul = {}, dict[str, float]()
     for name in networks:

@@ -51,3 +51,19 @@ def test_without_the_picture_it_ends_before_anything_is_timed(tmp_path, monkeypa
     monkeypatch.setattr(bench, "rates", lambda *_: pytest.fail("something was timed"))
     with pytest.raises(UserError, match="CIFAR-10"):
         bench.bench("cpu", 0.1, 0, ("compact",), print)
+
+
+def test_the_fields_loop_has_all_cores_whatever_the_environment_allows_torch(monkeypatch):
+    def timed(*_):
+        raise UserError(f"with {torch.get_num_threads()} threads")
+
+    monkeypatch.setattr(bench.datasets, "find_image", lambda _: None)
+    monkeypatch.setattr(bench, "cores", lambda: 2)
+    monkeypatch.setattr(bench, "rates", timed)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with pytest.raises(UserError, match="with 2 threads"):
+            bench.bench("cpu", 0.1, 0, ("compact",), print)
+    finally:
+        torch.set_num_threads(before)
