@@ -219,7 +219,7 @@ def test_what_only_reads_votes_again_needs_no_torch(words, tmp_path):
 
 @pytest.mark.skipif(engines.absent(INT8, "cpu") is not None, reason="int8 needs openvino here")
 @pytest.mark.parametrize("rule", [[], ["--until-radius", "0.5"], ["--two-sided"]])
-@pytest.mark.parametrize("checkpoint", ["shapes-gaussian-0.5", "cifar10-smoothadv-0.25"])
+@pytest.mark.parametrize("checkpoint", ["shapes-gaussian-0.5", "cifar10-smoothadv-0.25-equal"])
 def test_an_int8_certificate_needs_no_torch(checkpoint, rule, tmp_path):
     image = "shapes/test/3"
     if checkpoint.startswith("cifar10"):
