@@ -1,8 +1,10 @@
 """``ensemble``: weigh several networks into one, and measure every weighting."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
+from rsviz.certification import engine_choice
 from rsviz.cli.common import (
     add_device,
     add_images,
@@ -14,6 +16,7 @@ from rsviz.cli.common import (
 from rsviz.cli.printed import print_curve, say
 from rsviz.evaluation import measure
 from rsviz.evaluation.evaluate import spec_for
+from rsviz.smoothing.engine import PRECISIONS, REFERENCE
 from rsviz.training import ensemble
 
 
@@ -39,9 +42,22 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="training images to fit on, and as many to validate on (%(default)s)",
     )
     fit.add_argument(
+        "--validate",
+        type=int,
+        default=0,
+        help="other training images to validate on, if not as many",
+    )
+    fit.add_argument("--n", type=int, default=1_000, help="votes to validate with (%(default)s)")
+    fit.add_argument(
         "--floor", type=float, default=0.1, help="least mean margin counted with (%(default)s)"
     )
     fit.add_argument("--seed", type=int, default=0)
+    fit.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default=REFERENCE.precision,
+        help="in which the validating votes are counted (%(default)s)",
+    )
     add_device(fit)
     about = "measure every weighting in one pass"
     score = actions.add_parser("score", help=about, description=about)
@@ -67,12 +83,14 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _fit(args: argparse.Namespace) -> None:
-    spec = ensemble.FitSpec(
-        tuple(args.names), args.sigma, args.weighting, args.images, args.floor, args.seed
-    )
-    for name in args.names:
-        usable(name)
-    ensemble.fit(spec, args.out, device_of(args.device), command_line(), say)
+    found = (args.sigma, args.weighting, args.images, args.floor, args.seed)
+    spec = ensemble.FitSpec(tuple(args.names), *found, args.n, args.validate)
+    members = [usable(name) for name in args.names]
+    device = device_of(args.device)
+    for member in members:
+        engine = engine_choice.choose(member, device, precision=args.precision)
+        spec = replace(spec, engine=engine)
+    ensemble.fit(spec, args.out, device, command_line(), say)
 
 
 def _score(args: argparse.Namespace) -> None:

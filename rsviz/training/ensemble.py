@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from rsviz.certification import engine_choice
 from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint, ensemble_sha256
 from rsviz.checkpoints.weights import load
-from rsviz.core import clock
+from rsviz.core import clock, settings
 from rsviz.core.errors import UserError
 from rsviz.core.files import check_out_folder, sole_writer
 from rsviz.core.progress import Report
@@ -26,6 +27,7 @@ from rsviz.evaluation.curves import bootstrap
 from rsviz.methods import ensemble
 from rsviz.networks.inspection import class_count
 from rsviz.smoothing.driver import drive
+from rsviz.smoothing.engine import REFERENCE, Engine
 from rsviz.smoothing.voters import Request
 from rsviz.training.card import device_name
 
@@ -45,7 +47,8 @@ class FitSpec:
     """How an ensemble is fitted: whose weights, at which noise, on how many training images.
 
     ``sigma`` None takes the members' own; ``weighting`` is one of `WEIGHTINGS`. Where it is
-    `VALIDATED`, ``votes`` of each weighting are counted on as many images again.
+    `VALIDATED`, ``votes`` of each weighting are counted by ``engine`` on ``validate`` other images
+    (0: as many as are fitted on); the weights themselves are found in float32.
     """
 
     names: tuple[str, ...]
@@ -55,12 +58,15 @@ class FitSpec:
     floor: float = ensemble.FLOOR
     seed: int = 0
     votes: int = 1_000
+    validate: int = 0
+    engine: Engine = REFERENCE
 
     def __post_init__(self) -> None:
         if len(set(self.names)) < max(2, len(self.names)):
             raise UserError("An ensemble needs at least two networks, each named once.")
         if self.images < 1 or not self.floor > 0:
             raise UserError("Fitting needs at least one image, and a floor above 0.")
+        settings.check_counts(votes=(self.votes, 1), validate=(self.validate, 0))
 
 
 def fit(
@@ -88,7 +94,7 @@ def _fitted(spec: FitSpec, out: Path, device: str, command: str, report: Report)
     dataset, sigma = dataset_of(members), _sigma(spec.sigma, members)
     start = clock.now()
     data = datasets.load(dataset, "train")
-    fitting, rest = apart(len(data), spec.images)
+    fitting, rest = apart(len(data), spec.images, spec.validate)
     x_JCHW = data.x_NCHW[fitting].to(device).float() / 255
     y_J = data.y_N[fitting].to(device)
     nets = [load(m, device, ready=False) for m in members]
@@ -115,12 +121,14 @@ def _fitted(spec: FitSpec, out: Path, device: str, command: str, report: Report)
     chosen = spec.weighting
     if chosen == VALIDATED:
         run = RunSpec("", out.name, sigma, method="ensemble", n=spec.votes, seed=spec.seed)
-        won = certified([load(m, device) for m in members], found, data, rest, run, device)
+        voting = [engine_choice.load(m, device, spec.engine)["classifier"] for m in members]
+        won = certified(voting, found, data, rest, run, device)
         gains = gains_over_average(won)
         chosen = choose(gains)
         fitted["validation"] = {
             "images": f"train, {len(rest)} images, every {rest.step}th from {rest.start}",
             "n": spec.votes,
+            "engine": str(spec.engine),
             "acr": {name: round(float(won_N.mean()), 5) for name, won_N in won.items()},
             "over the average": {name: [round(v, 5) for v in g] for name, g in gains.items()},
         }
@@ -152,13 +160,17 @@ def _fitted(spec: FitSpec, out: Path, device: str, command: str, report: Report)
     return catalog.inspect(out)
 
 
-def apart(size: int, images: int) -> tuple[range, range]:
-    """Return evenly spaced indices to fit on and, halfway between them, as many to validate on.
+def apart(size: int, images: int, validate: int = 0) -> tuple[range, range]:
+    """Return evenly spaced indices to fit on and others, between them, to validate on.
+
+    Parameters
+    ----------
+    validate : how many; 0 stands for as many as are fitted on, each halfway between two of them.
 
     Raises
     ------
     UserError
-        So many images leave none between them.
+        So many images leave none between them, or some would be fitted and validated on.
     """
     every = size // images
     if every < 2:
@@ -166,8 +178,16 @@ def apart(size: int, images: int) -> tuple[range, range]:
             f"--images must be at most {size // 2:,}, half of the {size:,} training images: the "
             "others validate the weights."
         )
-    end = every * images
-    return range(0, end, every), range(every // 2, end, every)
+    count = validate or images
+    step = every if count == images else size // count
+    fitting = range(0, every * images, every)
+    rest = range(step // 2, step * count, step) if step else range(0)
+    if len(rest) < count or set(fitting) & set(rest):
+        raise UserError(
+            f"{count:,} images to validate on cannot be set between the {images:,} fitted; choose "
+            "a number that divides these, or that they divide."
+        )
+    return fitting, rest
 
 
 def certified(
