@@ -55,14 +55,14 @@ def pull(
     """Return how strongly each pixel pulls on the class: sum_c |d log zhat_label / d x_c|, (H, W).
 
     zhat is the mean softmax over ``draws`` votes with noise of their own, as an attacker would
-    estimate it; the gradient goes through both queries and the mask. To first order a change of
+    estimate it; the gradient goes through all queries and masks. To first order a change of
     size r in Linf moves log zhat by at most r times the sum of this map. It shows one attacker's
     view; it is not an attack and not a bound.
     """
     voter = adaptive.voter_of(nets, spec)
     leaf_CHW = x_CHW.to(device).detach().requires_grad_(True)
     with torch.enable_grad():
-        answers = _asked(leaf_CHW, voter, spec, _noise(x_CHW, spec, draws))
+        answers = _asked(leaf_CHW, voter, spec, draws)
         logits_N1K = voter.classifier(combine(answers)[0])[:, None]
         (grad_CHW,) = torch.autograd.grad(log_mean_softmax(logits_N1K)[0, label], leaf_CHW)
     return grad_CHW.abs().sum(0).cpu()
@@ -76,34 +76,28 @@ def kept_on(
     for c in canvases:
         x_CHW, object_HW = torch.from_numpy(c.x_CHW).float() / 255, torch.from_numpy(c.object_HW)
         with torch.inference_mode():
-            w_N1HW = _asked(x_CHW, voter, spec, _noise(x_CHW, spec, draws))[1].w_N1HW
+            w_N1HW = _asked(x_CHW, voter, spec, draws)[-1].w_N1HW
         found.append(
             (float(kept(w_N1HW, object_HW).mean()), float(separation(w_N1HW, object_HW).mean()))
         )
     return found
 
 
-def _noise(x_CHW: Tensor, spec: RunSpec, draws: int) -> list[Tensor]:
-    """Return noise for a few votes that no certificate counts."""
-    (C, H, W), device, hashed = x_CHW.shape, str(x_CHW.device), image_id(x_CHW)
-    names = [chunk_name(spec.seed, hashed, "view", query, 0) for query in range(2)]
-    return [chunk((C, H, W), name, device)[:draws] for name in names]
-
-
-def _asked(
-    x_CHW: Tensor, voter: adaptive.AdaptiveVoter, spec: RunSpec, noise: Sequence[Tensor]
-) -> list[Answer]:
-    """Return the answers to a few votes."""
-    x_NCHW = x_CHW.expand(len(noise[0]), *x_CHW.shape)
-    sigma_N111 = torch.full((len(x_NCHW), 1, 1, 1), spec.noise, device=x_CHW.device)
+def _asked(x_CHW: Tensor, voter: adaptive.AdaptiveVoter, spec: RunSpec, draws: int) -> list[Answer]:
+    """Return the answers to a few votes that no certificate counts."""
+    device, hashed = str(x_CHW.device), image_id(x_CHW.detach())
+    names = [chunk_name(spec.seed, hashed, "view", q, 0) for q in range(voter.queries)]
+    noise = [chunk(tuple(x_CHW.shape), name, device)[:draws] for name in names]
+    x_NCHW = x_CHW.expand(draws, *x_CHW.shape)
+    sigma_N111 = torch.full((draws, 1, 1, 1), spec.noise, device=x_CHW.device)
     return ask(x_NCHW, sigma_N111, noise, voter.masks, voter.shares_K, voter.kappa_max)
 
 
 def budget(radius: float, sigma: float, d: int, f: float) -> tuple[float, float, float]:
-    """Return (mu_1, mu_2, mu): how far an Linf change of size r moves each query, and both.
+    """Return (mu_1, mu_2, mu): how far an Linf change of size r moves query 1, the others, all.
 
-    In standard deviations of the query's noise, the largest there can be: mu = r sqrt(d)/sigma,
-    mu_1 = sqrt(f) mu, mu_2 = sqrt(1 - f) mu, whatever the mask.
+    In standard deviations of the noise, the largest there can be: mu = r sqrt(d)/sigma,
+    mu_1 = sqrt(f) mu, mu_2 = sqrt(1 - f) mu, whatever the masks and however many queries.
     """
     mu = radius * math.sqrt(d) / sigma
     return math.sqrt(f) * mu, math.sqrt(1 - f) * mu, mu

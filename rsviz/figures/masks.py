@@ -76,14 +76,16 @@ def _enlarged(x_HWC: NDArray[np.uint8], scale: int) -> Image.Image:
     return picture.resize(size, Image.Resampling.NEAREST)
 
 
-def noise_histogram(s_N: Sequence[float], first: float, sigma: float) -> go.Figure:
-    """Draw the second query's noise level over draws, with the first query's and plain RS's."""
+def noise_histogram(
+    s_N: Sequence[float], first: float, sigma: float, last: str = "second"
+) -> go.Figure:
+    """Draw the last query's noise level over draws, with the first query's and plain RS's."""
     figure = empty_figure(280)
     figure.add_histogram(
         x=list(s_N),
         nbinsx=24,
         marker={"color": BLUE},
-        name="second look, one value a vote",
+        name=f"{last} look, one value a vote",
         hovertemplate="noise %{x}: %{y} votes<extra></extra>",
     )
     for level, name, dash, colour in (
@@ -108,20 +110,22 @@ def noise_histogram(s_N: Sequence[float], first: float, sigma: float) -> go.Figu
     return figure
 
 
-def budget_curves(mu_1: float, mu_2: float, mu: float) -> go.Figure:
-    """Draw the f-DP trade-off curves of each query and of both together."""
+def budget_curves(mu_1: float, mu_2: float, mu: float, looks: int = 2) -> go.Figure:
+    """Draw the f-DP trade-off curves of the first query, of the others and of all together."""
+    later, all_of_them = ("second look", "both") if looks == 2 else ("later looks", "all")
     figure = empty_figure(340)
     alarm_P = np.linspace(1e-6, 1 - 1e-6, 161)
     alone = [
         (mu_1, "first look alone", ORANGE, "dash", 2.5),
-        (mu_2, "second look alone", GREEN, "dashdot", 2.5),
+        (mu_2, f"{later} alone", GREEN, "dashdot", 2.5),
     ]
     if abs(mu_1 - mu_2) < 0.005:  # one line would hide the other
-        alone = [(mu_1, "either look alone", GREEN, "dashdot", 2.5)]
+        either = "either look" if looks == 2 else f"first look, or {later},"
+        alone = [(mu_1, f"{either} alone", GREEN, "dashdot", 2.5)]
     lines = (
         (0.0, "nothing to tell: a coin", GREY, "dot", 1.5),
         *alone,
-        (mu, "both together = plain smoothing", BLUE, "solid", 3.5),
+        (mu, f"{all_of_them} together = plain smoothing", BLUE, "solid", 3.5),
     )
     for shift, name, colour, dash, width in lines:
         figure.add_scatter(

@@ -8,6 +8,15 @@ the budget of plain smoothing, so R_inf = sigma/sqrt(d) PhiInv(p_A). This needs 
 all that follows depend on earlier answers alone, that the noises are independent, and that every
 vote draws all of them anew. The text read was the abstract, reviews and code, not the whole paper.
 
+More than two queries (ours): the mask of query j is drawn by a network of its own from the best
+estimate of x by the j - 1 answers before it. Whatever those were, query j tells x from x + delta no
+better than two Gaussians at mu_j = ||w_j delta||_2/s_j <= r sqrt(d f_j)/sigma, a number that no
+answer changes; such queries compose, adaptively, to sqrt(sum mu_j^2) <= r sqrt(d)/sigma (Dong, Roth
+and Su 2019, arXiv 1905.02383). So the radius is the same for any number of queries and for masks
+that see every answer. The first spends f, the others (1 - f)/(K - 1) each: two queries through one
+mask are exactly one through it with the shares of both, so a third pays only where a mask drawn
+from a better look is a better mask.
+
 Shape suffixes: N votes, C channels, H height, W width, K queries; d = CHW entries.
 """
 
@@ -16,7 +25,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import count, takewhile
+from typing import TYPE_CHECKING, TypeVar
 
 from rsviz.core import reading, stopping
 from rsviz.core.errors import UserError
@@ -34,6 +44,8 @@ from rsviz.smoothing.voters import Ask, MethodRun, NoisyClassifier, Voter, check
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+Share = TypeVar("Share", float, "Tensor")  # a number, or what training learns
+
 GUARANTEE = (
     "With probability at least 1 - alpha over the noise drawn here, the smoothed classifier "
     "(infinitely many votes at this sigma, each with noise and mask of its own) predicts this "
@@ -49,6 +61,11 @@ class AdaptiveVoter:
     masks: tuple[nn.Module, ...]
     shares_K: tuple[float, ...] = HALVES
     kappa_max: float = math.inf
+
+    @property
+    def queries(self) -> int:
+        """How many looks, and noises, a vote takes."""
+        return len(self.shares_K)
 
     def __call__(self, x_NCHW: Tensor, sigma_N111: Tensor, *noise_NCHW: Tensor) -> Tensor:
         """Return class_N, one vote a row."""
@@ -97,16 +114,32 @@ class Options:
             raise UserError(f"kappa_max must be at least 1, but is {self.kappa_max!r}.")
 
 
+def mask_name(j: int) -> str:
+    """Return the name of the part that draws the j-th mask, the first being 1."""
+    return "mask" if j == 1 else f"mask-{j}"
+
+
+def masks_of(nets: Mapping[str, nn.Module]) -> tuple[nn.Module, ...]:
+    """Return the networks that draw masks, in the order they are asked; at least one."""
+    more = takewhile(lambda name: name in nets, map(mask_name, count(2)))
+    return (network(nets, "mask"), *(nets[name] for name in more))
+
+
+def shares_of(f: Share, queries: int) -> tuple[Share, ...]:
+    """Return the shares of the budget: f of the first query, the rest in equal parts."""
+    return (f, *((1 - f) / (queries - 1),) * (queries - 1))
+
+
 def voter_of(nets: Mapping[str, nn.Module], spec: RunSpec) -> AdaptiveVoter:
     """Return the voter of a run; ``spec.settings`` fill `Options`, a bad one is refused."""
-    how = options_of(Options, spec)
-    masks = (network(nets, "mask"),)
-    return AdaptiveVoter(nets["classifier"], masks, (how.f, 1 - how.f), how.kappa_max)
+    how, masks = options_of(Options, spec), masks_of(nets)
+    shares_K = shares_of(how.f, len(masks) + 1)
+    return AdaptiveVoter(nets["classifier"], masks, shares_K, how.kappa_max)
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """What the first votes of a run saw: both answers, what the classifier got, and its class."""
+    """What the first votes of a run saw: all answers, what the classifier got, and its class."""
 
     answers: tuple[Answer, ...]
     estimate_NCHW: Tensor
@@ -125,7 +158,7 @@ def first_votes(
     C, H, W = x_CHW.shape
     hashed = image_id(x_CHW)
     with torch.inference_mode():
-        names = [chunk_name(spec.seed, hashed, "bound", query, 0) for query in range(2)]
+        names = [chunk_name(spec.seed, hashed, "bound", q, 0) for q in range(voter.queries)]
         noise = [chunk((C, H, W), name, device) for name in names]
         x_NCHW = x_CHW.to(device).expand(CHUNK, C, H, W)
         sigma_N111 = torch.full((CHUNK, 1, 1, 1), spec.noise, device=device)
@@ -144,10 +177,12 @@ def certify(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> Meth
     Parameters
     ----------
     x_CHW : the image, in [0, 1]; all of its d = CHW entries may be changed by an attacker.
-    nets : ``classifier`` and ``mask``, networks in eval mode, fixed before the image is seen.
+    nets : ``classifier``, ``mask`` and, for a third query, ``mask-2`` and so on: networks in eval
+        mode, fixed before the image is seen.
     spec : ``settings`` fill `Options`.
     """
-    return _certify(voter_of(nets, spec), 2, x_CHW, nets["classifier"], spec)
+    voter = voter_of(nets, spec)
+    return _certify(voter, voter.queries, x_CHW, nets["classifier"], spec)
 
 
 def certify_static(x_CHW: Tensor, nets: Mapping[str, nn.Module], spec: RunSpec) -> MethodRun:
@@ -179,15 +214,16 @@ def read(votes: Mapping[str, Votes], spec: RunSpec, d: int) -> Certificate:
 
 
 def aim(nets: Mapping[str, nn.Module], spec: RunSpec, c: Certificate) -> Aim:
-    """Return the aim at ARS through both of its queries and its mask; a row's noise is its own."""
+    """Return the aim at ARS through all its queries and masks; a row's noise is its own."""
     assert c.predicted is not None
     voter = voter_of(nets, spec)
 
     def logits_of(x_NCHW: Tensor, noise_RCHW: Tensor) -> Tensor:
-        other_RCHW = noise_RCHW.roll(1, 0).flip(3)  # of the second query: other entries and rows
+        # Of later queries: other entries, and those of other rows.
+        more = (noise_RCHW.roll(j, 0).flip(3) for j in range(1, voter.queries))
         x_RCHW = x_NCHW.repeat(len(noise_RCHW) // len(x_NCHW), 1, 1, 1)
         sigma_R111 = torch.full((len(x_RCHW), 1, 1, 1), spec.noise, device=x_NCHW.device)
-        noise = (noise_RCHW, other_RCHW)
+        noise = (noise_RCHW, *more)
         answers = ask(x_RCHW, sigma_R111, noise, voter.masks, voter.shares_K, voter.kappa_max)
         return voter.classifier(combine(answers)[0]).unflatten(0, (-1, len(x_NCHW)))
 
@@ -218,21 +254,23 @@ def loss(
     f: float = 0.5,
     lam: float = 0.0,
 ) -> Tensor:
-    """Return the cross-entropy of one vote's logits, through both queries, mask and classifier.
+    """Return the cross-entropy of one vote's logits, through all queries, masks and classifier.
 
     Parameters
     ----------
-    nets : a ModuleDict with ``classifier`` and ``mask``; ``split``, if there, gives f instead.
+    nets : a ModuleDict with ``classifier`` and ``mask``, and ``mask-2``, ... where there are more
+        than two queries; ``split``, if there, gives f instead.
     sigma_N111 : the budget's noise level for each image, in pixel units.
     generator : of the noise. step is not used by this loss.
     lam : above 0, the weight of the disagreement of two votes; see `consistency.objective`.
     """
     assert isinstance(nets, torch.nn.ModuleDict)
+    masks = masks_of(dict(nets.items()))
 
     def logits() -> Tensor:
-        noise = [_normal(x_NCHW, generator) for _ in range(2)]
-        share = nets["split"]() if "split" in nets else f
-        answers = ask(x_NCHW, sigma_N111, noise, [nets["mask"]], (share, 1 - share))
+        shares_K = shares_of(nets["split"]() if "split" in nets else f, len(masks) + 1)
+        noise = [_normal(x_NCHW, generator) for _ in shares_K]
+        answers = ask(x_NCHW, sigma_N111, noise, masks, shares_K)
         out: Tensor = nets["classifier"](combine(answers)[0])
         return out
 

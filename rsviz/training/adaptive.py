@@ -32,8 +32,10 @@ from rsviz.training.loop import TrainSpec
 class Settings:
     """What these trainings know besides a TrainSpec.
 
-    ``f`` is the first query's share of the budget; with ``learn_split`` 1 it is where the share
-    starts, which is then trained beside the networks. What results is what runs use. ``channels``
+    ``steps`` is how many queries a vote of ARS makes, each but the first through a mask network of
+    its own. ``f`` is the first query's share of the budget, the others share the rest equally; with
+    ``learn_split`` 1 it is where the share starts, which is then trained beside the networks. What
+    results is what runs use. ``channels``
     and ``half`` are those of `masks.MaskUNet`, ``dropout`` its share of channels dropped;
     ``images`` is the number of training images used, from the first (0: all of them).
     ``consistency`` above 0 weighs the disagreement of two votes (Consistency's lambda).
@@ -46,11 +48,13 @@ class Settings:
     dropout: float = 0.0
     images: int = 0
     consistency: float = 0.0
+    steps: int = 2
 
     def __post_init__(self) -> None:
         settings.check_numbers(consistency=self.consistency)
         settings.check_counts(channels=(self.channels, 1), half=(self.half, 0))
         settings.check_counts(images=(self.images, 0), learn_split=(self.learn_split, 0))
+        settings.check_counts(steps=(self.steps, 2))
         if not 0 < self.f < 1:
             raise UserError(
                 f"f, the first query's share of the budget, must lie in (0, 1), not {self.f!r}."
@@ -67,7 +71,7 @@ def parts(spec: TrainSpec, chosen: Settings) -> Parts:
     classifier: Parts = {"classifier": {"network": spec.network}}
     if spec.method == "adaptive":
         mask = {"network": "mask-unet", "channels": chosen.channels, "half": bool(chosen.half)}
-        return classifier | {"mask": mask}
+        return classifier | {adaptive.mask_name(j): dict(mask) for j in range(1, chosen.steps)}
     if spec.method == "static":
         return classifier | {"mask": {"network": "static-mask", "size": INPUT_SIZE[spec.dataset]}}
     return classifier

@@ -37,9 +37,9 @@ def show_budget(sight: Sight, radius: float) -> None:
     left, right = st.columns([3, 2], gap="large")
     with left:
         charts.show_figure(
-            masks.budget_curves(*shifts),
+            masks.budget_curves(*shifts, sight.looks),
             "budget",
-            "Trade-off curves: the looks shift by {:.2f} and {:.2f}, both by {:.2f}.".format(
+            "Trade-off curves: the looks shift by {:.2f} and {:.2f}, together by {:.2f}.".format(
                 *shifts
             ),
         )
@@ -51,7 +51,7 @@ def _explain_budget(sight: Sight, r: float, shifts: tuple[float, float, float]) 
     """Say what the curves mean, and check the equality on the masks that were drawn."""
     st.markdown(
         "How well could anybody, from the answers alone, tell the canvas from one changed by this "
-        "much? The lower a curve, the better. **Both looks together reveal exactly as much as one "
+        "much? The lower a curve, the better. **All looks together reveal exactly as much as one "
         "look of plain smoothing**, so the certificate is the same."
     )
     mu_1, mu_2, mu = (f"{shift:.3f}" for shift in shifts)
@@ -60,11 +60,15 @@ def _explain_budget(sight: Sight, r: float, shifts: tuple[float, float, float]) 
         r"\mu_2 &= \tfrac{r\sqrt d}{\sigma}\sqrt{1-f} = " + mu_2 + r" \\ "
         r"\mu &= \sqrt{\mu_1^2+\mu_2^2} = " + mu + r"\end{aligned}"
     )
+    if sight.looks > 2:
+        st.markdown(
+            rf"$\mu_2$ is of the {sight.looks - 1} later looks together, which share $1-f$ equally."
+        )
     both_N = queries.compose(queries.shifts(r, sight.seen.answers))
     st.markdown(
-        f"Measured on the {DRAWS} masks drawn: second noise level {min(sight.levels_N):.2f} to "
-        f"{max(sight.levels_N):.2f}, yet the shift of both is **{both_N.min():.4f} to "
-        f"{both_N.max():.4f}**."
+        f"Measured on the {DRAWS} masks drawn: {sight.last} noise level "
+        f"{min(sight.levels_N):.2f} to {max(sight.levels_N):.2f}, yet the shift of all "
+        f"looks is **{both_N.min():.4f} to {both_N.max():.4f}**."
     )
 
 

@@ -25,6 +25,7 @@ from rsviz.ui.common.sessions import Key
 from rsviz.ui.masks.canvas_picker import Chosen
 
 DRAWS = 48
+ORDINALS = ("first", "second", "third", "fourth")
 WIDTH = 152  # of one picture on the page; two fit beside each other on a phone
 
 
@@ -44,14 +45,24 @@ class Sight:
         return self.key.spec
 
     @property
+    def looks(self) -> int:
+        """How many looks a vote takes."""
+        return len(self.seen.answers)
+
+    @property
+    def last(self) -> str:
+        """The ordinal of its last look."""
+        return ORDINALS[self.looks - 1] if self.looks <= len(ORDINALS) else "last"
+
+    @property
     def masks_N1HW(self) -> Tensor:
-        """The masks of the draws."""
-        return self.seen.answers[1].w_N1HW
+        """The masks of the draws, of their last look."""
+        return self.seen.answers[-1].w_N1HW
 
     @property
     def levels_N(self) -> list[float]:
-        """The second query's noise level of each draw."""
-        return self.seen.answers[1].s_N111.flatten().tolist()
+        """The last query's noise level of each draw."""
+        return self.seen.answers[-1].s_N111.flatten().tolist()
 
 
 @st.cache_resource(max_entries=32, show_spinner="Asking the first votes")
@@ -110,17 +121,22 @@ def show_small(sight: Sight, top: int | None) -> None:
     stage.show_copies(
         sight.seen.estimate_NCHW[: stage.COPIES], stage.votes_of(class_N, sight.classes, top)
     )
-    st.caption("What the classifier gets of both looks, and its vote.")
+    looks = "both" if sight.looks == 2 else "all"
+    st.caption(f"What the classifier gets of {looks} looks, and its vote.")
 
 
 @fragment
 def show_one_vote(sight: Sight) -> None:
     """Show one vote step by step; the scrubber goes through the draws."""
     st.subheader("One vote, step by step")
+    two = sight.looks == 2
+    times, both = ("twice", "both") if two else (f"{sight.looks} times", "all")
     st.markdown(
-        "Every vote looks **twice**. The first look is very noisy; from it a small network draws a "
-        "mask. The second look keeps what the mask keeps, so it needs **less noise** for the same "
-        "certificate. The classifier gets the best combination of both looks."
+        f"Every vote looks **{times}**. The first look is very noisy; from it a small network "
+        "draws a mask. The second look keeps what the mask keeps, so it needs **less noise** for "
+        "the same certificate. "
+        + ("" if two else "Another network draws the next mask from all looks before it. ")
+        + f"The classifier gets the best combination of {both} looks."
     )
     left, right = st.columns(2, gap="medium")
     draw = left.slider(f"Which vote, of the first {DRAWS}", 1, DRAWS, 1, key="draw")
@@ -133,9 +149,10 @@ def show_one_vote(sight: Sight) -> None:
     sd_HW = sight.seen.variance_N1HW[draw - 1, 0].sqrt()
     left_over = float(sd_HW[sight.chosen.object_HW].mean())
     st.markdown(
-        f"This vote: **{vote}**. Noise of the first look {first:.2f}, of the second {level:.2f}. "
-        f"Of both combined, **{left_over:.2f}** is left on the object; plain smoothing leaves "
-        f"{sight.spec.noise:.2f} everywhere. (The last two pictures look much alike.)"
+        f"This vote: **{vote}**. Noise of the first look {first:.2f}, of the {sight.last} "
+        f"{level:.2f}. Of {both} combined, **{left_over:.2f}** is left on the object; plain "
+        f"smoothing leaves {sight.spec.noise:.2f} everywhere. (The last two pictures look much "
+        "alike.)"
     )
 
 
@@ -143,29 +160,35 @@ def _steps(sight: Sight, i: int, opacity: float) -> list[tuple[Image.Image, str,
     """Return the pictures of one vote in order, maps on a shared scale each."""
     x_CHW, seen = sight.chosen.x_CHW, sight.seen
     scale = max(1, 2 * WIDTH // x_CHW.shape[-1])
-    w_HW = sight.masks_N1HW[i, 0].numpy()
     sd_HW = seen.variance_N1HW[i, 0].sqrt().numpy()
     first = sight.spec.noise / sight.f**0.5
     plain_CHW = x_CHW + sight.f**0.5 * (seen.answers[0].m_NCHW[i] - x_CHW)  # the first noise
-    over = masks.overlay(x_CHW.numpy(), w_HW, 0, 1, opacity, scale)
-    return [
+    pictures = [
         (images.to_pil(x_CHW, scale), "The canvas", ""),
         (images.to_pil(seen.answers[0].m_NCHW[i], scale), "First look, noisy", ""),
-        (masks.heat(w_HW, 0, 1, scale), "The mask it leads to", "0 hides to 1 keeps"),
-        (
-            masks.outline(sight.chosen.canvas.object_HW, over),
-            "The mask, the object outlined",
-            "",
-        ),
-        (images.to_pil(seen.answers[1].m_NCHW[i], scale), "Second look: masked, less noise", ""),
-        (
-            masks.heat(sd_HW, 0, first, scale),
-            "Noise left in each pixel",
-            f"0 to {first:.2f}",
-        ),
+    ]
+    for j, answer in enumerate(seen.answers[1:], 1):
+        w_HW = answer.w_N1HW[i, 0].numpy()
+        over = masks.outline(
+            sight.chosen.canvas.object_HW, masks.overlay(x_CHW.numpy(), w_HW, 0, 1, opacity, scale)
+        )
+        look = ORDINALS[j] if j < len(ORDINALS) else f"{j + 1}th"
+        pictures += [
+            (masks.heat(w_HW, 0, 1, scale), "The mask it leads to", "0 hides to 1 keeps"),
+            (over, "The mask, the object outlined", ""),
+            (
+                images.to_pil(answer.m_NCHW[i], scale),
+                f"{look.capitalize()} look: masked, less noise",
+                "",
+            ),
+        ]
+    both = "both" if sight.looks == 2 else "all"
+    return [
+        *pictures,
+        (masks.heat(sd_HW, 0, first, scale), "Noise left in each pixel", f"0 to {first:.2f}"),
         (
             images.to_pil(seen.estimate_NCHW[i], scale),
-            "What the classifier gets: both looks combined",
+            f"What the classifier gets: {both} looks combined",
             "",
         ),
         (images.to_pil(plain_CHW, scale), "What it would get from plain smoothing", ""),
@@ -173,7 +196,7 @@ def _steps(sight: Sight, i: int, opacity: float) -> list[tuple[Image.Image, str,
 
 
 def show_many(sight: Sight, nets: Mapping[str, nn.Module], sizes: Sequence[int]) -> None:
-    """Show the masks of many draws: mean, spread, the second noise level, and what is kept."""
+    """Show the masks of many draws: mean, spread, the last noise level, and what is kept."""
     st.subheader("The mask is random: each vote has its own")
     left, right = st.columns([2, 3], gap="large")
     mean_HW, std_HW = mask_effects.spread(sight.masks_N1HW)
@@ -194,14 +217,14 @@ def show_many(sight: Sight, nets: Mapping[str, nn.Module], sizes: Sequence[int])
             ]
         )
         st.caption(
-            "The mean is shown to you only. A vote may use only its own first look: a mask "
+            "The mean is shown to you only. A vote may use only its own earlier looks: a mask "
             "averaged over votes would know more of the image than the certificate allows."
         )
     with right:
-        st.markdown("**Noise of the second look**, vote by vote")
+        st.markdown(f"**Noise of the {sight.last} look**, vote by vote")
         first = sight.spec.noise / sight.f**0.5
         charts.show_figure(
-            masks.noise_histogram(sight.levels_N, first, sight.spec.noise),
+            masks.noise_histogram(sight.levels_N, first, sight.spec.noise, sight.last),
             "levels",
             f"Histogram of {DRAWS} noise levels, on average {np.mean(sight.levels_N):.2f}.",
         )
