@@ -45,6 +45,16 @@ def test_the_optimum_is_that_of_brute_force(count, parts, seed):
     assert np.abs(w - best).max() < 4 / parts + 0.03
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_the_optimum_of_eight_networks_meets_its_conditions(seed):
+    """Convex, so these suffice: no network with a say has a steeper slope than any other."""
+    Q = random_quadratic(8, seed)
+    w = ensemble.optimal_weights(Q)
+    assert w.sum() == pytest.approx(1) and w.min() >= 0
+    slope = 2 * Q @ w
+    assert slope[w > 1e-4] == pytest.approx(slope.min(), rel=1e-3)
+
+
 def test_a_network_that_only_adds_variance_gets_no_weight():
     Q = np.array([[1.0, 1.5], [1.5, 4.0]])
     assert ensemble.optimal_weights(Q) == pytest.approx([1, 0], abs=1e-6)

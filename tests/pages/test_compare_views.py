@@ -217,8 +217,11 @@ def test_three_members_show_the_triangle_of_their_weights(opened, four):
     assert table["variance"][0] <= min(triangle[0]["marker"]["color"]) + 1e-9
 
 
-def test_four_members_have_no_picture_of_their_weights_but_a_table(opened, four):
-    at = opened("Ensembles", n="100", **{"members-shapes": ["a", "b", "c", "d"]})
+def test_eight_members_have_no_picture_of_their_weights_but_a_table(opened, four, tmp_path):
+    for i, name in enumerate("efgh"):
+        constant_network(tmp_path / "four" / name)
+        _shake(tmp_path / "four" / name, 4 + i)
+    at = opened("Ensembles", n="100", **{"members-shapes": list("abcdefgh")})
     at = press(at, "weigh")
     kinds = {json.loads(f.proto.spec)["data"][0]["type"] for f in at.get("plotly_chart")}
     assert kinds == {"heatmap"}
@@ -226,7 +229,7 @@ def test_four_members_have_no_picture_of_their_weights_but_a_table(opened, four)
     assert len(at.dataframe[0].value) == 5
     shared = at.dataframe[1].value
     assert list(shared["other class"]) == list(range(1, 10))
-    assert shared["within methods, α"].notna().all()  # all four are trained by one method
+    assert shared["within methods, α"].notna().all()  # all are trained by one method
     assert shared["between methods, β"].isna().all() and set(shared[""]) == {""}
 
 

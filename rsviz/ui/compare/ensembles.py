@@ -27,7 +27,7 @@ from rsviz.ui.common.jobs import Job
 from rsviz.ui.common.run_controls import OFFERED, default_image, pick_rest, pick_sigma, pick_votes
 
 POLL_SECONDS = 0.7
-MOST = 4
+MOST = 8
 
 
 def show() -> None:
@@ -220,7 +220,10 @@ def _show_weights(now: Weighing, names: Sequence[str]) -> None:
     elif len(names) == 3:
         figure = figures.triangle(now.Q_LL, now.weightings)
     else:
-        st.caption("Four networks have too many weightings to draw; the table shows the main ones.")
+        st.caption(
+            f"{len(names)} networks have too many weightings to draw; the table shows the main "
+            "ones."
+        )
         return
     charts.show_figure(
         figure,
