@@ -1,3 +1,4 @@
+import itertools
 import math
 from dataclasses import dataclass
 from functools import partial
@@ -131,13 +132,28 @@ def test_a_static_mask_is_not_shown_the_image(case):
 def test_the_first_votes_are_those_a_run_counts(case):
     x_CHW, net = case
     nets = {"classifier": net, "mask": Leaning()}
+    assert_first_votes_are_counted(x_CHW, nets, 2)
+
+
+def test_the_first_votes_of_three_looks_are_those_a_run_counts(case):
+    x_CHW, net = case
+    assert_first_votes_are_counted(x_CHW, three_looks(net), 3)
+
+
+def three_looks(net, first=None, second=None):
+    """The networks of ARS with three looks; masks that lean on what they see, if none are given."""
+    return {"classifier": net, "mask": first or Leaning(), "mask-2": second or Leaning()}
+
+
+def assert_first_votes_are_counted(x_CHW, nets, looks):
     run_spec = spec(n=100, settings=(("f", 0.3), ("kappa_max", 1.2)))
     got = final(lambda x, s: adaptive.certify(x, nets, s), x_CHW, run_spec)
     seen = adaptive.first_votes(x_CHW, nets, run_spec, 100)
     assert tuple(torch.bincount(seen.class_N, minlength=4).tolist()) == got.counts
     assert len({c for c in seen.class_N.tolist()}) > 1  # otherwise this test could not fail
     few = adaptive.first_votes(x_CHW, nets, run_spec, 7)
-    assert len(few.class_N) == len(few.answers[1].w_N1HW) == len(few.variance_N1HW) == 7
+    assert len(few.answers) == looks
+    assert len(few.class_N) == len(few.answers[-1].w_N1HW) == len(few.variance_N1HW) == 7
     assert torch.equal(few.answers[1].w_N1HW, Leaning()(few.answers[0].m_NCHW))
     free = adaptive.first_votes(x_CHW, nets, spec(settings=(("f", 0.3),)), 7)
     assert (few.answers[1].s_N111 > 1.05 * free.answers[1].s_N111).all()  # kappa_max at work
@@ -154,27 +170,88 @@ class Listening:
         return torch.zeros(len(x_NCHW), dtype=torch.long)
 
 
-def test_the_noises_of_both_queries_and_of_all_votes_are_independent(case):
+@pytest.mark.parametrize("looks", [2, 3])
+def test_the_noises_of_all_queries_and_of_all_votes_are_independent(case, looks):
     x_CHW, net = case
     heard = []
     voter = Listening(heard)
+    nets = three_looks(net) if looks == 3 else {"classifier": net, "mask": Leaning()}
 
     def run(x, s):
-        asks = adaptive.certify(x, {"classifier": net, "mask": Leaning()}, s)
+        asks = adaptive.certify(x, nets, s)
         ask = next(asks)
-        assert ask.queries == 2
+        assert ask.queries == looks
         assert isinstance(ask.voter, adaptive.AdaptiveVoter)
         votes = yield voters.Ask(ask.stage, voter, ask.sigma, 300, 4, ask.queries)
         return adaptive.read({"select": votes}, s, x.numel())
 
     final(run, x_CHW, spec(n=1000))
-    rows = [torch.cat([pair[q] for pair in heard]).flatten(1).double() for q in (0, 1)]
-    all_rows = torch.cat(rows)  # 600 noises of 192 entries
+    rows = [torch.cat([one[q] for one in heard]).flatten(1).double() for q in range(looks)]
+    all_rows = torch.cat(rows)  # 300 noises a look, of 192 entries
     similarity = all_rows @ all_rows.T / 192
     similarity.fill_diagonal_(0)
     assert similarity.abs().max() < 6.5 / math.sqrt(192)
-    total = (rows[0] * rows[1]).sum() / math.sqrt(rows[0].numel())
-    assert abs(total) < 4
+    for a, b in itertools.combinations(rows, 2):
+        assert abs((a * b).sum() / math.sqrt(a.numel())) < 4
+
+
+class Fixed(nn.Module):
+    """The mask given, whatever is seen."""
+
+    def __init__(self, w_HW):
+        super().__init__()
+        self.w_HW = w_HW
+
+    def forward(self, m_NCHW):
+        return self.w_HW.expand(len(m_NCHW), 1, -1, -1)
+
+
+def test_three_looks_through_fixed_masks_vote_by_their_closed_form(half_space):
+    net, x_CHW, _ = half_space
+    first, second = torch.linspace(0, 1, 64).view(8, 8), torch.linspace(1, 0.2, 64).view(8, 8)
+    f, sigma = 0.4, 0.5
+    # Look j spends f_j: noise sigma/sqrt(f_j) rms(w_j), so a precision of w_j^2 f_j/(sigma rms)^2.
+    parts = [(torch.ones(8, 8), f), (first, (1 - f) / 2), (second, (1 - f) / 2)]
+    precision_HW = sum(w.square() * share / (sigma**2 * w.square().mean()) for w, share in parts)
+    weight_CHW, bias = net.fc.weight[1].view_as(x_CHW), net.fc.bias[1]
+    spread = (weight_CHW.square() / precision_HW).sum().sqrt()
+    with torch.no_grad():  # the image lies half a standard deviation inside the half-space
+        bias.copy_(0.5 * spread - (weight_CHW * x_CHW).sum())
+    nets = three_looks(net, Fixed(first), Fixed(second))
+    n, settings = 20_000, (("f", f),)
+    got = final(lambda x, s: adaptive.certify(x, nets, s), x_CHW, spec(n=n, settings=settings))
+    p = ndtr(0.5)
+    assert abs(got.counts[1] / n - p) < 4 * math.sqrt(p * (1 - p) / n)
+
+
+def test_a_third_look_through_the_mask_of_the_second_changes_nothing():
+    x_NCHW, sigma_N111 = torch.rand(4, 3, 8, 8), torch.full((4, 1, 1, 1), 0.5)
+    masks_ = [Fixed(torch.rand(8, 8))] * 2
+    noise = [torch.randn(x_NCHW.shape) for _ in range(3)]
+    two = queries.ask(x_NCHW, sigma_N111, noise[:2], masks_[:1], adaptive.shares_of(0.3, 2))
+    three = queries.ask(x_NCHW, sigma_N111, noise, masks_, adaptive.shares_of(0.3, 3))
+    assert torch.allclose(queries.combine(two)[1], queries.combine(three)[1], rtol=1e-5)
+    # The third look is worth something where its mask is another.
+    other = [masks_[0], Fixed(torch.rand(8, 8))]
+    apart = queries.ask(x_NCHW, sigma_N111, noise, other, adaptive.shares_of(0.3, 3))
+    assert not torch.allclose(queries.combine(two)[1], queries.combine(apart)[1], rtol=0.01)
+
+
+@pytest.mark.parametrize("looks", [2, 3, 5])
+def test_the_shares_add_up_to_the_budget(looks):
+    shares_K = adaptive.shares_of(0.3, looks)
+    assert len(shares_K) == looks and shares_K[0] == 0.3
+    assert math.fsum(shares_K) == pytest.approx(1)
+    queries.check_shares(shares_K)
+
+
+def test_masks_are_asked_in_the_order_of_their_names(case):
+    nets = {"mask-3": ONES, "mask-2": Leaning(), "classifier": case[1], "mask": Fixed(0)}
+    assert adaptive.masks_of(nets) == (nets["mask"], nets["mask-2"], nets["mask-3"])
+    del nets["mask-2"]  # what comes after a gap is no mask of this run
+    assert adaptive.masks_of(nets) == (nets["mask"],)
+    with pytest.raises(UserError, match="mask"):
+        adaptive.masks_of({"classifier": case[1]})
 
 
 def test_the_certificate_is_read_in_linf_over_the_whole_canvas(case):
@@ -212,9 +289,10 @@ def test_with_a_mask_of_one_a_half_space_is_certified_to_its_exact_linf_distance
     assert 0.9 * distance < got.radius < distance
 
 
-def test_within_the_radius_the_class_stays_and_far_outside_it_goes():
+@pytest.mark.parametrize("looks", [2, 3])
+def test_within_the_radius_the_class_stays_and_far_outside_it_goes(looks):
     net, x_CHW, sign_CHW, _ = corner_case()
-    nets = {"classifier": net, "mask": Leaning()}
+    nets = three_looks(net) if looks == 3 else {"classifier": net, "mask": Leaning()}
 
     def vote(image, seed):
         got = final(
@@ -301,6 +379,21 @@ def test_the_loss_is_that_of_the_voters_own_input(case):
     voted = adaptive.AdaptiveVoter(net, (nets["mask"],), (0.3, 0.7))(x_NCHW, sigma, *noise)
     assert torch.equal(voted, net(seen).argmax(1))
     assert not torch.equal(noise[0], noise[1])
+
+
+def test_the_loss_of_three_looks_is_that_of_the_voters_own_input(case):
+    x_CHW, net = case
+    nets = nn.ModuleDict(three_looks(net))
+    x_NCHW, y_N = x_CHW.expand(6, -1, -1, -1), torch.arange(6) % 4
+    sigma = torch.full((6, 1, 1, 1), 0.5)
+    value = adaptive.loss(nets, x_NCHW, y_N, sigma, torch.Generator().manual_seed(4), 0, f=0.3)
+    generator = torch.Generator().manual_seed(4)
+    noise = [torch.randn(x_NCHW.shape, generator=generator) for _ in range(3)]
+    voter = adaptive.voter_of(dict(nets.items()), spec(settings=(("f", 0.3),)))
+    assert voter.shares_K == (0.3, 0.35, 0.35)
+    seen, _ = queries.combine(queries.ask(x_NCHW, sigma, noise, voter.masks, voter.shares_K))
+    assert value.item() == pytest.approx(nn.functional.cross_entropy(net(seen), y_N).item())
+    assert torch.equal(voter(x_NCHW, sigma, *noise), net(seen).argmax(1))
 
 
 def test_the_gradient_of_a_learned_split_is_that_of_the_loss(case):

@@ -3,12 +3,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from rsviz.certification import certify
+from rsviz.certification import certify, verify
 from rsviz.checkpoints import catalog, weights
 from rsviz.core.errors import UserError
 from rsviz.data import canvases, datasets, shapes
 from rsviz.evaluation import evaluate, measure
 from rsviz.methods import adaptive
+from rsviz.methods.registry import METHODS
 from rsviz.networks.masks import StaticMask
 from rsviz.training import card, loop, train
 from rsviz.training.adaptive import Settings, fresh_nets, make
@@ -52,6 +53,38 @@ def test_each_method_is_made_and_can_be_measured(few, tmp_path, method):
     curve = measure.measure(made, how, log, "cpu", "measured", lambda _: None)
     assert (curve.norm, curve.images) == ("Linf", 2)
     assert catalog.find(method).card.measured[0].norm == "Linf"
+
+
+def test_three_looks_are_trained_measured_certified_verified_and_attacked(few):
+    root, data = few
+    settings = (("channels", 4.0), ("steps", 3.0))
+    made = train.train_checkpoint(
+        spec("adaptive", settings=settings, lr=0.5),
+        *(root / "three", "cpu", ""),
+        report=lambda _: None,
+    )
+    assert list(made.card.parts) == ["classifier", "mask", "mask-2"]
+    assert made.card.parts["mask-2"] == made.card.parts["mask"]
+    assert made.card.settings["steps"] == 3
+    nets = weights.load_nets(made)
+    first, second = (nets[name].state_dict() for name in ("mask", "mask-2"))
+    begun = fresh_nets(spec("adaptive"), Settings(channels=4, steps=3))["mask-2"].state_dict()
+    last = "1.last.weight"
+    assert not torch.equal(first[last], second[last])  # two networks,
+    assert not torch.equal(second[last], begun[last])  # and the second one learned
+    how = evaluate.spec_for(made, None, first=2, n0=10, n=100, alpha=0.001, seed=0)
+    curve = measure.measure(made, how, root / "three" / "a.csv", "cpu", "m", lambda _: None)
+    assert (curve.norm, curve.images) == ("Linf", 2)
+    x_CHW = data.image(0)
+    c = certify.certify(x_CHW, made, n=200, n0=20)
+    assert c.detail["d"] == 3 * 48 * 48
+    checks = verify.verify(c, x_CHW, made, fresh_seed=7, fresh=200)
+    assert all(check.holds for check in checks), checks
+    aim = METHODS["adaptive"].aim(nets, certify.make_spec(made, x_CHW), c)
+    noise = torch.randn(4, 3, 48, 48, generator=torch.Generator().manual_seed(1))
+    leaf = x_CHW[None].clone().requires_grad_(True)
+    aim.logits_of(leaf, noise).sum().backward()
+    assert leaf.grad.abs().sum() > 0
 
 
 def test_what_is_saved_is_what_was_trained(few):
@@ -167,7 +200,9 @@ def test_a_chosen_split_is_what_runs_use(few):
     assert dict(how.settings) == {"f": 0.3}
 
 
-@pytest.mark.parametrize("bad", [("f", 1.0), ("channels", 0.5), ("dropout", 1.0), ("speed", 1.0)])
+@pytest.mark.parametrize(
+    "bad", [("f", 1.0), ("channels", 0.5), ("dropout", 1.0), ("speed", 1.0), ("steps", 1.0)]
+)
 def test_bad_settings_are_refused_in_words(few, bad):
     with pytest.raises(UserError, match=bad[0]):
         make(spec("adaptive", settings=(bad,)), few[0] / "c", "cpu", "", report=lambda _: None)
