@@ -158,3 +158,10 @@ def test_what_was_added_from_summaries_agrees_with_them(logs: Path):
         {float(r["l2_radius"]): float(r["certified_accuracy_percent"]) / 100 for r in told}
     )
     assert multiscale.images == 0 and multiscale.n is None
+
+
+def test_papers_without_numbers_are_told_and_none_of_them_has_a_curve():
+    told = {paper.arxiv for paper in published.NOT_FOUND}
+    assert told == {"2112.12084", "2103.04436", "2012.04351"}  # ISS, Insta-RS, data-dependent RS
+    assert not told & {entry.arxiv for entry in CURVES}
+    assert all(paper.known and paper.where for paper in published.NOT_FOUND)

@@ -318,6 +318,13 @@ def test_the_histograms_follow_the_log_chosen():
     assert len(at.dataframe[-1].value) == 60
 
 
+def test_papers_without_numbers_are_named_with_where_they_would_be():
+    at = opened()
+    (told,) = [e for e in at.expander if "no numbers" in e.label]
+    said = " ".join(m.value for m in told.markdown)
+    assert "2103.04436" in said and "roy-ch/Input-Specific-Certification" in said
+
+
 def test_each_set_holds_published_curves_that_are_there():
     at = opened()
     for name, members in published.SETS.items():

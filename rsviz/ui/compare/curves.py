@@ -77,6 +77,12 @@ def pick_entries(told: DeltaGenerator) -> list[Entry]:
     )
     with right.popover("Your logs", icon=":material/upload_file:", width="stretch"):
         mine = uploaded_logs.pick_logs(told)
+    with st.expander("Papers of which no numbers were found", icon=":material/search_off:"):
+        for paper in published.NOT_FOUND:
+            st.markdown(
+                f"**{paper.method}** (arXiv {paper.arxiv}): {paper.known}. Its curves would be in "
+                f"{paper.where}."
+            )
     for sentence in refused:
         st.warning(plain(sentence, 400), icon=":material/block:")
     entries = [found[n] for n in names] + mine
