@@ -13,11 +13,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -32,6 +33,7 @@ from rsviz.core.radius import radius_l2
 from rsviz.data import datasets
 from rsviz.data.catalog import INPUT_SIZE
 from rsviz.data.images import image_id
+from rsviz.evaluation.seconds import Neighbours, Seconds, SecondsHead
 from rsviz.methods.registry import METHODS
 from rsviz.networks import int8_files
 from rsviz.networks.classifiers import build, fold
@@ -335,6 +337,61 @@ def bench(
     if images:
         told["decision"] = asdict(decide(checkpoint, device, choice.engine, images, report))
     return told
+
+
+@dataclass(frozen=True)
+class Side:
+    """How certificates are timed side by side: which test images, how many votes, how computed."""
+
+    every: int
+    n: int
+    precision: str | None = None
+    command: str = ""
+
+
+def beside(names: Sequence[str], side: Side, device: str, report: Report) -> Seconds:
+    """Time whole certificates of the same test images by several networks, in turn.
+
+    Each network certifies the first image once before anything is timed; then every image goes to
+    each network, which of them is first changing from image to image.
+
+    Raises
+    ------
+    UserError
+        The networks are of unlike data sets, or one cannot be computed so here.
+    """
+    found = [catalog.usable(name) for name in names]
+    if len({c.card.dataset for c in found}) > 1:
+        raise UserError("Networks timed side by side must be of one data set.")
+    if side.every < 1:
+        raise UserError(f"--every must be at least 1, but is {side.every}.")
+    chosen = [engine_choice.choose(c, device, precision=side.precision) for c in found]
+    nets = [engine_choice.load(c, device, e) for c, e in zip(found, chosen, strict=True)]
+    data = datasets.load(found[0].card.dataset, "test")
+    index_N = np.arange(0, len(data), side.every)
+
+    def certify(m: int, i: int) -> float:
+        spec = make_spec(found[m], x_CHW := data.image(i), n=side.n, alpha=ALPHA)
+        begun = time.perf_counter()
+        list(watch(x_CHW, nets[m], spec, device, every=float("inf")))
+        return time.perf_counter() - begun
+
+    for m in range(len(found)):
+        certify(m, 0)
+    neighbours, seconds_NM = Neighbours(), np.zeros((len(index_N), len(found)))
+    for row, i in enumerate(index_N):
+        for m in np.roll(np.arange(len(found)), row):
+            seconds_NM[row, m] = certify(int(m), int(i))
+        report(f"{row + 1} of {len(index_N)} images")
+    head = SecondsHead(
+        tuple(names),
+        tuple(c.sha256 for c in found),
+        found[0].card.dataset,
+        side.n,
+        neighbours.share(),
+        side.command,
+    )
+    return Seconds(head, index_N, seconds_NM)
 
 
 def _machine(device: str) -> dict[str, Any]:

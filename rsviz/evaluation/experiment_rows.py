@@ -25,7 +25,7 @@ from rsviz.core.errors import UserError
 from rsviz.core.files import version
 from rsviz.core.flags import HEURISTIC
 from rsviz.core.spec import Certificate, RunSpec, Votes
-from rsviz.evaluation import attack_logs, attack_tables, curves, stored_votes
+from rsviz.evaluation import attack_logs, attack_tables, curves, seconds, stored_votes
 from rsviz.evaluation.contradictions import unit_ceiling
 from rsviz.evaluation.experiments import (
     ACR,
@@ -34,6 +34,7 @@ from rsviz.evaluation.experiments import (
     EXPERIMENTS_FOLDER,
     PAPER_STYLE,
     RIGHT,
+    TIMES,
     Expected,
     Experiment,
     Place,
@@ -415,6 +416,21 @@ def _of_table(file: Path, point: Point, measures: Sequence[str]) -> Read:
     return values, table.head.spec.n
 
 
+def _of_seconds(file: Path, point: Point, measures: Sequence[str]) -> Read:
+    """Read a table of seconds: those of one network over another's mean."""
+    table, how = seconds.read(file), dict(point.settings)
+    if table.head.others is None or table.head.others > seconds.QUIET:
+        raise UserError("its table was made on a machine that did other things; put it away.")
+    times_N = table.times(str(how["name"]), str(how["beside"]))
+    return {m: Values(table.head.dataset, table.index_N, times_N) for m in measures}, table.head.n
+
+
+def _held_of_seconds(file: Path) -> tuple[int, str]:
+    table = seconds.read(file)
+    of = dict(zip(table.head.networks, table.head.sha256, strict=True))
+    return len(table.index_N), of.get(file.parent.parent.name, "")
+
+
 def _held_of_log(file: Path) -> tuple[int, str]:
     log = read_log(file)
     return len(log), log.checkpoint_sha256
@@ -435,13 +451,20 @@ HELD = {  # how many images a log holds, and of which weights
     "reread": _held_of_log,
     "attack": _held_of_attacks,
     "under attack": _held_of_table,
+    "seconds": _held_of_seconds,
 }
 READERS = {
     "log": _of_log,
     "reread": _reread,
     "attack": _of_attacks,
     "under attack": _of_table,
+    "seconds": _of_seconds,
 }
+
+
+def is_share(measure: str) -> bool:
+    """Whether a measure is a share of the images, told in per cent."""
+    return measure not in (ACR, TIMES)
 
 
 def told(measure: str, *values: float, sign: str = "") -> list[str]:
@@ -449,6 +472,8 @@ def told(measure: str, *values: float, sign: str = "") -> list[str]:
 
     Radii in Linf are small and get a digit more.
     """
+    if measure == TIMES:
+        return [f"{value:{sign}.2f}" for value in values]
     if measure != ACR:
         return [f"{100 * value:{sign}.1f}" for value in values]
     digits = 3 if max(map(abs, values)) >= SMALL else 4
@@ -459,7 +484,7 @@ def number(row: Row) -> str:
     """Return a value as it is told: a share in per cent, a radius."""
     if row.value is None:
         return "not measured"
-    return told(row.measure, row.value)[0] + ("" if row.measure == ACR else " %")
+    return told(row.measure, row.value)[0] + (" %" if is_share(row.measure) else "")
 
 
 def interval(row: Row) -> str:
@@ -467,7 +492,7 @@ def interval(row: Row) -> str:
     if row.low is None or row.high is None:
         return ""
     low, high = told(row.measure, row.low, row.high)
-    return f"{low} to {high}" + ("" if row.measure == ACR else " %")
+    return f"{low} to {high}" + (" %" if is_share(row.measure) else "")
 
 
 def gap_in_words(of: Judged) -> str:
@@ -479,7 +504,7 @@ def gap_in_words(of: Judged) -> str:
         return ""
     measure, single = of.expected.measure, of.expected.b is None
     value, low, high = told(measure, of.gap, of.low, of.high, sign="" if single else "+")
-    unit = "" if measure == ACR else " %" if single else " points"
+    unit = "" if not is_share(measure) else " %" if single else " points"
     return f"{value}{unit}, 95 % interval {low} to {high}"
 
 

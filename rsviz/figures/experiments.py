@@ -5,8 +5,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from rsviz.evaluation.experiment_rows import Result, Row, radius_of
-from rsviz.evaluation.experiments import ACR, PAPER_STYLE
+from rsviz.evaluation.experiment_rows import Result, Row, is_share, radius_of
+from rsviz.evaluation.experiments import PAPER_STYLE
 from rsviz.figures.style import (
     BLUE,
     DASHES,
@@ -54,14 +54,14 @@ def measured(found: Result, measure: str) -> go.Figure:
     if e.log_x and not names:
         ticks = sorted({float(row.x) for row in rows})
         figure.update_xaxes(tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
-    share = {} if measure == ACR else {"tickformat": ".0%"}
+    share = {"tickformat": ".0%"} if is_share(measure) else {}
     figure.update_yaxes(title=f"{measure}, 95 %", rangemode="tozero", **share)
     return figure
 
 
 def _trace(own: Sequence[Row], drawn: Look, names: bool) -> dict[str, Any]:
     """Return the trace of one series; names have no order, so that no line joins them."""
-    told = ".3f" if own[0].measure == ACR else ".1%"
+    told = ".1%" if is_share(own[0].measure) else ".3f"
     return {
         "x": [row.x for row in own],
         "y": [row.value for row in own],
