@@ -1,10 +1,8 @@
 """``ensemble``: weigh several networks into one, and measure every weighting."""
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
-from rsviz.certification import engine_choice
 from rsviz.cli.common import (
     add_device,
     add_images,
@@ -84,13 +82,10 @@ def run(args: argparse.Namespace) -> None:
 
 def _fit(args: argparse.Namespace) -> None:
     found = (args.sigma, args.weighting, args.images, args.floor, args.seed)
-    spec = ensemble.FitSpec(tuple(args.names), *found, args.n, args.validate)
-    members = [usable(name) for name in args.names]
-    device = device_of(args.device)
-    for member in members:
-        engine = engine_choice.choose(member, device, precision=args.precision)
-        spec = replace(spec, engine=engine)
-    ensemble.fit(spec, args.out, device, command_line(), say)
+    spec = ensemble.FitSpec(tuple(args.names), *found, args.n, args.validate, args.precision)
+    for name in args.names:
+        usable(name)
+    ensemble.fit(spec, args.out, device_of(args.device), command_line(), say)
 
 
 def _score(args: argparse.Namespace) -> None:

@@ -340,6 +340,7 @@ def open_log(
     none = dict.fromkeys(RULES)  # of logs without a rule
     new = none | json.loads(json.dumps(_head(spec))) | {"path": where}  # as a log holds it
     old = none | {"settings": [], "engine": str(REFERENCE)} | old  # of early logs
+    del new["name"]  # a label: the weights' hash tells which network it is of
     if unlike := [key for key, value in new.items() if old.get(key) != value]:
         raise UserError(
             f"{shown(out)} holds a run with another {', '.join(unlike)}; choose another --out or "

@@ -27,7 +27,7 @@ from rsviz.evaluation.curves import bootstrap
 from rsviz.methods import ensemble
 from rsviz.networks.inspection import class_count
 from rsviz.smoothing.driver import drive
-from rsviz.smoothing.engine import REFERENCE, Engine
+from rsviz.smoothing.engine import REFERENCE
 from rsviz.smoothing.voters import Request
 from rsviz.training.card import device_name
 
@@ -47,8 +47,8 @@ class FitSpec:
     """How an ensemble is fitted: whose weights, at which noise, on how many training images.
 
     ``sigma`` None takes the members' own; ``weighting`` is one of `WEIGHTINGS`. Where it is
-    `VALIDATED`, ``votes`` of each weighting are counted by ``engine`` on ``validate`` other images
-    (0: as many as are fitted on); the weights themselves are found in float32.
+    `VALIDATED`, ``votes`` of each weighting are counted in ``precision`` on ``validate`` other
+    images (0: as many as are fitted on); the weights themselves are found in float32.
     """
 
     names: tuple[str, ...]
@@ -59,7 +59,7 @@ class FitSpec:
     seed: int = 0
     votes: int = 1_000
     validate: int = 0
-    engine: Engine = REFERENCE
+    precision: str = REFERENCE.precision
 
     def __post_init__(self) -> None:
         if len(set(self.names)) < max(2, len(self.names)):
@@ -92,6 +92,7 @@ def fit(
 def _fitted(spec: FitSpec, out: Path, device: str, command: str, report: Report) -> Checkpoint:
     members = [member(name) for name in spec.names]
     dataset, sigma = dataset_of(members), _sigma(spec.sigma, members)
+    engines = [engine_choice.choose(m, device, precision=spec.precision) for m in members]
     start = clock.now()
     data = datasets.load(dataset, "train")
     fitting, rest = apart(len(data), spec.images, spec.validate)
@@ -121,14 +122,15 @@ def _fitted(spec: FitSpec, out: Path, device: str, command: str, report: Report)
     chosen = spec.weighting
     if chosen == VALIDATED:
         run = RunSpec("", out.name, sigma, method="ensemble", n=spec.votes, seed=spec.seed)
-        voting = [engine_choice.load(m, device, spec.engine)["classifier"] for m in members]
+        pairs = zip(members, engines, strict=True)
+        voting = [engine_choice.load(m, device, engine)["classifier"] for m, engine in pairs]
         won = certified(voting, found, data, rest, run, device)
         gains = gains_over_average(won)
         chosen = choose(gains)
         fitted["validation"] = {
             "images": f"train, {len(rest)} images, every {rest.step}th from {rest.start}",
             "n": spec.votes,
-            "engine": str(spec.engine),
+            "engine": str(engines[0]),
             "acr": {name: round(float(won_N.mean()), 5) for name, won_N in won.items()},
             "over the average": {name: [round(v, 5) for v in g] for name, g in gains.items()},
         }

@@ -61,7 +61,8 @@ def _missing(
     held = {m.log for m in checkpoint.card.measured}
     step = score_and_record if recipe.method == "ensemble" else measure
     for sigma in recipe.sigmas:
-        if recipe.log(sigma) not in held:
+        log = recipe.log(sigma, checkpoint.card.weighting)
+        if log not in held:
             how = evaluate.spec_for(
                 checkpoint,
                 sigma,
@@ -72,10 +73,7 @@ def _missing(
                 seed=0,
                 settings=recipe.run,
             )
-            out, command = (
-                folder / recipe.log(sigma),
-                recipe.evaluate_command(sigma, n, device),
-            )
+            out, command = folder / log, recipe.evaluate_command(sigma, n, device)
             yield (
                 f"measuring {recipe.name} at sigma {sigma}",
                 partial(_measure, step, checkpoint, how, out, device, command, report),

@@ -71,6 +71,16 @@ def test_a_killed_evaluation_resumes_to_the_same_log(nets, data, tmp_path):
     assert cut.read_text() == before
 
 
+def test_a_log_goes_on_under_another_label_and_not_with_other_weights(nets, data, tmp_path):
+    whole, log = tmp_path / "whole.csv", tmp_path / "a.csv"
+    run(SPEC, nets, data, whole)
+    log.write_text("\n".join(whole.read_text().split("\n")[:3]) + "\n")
+    run(replace(SPEC, name="as its ensemble calls it now"), nets, data, log)
+    assert rows(log) == rows(whole)
+    with pytest.raises(UserError, match="another checkpoint_sha256"):
+        run(replace(SPEC, checkpoint_sha256="b" * 64), nets, data, log)
+
+
 def test_another_run_is_not_appended_to(nets, data, tmp_path):
     run(replace(SPEC, first=1), nets, data, tmp_path / "a.csv")
     with pytest.raises(UserError, match="another sigma"):

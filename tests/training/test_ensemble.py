@@ -14,6 +14,8 @@ from rsviz.core.files import sole_writer
 from rsviz.core.spec import Bound
 from rsviz.data import datasets
 from rsviz.networks import classifiers
+from rsviz.smoothing import engines
+from rsviz.smoothing.engine import Engine
 from rsviz.training import ensemble
 
 CARD = {"method": "gaussian", "dataset": "shapes", "network": "compact", "sigma": 0.5}
@@ -173,6 +175,12 @@ def test_what_does_not_fit_together_gets_one_sentence(home, capsys, words, says)
 
 def test_the_images_that_validate_are_none_that_were_fitted():
     assert ensemble.apart(50_000, 200) == (range(0, 50_000, 250), range(125, 50_000, 250))
+    assert ensemble.apart(50_000, 200, 400)[1] == range(62, 50_062, 125)[:400]
+    assert ensemble.apart(100, 10, 20) == (range(0, 100, 10), range(2, 102, 5)[:20])
+    with pytest.raises(UserError, match="cannot be set between"):
+        ensemble.apart(50_000, 200, 500)  # 50, 150, 250, ...: the last is fitted on
+    with pytest.raises(UserError, match="cannot be set between"):
+        ensemble.apart(50_000, 200, 60_000)
     fitting, rest = ensemble.apart(12, 5)
     assert len(fitting) == len(rest) == 5 and not set(fitting) & set(rest) and rest[-1] < 12
 
@@ -203,6 +211,26 @@ def test_the_card_of_a_validated_ensemble_holds_what_each_weighting_certified(ho
         c = certify.certify(data.image(i), found, n=200, bound=Bound.CLOPPER_PEARSON)
         radii.append(c.radius if c.predicted == data.y_N[i] and not c.abstained else 0)
     assert told["acr"][found.card.weighting] == pytest.approx(np.mean(radii), abs=1e-5)
+
+
+def test_validation_takes_other_images_votes_and_precision(home):
+    usual = Engine("torch", "bfloat16")
+    engine = usual if engines.absent(usual, "cpu") is None else Engine("torch", "float32")
+    words = ["ensemble", "fit", "a", "b", "--images", "3", "--validate", "6", "--n", "50"]
+    words += ["--precision", engine.precision]
+    assert main([*words, "--out", str(home / "more")]) == 0
+    found = catalog.find("more").card.fit
+    assert found["images"].startswith("train, 3 images")
+    told = found["validation"]
+    assert (told["images"], told["n"]) == ("train, 6 images, every 2th from 1", 50)
+    assert told["engine"] == str(engine)
+
+
+def test_a_precision_that_a_member_lacks_is_told_before_anything_is_measured(home, capsys):
+    words = ["ensemble", "fit", "a", "b", "--images", "6", "--precision", "int8"]
+    assert main([*words, "--out", str(home / "no")]) == 2
+    assert "int8" in capsys.readouterr().err
+    assert not (home / "no").exists()
 
 
 def test_members_of_unlike_noise_need_sigma(home, capsys):
