@@ -85,9 +85,10 @@ def kept_on(
 
 def _asked(x_CHW: Tensor, voter: adaptive.AdaptiveVoter, spec: RunSpec, draws: int) -> list[Answer]:
     """Return the answers to a few votes that no certificate counts."""
-    device, hashed = str(x_CHW.device), image_id(x_CHW.detach())
+    (C, H, W), device = x_CHW.shape, str(x_CHW.device)
+    hashed = image_id(x_CHW.detach())
     names = [chunk_name(spec.seed, hashed, "view", q, 0) for q in range(voter.queries)]
-    noise = [chunk(tuple(x_CHW.shape), name, device)[:draws] for name in names]
+    noise = [chunk((C, H, W), name, device)[:draws] for name in names]
     x_NCHW = x_CHW.expand(draws, *x_CHW.shape)
     sigma_N111 = torch.full((draws, 1, 1, 1), spec.noise, device=x_CHW.device)
     return ask(x_NCHW, sigma_N111, noise, voter.masks, voter.shares_K, voter.kappa_max)

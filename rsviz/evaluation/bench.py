@@ -379,9 +379,9 @@ def beside(names: Sequence[str], side: Side, device: str, report: Report) -> Sec
     for m in range(len(found)):
         certify(m, 0)
     neighbours, seconds_NM = Neighbours(), np.zeros((len(index_N), len(found)))
-    for row, i in enumerate(index_N):
-        for m in np.roll(np.arange(len(found)), row):
-            seconds_NM[row, m] = certify(int(m), int(i))
+    for row, index in enumerate(index_N.tolist()):
+        for m in np.roll(np.arange(len(found)), row).tolist():
+            seconds_NM[row, m] = certify(m, index)
         report(f"{row + 1} of {len(index_N)} images")
     head = SecondsHead(
         tuple(names),

@@ -127,7 +127,7 @@ def masks_of(nets: Mapping[str, nn.Module]) -> tuple[nn.Module, ...]:
 
 def shares_of(f: Share, queries: int) -> tuple[Share, ...]:
     """Return the shares of the budget: f of the first query, the rest in equal parts."""
-    return (f, *((1 - f) / (queries - 1),) * (queries - 1))
+    return tuple((1 - f) / (queries - 1) if later else f for later in range(queries))
 
 
 def voter_of(nets: Mapping[str, nn.Module], spec: RunSpec) -> AdaptiveVoter:
