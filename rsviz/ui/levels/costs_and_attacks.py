@@ -56,7 +56,8 @@ def show_costs(group: Group) -> None:
         "Arithmetic is votes times the multiply-adds of the network that casts them. Seconds are "
         "those the logs hold, on whatever else that machine then did, and of all votes that were "
         "counted, needed or not: compare votes and arithmetic. Dual RS's paper says at most "
-        f"{PAPER_RATIO:g} times the time of plain smoothing."
+        f"{PAPER_RATIO:g} times the time of plain smoothing; "
+        "`python -m rsviz experiments show level-seconds` tells how to time them side by side."
     )
 
 
