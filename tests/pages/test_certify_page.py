@@ -626,6 +626,13 @@ def test_a_link_shows_its_result_at_once_as_claimed_and_counts_it_again(open_pag
     assert "claimed by the link" not in words(app) and "live, complete" in words(app)
 
 
+def test_own_votes_in_the_address_are_not_told_as_those_of_a_link(open_page):
+    app = press(open_page(n=N, image="shapes/test/8", seed=3))
+    assert app.query_params["counted"]
+    app.select_slider(key="alpha").set_value(0.01).run()  # reads the same votes again
+    assert "link claimed" not in words(app) and "who made the link" not in words(app)
+
+
 def test_a_link_that_was_changed_is_found_out(open_page):
     link = claimed_link(open_page)
     digest, first, _ = link["counted"].split(".")

@@ -10,6 +10,7 @@ import streamlit as st
 
 from rsviz.core.spec import Certificate, RunSpec, Votes
 from rsviz.methods.registry import METHODS
+from rsviz.ui.common import state
 from rsviz.ui.common.sessions import Key, Shown
 
 NAME = "counted"  # in the address
@@ -31,14 +32,23 @@ def put(key: Key, shown: Shown | None) -> None:
     """Let the address hold the votes of a whole run, and drop those of any other run."""
     c = None if shown is None else shown.certificate
     if c is not None and c.ended == "complete" and c.until_radius is None:
-        st.query_params[NAME] = ".".join((_digest(key), _written(c.counts0), _written(c.counts)))
+        votes = ".".join((_digest(key), _written(c.counts0), _written(c.counts)))
+        if st.query_params.get(NAME) != votes:  # else they are those of a link
+            st.query_params[NAME] = votes
+            state.COUNTED.set(votes)
     elif NAME in st.query_params and not st.query_params[NAME].startswith(_digest(key)):
         del st.query_params[NAME]
 
 
 def read(key: Key, spec: RunSpec, classes: int) -> Shown | None:
-    """Return what the address claims of this very run, None if that is nothing or not possible."""
-    digest, *counts = st.query_params.get(NAME, "")[:2000].split(".")
+    """Return what a link claims of this very run, None if that is nothing or not possible.
+
+    Votes that this session counted and put into the address are no claim of a link.
+    """
+    claimed = st.query_params.get(NAME, "")
+    digest, *counts = claimed[:2000].split(".")
+    if claimed == state.COUNTED.get():
+        return None
     if digest != _digest(key) or len(counts) != 2 or spec.until_radius is not None:
         return None
     try:

@@ -64,6 +64,8 @@ ENTERED: Entry[bool] = Entry("_entered", False, "frame")  # this run is the firs
 TOUR: Entry[str | None] = Entry("_tour", None, "tour_bar")  # the step shown, while its page is open
 HIDDEN: Entry[tuple[str, ...] | None] = Entry("_hidden", None, "class_mode")  # None: no class
 
+COUNTED: Entry[str] = Entry("_counted", "", "certify/claimed")  # votes put into the address here
+
 # What the address asks for, and sentences on what of it is not used.
 ASKED: Entry[Mapping[str, str]] = Entry("_asked", {}, "common/address")  # by old names, new here
 INFINITE: Entry[tuple[str, ...]] = Entry("_infinite", (), "common/address")  # before running again
