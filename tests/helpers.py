@@ -15,6 +15,7 @@ from rsviz.core.spec import Bound, Votes
 from rsviz.data import datasets
 from rsviz.data.images import image_id
 from rsviz.evaluation import examples
+from rsviz.methods import adaptive
 from rsviz.methods.gaussian import GUARANTEE
 from rsviz.networks import classifiers
 from rsviz.networks.from_card import build_part
@@ -127,10 +128,11 @@ def make_rivals(root, network=TINY):
     return root
 
 
-def make_attribute(folder, f=0.5):
+def make_attribute(folder, f=0.5, looks=2):
     """A fresh ARS of Shapes with an attribute, trained (as its card says) at budget split f."""
     dataset = "shapes-attribute-k48"
-    parts = {"classifier": COMPACT, "mask": PARTS["adaptive"]}
+    masks = [adaptive.mask_name(j) for j in range(1, looks)]
+    parts = {"classifier": COMPACT} | dict.fromkeys(masks, PARTS["adaptive"])
     with torch.random.fork_rng():
         torch.manual_seed(0)
         nets = {name: build_part(part, dataset) for name, part in parts.items()}

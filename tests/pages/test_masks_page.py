@@ -53,6 +53,20 @@ def metrics(app):
     return [m.value for m in app.metric]
 
 
+def test_a_network_of_three_looks_is_shown_look_by_look(open_page, tmp_path, monkeypatch):
+    two, three = (
+        make_attribute(tmp_path / name, looks=i) for name, i in (("two", 2), ("three", 3))
+    )
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
+    at = {c.name: open_page("masks", n=N, checkpoint=c.name) for c in (two, three)}
+    assert not at["three"].exception and "Every vote looks **twice**" in words(at["two"])
+    told = words(at["three"])
+    for said in ("looks **3 times**", "Third look: masked", "of the third", "share $1-f$ equally"):
+        assert said in told and said not in words(at["two"])
+    more = len(pictures(at["three"])) - len(pictures(at["two"]))
+    assert more == 4  # a mask and its scale, outlined over the canvas, what the look returns
+
+
 def test_the_first_paint_shows_one_vote_while_a_first_look_waits(open_masks, line):
     line.executor = Never()
     app = open_masks(n=10000)
