@@ -710,11 +710,17 @@ def _proof() -> Experiment:
             )
         arguments = _evaluate(name, every, 2_000, *more, precision="float32")
         called = name + (", sweep" if sets else "")
+        first = rounds2 if name == "shapes-dual-rounds2" else ()
         return tuple(
-            Point(called, series, f"{name}/{log}.csv", arguments)
+            Point(called, series, f"{name}/{log}.csv", arguments, first)
             for series in ("proved", PAPER_STYLE)
         )
 
+    rounds2 = _trained(
+        "--epochs 10 --lr 0.1 --seed 0",
+        *("shapes-dual-rounds2", "shapes-gaussian-universal", "shapes", "dual", "1.0"),
+        **{"images": "4000", "lam": "20", "rounds": "2", "temperature": "0.05"},
+    )
     sweep = {"rule": "sweep", "ask": "every"}
     points = (
         *of("shapes-dual", 10),

@@ -120,7 +120,7 @@ def test_networks_are_timed_in_turn_and_their_table_kept(tmp_path, monkeypatch, 
     assert {s.n for s in order} == {50}
     read = seconds.read(out)
     assert read.head.networks == names and len(read.index_N) == 2
-    assert read.head.n == 50 and read.head.command.startswith("python -m rsviz ")
+    assert read.head.n == 50 and read.head.command.startswith("python -m rsviz")
     assert main([*words, "--out", str(out)]) == 2
     assert "there already" in capsys.readouterr().err
 
