@@ -51,10 +51,10 @@ def fit(
 
     Parameters
     ----------
-    sigmas_e : levels of the estimator's own noise to choose from; none keeps the card's.
     file : a log of every level on training images, of a cascade of the same classifiers or of the
         checkpoint itself; None counts all votes, on about so many ``images``. Killed, the same
         call goes on.
+    sigmas_e : levels of the estimator's own noise to choose from; none keeps the card's.
 
     Raises
     ------

@@ -1,5 +1,6 @@
 """Tables of seconds: written, read, refused, and what experiments make of them."""
 
+import sys
 import time
 
 import numpy as np
@@ -110,6 +111,7 @@ def test_networks_are_timed_in_turn_and_their_table_kept(tmp_path, monkeypatch, 
     out = tmp_path / "s.csv"
     words = ["bench", "--certify", *names, "--every", "1000", "--n", "50"]
     words += ["--precision", "float32"]
+    monkeypatch.setattr(sys, "argv", ["rsviz", *words])  # pytest's own depends on how it is run
     order = []
     monkeypatch.setattr(bench, "watch", lambda x, nets, spec, *_, **__: order.append(spec) or [])
     assert main([*words, "--out", str(out)]) == 0
@@ -120,7 +122,7 @@ def test_networks_are_timed_in_turn_and_their_table_kept(tmp_path, monkeypatch, 
     assert {s.n for s in order} == {50}
     read = seconds.read(out)
     assert read.head.networks == names and len(read.index_N) == 2
-    assert read.head.n == 50 and read.head.command.startswith("python -m rsviz")
+    assert read.head.n == 50 and read.head.command == " ".join(("python -m rsviz", *words))
     assert main([*words, "--out", str(out)]) == 2
     assert "there already" in capsys.readouterr().err
 
