@@ -41,6 +41,7 @@ from rsviz.networks.inspection import multiply_adds
 from rsviz.smoothing import benchmark, engines
 from rsviz.smoothing.driver import default_chunks, drive
 from rsviz.smoothing.engine import INT8, Engine, cores
+from rsviz.smoothing.graphs import Graph
 from rsviz.smoothing.make_ready import ready
 from rsviz.smoothing.noise import CHUNK, chunk
 from rsviz.smoothing.voters import Ask, MethodRun, Request
@@ -89,8 +90,10 @@ def rates(
     size = INPUT_SIZE["cifar10"] if not NETWORKS[name] else _size(NETWORKS[name])
     x_CHW = torch.rand(3, size, size, generator=torch.Generator().manual_seed(0))
     work: dict[str, Callable[[], int]] = {"field": lambda: _field(plain, x_CHW, device)}
-    asks = {str(engine): _ask(name, nets, x_CHW) for engine, nets in made.items()}
-    work |= {engine: _voting(ask, x_CHW, device) for engine, ask in asks.items()}
+    for engine, nets in made.items():
+        arrays = all(isinstance(net, Graph) for net in nets.values())
+        picture = x_CHW.numpy() if arrays else x_CHW
+        work[str(engine)] = _voting(_ask(name, nets, picture), picture, device, seconds)
     best, matmul = dict.fromkeys(work, 0.0), dict[str, float]()
     for _ in range(TURNS):
         for precision in {engine.precision for engine in made}:
@@ -116,16 +119,18 @@ def _size(checkpoint: str) -> int:
 
 def _made(
     name: str, device: str
-) -> tuple[dict[str, nn.Module], dict[Engine, dict[str, nn.Module]], float]:
+) -> tuple[dict[str, nn.Module], dict[Engine, Mapping[str, Any]], float]:
     """Return a network as the field runs it, ready in each engine, and its operations."""
+    made: dict[Engine, Mapping[str, Any]] = {}
     if NETWORKS[name]:
         checkpoint = catalog.usable(NETWORKS[name])
         if checkpoint.card.members:
             plain = weights.load_nets(checkpoint, device)
         else:
             plain = weights.load_nets(checkpoint, device, ready=False)
-        made = {
-            engine: engine_choice.load(checkpoint, device, engine)
+        made = {  # a file that votes by itself does so on arrays, as `certify` lets it
+            engine: engine_choice.alone(checkpoint, engine)
+            or engine_choice.load(checkpoint, device, engine)
             for engine in engines.usable(device)
             if engine.precision != "int8" or engine_choice.has_files(checkpoint)
         }
@@ -134,7 +139,6 @@ def _made(
     net = untrained(name)
     folded = fold(copy.deepcopy(net).requires_grad_(False))
     folded = folded.to(device).to(memory_format=torch.channels_last)
-    made = {}
     for engine in engines.usable(device):
         if engine != INT8:
             made[engine] = {"classifier": ready(folded, engine, device)}
@@ -180,7 +184,7 @@ def _quantised(net: nn.Module) -> nn.Module | None:
         return None
 
 
-def _ask(name: str, nets: Mapping[str, nn.Module], x_CHW: Tensor) -> Ask:
+def _ask(name: str, nets: Mapping[str, Any], x_CHW: Any) -> Ask:
     """Return what a run of this network asks for first."""
     if not NETWORKS[name]:
         spec = make_spec(catalog.find(DEFAULT), x_CHW, 0.5)
@@ -189,18 +193,26 @@ def _ask(name: str, nets: Mapping[str, nn.Module], x_CHW: Tensor) -> Ask:
     return next(METHODS[spec.method].certify(x_CHW, nets, spec))
 
 
-def _voting(ask: Ask, x_CHW: Tensor, device: str) -> Callable[[], int]:
-    """Return the counting of some votes through the driver, noise and counting included."""
-    n = 20 * CHUNK * default_chunks(device, x_CHW.shape[-1])
+def _voting(ask: Ask, x_CHW: Any, device: str, seconds: float) -> Callable[[], int]:
+    """Return the counting of votes through the driver, noise and counting included.
+
+    After a first short run, each is of the 10,000 votes of a certificate, or of as many as these
+    seconds hold.
+    """
+    least = n = 20 * CHUNK * default_chunks(device, x_CHW.shape[-1])
 
     def method() -> MethodRun:
         yield Ask("bench", ask.voter, ask.sigma, n, ask.classes, ask.queries)
         return None  # type: ignore[return-value]  # no certificate: only the time is wanted
 
     def work() -> int:
+        nonlocal n
+        begun, counted = time.perf_counter(), n
         for _ in drive([Request(0, x_CHW, image_id(x_CHW), 0, method)], device):
             pass
-        return n
+        fit = seconds / (time.perf_counter() - begun) * counted // CHUNK * CHUNK
+        n = max(least, min(FIELD_N, int(fit)))
+        return counted
 
     return work
 

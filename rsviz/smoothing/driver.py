@@ -172,11 +172,14 @@ def drive(
 
 
 def _ahead(batch: _Batch, device: str) -> int:
-    """Return how many batches may be on their way while the oldest is read."""
+    """Return how many batches may be on their way while the oldest is read.
+
+    One more waits than are computed at once, so that no core waits for this thread to be woken.
+    """
     if device.startswith("cuda"):
         return 1
     at_once: int = getattr(batch.shares[0].ask.voter, "at_once", 1)
-    return 0 if at_once == 1 else at_once
+    return 0 if at_once == 1 else at_once + 1
 
 
 def _now(work: Callable[[], Tensor]) -> Future[Tensor]:

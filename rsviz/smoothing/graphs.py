@@ -20,6 +20,7 @@ try:  # some machines have no wheel of it: then torch counts
 except ImportError:
     openvino = None
 
+_EACH_BY_ITSELF = {"Add", "Subtract", "Multiply", "Divide", "FakeQuantize", "Convert"}
 _CAPABILITY = {"float32": "FP32", "bfloat16": "BF16", "float16": "FP16", "int8": "INT8"}
 
 
@@ -70,7 +71,7 @@ class Graph:
 
     def _infer(self, inputs: tuple[np.ndarray, ...], noisy: bool) -> np.ndarray:
         arrays = [_rows(x) for x in inputs]
-        key = (noisy, *(a.shape for a in arrays))
+        key = (noisy, *(x.shape for x in inputs))
         try:
             request = self._idle[key].pop()
         except IndexError:
@@ -116,20 +117,72 @@ def _once(x: np.ndarray) -> np.ndarray:
 
 
 def _rows(x: np.ndarray) -> np.ndarray:
-    """Return a contiguous array, pixels by rows and channels last."""
-    return np.require(x.transpose(0, 2, 3, 1) if x.ndim == 4 else x, requirements=["C", "W"])
+    """Return a contiguous array whose rows are whole pictures, channels last in each."""
+    x_NHWC = x.transpose(0, 2, 3, 1) if x.ndim == 4 else x
+    return np.require(x_NHWC, requirements=["C", "W"]).reshape(len(x), -1)
 
 
 def _by_rows(graph: Any, inputs: tuple[np.ndarray, ...], noisy: bool) -> Any:
-    """Return a graph whose pixels come channels last; ``noisy``, as image, sigma and noise."""
+    """Return a graph that takes the arrays of `_rows`; ``noisy``, as image, sigma and noise."""
     given = [op.parameter(_rows(x).shape, np.float32) for x in inputs]
     pixels = [op.add(given[0], op.multiply(given[2], given[1]))] if noisy else given
     for old, new in zip(graph.inputs, pixels, strict=True):
-        if len(old.get_partial_shape()) == 4:
-            new = op.transpose(new, op.constant(np.array([0, 3, 1, 2])))
-        for reader in old.get_target_inputs():
-            reader.replace_source_output(new.output(0))
+        _feed(old, new.output(0))
     return openvino.Model(graph.get_results(), given, "rsviz")
+
+
+def _feed(old: Any, rows: Any) -> None:
+    """Let what reads an output, pictures or other numbers, read it in rows.
+
+    What an int8 network does before its first layer it does in rows, which fill whole vectors, and
+    bytes are then put in order, not numbers four times as long; each number is as before.
+    """
+    shape = old.get_partial_shape().to_shape()
+    end, readers = rows, old.get_target_inputs()
+    if len(shape) == 4:
+        N, C, H, W = shape
+        steps = _rounding(old, C)
+        for step in steps:
+            for constant in _others(step):
+                if constant.get_partial_shape().rank.get_length() == 4:
+                    x_1CHW = op.broadcast(constant.get_source_output(), [1, C, H, W])
+                    x_1HWC = op.transpose(x_1CHW, op.constant(np.array([0, 2, 3, 1])))
+                    x_1D = op.reshape(x_1HWC, op.constant(np.array([1, -1])), special_zero=False)
+                    constant.replace_source_output(x_1D.output(0))
+        if steps:
+            steps[0].replace_source_output(rows)
+            for step in steps:
+                step.get_node().validate_and_infer_types()
+            end = steps[-1].get_node().output(0)
+            readers = end.get_target_inputs()
+        x_NHWC = op.reshape(end, op.constant(np.array([N, H, W, C])), special_zero=False)
+        end = op.transpose(x_NHWC, op.constant(np.array([0, 3, 1, 2]))).output(0)
+    for reader in readers:
+        reader.replace_source_output(end)
+
+
+def _rounding(old: Any, channels: int) -> list[Any]:
+    """Return the inputs of the operations that change each number by itself, up to its rounding.
+
+    Beside the number they take constants, or one constant a channel. None are returned where
+    nothing is rounded: other precisions add and multiply in another order.
+    """
+    one_a_channel = openvino.PartialShape([1, channels, 1, 1])
+    steps: list[Any] = []
+    while len(readers := list(old.get_target_inputs())) == 1:
+        node = readers[0].get_node()
+        shapes = [other.get_partial_shape() for other in _others(readers[0])]
+        constants = all(s.rank.get_length() == 0 or s == one_a_channel for s in shapes)
+        if node.get_type_name() not in _EACH_BY_ITSELF or not constants:
+            break
+        steps.append(readers[0])
+        old = node.output(0)
+    return steps if any(s.get_node().get_type_name() == "FakeQuantize" for s in steps) else []
+
+
+def _others(one: Any) -> list[Any]:
+    """Return the other inputs of an input's operation."""
+    return [i for i in one.get_node().inputs() if i.get_index() != one.get_index()]
 
 
 def _tensor(array: np.ndarray) -> Any:

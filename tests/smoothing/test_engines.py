@@ -6,10 +6,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from rsviz.certification import engine_choice
 from rsviz.certification.engine_choice import default, keeps_radius
 from rsviz.checkpoints import catalog, weights
 from rsviz.checkpoints.catalog import read_card
@@ -106,6 +108,78 @@ def test_the_noise_added_on_the_way_in_is_the_noise(int8, net):
         # A sum rounded otherwise may fall into the next of 256 steps of the first layer.
         assert (answer.argmax(1) != apart.argmax(1)).sum() <= 1
         assert (answer - apart).abs().mean() < 0.01
+
+
+@needs(INT8)
+def test_rows_are_answered_as_pictures_are_and_put_in_order_as_bytes():
+    checkpoint = catalog.find("cifar10-gaussian-0.5")  # which normalises each channel first
+    graph = engine_choice.alone(checkpoint, INT8)["classifier"]
+    x_NCHW = chunk((3, 32, 32), "rows").numpy()
+    x_NHWC = np.ascontiguousarray(x_NCHW.transpose(0, 2, 3, 1))
+    network, given = graph._source((x_NCHW,)), graphs.op.parameter(x_NHWC.shape)
+    network.reshape({0: list(x_NCHW.shape)})
+    for reader in network.inputs[0].get_target_inputs():
+        order = graphs.op.constant(np.array([0, 3, 1, 2]))
+        reader.replace_source_output(graphs.op.transpose(given, order).output(0))
+    slower = graphs.openvino.Model(network.get_results(), [given], "pictures")
+    slow = graphs.openvino.Core().compile_model(slower, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    assert (graph(x_NCHW) == slow(x_NHWC)[0]).all()
+    (fast,) = graph._compiled.values()
+    assert "f32" in put_in_order(slow)
+    assert "f32" not in put_in_order(fast)
+
+
+def put_in_order(compiled):
+    """Return the types of the numbers that a graph moves about."""
+    ops = compiled.get_runtime_model().get_ops()
+    moving = [op for op in ops if op.get_rt_info()["layerType"].value in ("Transpose", "Reorder")]
+    return {op.get_input_element_type(0).get_type_name() for op in moving}
+
+
+class EachBySomeone(nn.Module):
+    """Networks that begin with what may be done in rows, and with what may not."""
+
+    def __init__(self, begin):
+        super().__init__()
+        self.begin, self.conv = begin, nn.Conv2d(3, 4, 3)
+
+    def forward(self, x_NCHW):
+        return self.conv(self.begin(x_NCHW)).flatten(1)
+
+
+ONE_A_CHANNEL = torch.tensor([0.4, 0.5, 0.7]).reshape(1, 3, 1, 1)
+
+
+@needs(Engine("openvino", "float32"))
+@pytest.mark.parametrize(
+    "begin",
+    [
+        lambda x: x,
+        lambda x: (x - ONE_A_CHANNEL) / ONE_A_CHANNEL,
+        lambda x: ONE_A_CHANNEL - 2 * x,  # the picture comes second
+        lambda x: x - ONE_A_CHANNEL.reshape(3, 1, 1),
+        lambda x: x * torch.linspace(0, 1, 8),  # one for each column
+        lambda x: x * torch.linspace(0, 1, 6).reshape(1, 1, 6, 1),  # one for each row of pixels
+        lambda x: x - x.mean((2, 3), keepdim=True),
+        lambda x: x * x,
+        lambda x: (x - 0.5) * (x - ONE_A_CHANNEL),
+        lambda x: x.flip(1),
+    ],
+)
+@pytest.mark.parametrize("rows", [1, 5])
+def test_whatever_a_network_does_first_rows_are_answered_alike(begin, rows):
+    torch.manual_seed(0)
+    net = EachBySomeone(begin).eval()
+    fast = ready(net, Engine("openvino", "float32"))
+    x_NCHW, e_NCHW = torch.rand(rows, 3, 6, 8), torch.randn(rows, 3, 6, 8)
+    sigma_N111 = torch.linspace(0.1, 1, rows).reshape(-1, 1, 1, 1)
+    with torch.inference_mode():
+        assert torch.allclose(fast(x_NCHW), net(x_NCHW), atol=1e-5)
+        noisy = torch.addcmul(x_NCHW, sigma_N111, e_NCHW)
+        assert torch.allclose(fast.noisy(x_NCHW, sigma_N111, e_NCHW), net(noisy), atol=1e-5)
+        one = fast.noisy(x_NCHW[:1].expand(rows, 3, 6, 8), sigma_N111, e_NCHW)
+        same = torch.addcmul(x_NCHW[:1], sigma_N111, e_NCHW)
+        assert torch.allclose(one, net(same), atol=1e-5)
 
 
 @needs(INT8)
