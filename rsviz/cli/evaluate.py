@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> None:
     if far := far_from_trained(spec.sigma, checkpoint.card.sigma):
         say(f"{checkpoint.name} is {far}")
     if args.from_logs:
-        assemble(checkpoint, spec, args.from_logs, args.out, command_line())
+        spec = assemble(checkpoint, spec, args.from_logs, args.out, command_line())
         print_curve(record(checkpoint, spec, args.out, command_line()))
         return
     run = (checkpoint, spec, args.out, device_of(args.device), command_line(), first_reports())

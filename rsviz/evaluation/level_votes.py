@@ -7,13 +7,16 @@ with Dual RS by the sweep, whose experts are networks of their own. Nothing is c
 Shape suffixes: N images, K classes.
 """
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from rsviz.certification.engine_choice import engine_of
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
 from rsviz.core.files import check_out_file, shown, sole_writer, write_whole
@@ -26,6 +29,7 @@ from rsviz.methods import dual, multiscale
 from rsviz.methods.registry import METHODS
 
 SAME = ("dataset", "split", "n0", "n", "seed", "every", "first", "path")
+_FILES = re.compile(r"(, [^ ,;]+\.onnx [0-9a-f]+)+")  # of the networks, in a path
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +105,7 @@ def of_fixed(files: Sequence[Path]) -> LevelVotes:
     if not files:
         raise UserError("There must be a log of plain smoothing for each level.")
     read = [own_rows(file) for file in files]
-    heads = [head for head, _ in read]
+    heads = _with_one_path([head for head, _ in read])
     first = heads[0]
     for file, head in zip(files, heads, strict=True):
         if head.method in METHODS and METHODS[head.method].chooses_sigma:
@@ -125,6 +129,17 @@ def of_fixed(files: Sequence[Path]) -> LevelVotes:
         votes.append(found)
         seconds.append(sum(table[index].seconds for table in by_index))
     return _table(first, list(by_index[0].values()), votes, level_L, seconds)
+
+
+def _with_one_path(heads: Sequence[LogHead]) -> list[LogHead]:
+    """Return heads whose paths name the network files of all, as that of a run of all does."""
+    by_level = sorted(heads, key=lambda head: head.sigma or 0.0)
+    files = [found.group() for head in by_level if (found := _FILES.search(head.path))]
+    named = "".join(dict.fromkeys(files))
+    return [
+        msgspec.structs.replace(head, path=_FILES.sub(lambda _: named, head.path, count=1))
+        for head in heads
+    ]
 
 
 def _votes(stage: str, counts: Sequence[int], n: int) -> dict[str, Votes]:
@@ -179,12 +194,12 @@ def certificates(
 
 def assemble(
     checkpoint: Checkpoint, spec: EvaluationSpec, files: Sequence[Path], out: Path, command: str
-) -> None:
+) -> EvaluationSpec:
     """Write the log that evaluating a checkpoint would write, from logs of its fixed levels.
 
-    The votes are theirs, and so is the arithmetic the new log names. Votes for the level, where a
-    method has them, come from a log of the checkpoint itself, made by any rule; a log of its own
-    alone is read again, if it was asked for every level.
+    The votes are theirs, and so is the arithmetic the new log names; the spec returned has it.
+    Votes for the level, where a method has them, come from a log of the checkpoint itself, made by
+    any rule; a log of its own alone is read again, if it was asked for every level.
 
     Raises
     ------
@@ -209,6 +224,7 @@ def assemble(
         raise UserError(f"{shown(out)} is there already; choose another --out.")
     chosen_N = _votes_for_level(checkpoint, run, mine, votes)
     place = {key: getattr(votes.head, key) for key in ("device", "dtype", "path", "torch")}
+    spec = replace(spec, engine=str(engine_of(votes.head.path)))
     method, lines = METHODS[spec.method], []
     for i, (chosen, found) in enumerate(zip(chosen_N, votes.votes_N, strict=True)):
         c = stored_votes.read({**chosen, **found}, run)
@@ -222,6 +238,7 @@ def assemble(
         if out.exists():
             raise UserError(f"{shown(out)} is there already; choose another --out.")
         write_whole(out, row_checks.with_checks(head_of(spec, place, command), lines))
+    return spec
 
 
 def _check_networks(

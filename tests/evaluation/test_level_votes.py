@@ -130,27 +130,51 @@ def test_a_killed_evaluation_of_the_cascade_resumes_to_the_same_log(made, counte
     assert rows(cut) == rows(counted)
 
 
+def altered(file, out, **changes):
+    """Write the log of a file with another head."""
+    first, rest = without_checks(file.read_text()).split("\n", 1)
+    head = json.loads(first.removeprefix("# "))
+    head["spec"] |= changes
+    out.write_text(f"# {json.dumps(head)}\n{rest}")
+    return out
+
+
+def test_logs_of_int8_make_a_log_of_int8_that_names_each_file(made, tmp_path, monkeypatch):
+    path = "cpu AVX2, int8, openvino 2026.4.1, int8.onnx {}, 100 rows, noise sfc64 numpy 2.4.6"
+    files = [
+        altered(
+            fixed(made, level), tmp_path / f"{level}.csv",
+            engine="openvino int8", dtype="int8", path=path.format(i * f"{level:g}"[-1]),
+        )
+        for i, level in zip((12, 13, 14), LEVELS, strict=True)
+    ]  # fmt: skip
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path / "made"))
+    shutil.copytree(made, tmp_path / "made")
+    out = tmp_path / "made" / "cascade" / "assembled-int8.csv"
+    words = ("evaluate", "--checkpoint", "cascade", *HOW, "--set", "ask=every", "--out", out)
+    run(*words, "--from-logs", *reversed(files))
+    head, _ = logs.own_rows(out)
+    three = f"{12 * '5'}, int8.onnx {13 * '5'}, int8.onnx {14 * '1'}"
+    assert (head.path, head.dtype) == (path.format(three), "int8")
+    card = json.loads((tmp_path / "made" / "cascade" / "card.json").read_text())
+    assert [m["log"] for m in card["precisions"]["int8"]["measured"]] == [out.name]
+    assert out.name not in [m["log"] for m in card["measured"]]
+
+
 def test_logs_that_do_not_belong_together_are_refused_in_words(made, tmp_path, capsys):
     files = [fixed(made, level) for level in LEVELS]
-
-    def altered(file, **changes):
-        first, rest = without_checks(file.read_text()).split("\n", 1)
-        head = json.loads(first.removeprefix("# "))
-        head["spec"] |= changes
-        (tmp_path / "altered.csv").write_text(f"# {json.dumps(head)}\n{rest}")
-        return tmp_path / "altered.csv"
-
+    other = tmp_path / "altered.csv"
     out = tmp_path / "out.csv"
     for how, some, said in (
         (HOW, files[:2], "one log for each of its levels"),
         (HOW, [*files, files[0]], "Two of these logs are of the same level"),
-        (HOW, [*files[:2], altered(files[2], seed=1)], "differ in seed"),
+        (HOW, [*files[:2], altered(files[2], other, seed=1)], "differ in seed"),
         ((*HOW, "--seed", "3"), files, "another seed"),
         (("--first", "4", *HOW[2:]), files, "another first"),
     ):
         run("evaluate", "--checkpoint", "cascade", *how, "--out", out, "--from-logs", *some, code=2)
         assert said in capsys.readouterr().err
-    wrong = altered(files[2], checkpoint_sha256="0" * 64)
+    wrong = altered(files[2], other, checkpoint_sha256="0" * 64)
     run(
         "evaluate", "--checkpoint", "cascade", *HOW, "--out", out,
         "--from-logs", *files[:2], wrong, code=2,
