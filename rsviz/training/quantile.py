@@ -27,6 +27,7 @@ from rsviz.evaluation.level_votes import LevelVotes
 from rsviz.evaluation.logs import own_rows
 from rsviz.methods import dual
 from rsviz.methods.registry import METHODS
+from rsviz.smoothing.driver import default_chunks, path
 from rsviz.smoothing.voters import Ask, NoisyClassifier
 from rsviz.training.card import kept_log
 
@@ -105,7 +106,7 @@ def _chosen(
     with sole_writer(checkpoint.folder / catalog.CARD):
         card = dict(catalog.find_unchanged(checkpoint).stored)
         read = read_at(votes[sigma_e].votes_N, how, float(chosen))
-        _write(checkpoint, read, of_classes, how, float(chosen), command)
+        _write(checkpoint, read, votes[sigma_e], how, float(chosen), command)
         card["run"] = dict(card.get("run", {})) | {"quantile": float(chosen)}
         card["fit"] = {
             "log": LOG,
@@ -145,10 +146,18 @@ def _counted(
 def _with_estimator(
     checkpoint: Checkpoint, votes: LevelVotes, run: RunSpec, device: str, report: Report
 ) -> LevelVotes:
-    """Add the estimator's votes, counted here, to those of the classifiers."""
+    """Add the estimator's votes, counted here, to those of the classifiers.
+
+    Where those were counted elsewhere, the path names both places.
+    """
     data = datasets.load(checkpoint.card.dataset, str(votes.head.split))
     how = options_of(dual.Options, run)
-    net = NoisyClassifier(weights.load_nets(checkpoint, device)["estimator"])
+    estimator = weights.load_nets(checkpoint, device)["estimator"]
+    net = NoisyClassifier(estimator)
+    here = path(device, default_chunks(device, data.image(0).shape[-1]), {"estimator": estimator})
+    if here != votes.head.path:
+        both = f"{votes.head.path}; {dual.STAGE}: {here}"
+        votes = replace(votes, head=msgspec.structs.replace(votes.head, path=both))
     ask = Ask(dual.STAGE, net, how.noise, run.n, len(how.level_L))
     progress, votes_N = ProgressLine(len(votes.index_N), 0, report), []
     for index, found in zip(votes.index_N.tolist(), votes.votes_N, strict=True):

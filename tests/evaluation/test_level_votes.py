@@ -360,6 +360,17 @@ def test_the_estimators_noise_is_chosen_with_the_quantile(routed, tmp_path, monk
     assert "rising numbers" in capsys.readouterr().err
 
 
+def test_votes_for_the_level_counted_elsewhere_are_said_to_be(routed, tmp_path, monkeypatch):
+    monkeypatch.setenv("RSVIZ_STATES", str(tmp_path / "states"))
+    monkeypatch.setattr(quantile, "VOTES", 200)
+    run("quantile", "routed", "--images", "6")
+    there = altered(routed / "quantile.csv", tmp_path / "there.csv", path="a GPU, float32")
+    run("quantile", "routed", "--votes", there, "--sigmas-e", "0.2,0.4")  # neither is the log's
+    head, _ = logs.own_rows(routed / "quantile.csv")
+    assert head.path.startswith("a GPU, float32; estimate-bound: cpu ")
+    assert dict(head.settings)["sigma_e"] in (0.2, 0.4)
+
+
 def test_a_log_of_every_level_is_read_at_another_quantile_as_if_run_with_it(routed, tmp_path):
     how = ("evaluate", "--checkpoint", "routed", *HOW, "--set", "rule=sweep", "--set", "ask=every")
     first = tmp_path / "first.csv"
