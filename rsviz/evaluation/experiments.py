@@ -411,9 +411,9 @@ DRAWS = (10.0, 30.0, 100.0, 300.0, 1000.0)
 DISTANCES = (0.01, 0.05, 0.15, 0.25, 0.35, 0.5)
 
 
-def _draws(name: str, every: int, q: float, precision: str = "int8") -> Experiment:
+def _draws(name: str, every: int, q: float) -> Experiment:
     sets = _sets(draws=1000, budget=9, lam=0.2)
-    arguments = _evaluate(name, every, 2_000, *sets, precision=precision)
+    arguments = _evaluate(name, every, 2_000, *sets, precision="int8")
     log = _file(name, "every-level")
     proved = tuple(
         Point(draws, f"proved, D {d:g}", log, arguments, (), (("draws", draws), ("budget", d)))
@@ -1255,7 +1255,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     _lambda(),
     _far_lambda(),
     _draws("shapes-variational", 10, 0.5),
-    _draws("cifar10-variational", 50, 0.25, "float32"),
+    _draws("cifar10-variational", 50, 0.25),
     _distance(),
     _many_attacked(),
     _looser(),
