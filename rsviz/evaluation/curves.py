@@ -6,8 +6,10 @@ radius >= r; ACR is the mean of radius * correct over all images. `logs` reads t
 Shape suffixes: N images, R radii, B resamples, F flips of all signs, M tests judged together.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -199,16 +201,38 @@ def bootstrap(
     values_N: np.ndarray, generator: np.random.Generator, resamples: int = 2_000
 ) -> tuple[float, float, float]:
     """Return the mean of values and its 95 % percentile bootstrap interval (low, high)."""
-    means = [values_N[i_BN].mean(1) for i_BN in _drawn(len(values_N), generator, resamples)]
-    low, high = np.quantile(np.concatenate(means), (0.025, 0.975))
+    low, high = np.quantile(_means(values_N, generator, resamples), (0.025, 0.975))
     return float(values_N.mean()), float(low), float(high)
 
 
-def _drawn(size: int, generator: np.random.Generator, resamples: int) -> Iterator[np.ndarray]:
-    """Yield indices of images drawn with replacement, a batch of resamples at a time."""
+def _means(values_N: np.ndarray, generator: np.random.Generator, resamples: int) -> np.ndarray:
+    """Return the mean of each resample, with replacement, of values: (resamples,)."""
+    state = json.dumps(generator.bit_generator.state)
+    times_BN, generator.bit_generator.state = _times_drawn(len(values_N), resamples, state)
+    batch = max(1, BATCH // len(values_N))
+    parts = (times_BN[i : i + batch].astype(float) for i in range(0, resamples, batch))
+    return np.concatenate([part @ values_N for part in parts]) / len(values_N)
+
+
+@lru_cache(maxsize=4)  # intervals of many gaps of one size are drawn from one seed
+def _times_drawn(size: int, resamples: int, state: str) -> tuple[np.ndarray, Any]:
+    """Return how often each value is drawn in each resample, (B,N), and the generator's new state.
+
+    Parameters
+    ----------
+    state : of a PCG64 generator, as JSON.
+    """
+    generator = np.random.default_rng()
+    generator.bit_generator.state = json.loads(state)
     batch = max(1, BATCH // size)
+    times_BN = np.empty((resamples, size), np.uint16 if size < 2**16 else np.uint32)
     for start in range(0, resamples, batch):
-        yield generator.integers(size, size=(min(batch, resamples - start), size))
+        rows = min(batch, resamples - start)
+        drawn_BN = generator.integers(size, size=(rows, size))
+        drawn_BN += size * np.arange(rows)[:, None]
+        counts = np.bincount(drawn_BN.ravel(), minlength=rows * size)
+        times_BN[start : start + rows] = counts.reshape(rows, size)
+    return times_BN, generator.bit_generator.state
 
 
 def exchange_p(values_N: np.ndarray, generator: np.random.Generator, flips: int = 20_000) -> float:
@@ -226,8 +250,10 @@ def exchange_p(values_N: np.ndarray, generator: np.random.Generator, flips: int 
     extreme = 0
     for start in range(0, flips, 5_000):
         shape = (min(5_000, flips - start), len(size_N))
-        sign_FN = 2.0 * generator.integers(0, 2, size=shape, dtype=np.int8) - 1
-        extreme += int(np.sum(np.abs(sign_FN @ size_N) >= least))
+        kept_FN = generator.integers(0, 2, size=shape, dtype=np.int8)
+        for some_FN in np.array_split(kept_FN, 20):  # as float64 it fits a processor's cache
+            sum_F = 2 * (some_FN.astype(float) @ size_N) - size_N.sum()
+            extreme += int(np.sum(np.abs(sum_F) >= least))
     return (1 + extreme) / (1 + flips)
 
 
@@ -274,8 +300,10 @@ def ratio_interval(
     a_N: np.ndarray, b_N: np.ndarray, generator: np.random.Generator, resamples: int = 2_000
 ) -> tuple[float, float, float]:
     """Return mean(a) / mean(b) - 1 and its 95 % bootstrap interval (low, high), pairs resampled."""
-    drawn = _drawn(len(a_N), generator, resamples)
+    state = generator.bit_generator.state
+    a_B = _means(a_N, generator, resamples)
+    generator.bit_generator.state = state  # the same images
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = [a_N[i_BN].mean(1) / b_N[i_BN].mean(1) - 1 for i_BN in drawn]
-        low, high = np.quantile(np.concatenate(found), (0.025, 0.975))
+        ratio_B = a_B / _means(b_N, generator, resamples) - 1
+        low, high = np.quantile(ratio_B, (0.025, 0.975))
         return float(a_N.mean() / b_N.mean() - 1), float(low), float(high)

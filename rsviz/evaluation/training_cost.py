@@ -6,13 +6,15 @@ Shape suffixes: N images.
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rsviz.checkpoints.catalog import Card, Checkpoint, Measured, read_card
+from rsviz.checkpoints.catalog import CARD, Card, Checkpoint, Measured, read_card
 from rsviz.core.errors import UserError
+from rsviz.core.files import version
 from rsviz.evaluation import curves
 from rsviz.evaluation.logs import Log, read_log
 
@@ -185,10 +187,15 @@ def _lineage(root: Path, name: str) -> list[Card] | None:
             continue
         seen.add(here)
         try:
-            card = read_card(root / here)
+            card = _card(root / here, version(root / here / CARD))
         except UserError:
             return None
         cards.append(card)
         others = [p["checkpoint"] for p in card.parts.values() if "checkpoint" in p]
         todo += [*filter(None, [card.start]), *(m.name for m in card.members), *others]
     return cards
+
+
+@lru_cache(maxsize=512)  # a network is a side of several claims, and the start of others
+def _card(folder: Path, seen: tuple[int, ...] | None) -> Card:
+    return read_card(folder)

@@ -345,3 +345,18 @@ def test_two_class_logs_stay_so_when_thinned_and_are_no_match_for_one_sided_ones
 def test_a_log_without_votes_has_no_two_class_form():
     with pytest.raises(UserError, match="no vote counts"):
         logs.two_sided(logs.parse_log(FIELD, "x"))
+
+
+def test_resamples_are_those_the_generator_draws_one_after_the_other():
+    values_N = np.random.default_rng(1).normal(size=37)
+    generator, own = np.random.default_rng(2), np.random.default_rng(2)
+    for _ in range(2):  # the second call goes on where the first ended
+        _, low, high = curves.bootstrap(values_N, generator, 90)
+        means = values_N[own.integers(37, size=(90, 37))].mean(1)
+        assert (low, high) == pytest.approx(tuple(np.quantile(means, (0.025, 0.975))))
+    i_BN = np.random.default_rng(2).integers(37, size=(90, 37))
+    ratio_B = np.abs(values_N)[i_BN].mean(1) / np.exp(values_N)[i_BN].mean(1) - 1
+    _, low, high = curves.ratio_interval(
+        np.abs(values_N), np.exp(values_N), np.random.default_rng(2), 90
+    )
+    assert (low, high) == pytest.approx(tuple(np.quantile(ratio_B, (0.025, 0.975))))
