@@ -117,9 +117,9 @@ def _once(x: np.ndarray) -> np.ndarray:
 
 
 def _rows(x: np.ndarray) -> np.ndarray:
-    """Return a contiguous array whose rows are whole pictures, channels last in each."""
-    x_NHWC = x.transpose(0, 2, 3, 1) if x.ndim == 4 else x
-    return np.require(x_NHWC, requirements=["C", "W"]).reshape(len(x), -1)
+    """Return a contiguous array, of pictures one a row, channels last in each."""
+    rows = x.transpose(0, 2, 3, 1).reshape(len(x), -1) if x.ndim == 4 else x
+    return np.require(rows, requirements=["C", "W"])
 
 
 def _by_rows(graph: Any, inputs: tuple[np.ndarray, ...], noisy: bool) -> Any:

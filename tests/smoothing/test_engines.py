@@ -182,6 +182,26 @@ def test_whatever_a_network_does_first_rows_are_answered_alike(begin, rows):
         assert torch.allclose(one, net(same), atol=1e-5)
 
 
+class AskedForMore(nn.Module):
+    """A network that takes one number more for each picture, as a selector takes lambda."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x_NCHW, lam_N):
+        return self.conv(x_NCHW).flatten(1) * lam_N[:, None]
+
+
+@needs(Engine("openvino", "float32"))
+def test_numbers_beside_pictures_stay_as_they_are():
+    net = AskedForMore().eval()
+    fast = ready(net, Engine("openvino", "float32"))
+    x_NCHW, lam_N = torch.rand(5, 3, 6, 8), torch.linspace(0, 1, 5)
+    with torch.inference_mode():
+        assert torch.allclose(fast(x_NCHW, lam_N), net(x_NCHW, lam_N), atol=1e-5)
+
+
 @needs(INT8)
 def test_gradients_are_those_of_the_float32_network(int8, net, noisy_NCHW):
     grads = []
