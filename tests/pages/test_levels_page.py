@@ -298,6 +298,13 @@ def test_shipped_choosers_stand_beside_fixed_levels_of_as_many_votes(dataset):
         assert {m.n for _, _, m in group.choosers} == {group.n}
 
 
+@pytest.mark.parametrize("dataset", ["cifar10", "shapes"])
+def test_a_log_of_int8_stands_for_its_chooser_where_none_of_float32_does(dataset):
+    named = {(g.n, name) for g in test_set.groups(dataset) for name, _, _ in g.choosers}
+    assert {(10_000, "Dual RS, trunk, sweep, int8"), (2_000, "Dual RS, trunk")} <= named
+    assert not any(n == 2_000 and name.endswith("int8") for n, name in named)
+
+
 def test_draws_of_the_selector_can_be_left_out(open_levels, monkeypatch, tmp_path):
     root = make_selectors(tmp_path, ("variational",))
     checkpoint = find("shapes-variational", root)
