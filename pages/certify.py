@@ -1,5 +1,6 @@
 """Certify: a picture, a network and noise; votes come in, and a proved distance forms."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache, partial
 
@@ -27,7 +28,7 @@ run_controls.adopt_address()
 notes = st.container()
 with st.sidebar:
     source = picture_picker.pick(run_controls.first_image())
-    cropped = st.container()
+    cropped = st.container() if source.x_CHW is None else nullcontext()  # only a file is cut
     checkpoint = own_network.pick(source.dataset) or run_controls.pick_checkpoint(
         source.dataset, notes=notes
     )
@@ -48,12 +49,11 @@ st.title(
     help="Noisy copies of a picture vote on what it shows. From the votes follows a distance "
     "within which no change of the picture, however clever, alters the answer.",
 )
-with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-    if picture.crop is None:
-        run_controls.show_presets(checkpoint)
-    else:
+row = st.container(key="tries", horizontal=True, gap="small", vertical_alignment="center")
+with row:
+    presets = run_controls.announce_presets(checkpoint) if picture.crop is None else []
+    if picture.crop is not None:
         picture = replace(picture, source=picture_picker.ask_label(source, CLASSES[dataset]))
-    seeds = st.container()
 
 # The run: other votes asked for stop what runs; alpha and bound only read votes again.
 spec = certify.make_spec(
@@ -92,10 +92,11 @@ shown = sessions.find_shown(key, checkpoint)
 if shown is not None:
     tried.record(picture.source, result.read(view, shown))
 job = desk.job if desk.job is not None and desk.job.key == key else None
-with seeds:
-    run_controls.press_new_seed(job is not None and job.active)
 counted = shown is not None and shown.certificate.ended == "complete"
 result.show(job, shown, spec, device, view, None if counted else claim)
+with row:  # after first votes, which others wait for too
+    run_controls.show_presets(presets)
+    run_controls.press_new_seed(job is not None and job.active)
 claimed.say(claim, shown)
 claimed.put(key, shown)
 if shown is not None and not (job is not None and job.active):

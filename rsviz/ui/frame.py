@@ -1,5 +1,7 @@
 """The frame every page runs in: navigation, title, and errors as sentences."""
 
+from copy import copy
+from functools import cache
 from typing import Any
 
 import streamlit as st
@@ -14,14 +16,14 @@ from rsviz.ui.common.drawing import LINE
 from rsviz.ui.common.live_figure import fetch_library
 from rsviz.ui.common.picture_strip import address_of
 from rsviz.ui.common.sentences import told
-from rsviz.ui.page_list import PAGES, page_path
+from rsviz.ui.page_list import PAGES, page_path, present
 from rsviz.ui.tour_bar import show_bar
 from rsviz.ui.words_bar import show_words
 
-# Less air above a page. A stage keeps its height while it is drawn anew, so that nothing below
-# moves, and of its row only the newest button shows while Streamlit still has the one before it; on
-# a phone its votes come before the picture. The chip leaves the links their room: where that is
-# narrow, its picture alone shows, and is the link.
+# Less air above a page. A stage, and the row of presets, have their height before they are drawn, so
+# that nothing below moves, and of a stage's row only the newest button shows while Streamlit still
+# has the one before it; on a phone its votes come before the picture. The chip leaves the links
+# their room: where that is narrow, its picture alone shows, and is the link.
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding-top: 4rem; padding-bottom: 3rem}
 [data-testid="stMainBlockContainer"] h1 {padding: 0 0 .25rem}
@@ -30,6 +32,7 @@ STYLE = """<style>
   display: none
 }
 .st-key-stage {min-height: 35rem}
+.st-key-tries {min-height: 2.5rem; align-content: flex-start}
 .st-key-chip {position: fixed; top: .9rem; right: 11rem; z-index: 999991; width: auto}
 .st-key-chip [data-testid="stPageLink"] p {
   font-size: .875rem; max-width: 10rem;
@@ -46,6 +49,7 @@ STYLE = """<style>
 @media (max-width: 640px) {
   .st-key-chip {right: auto; left: 9rem}
   .st-key-stage {min-height: 66rem}
+  .st-key-tries {min-height: 6rem}
   .st-key-job [data-testid="stHorizontalBlock"] {flex-wrap: nowrap}
   .st-key-job [data-testid="stColumn"] {min-width: 6.5rem}
   .st-key-stage [data-testid="stColumn"]:nth-child(1) {order: 2}
@@ -78,14 +82,20 @@ document.querySelector("[data-testid=stMain]").scrollTo({top: 0, behavior: "smoo
 
 
 def _pages() -> list[Any]:
-    present = [entry for entry in PAGES if page_path(entry[0]).exists()]
-    return [
+    """Return the pages of one run, which notes in the one that it is about to run."""
+    return [copy(page) for page in _checked_pages()]
+
+
+@cache
+def _checked_pages() -> tuple[Any, ...]:
+    """Return all pages; Streamlit looks for the file of each and checks its icon."""
+    return tuple(
         st.Page(page_path(name), title=title, icon=icon, default=i == 0)
-        for i, (name, title, icon) in enumerate(present)
-    ]
+        for i, (name, title, icon) in enumerate(present())
+    )
 
 
-@st.cache_resource(show_spinner=False)
+@cache
 def _mark() -> str:
     """Return the mark of the app as an address, drawn here: an icon's name would call a server."""
     mark = Image.new("RGBA", (64, 64))

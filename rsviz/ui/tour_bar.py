@@ -5,7 +5,7 @@ import streamlit as st
 from rsviz.figures.style import BACKGROUNDS, ORANGE
 from rsviz.teaching import tour
 from rsviz.ui.common import guide, state
-from rsviz.ui.page_list import PAGES, page_path
+from rsviz.ui.page_list import PAGES, page_path, present
 
 # It stays in sight while the page scrolls to what it speaks of.
 STYLE = (
@@ -15,7 +15,7 @@ STYLE = (
 
 
 def _present() -> tuple[tour.Stop, ...]:
-    return tour.stops([name for name, _, _ in PAGES if page_path(name).exists()])
+    return tour.stops([name for name, _, _ in present()])
 
 
 def show_bar() -> None:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import pytest
 
 from rsviz.ui import frame
-from rsviz.ui.common import jobs, sessions
+from rsviz.ui.common import jobs, picture_picker, run_controls, sessions
 from rsviz.ui.common.drawing import Line as Turns
 from rsviz.ui.common.jobs import Device
 
@@ -44,21 +44,34 @@ class AtFirstVotes:
 @pytest.fixture
 def events(monkeypatch):
     """What a page does that others wait for, and where it lets them go first."""
-    done, noisy, give_way = [], sessions.noisy, Turns.give_way
-    monkeypatch.setattr(sessions, "noisy", lambda *a: done.append("copies") or noisy(*a))
-    monkeypatch.setattr(Turns, "give_way", lambda line: done.append("gives way") or give_way(line))
+    done = []
+
+    def note(owner, name, event):
+        real = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda *a: done.append(event) or real(*a))
+
+    note(sessions, "noisy", "copies")
+    note(picture_picker, "show", "picture")
+    note(run_controls, "show_presets", "presets")
+    note(Turns, "give_way", "gives way")
     return done
 
 
-def test_copies_are_drawn_after_the_first_votes_of_others(open_page, line, events):
+def is_after_first_votes(events):
+    """Whether picture, copies and presets are drawn once, after others have gone first."""
+    drawn = [event for event in events if event != "gives way"]
+    return events[0] == "gives way" and drawn == ["picture", "copies", "presets"]
+
+
+def test_what_needs_no_votes_is_drawn_after_the_first_votes_of_others(open_page, line, events):
     open_page(image="shapes/test/3", n="5000")
-    assert events[:2] == ["gives way", "copies"] and events.count("copies") == 1
+    assert is_after_first_votes(events)
 
 
 def test_so_they_are_while_a_run_is_under_way(open_page, monkeypatch, events):
     device = Device(AtFirstVotes())
     monkeypatch.setattr(jobs, "device", lambda name: device)
     app = open_page(image="shapes/test/3", n="5000")
-    assert events[:2] == ["gives way", "copies"] and events.count("copies") == 1
+    assert is_after_first_votes(events)
     assert any("of 5,100 votes" in p.text for p in app.get("progress")) and not app.exception
     device.jobs[0].stop()

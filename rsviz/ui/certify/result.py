@@ -94,15 +94,15 @@ def show(
 
 
 def _show(view: View, shown: Shown | None) -> None:
-    """Show the picture and its copies, the verdict with the votes, the radius; then the details.
+    """Show the verdict with the votes, the picture and its copies, the radius; then the details.
 
     What a visitor waits for comes first; the rest waits for others who have no votes at all.
     """
     pictures, votes, distance = stage.columns()
     c = None if shown is None else read(view, shown)
-    with pictures:
-        picture_picker.show(view.picture, view.classes)
     if c is None or shown is None:
+        with pictures:
+            picture_picker.show(view.picture, view.classes)
         with votes:
             stage.show_awaited(view.classes)
         with pictures:
@@ -112,12 +112,12 @@ def _show(view: View, shown: Shown | None) -> None:
         with stage.verdict():
             _verdict(c, view, shown)
         stage.show_votes(c, view.classes)
-    with distance:
-        _numbers(c)
     LINE.give_way()
     with pictures:
+        picture_picker.show(view.picture, view.classes)
         _copies(view, c.predicted)
     with distance:
+        _numbers(c)
         figure, told = certificate.radius_of_run(c, shown.readings)
         stage.show_figure(figure, "radius_trace", told, c.ended == "running")
     with st.expander("How sure is this?", icon=":material/rule:"):

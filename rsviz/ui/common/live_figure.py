@@ -6,6 +6,7 @@ of an Altair chart never. Here the figure stays, plotly.js moves what changed, a
 """
 
 import json
+from functools import cache
 from typing import Any
 
 import plotly.graph_objects as go
@@ -77,7 +78,7 @@ export default function ({data, parentElement}) {
 _FIGURE = st.components.v2.component("live_figure", html=_HTML, js=_JS, isolate_styles=False)
 
 
-@st.cache_resource(show_spinner=False)
+@cache
 def _plotly_js() -> bytes:
     return get_plotlyjs().encode()
 

@@ -458,16 +458,20 @@ def pick_two_class(about: str) -> bool:
     )
 
 
-def show_presets(checkpoint: Checkpoint) -> None:
-    """Show the presets stored with a checkpoint; one sets picture, noise, votes and seed.
+def announce_presets(checkpoint: Checkpoint) -> list[examples.Example]:
+    """Say that `show_presets` follows; return the presets stored with a checkpoint.
 
     Beside a network without any stand those of another for the same pictures, which they choose.
     """
     others = usable(checkpoint.card.dataset)
-    stored = next(filter(None, map(examples.load, [checkpoint, *others])), None)
-    if not stored:
-        return
-    st.caption("Try one:", width="content")
+    stored = next(filter(None, map(examples.load, [checkpoint, *others])), [])
+    if stored:
+        st.caption("Try one:", width="content")
+    return stored
+
+
+def show_presets(stored: Sequence[examples.Example]) -> None:
+    """Show presets, each of which sets picture, noise, votes and seed."""
     for example in stored:
         st.button(
             example.title,

@@ -85,23 +85,21 @@ def show_badges(
     c: Certificate, label: int | None, stored: bool = False, claimed: bool = False
 ) -> None:
     """Mark what is claimed by a link, stored, stopped, right or wrong, or read otherwise."""
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        if claimed:
-            st.badge("claimed by the link", icon=":material/link:", color="orange")
-        elif stored:
-            st.badge("stored result", icon=":material/inventory_2:", color="gray")
-        else:
-            counted = sum(c.counts0) + sum(c.counts)
-            live = {"running": "live, so far", "stopped": f"live, stopped after {counted:,} votes"}
-            told = live.get(c.ended, f"live, {c.ended}")
-            st.badge(told, icon=":material/sensors:", color="blue")
-        if label is not None and c.predicted is not None and not c.abstained:
-            right = c.predicted == label
-            said = "correct" if right else "certified, and wrong"
-            st.badge(said, color="blue" if right else "red")
-        if "p_b_upper" in c.detail:
-            form = "two-class form, another protocol than the field's"
-            st.badge(form, icon=":material/call_split:", color="orange")
+    if claimed:
+        said = [":orange-badge[:material/link: claimed by the link]"]
+    elif stored:
+        said = [":gray-badge[:material/inventory_2: stored result]"]
+    else:
+        counted = sum(c.counts0) + sum(c.counts)
+        live = {"running": "live, so far", "stopped": f"live, stopped after {counted:,} votes"}
+        said = [f":blue-badge[:material/sensors: {live.get(c.ended, f'live, {c.ended}')}]"]
+    if label is not None and c.predicted is not None and not c.abstained:
+        right = c.predicted == label
+        said.append(":blue-badge[correct]" if right else ":red-badge[certified, and wrong]")
+    if "p_b_upper" in c.detail:
+        form = "two-class form, another protocol than the field's"
+        said.append(f":orange-badge[:material/call_split: {form}]")
+    st.markdown(" ".join(said))  # one element, as each is a message
 
 
 def say_unknown(source: Source, classes: Sequence[str]) -> None:
