@@ -20,10 +20,10 @@ from rsviz.ui.page_list import PAGES, page_path, present
 from rsviz.ui.tour_bar import show_bar
 from rsviz.ui.words_bar import show_words
 
-# Less air above a page. A stage, and the row of presets, have their height before they are drawn, so
-# that nothing below moves, and of a stage's row only the newest button shows while Streamlit still
-# has the one before it; on a phone its votes come before the picture. The chip leaves the links
-# their room: where that is narrow, its picture alone shows, and is the link.
+# Less air above a page. A stage, and the row of presets, have their height before they are drawn,
+# so that nothing below moves, and of a stage's row only the newest button shows while Streamlit
+# still has the one before it; on a phone its votes come before the picture. The chip leaves the
+# links their room: where that is narrow, its picture alone shows, and is the link.
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding-top: 4rem; padding-bottom: 3rem}
 [data-testid="stMainBlockContainer"] h1 {padding: 0 0 .25rem}

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import pytest
 
 from rsviz.ui import frame
-from rsviz.ui.common import jobs, picture_picker, run_controls, sessions
+from rsviz.ui.common import jobs, picture_picker, run_controls, sessions, stage
 from rsviz.ui.common.drawing import Line as Turns
 from rsviz.ui.common.jobs import Device
 
@@ -51,6 +51,7 @@ def events(monkeypatch):
         monkeypatch.setattr(owner, name, lambda *a: done.append(event) or real(*a))
 
     note(sessions, "noisy", "copies")
+    note(stage, "show_votes", "bars")
     note(picture_picker, "show", "picture")
     note(run_controls, "show_presets", "presets")
     note(Turns, "give_way", "gives way")
@@ -58,9 +59,9 @@ def events(monkeypatch):
 
 
 def is_after_first_votes(events):
-    """Whether picture, copies and presets are drawn once, after others have gone first."""
+    """Whether all but the verdict is drawn once, and after others have gone first."""
     drawn = [event for event in events if event != "gives way"]
-    return events[0] == "gives way" and drawn == ["picture", "copies", "presets"]
+    return events[0] == "gives way" and drawn == ["bars", "picture", "copies", "presets"]
 
 
 def test_what_needs_no_votes_is_drawn_after_the_first_votes_of_others(open_page, line, events):

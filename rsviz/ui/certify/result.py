@@ -94,7 +94,7 @@ def show(
 
 
 def _show(view: View, shown: Shown | None) -> None:
-    """Show the verdict with the votes, the picture and its copies, the radius; then the details.
+    """Show the verdict; then the votes, the picture and its copies, the radius, the details.
 
     What a visitor waits for comes first; the rest waits for others who have no votes at all.
     """
@@ -108,11 +108,11 @@ def _show(view: View, shown: Shown | None) -> None:
         with pictures:
             _copies(view, None)
         return
-    with votes:
-        with stage.verdict():
-            _verdict(c, view, shown)
-        stage.show_votes(c, view.classes)
+    with votes, stage.verdict():
+        _verdict(c, view, shown)
     LINE.give_way()
+    with votes:
+        stage.show_votes(c, view.classes)
     with pictures:
         picture_picker.show(view.picture, view.classes)
         _copies(view, c.predicted)
