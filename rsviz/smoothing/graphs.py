@@ -132,7 +132,7 @@ def _by_rows(graph: Any, inputs: tuple[np.ndarray, ...], noisy: bool) -> Any:
 
 
 def _feed(old: Any, rows: Any) -> None:
-    """Let what reads an output, pictures or other numbers, read it in rows.
+    """Let what reads an input of the graph read pictures from `_rows`, other numbers as they are.
 
     What an int8 network does before its first layer it does in rows, which fill whole vectors, and
     bytes are then put in order, not numbers four times as long; each number is as before.
