@@ -27,7 +27,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run ``quantile``."""
     checkpoint = catalog.usable(args.name)
-    levels = noise_levels.parse(args.sigmas_e) if args.sigmas_e else ()
+    levels = noise_levels.parse(args.sigmas_e, 1, "--sigmas-e") if args.sigmas_e else ()
     device = device_of(args.device)
     found = fit(checkpoint, args.votes, device, command_line(), say, args.images, levels)
     for sigma_e, acr_by in found.items():

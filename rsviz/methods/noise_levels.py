@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def parse(text: str, least: int = 2) -> tuple[float, ...]:
+def parse(text: str, least: int = 2, called: str = "levels") -> tuple[float, ...]:
     """Return the levels of ``"0.25,0.5,1"``, in pixel units: at least ``least``, rising.
+
+    Parameters
+    ----------
+    called : what a refusal names them.
 
     Raises
     ------
@@ -32,8 +36,8 @@ def parse(text: str, least: int = 2) -> tuple[float, ...]:
     if len(levels) < least or list(levels) != sorted(set(levels)) or not in_range:
         count = "two" if least == 2 else "one"
         raise UserError(
-            f"levels must be {count} or more rising numbers between 0 and {SIGMA_MAX:g}, separated "
-            f"by commas, but is {text!r}."
+            f"{called} must be {count} or more rising numbers between 0 and {SIGMA_MAX:g}, "
+            f"separated by commas, but is {text!r}."
         )
     return levels
 

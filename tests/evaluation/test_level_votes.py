@@ -357,7 +357,9 @@ def test_the_estimators_noise_is_chosen_with_the_quantile(routed, tmp_path, monk
         if float(name) == card.run["sigma_e"]:
             assert rows(own) == rows(routed / "quantile.csv")
     run("quantile", "routed", "--images", "6", "--sigmas-e", "1,0.5", code=2)
-    assert "rising numbers" in capsys.readouterr().err
+    assert "--sigmas-e must be one or more rising numbers" in capsys.readouterr().err
+    run("quantile", "routed", "--images", "6", "--sigmas-e", "2")  # one is a choice of quantile
+    assert catalog.read_card(routed).run["sigma_e"] == 2
 
 
 def test_votes_for_the_level_counted_elsewhere_are_said_to_be(routed, tmp_path, monkeypatch):
