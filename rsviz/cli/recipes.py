@@ -36,6 +36,10 @@ def run(args: argparse.Namespace) -> None:
     chosen = [r for r in RECIPES if args.only == r.name] or [
         r for r in RECIPES if args.only in r.name
     ]
+    if not chosen:
+        raise UserError(
+            f"No recipe's name contains {args.only!r}; 'python -m rsviz recipes list' names all."
+        )
     if args.action == "run":
         run_recipes(chosen, args.minutes, args.n, device_of(args.device), say)
         return

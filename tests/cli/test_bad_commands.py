@@ -163,6 +163,8 @@ def snapshot(home):
         ("speed --checkpoint net --seconds -1", "--seconds must"),
         ("recipes run --minutes nan --only none-such", "--minutes must"),
         ("recipes run --n 0 --only none-such", "n must"),
+        ("recipes run --only none-such", "No recipe's name contains"),
+        ("recipes list --only none-such", "No recipe's name contains"),
         ("ensemble fit net net --out new", "each named once"),
         ("ensemble fit net file --out folder/new", "There is no checkpoint"),
         ("train LONG", "invalid choice"),
