@@ -4,6 +4,8 @@ Torch's own errors are known by their names and words, so that nobody imports it
 """
 
 import errno
+from contextlib import suppress
+from pathlib import Path
 from typing import Literal
 
 Kind = Literal["memory", "device", "file"]
@@ -32,3 +34,35 @@ def kind_of(error: BaseException) -> Kind | None:
 def is_full(error: BaseException) -> bool:
     """Whether a disk, or a user's share of it, is full."""
     return isinstance(error, OSError) and error.errno in _FULL
+
+
+def keep_to(free: int) -> None:
+    """Let this process allocate so many bytes more: what is beyond them is then refused.
+
+    Else Linux promises all that is asked for, and ends some process, not always this one and
+    without a word, once the promises are called in. Where there is no /proc nothing is bounded.
+    """
+    with suppress(OSError):
+        held = _told(Path("/proc/self/status"), "VmData")
+        import resource  # Windows, which has no /proc either, has none
+
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        wanted = held + free
+        resource.setrlimit(resource.RLIMIT_DATA, (wanted if most < 0 else min(wanted, most), most))
+
+
+def free_memory() -> int:
+    """Return the bytes that this machine could still give, or its container in all."""
+    found = [2**62]  # where neither is known
+    with suppress(OSError):
+        of = Path("/proc/meminfo")
+        found.append(_told(of, "MemAvailable") + _told(of, "SwapFree"))
+    with suppress(OSError, ValueError):  # "max" where a container has no bound of its own
+        found.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return min(found)
+
+
+def _told(file: Path, name: str) -> int:
+    """Return the bytes that a line ``name: 123 kB`` of /proc tells."""
+    lines = dict(line.split(":", 1) for line in file.read_text().splitlines())
+    return 1024 * int(lines[name].split()[0])

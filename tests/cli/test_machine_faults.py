@@ -2,6 +2,9 @@
 
 import errno
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -80,3 +83,17 @@ def test_an_evaluation_keeps_its_rows_and_goes_on(home, monkeypatch, capsys, fau
     assert main(EVALUATE.split()) == 0
     assert (home / "log.csv").read_text().startswith(held)
     assert len((home / "log.csv").read_text().splitlines()) == 7
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is bounded by Linux")
+def test_a_training_larger_than_memory_is_refused_before_the_system_ends_some_process(home):
+    large = "train macer --dataset shapes --sigma .5 --epochs 1 --set draws=2000 --no-compile --out"
+    words = [*large.split(), str(home / "net")]
+    program = (
+        "import sys; from rsviz.cli.main import main; from rsviz.core import faults; import torch; "
+        "faults.keep_to(3 * 10**8); sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", program, *words]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert done.returncode == 2, done.stderr
+    assert FAULTS["memory"][1] in done.stderr and len(done.stderr.splitlines()) == 1

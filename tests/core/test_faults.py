@@ -1,9 +1,16 @@
 import errno
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 
-from rsviz.core.faults import is_full, kind_of
+from rsviz.core.faults import free_memory, is_full, kind_of
+
+linux = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="memory is bounded by Linux"
+)
 
 
 def allocate():
@@ -43,3 +50,26 @@ def test_what_the_machine_refuses_is_told_apart_from_defects(error, kind):
 def test_a_full_disk_is_known():
     assert is_full(OSError(errno.ENOSPC, "")) and is_full(OSError(errno.EDQUOT, ""))
     assert not is_full(OSError(errno.EACCES, "")) and not is_full(MemoryError())
+
+
+@linux
+@pytest.mark.parametrize(("asked", "answer"), [(4 * 10**8, "given"), (6 * 10**8, "refused")])
+def test_memory_beyond_what_is_free_is_refused(asked, answer):
+    program = f"""
+from rsviz.core import faults
+faults.keep_to(5 * 10**8)
+try:
+    held = bytearray({asked})
+    print("given")
+except MemoryError:
+    print("refused")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == answer, done.stderr
+
+
+@linux
+def test_free_memory_is_part_of_what_there_is():
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    found = {name: 1024 * int(rest.split()[0]) for name, rest in (x.split(":") for x in lines)}
+    assert 0 < free_memory() <= found["MemTotal"] + found["SwapTotal"]
