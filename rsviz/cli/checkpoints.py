@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from rsviz.checkpoints.catalog import Checkpoint, Measured, first_seed, list_checkpoints
+from rsviz.checkpoints.catalog import Checkpoint, Measured, first_seed, list_checkpoints, root
 from rsviz.core.errors import UserError
 
 
@@ -33,6 +33,8 @@ def run(args: argparse.Namespace) -> None:
     if args.markdown:
         print(markdown_table(found, args.best))
         return
+    if not found:
+        print(f"There is no checkpoint in {root()}; 'python -m rsviz recipes run' makes them.")
     for c in found:
         print(c.name + (f"  CANNOT BE USED: {c.problem}" if c.problem else ""))
         for m in c.card.measured:

@@ -124,6 +124,13 @@ def test_an_unknown_checkpoint_gets_one_sentence(home, capsys):
     assert "there are: net" in err
 
 
+def test_checkpoints_says_where_there_is_none(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("RSVIZ_CHECKPOINTS", str(tmp_path))
+    code, out, _ = run(capsys, "checkpoints")
+    assert code == 0 and "There is no checkpoint in" in out and "recipes run" in out
+    assert json.loads(run(capsys, "checkpoints", "--json")[1]) == []
+
+
 def test_checkpoints_lists_good_and_bad(home, capsys):
     (home / "broken").mkdir()
     code, out, _ = run(capsys, "checkpoints", "--json")
