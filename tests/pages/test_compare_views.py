@@ -12,7 +12,7 @@ from rsviz.data.catalog import CLASS_COUNT, CLASSES
 from rsviz.evaluation import per_image
 from rsviz.evaluation.evaluate import log_folder
 from rsviz.evaluation.training_cost import FORWARD
-from rsviz.ui.compare import every_network
+from rsviz.ui.compare import ensembles, every_network
 from tests.helpers import ALWAYS, constant_network
 
 
@@ -103,6 +103,18 @@ def test_claims_are_filtered_by_system_and_verdict_also_from_the_address(opened)
     at.pills(key="system").set_value([]).run()
     assert len(at.dataframe[0].value) == every
     assert "verdict=surely" in told(opened("Claims", verdict="surely"))[0]
+
+
+def test_the_networks_of_a_shipped_ensemble_of_unlike_methods_come_first(monkeypatch):
+    def found(name, method, members=()):
+        named = tuple(SimpleNamespace(name=m) for m in members)
+        return SimpleNamespace(name=name, card=SimpleNamespace(method=method, members=named))
+
+    nets = [found("a", "macer"), found("b", "macer"), found("c", "smoothadv"), found("d", "macer")]
+    shipped = [found("of", "ensemble", m) for m in ("ab", "abc", "bc", "xc")]
+    monkeypatch.setattr(ensembles.catalog, "list_checkpoints", lambda: nets + shipped)
+    assert ensembles._shipped(nets) == ["b", "c"]
+    assert ensembles._shipped(nets[:2]) == ["a", "b"] and ensembles._shipped(nets[3:]) == []
 
 
 def test_two_networks_are_weighed_and_the_heuristic_is_named(opened, tmp_path, monkeypatch):

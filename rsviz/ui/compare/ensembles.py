@@ -119,10 +119,18 @@ def _default(dataset: str) -> str:
     return default_image() if dataset == "shapes" else f"{dataset}/test/20"
 
 
+def _shipped(fitting: Sequence[Checkpoint]) -> list[str]:
+    """Return the networks of the smallest ensemble that is here of the most methods, if any is."""
+    method = {c.name: c.card.method for c in fitting}
+    ensembles = ([m.name for m in c.card.members] for c in catalog.list_checkpoints())
+    known = [names for names in ensembles if names and set(names) <= set(method)]
+    return min(known, key=lambda names: (-len({method[m] for m in names}), len(names)), default=[])
+
+
 def _pick(fitting: Sequence[Checkpoint]) -> tuple[list[Checkpoint], dict[str, Any], str]:
     names = [c.name for c in fitting]
     trained = [c.name for c in fitting if c.card.sigma in (0.5, None)]
-    first = (trained if len(trained) > 1 else names)[:2]
+    first = _shipped(fitting) or (trained if len(trained) > 1 else names)[:2]
     key = f"members-{fitting[0].card.dataset}"
     address.check(**{key: names}, **{name: OFFERED[name] for name in ("sigma", "n0", "n")})
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
