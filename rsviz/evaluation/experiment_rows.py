@@ -271,7 +271,8 @@ def _judge(
         return unknown
     if expected.b is None:
         value, low, high = a.interval
-        held: Outcome = "as expected" if low <= expected.limit else "contradicted"
+        within: Outcome = "as expected" if value <= expected.limit else "undecided"
+        held: Outcome = "contradicted" if low > expected.limit else within
         return Judged(expected, held, seen, value, low, high)
     b = places[expected.b][0].get(expected.measure)
     gap = None if b is None else difference(a, b)

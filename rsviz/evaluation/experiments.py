@@ -68,7 +68,8 @@ class Expected:
     Parameters
     ----------
     a, b : points, by series and x.
-    limit : what ``a`` may reach; the interval of the truth must not lie above it.
+    limit : what ``a`` may reach: contradicted if its interval lies above, undecided if only its
+        value does. Few images may leave room above a value that is within: the interval is told.
     seen : whether its logs had been read; where nothing is said, those shipped with a network had.
     """
 

@@ -88,6 +88,17 @@ def test_expectations_are_judged_in_their_direction(made):
     assert "highest at 1 (0.450" in found.headline and found.state == "2 of 4 points measured"
 
 
+@pytest.mark.parametrize(
+    ("limit", "outcome"),
+    [(0.46, "as expected"), (0.44, "undecided"), (0.3, "contradicted")],
+)
+def test_a_limit_that_only_the_interval_keeps_is_undecided(made, limit, outcome):
+    """The mean is .45, its interval .39 to .51."""
+    most = (Expected("At most.", ACR, ("low", 1.0), limit=limit),)
+    found = experiment_rows.result(replace(MADE_UP, expected=most), made)
+    assert found.judged[0].outcome == outcome and found.judged[0].low < 0.44 < 0.46
+
+
 def test_what_is_missing_unfinished_or_broken_says_so_and_how_it_is_measured(made):
     found = experiment_rows.result(MADE_UP, made)
     assert {row.x for row in found.missing} == {2.0}

@@ -57,7 +57,7 @@ def show_costs(group: Group) -> None:
         "those the logs hold, on whatever else that machine then did, and of all votes that were "
         "counted, needed or not: compare votes and arithmetic. Dual RS's paper says at most "
         f"{PAPER_RATIO:g} times the time of plain smoothing; "
-        "`python -m rsviz experiments show level-seconds` tells how to time them side by side."
+        "`python -m rsviz experiments show level-seconds` times them side by side."
     )
 
 
