@@ -73,3 +73,18 @@ def test_free_memory_is_part_of_what_there_is():
     lines = Path("/proc/meminfo").read_text().splitlines()
     found = {name: 1024 * int(rest.split()[0]) for name, rest in (x.split(":") for x in lines)}
     assert 0 < free_memory() <= found["MemTotal"] + found["SwapTotal"]
+
+
+@linux
+@pytest.mark.parametrize(("device", "bounded"), [("cpu", True), ("cuda", False)])
+def test_the_command_line_is_bounded_but_where_a_gpu_is_used(device, bounded):
+    program = f"""
+import resource, runpy, sys
+sys.argv = ["rsviz", "certify", "nothing", "--checkpoint", "nothing", "--device", "{device}"]
+try:
+    runpy.run_module("rsviz", run_name="__main__")
+except SystemExit:
+    print(resource.getrlimit(resource.RLIMIT_DATA)[0] != resource.RLIM_INFINITY)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == str(bounded), done.stderr
