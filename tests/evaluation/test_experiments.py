@@ -37,14 +37,18 @@ def test_every_expectation_names_points_and_a_measure(experiment):
 @EACH
 def test_a_point_needs_a_shipped_network_or_says_how_it_is_made(experiment):
     shipped = {c.name for c in catalog.list_checkpoints()}
-    made = {r.name for r in RECIPES} | {p.log.partition("/")[0] for p in experiment.points}
+    recipes = {r.name: r.train_command() for r in RECIPES}
+    made = recipes.keys() | {p.log.partition("/")[0] for p in experiment.points}
     for point in experiment.points:
         name, _, file = point.log.partition("/")
         needed = {name, *point.arguments} & made
         if point.arguments[0] == "ensemble":  # its members have recipes, and too many to list
             assert needed & shipped and not point.first
         else:
-            assert {c.split("checkpoints/")[-1] for c in point.first} == needed - shipped
+            made_by = {c.split("checkpoints/")[-1]: c for c in point.first}
+            assert set(made_by) == needed - shipped
+            for known in made_by.keys() & recipes.keys():  # where both say it, they say the same
+                assert made_by[known] == recipes[known]
         beside = name in shipped or (catalog.root() / point.log).is_file()
         assert file.startswith("experiments/") or beside
         assert point.images >= 40
