@@ -4,7 +4,8 @@ Torch's own errors are known by their names and words, so that nobody imports it
 """
 
 import errno
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -36,25 +37,32 @@ def is_full(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in _FULL
 
 
-def keep_to(free: int) -> None:
-    """Let this process allocate so many bytes more: what is beyond them is then refused.
+@contextmanager
+def kept_to(free: int) -> Iterator[None]:
+    """Let this process allocate so many bytes more within the block; what is beyond is refused.
 
     Else Linux promises all that is asked for, and ends some process, not always this one and
-    without a word, once the promises are called in. Where there is no /proc nothing is bounded.
+    without a word, once the promises are called in. Where /proc tells nothing nothing is bounded.
     """
-    with suppress(OSError):
+    try:
         held = _told(Path("/proc/self/status"), "VmData")
         import resource  # Windows, which has no /proc either, has none
-
-        _, most = resource.getrlimit(resource.RLIMIT_DATA)
-        wanted = held + free
-        resource.setrlimit(resource.RLIMIT_DATA, (wanted if most < 0 else min(wanted, most), most))
+    except (OSError, KeyError, ValueError):
+        yield
+        return
+    before, most = resource.getrlimit(resource.RLIMIT_DATA)
+    wanted = held + free if before < 0 else min(held + free, before)
+    resource.setrlimit(resource.RLIMIT_DATA, (wanted, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (before, most))
 
 
 def free_memory() -> int:
     """Return the bytes that this machine could still give, or its container in all."""
     found = [2**62]  # where neither is known
-    with suppress(OSError):
+    with suppress(OSError, KeyError, ValueError):
         of = Path("/proc/meminfo")
         found.append(_told(of, "MemAvailable") + _told(of, "SwapFree"))
     with suppress(OSError, ValueError):  # "max" where a container has no bound of its own

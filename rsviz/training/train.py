@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rsviz.checkpoints import catalog
 from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.core import faults
 from rsviz.core.errors import UserError
 from rsviz.core.files import check_out_folder, sole_writer
 from rsviz.core.progress import Report
@@ -52,7 +53,11 @@ def train_checkpoint(
     make, workers = MAKERS.get(spec.method, single.make), here()
     if workers.count > 1 and make is not single.make:
         raise UserError(f"{spec.method} trains several networks in turn, by one process alone.")
-    with sole_writer(out) if workers.first else nullcontext():
+    on_cpu = device == "cpu"  # a GPU's driver reserves far more than it uses
+    with (
+        sole_writer(out) if workers.first else nullcontext(),
+        faults.kept_to(faults.free_memory()) if on_cpu else nullcontext(),
+    ):
         made = make(spec, out, device, command, compiled, report)
     report(f"wrote {out}")
     return made

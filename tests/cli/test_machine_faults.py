@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +13,15 @@ import torch
 from rsviz.checkpoints import catalog
 from rsviz.cli.main import main
 from rsviz.networks import classifiers
+from rsviz.training import loop, train
 from tests.helpers import TINY, constant_network
 
 TRAIN = f"train gaussian --dataset shapes --sigma .5 --epochs 3 --lr .1 --network {TINY}"
 TRAIN += " --batch 1000 --no-compile --out"  # two steps an epoch
 EVALUATE = "evaluate --checkpoint net --every 400 --n 100 --out log.csv"
+linux = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="memory is bounded by Linux"
+)
 LOST = torch.AcceleratorError("CUDA error: unspecified launch failure\nCompile with ...")
 FAULTS = {
     "memory": (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"), "enough memory"),
@@ -85,13 +90,25 @@ def test_an_evaluation_keeps_its_rows_and_goes_on(home, monkeypatch, capsys, fau
     assert len((home / "log.csv").read_text().splitlines()) == 7
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is bounded by Linux")
+@pytest.mark.parametrize(("device", "bounded"), [("cpu", True), ("cuda", False)])
+@linux
+def test_a_training_is_bounded_but_where_a_gpu_is_used(home, monkeypatch, device, bounded):
+    def limit(*_):
+        return resource.getrlimit(resource.RLIMIT_DATA)[0]
+
+    monkeypatch.setattr(train, "MAKERS", {"gaussian": limit})
+    spec, before = loop.TrainSpec("gaussian", "shapes", TINY, 0.5, 1), limit()
+    within = train.train_checkpoint(spec, home / "net", device, "", report=lambda line: None)
+    assert (within != before) == bounded and limit() == before
+
+
+@linux
 def test_a_training_larger_than_memory_is_refused_before_the_system_ends_some_process(home):
     large = "train macer --dataset shapes --sigma .5 --epochs 1 --set draws=2000 --no-compile --out"
     words = [*large.split(), str(home / "net")]
     program = (
-        "import sys; from rsviz.cli.main import main; from rsviz.core import faults; import torch; "
-        "faults.keep_to(3 * 10**8); sys.exit(main(sys.argv[1:]))"
+        "import sys; from rsviz.cli.main import main; from rsviz.core import faults; "
+        "faults.free_memory = lambda: 3 * 10**8; sys.exit(main(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", program, *words]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
