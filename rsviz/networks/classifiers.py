@@ -80,10 +80,11 @@ class Compact(nn.Module):
     """The small net that votes fast on a CPU: stride-2 stem, 32-64-128 channels.
 
     0.48 M weights and 17 M multiply-adds an image of 32x32; each stage is conv-BN-ReLU and one
-    residual block.
+    residual block. With ``hidden`` units two layers of so many stand before the last: what tells
+    how sure the features are is no sum of them.
     """
 
-    def __init__(self, classes: int, width: int = 32) -> None:
+    def __init__(self, classes: int, width: int = 32, hidden: int = 0) -> None:
         super().__init__()
         self.stages = nn.Sequential(
             _conv_bn_relu(3, width, 4, 2, 1),  # N,32,16,16
@@ -93,12 +94,29 @@ class Compact(nn.Module):
             _conv_bn_relu(2 * width, 4 * width, 3, 2, 1),  # N,128,4,4
             BasicBlock(4 * width, 4 * width),
         )
-        self.fc = nn.Linear(4 * width, classes)
+        self.fc = _head(4 * width, hidden, classes)
         _he_normal(self)
+
+    def features(self, x_NCHW: Tensor) -> Tensor:
+        """Return what the last layers read, (N, F)."""
+        features_NF: Tensor = self.stages(x_NCHW).mean((2, 3))
+        return features_NF
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """Return the logits, (N, K)."""
-        return self.fc(self.stages(x_NCHW).mean((2, 3)))
+        return self.fc(self.features(x_NCHW))
+
+
+def _head(features: int, hidden: int, classes: int) -> nn.Module:
+    if not hidden:
+        return nn.Linear(features, classes)
+    return nn.Sequential(
+        nn.Linear(features, hidden),
+        nn.ReLU(),
+        nn.Linear(hidden, hidden),
+        nn.ReLU(),
+        nn.Linear(hidden, classes),
+    )
 
 
 def _conv_bn_relu(channels_in: int, channels: int, size: int, stride: int, pad: int) -> nn.Module:
@@ -137,6 +155,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "resnet110": lambda classes: CifarResNet(110, classes),
     "resnet50": _resnet50,
 }
+HEADED = ("compact", "compact-48", "compact-64")  # those that take ``hidden``
 
 
 def build(
@@ -154,7 +173,7 @@ def build(
     dataset : one of `STATISTICS`.
     classes : number of outputs; None takes the data set's.
     normalisation : in front of the network; None takes the data set's.
-    options : of the network itself: ``width`` of ``compact``.
+    options : of the network itself: ``width`` and ``hidden`` of ``compact``.
 
     Raises
     ------

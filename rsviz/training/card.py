@@ -71,9 +71,10 @@ def seeded_network(spec: loop.TrainSpec) -> torch.nn.Module:
 
 
 def copy_all_but_the_end(trained: torch.nn.Module, net: torch.nn.Module) -> None:
-    """Copy the weights of a network to another, except a last layer of another size."""
+    """Copy the weights of a network to another, except last layers that are others."""
     own, found = net.state_dict(), trained.state_dict()
-    net.load_state_dict({k: found[k] if found[k].shape == v.shape else v for k, v in own.items()})
+    same = {k: v for k, v in found.items() if k in own and own[k].shape == v.shape}
+    net.load_state_dict(own | same)
 
 
 def device_name(device: str) -> str:

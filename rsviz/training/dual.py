@@ -31,7 +31,8 @@ from rsviz.core.radius import radius_l2
 from rsviz.data import datasets
 from rsviz.data.datasets import Dataset
 from rsviz.methods import dual, gaussian, noise_levels
-from rsviz.methods.dual import Targets
+from rsviz.methods.dual import LevelOf, Targets
+from rsviz.networks.classifiers import HEADED, Compact
 from rsviz.networks.from_card import build_part
 from rsviz.smoothing import estimates
 from rsviz.smoothing.estimates import count_votes
@@ -40,6 +41,8 @@ from rsviz.training.card import card_of, copy_all_but_the_end, state_folder
 from rsviz.training.loop import DTYPES, TrainSpec
 
 BLOCK = 500  # images between two reports
+HIDDEN = 64  # units of each layer of a head on a trunk that stays as it is
+LOOKS = 10  # noisy copies of an image on which a level is chosen for fine-tuning
 
 Risk = Literal["strong", "weak", "follow", "none"]
 
@@ -54,10 +57,14 @@ class Settings:
     ``temperature`` that of its targets. For ``class_epochs`` before it learns levels it learns the
     classes, at its own noise: which stay visible is most of what tells the levels apart. With
     ``trunk`` ``classifier`` it is as wide as the classifier of most noise and begins with that
-    one's weights, all but the last layer, instead of its own. ``targets`` are radii of the
-    ``label``, or those ``claimed`` for the class with most votes, right or wrong. The classifier
-    is fine-tuned for ``fine_epochs`` at ``fine_lr``, in each of ``rounds``. ``experts``: of
-    routing, the stem of their names, or the name of each, a comma between, by rising level.
+    one's weights, all but the last layer, instead of its own; ``frozen``, they stay as they are
+    and a head of two hidden layers learns alone. ``targets`` are radii of the ``label``, or those
+    ``claimed`` for the class with most votes, right or wrong; ``right`` is what a radius above 0
+    is worth beside itself, so that near accuracy counts too. The classifier is fine-tuned for
+    ``fine_epochs`` at ``fine_lr``, in each of ``rounds``, at the level ``chosen`` for each image,
+    or at one ``drawn`` as noisy copies of it vote (``fine_levels``), so that it also knows those
+    that a level may move to. ``experts``: of routing, the stem of their names, or the name of each,
+    a comma between, by rising level.
     """
 
     levels: str = "0.25,0.5,1"
@@ -71,9 +78,11 @@ class Settings:
     temperature: float = 1.0
     trunk: str = "own"
     targets: str = "label"
+    right: float = 0.0
     class_epochs: int = 0
     fine_epochs: int = 3
     fine_lr: float = 0.02
+    fine_levels: str = "chosen"
     rounds: int = 1
     experts: str = ""
 
@@ -84,8 +93,11 @@ class Settings:
         settings.check_counts(fine_epochs=(self.fine_epochs, 1))
         settings.check_counts(class_epochs=(self.class_epochs, 0))
         settings.check_word("risk", self.risk, get_args(Risk))
-        settings.check_word("trunk", self.trunk, ("own", "classifier"))
+        settings.check_word("trunk", self.trunk, ("own", "classifier", "frozen"))
         settings.check_word("targets", self.targets, ("label", "claimed"))
+        settings.check_word("fine_levels", self.fine_levels, ("chosen", "drawn"))
+        if self.right < 0:
+            raise UserError(f"right must be at least 0, but is {self.right!r}.")
         if self.temperature <= 0:
             raise UserError(f"temperature must be above 0, but is {self.temperature!r}.")
 
@@ -161,9 +173,13 @@ def _start(
 
 def _part(spec: TrainSpec, how: Settings) -> dict[str, Any]:
     """Return the estimator's network, as a card describes one."""
+    if how.trunk == "own":
+        return {"network": "compact", "width": how.width}
     if how.trunk == "classifier":
         return {"network": spec.network}
-    return {"network": "compact", "width": how.width}
+    if spec.network not in HEADED:
+        raise UserError(f"--set trunk=frozen needs --network {' or '.join(HEADED)}.")
+    return {"network": spec.network, "hidden": HIDDEN}
 
 
 def _trunk(
@@ -318,7 +334,7 @@ def _estimator(
     report: Report,
 ) -> nn.Module:
     """Train the estimator on the labels, at its own noise, from a trunk if it has one."""
-    found = make_targets(radius_NL, cast("Risk", how.risk), how.temperature)
+    found = make_targets(radius_NL, cast("Risk", how.risk), how.temperature, how.right)
     targets = Targets(*(t.to(device) for t in (found.soft_NL, found.weight_N, found.risk_NL)))
     of_loss = dual.Settings(how.draws, how.lam, how.eta)
     part = _part(spec, how)
@@ -327,7 +343,7 @@ def _estimator(
         net = build_part(part | {"classes": len(how.level_L)}, spec.dataset)
         classes = build_part(part, spec.dataset)
     if trunk is not None:
-        classes.load_state_dict(trunk.state_dict())
+        copy_all_but_the_end(trunk, classes)
     if how.class_epochs:
         every, first = datasets.load(spec.dataset, "train"), replace(spec, epochs=how.class_epochs)
         state = state_folder() / f"{stem}-estimator-classes.pt"
@@ -336,8 +352,33 @@ def _estimator(
         copy_all_but_the_end(classes, net)
     loss = partial(dual.loss, targets=targets, settings=of_loss)
     state = state_folder() / f"{stem}-estimator.pt"
-    loop.train(net, _rows(data), loss, spec, state, device, compiled, report)
-    return net.eval()
+    learning = _OnTrunk(net) if how.trunk == "frozen" else net
+    loop.train(learning, _rows(data), loss, spec, state, device, compiled, report)
+    return net.eval().requires_grad_(True)
+
+
+class _OnTrunk(nn.Module):
+    """A network of which only the last layers learn: the rest is as if it voted."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.normalize, body = net.children()
+        assert isinstance(body, Compact)
+        self.body = body.requires_grad_(False)
+        self.body.fc.requires_grad_(True)
+
+    def train(self, mode: bool = True) -> "_OnTrunk":
+        """Set the mode of the last layers only."""
+        super().train(False)
+        self.body.fc.train(mode)
+        return self
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        """Return the logits, (N, K)."""
+        with torch.no_grad():
+            features_NF = self.body.features(self.normalize(x_NCHW))
+        logits_NK: Tensor = self.body.fc(features_NF)
+        return logits_NK
 
 
 def _classifier(
@@ -350,23 +391,18 @@ def _classifier(
     compiled: bool,
     report: Report,
 ) -> nn.Module:
-    """Fine-tune the classifier on the level that the estimator chooses for each image."""
+    """Fine-tune the classifier on the levels that the estimator chooses for each image."""
     generator = torch.Generator(device).manual_seed(spec.seed + 1)
     assert isinstance(spec.sigma, int | float)
-    level_N = torch.cat(
+    counts_NL = torch.cat(
         [
-            choose_levels(
-                nets["estimator"],
-                x.to(device).float() / 255,
-                spec.sigma,
-                how.level_L,
-                10,
-                generator,
-            )
+            count_votes(nets["estimator"], x.to(device).float() / 255, spec.sigma, LOOKS, generator)
             for x in data.x_NCHW.split(BLOCK)
         ]
     )
-    loss = partial(dual.classifier_loss, label_N=data.y_N.to(device), level_N=level_N.to(device))
+    level_L, drawn = torch.tensor(how.level_L), how.fine_levels == "drawn"
+    level_of = drawn_levels(counts_NL, level_L) if drawn else chosen_levels(counts_NL, level_L)
+    loss = partial(dual.classifier_loss, label_N=data.y_N.to(device), level_of=level_of)
     fine = replace(spec, epochs=how.fine_epochs, lr=how.fine_lr)
     state = state_folder() / f"{stem}-classifier.pt"
     net = nets["classifier"].requires_grad_(True)
@@ -390,17 +426,24 @@ def label_radii(votes_N: Tensor, votes: int, level: float, alpha: float = 0.05) 
     return torch.tensor(table)[votes_N]
 
 
-def choose_levels(
-    estimator: nn.Module,
-    x_NCHW: Tensor,
-    sigma_e: float,
-    level_L: tuple[float, ...],
-    votes: int,
-    generator: torch.Generator,
-) -> Tensor:
-    """Return level_N, the level that most noisy copies of each image vote for."""
-    counts_NL = count_votes(estimator, x_NCHW, sigma_e, votes, generator)
-    return torch.tensor(level_L)[counts_NL.argmax(1)]
+def chosen_levels(counts_NL: Tensor, level_L: Tensor) -> LevelOf:
+    """Return the function that gives rows of images the level with most votes."""
+    level_N = level_L[counts_NL.argmax(1)]
+    return lambda row_N, _generator: level_N.to(row_N.device)[row_N]
+
+
+def drawn_levels(counts_NL: Tensor, level_L: Tensor) -> LevelOf:
+    """Return the function that draws rows of images a level, P(l) = (votes_l + 1) / (votes + L).
+
+    Laplace's rule: no level is left out for an image on the few votes that there are.
+    """
+    share_NL = (counts_NL + 1) / (counts_NL + 1).sum(1, keepdim=True)
+
+    def draw(row_N: Tensor, generator: torch.Generator) -> Tensor:
+        index_N = torch.multinomial(share_NL.to(row_N.device)[row_N], 1, generator=generator)
+        return level_L.to(row_N.device)[index_N[:, 0]]
+
+    return draw
 
 
 def soft_targets(radius_NL: Tensor, temperature: float = 1.0) -> Tensor:
@@ -438,7 +481,13 @@ def risk_weights(radius_NL: Tensor, risk: Risk) -> Tensor:
     return weight_NL / mean if mean > 0 else torch.zeros_like(radius_NL)
 
 
-def make_targets(radius_NL: Tensor, risk: Risk = "strong", temperature: float = 1.0) -> Targets:
-    """Return the targets that the radii of training images make."""
-    soft_NL = soft_targets(radius_NL, temperature)
+def make_targets(
+    radius_NL: Tensor, risk: Risk = "strong", temperature: float = 1.0, right: float = 0.0
+) -> Targets:
+    """Return the targets that the radii of training images make, each of which is worth ``right``.
+
+    A level is worth R + right where R > 0, else nothing: what certifies a little is then not given
+    up for a chance of much.
+    """
+    soft_NL = soft_targets(radius_NL + right * (radius_NL > 0), temperature)
     return Targets(soft_NL, share_weights(radius_NL), risk_weights(radius_NL, risk))

@@ -91,6 +91,51 @@ def test_an_estimator_can_begin_as_the_classifier(monkeypatch, method):
     assert set(own) - same == {"1.fc.weight", "1.fc.bias"}
 
 
+@pytest.mark.parametrize("method", ["dual", "routing"])
+def test_on_a_frozen_trunk_the_head_learns_alone(method):
+    words = {"trunk": "frozen", "right": 0.2, "levels": "0.25,0.5,1"}
+    settings = (*FEW, *words.items(), *((("experts", "expert"),) if method == "routing" else ()))
+    start = "" if method == "routing" else "base"
+    spec = replace(SPEC, method=method, start=start, settings=settings)
+    made = make(dual, "both", spec)
+    assert made.card.parts["estimator"] == {"network": "compact", "hidden": 64, "classes": 3}
+    nets = weights.load_nets(made, ready=False)
+    own = weights.load(catalog.find(start or "expert-1.0"), ready=False).state_dict()
+    found = nets["estimator"].state_dict()
+    assert {k for k in own if k not in found} == {"1.fc.weight", "1.fc.bias"}
+    assert all(torch.equal(v, own[k]) for k, v in found.items() if k in own)  # norms too
+    again = make(dual, "other", replace(spec, seed=1))
+    other = weights.load_nets(again, ready=False)["estimator"].state_dict()
+    assert not torch.equal(other["1.fc.0.weight"], found["1.fc.0.weight"])
+    assert inspection.class_count(nets["estimator"]) == 3
+
+
+def test_a_frozen_trunk_needs_a_network_whose_last_layers_can_be_more():
+    settings = (*FEW, ("trunk", "frozen"))
+    with pytest.raises(UserError, match="needs --network compact"):
+        make(dual, "both", replace(SPEC, network="resnet20", settings=settings))
+
+
+def test_the_classifier_is_tuned_at_levels_drawn_as_copies_vote():
+    each = {}
+    for word in ("chosen", "drawn"):
+        made = make(dual, word, replace(SPEC, settings=(*FEW, ("fine_levels", word))))
+        each[word] = weights.load_nets(made, ready=False)
+    same = each["chosen"]["estimator"].state_dict()
+    assert all(torch.equal(v, same[k]) for k, v in each["drawn"]["estimator"].state_dict().items())
+    same = each["chosen"]["classifier"].state_dict()
+    drawn = each["drawn"]["classifier"].state_dict()
+    assert not all(torch.equal(v, same[k]) for k, v in drawn.items())
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"), [(("right", -0.1), "right"), (("fine_levels", "all"), "fine_levels")]
+)
+def test_what_the_new_settings_cannot_be(setting, told):
+    with pytest.raises(UserError, match=told):
+        make(dual, "both", replace(SPEC, settings=(*FEW, setting)))
+
+
 def test_claimed_targets_are_of_the_class_with_most_votes(monkeypatch):
     data = dual._first(datasets.load("shapes", "train"), 8)
     counts_NK = torch.zeros(8, 10, dtype=torch.int64)
