@@ -350,6 +350,12 @@ _TRUNKS_10K = (  # written before these networks were trained
         *("cifar10-variational-trunk/certified-lam1-n10000.csv", _UNIVERSAL_10K),
     ),
 )
+_HEAD_10K = (  # written before these networks were measured on test images
+    (
+        *("Dual RS", "Dual RS by a head on the trunk", _DUAL),
+        *(f"cifar10-dual-head/{_SWEPT_10K}", _UNIVERSAL_10K),
+    ),
+)
 _ON_SHAPES_10K = (
     ("Dual RS", "Dual RS by the sweep", _DUAL, f"shapes-dual/{_SWEPT_10K}", _SHAPES_10K),
     ("Dual RS", "Routing by the sweep", _DUAL, f"shapes-routing/{_SWEPT_10K}", _SHAPES_EXPERTS_10K),
@@ -369,6 +375,12 @@ _SHAPES_TRUNKS_10K = (
         *(f"shapes-routing-trunk/{_SWEPT_10K}", _SHAPES_EXPERTS_10K),
     ),
 )
+_SHAPES_HEAD_10K = (
+    (
+        *("Dual RS", "Dual RS by a head on the trunk", _DUAL),
+        *(f"shapes-dual-head/{_SWEPT_10K}", _SHAPES_10K),
+    ),
+)
 _PAPER = {  # Dual RS and Multiscale, CIFAR-10, by radius: arXiv 2512.01782, Dual RS fine-tuned
     0.25: (0.5748, 0.5478),
     0.5: (0.4527, 0.3915),
@@ -382,8 +394,10 @@ def _levels_10k() -> Iterable[Claim]:
     for of, where, seen in (
         (_CHOOSERS_10K, "", True),
         (_TRUNKS_10K, "", False),
+        (_HEAD_10K, "", False),
         (_ON_SHAPES_10K, "Shapes, ", True),
         (_SHAPES_TRUNKS_10K, "Shapes, ", False),
+        (_SHAPES_HEAD_10K, "Shapes, ", False),
     ):
         for system, who, source, name, fixed in of:
             among: tuple[float | None, ...] = (None,) if where else (None, *RADII)
@@ -414,6 +428,7 @@ def _levels_10k() -> Iterable[Claim]:
         ("Routing by the sweep", "cifar10-routing", _CASCADE),
         ("Dual RS on the trunk", "cifar10-dual-trunk", "cifar10-multiscale"),
         ("Routing on the trunk", "cifar10-routing-trunk", _CASCADE),
+        ("Dual RS by a head on the trunk", "cifar10-dual-head", "cifar10-multiscale"),
     ):
         for r, (dual, multiscale) in _PAPER.items():
             yield Claim(
@@ -426,7 +441,7 @@ def _levels_10k() -> Iterable[Claim]:
                 radius=r,
                 paper_a=dual,
                 paper_b=multiscale,
-                seen="trunk" not in name,
+                seen=not name.endswith(("-trunk", "-head")),
             )
 
 
