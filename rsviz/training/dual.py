@@ -41,7 +41,7 @@ from rsviz.training.card import card_of, copy_all_but_the_end, state_folder
 from rsviz.training.loop import DTYPES, TrainSpec
 
 BLOCK = 500  # images between two reports
-HIDDEN = 64  # units of each layer of a head on a trunk that stays as it is
+HIDDEN = 64  # units of each layer of a head
 LOOKS = 10  # noisy copies of an image on which a level is chosen for fine-tuning
 
 Risk = Literal["strong", "weak", "follow", "none"]
@@ -57,14 +57,16 @@ class Settings:
     ``temperature`` that of its targets. For ``class_epochs`` before it learns levels it learns the
     classes, at its own noise: which stay visible is most of what tells the levels apart. With
     ``trunk`` ``classifier`` it is as wide as the classifier of most noise and begins with that
-    one's weights, all but the last layer, instead of its own; ``frozen``, they stay as they are
-    and a head of two hidden layers learns alone. ``targets`` are radii of the ``label``, or those
-    ``claimed`` for the class with most votes, right or wrong; ``right`` is what a radius above 0
-    is worth beside itself, so that near accuracy counts too. The classifier is fine-tuned for
-    ``fine_epochs`` at ``fine_lr``, in each of ``rounds``, at the level ``chosen`` for each image,
-    or at one ``drawn`` as noisy copies of it vote (``fine_levels``), so that it also knows those
-    that a level may move to. ``experts``: of routing, the stem of their names, or the name of each,
-    a comma between, by rising level.
+    one's weights, all but the last layer, instead of its own; ``headed``, a head of two hidden
+    layers first learns alone on that one as it is, for ``head_epochs`` at ``head_lr``, then all
+    weights do, the statistics of norms as they were. ``targets`` are radii of the ``label``, or
+    those ``claimed`` for the class with most votes, right or wrong; ``right`` is what a radius
+    above 0 is worth beside itself, so that near accuracy counts too. The classifier is fine-tuned
+    for ``fine_epochs`` at ``fine_lr``, in each of ``rounds``, at the level ``chosen`` for each
+    image, or at one ``drawn`` as noisy copies of it vote (``fine_levels``), so that it also knows
+    those that a level may move to. ``weigh``: images by the ``share`` of their best level, as the
+    paper does, or all ``alike``. ``experts``: of routing, the stem of their names, or the name of
+    each, a comma between, by rising level.
     """
 
     levels: str = "0.25,0.5,1"
@@ -79,6 +81,9 @@ class Settings:
     trunk: str = "own"
     targets: str = "label"
     right: float = 0.0
+    weigh: str = "share"
+    head_epochs: int = 10
+    head_lr: float = 0.3
     class_epochs: int = 0
     fine_epochs: int = 3
     fine_lr: float = 0.02
@@ -93,8 +98,10 @@ class Settings:
         settings.check_counts(fine_epochs=(self.fine_epochs, 1))
         settings.check_counts(class_epochs=(self.class_epochs, 0))
         settings.check_word("risk", self.risk, get_args(Risk))
-        settings.check_word("trunk", self.trunk, ("own", "classifier", "frozen"))
+        settings.check_word("trunk", self.trunk, ("own", "classifier", "headed"))
         settings.check_word("targets", self.targets, ("label", "claimed"))
+        settings.check_word("weigh", self.weigh, ("share", "alike"))
+        settings.check_counts(head_epochs=(self.head_epochs, 1))
         settings.check_word("fine_levels", self.fine_levels, ("chosen", "drawn"))
         if self.right < 0:
             raise UserError(f"right must be at least 0, but is {self.right!r}.")
@@ -178,7 +185,7 @@ def _part(spec: TrainSpec, how: Settings) -> dict[str, Any]:
     if how.trunk == "classifier":
         return {"network": spec.network}
     if spec.network not in HEADED:
-        raise UserError(f"--set trunk=frozen needs --network {' or '.join(HEADED)}.")
+        raise UserError(f"--set trunk=headed needs --network {' or '.join(HEADED)}.")
     return {"network": spec.network, "hidden": HIDDEN}
 
 
@@ -335,6 +342,8 @@ def _estimator(
 ) -> nn.Module:
     """Train the estimator on the labels, at its own noise, from a trunk if it has one."""
     found = make_targets(radius_NL, cast("Risk", how.risk), how.temperature, how.right)
+    if how.weigh == "alike":
+        found = replace(found, weight_N=torch.ones_like(found.weight_N))
     targets = Targets(*(t.to(device) for t in (found.soft_NL, found.weight_N, found.risk_NL)))
     of_loss = dual.Settings(how.draws, how.lam, how.eta)
     part = _part(spec, how)
@@ -352,32 +361,40 @@ def _estimator(
         copy_all_but_the_end(classes, net)
     loss = partial(dual.loss, targets=targets, settings=of_loss)
     state = state_folder() / f"{stem}-estimator.pt"
-    learning = _OnTrunk(net) if how.trunk == "frozen" else net
-    loop.train(learning, _rows(data), loss, spec, state, device, compiled, report)
-    return net.eval().requires_grad_(True)
+    if how.trunk == "headed":
+        headed = _AsItVotes(net)
+        alone = replace(spec, epochs=how.head_epochs, lr=how.head_lr)
+        before = state_folder() / f"{stem}-estimator-head.pt"
+        headed.learn_head()
+        loop.train(headed, _rows(data), loss, alone, before, device, compiled, report)
+        headed.requires_grad_(True)
+        loop.train(headed, _rows(data), loss, spec, state, device, compiled, report)
+    else:
+        loop.train(net, _rows(data), loss, spec, state, device, compiled, report)
+    return net.eval()
 
 
-class _OnTrunk(nn.Module):
-    """A network of which only the last layers learn: the rest is as if it voted."""
+class _AsItVotes(nn.Module):
+    """A network whose norms keep their statistics while it learns."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
-        self.normalize, body = net.children()
-        assert isinstance(body, Compact)
-        self.body = body.requires_grad_(False)
-        self.body.fc.requires_grad_(True)
+        self.net = net
 
-    def train(self, mode: bool = True) -> "_OnTrunk":
-        """Set the mode of the last layers only."""
-        super().train(False)
-        self.body.fc.train(mode)
-        return self
+    def train(self, mode: bool = True) -> "_AsItVotes":
+        """Leave it in the mode in which it votes."""
+        return super().train(False)
+
+    def learn_head(self) -> None:
+        """Let its last layers learn alone."""
+        self.requires_grad_(False)
+        _, body = self.net.children()
+        assert isinstance(body, Compact)
+        body.fc.requires_grad_(True)
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """Return the logits, (N, K)."""
-        with torch.no_grad():
-            features_NF = self.body.features(self.normalize(x_NCHW))
-        logits_NK: Tensor = self.body.fc(features_NF)
+        logits_NK: Tensor = self.net(x_NCHW)
         return logits_NK
 
 

@@ -92,26 +92,36 @@ def test_an_estimator_can_begin_as_the_classifier(monkeypatch, method):
 
 
 @pytest.mark.parametrize("method", ["dual", "routing"])
-def test_on_a_frozen_trunk_the_head_learns_alone(method):
-    words = {"trunk": "frozen", "right": 0.2, "levels": "0.25,0.5,1"}
+def test_a_head_learns_alone_first_and_then_all_but_the_norms_statistics(monkeypatch, method):
+    seen = []
+    train = loop.train
+
+    def watch(net, *rest):
+        before = {k: v.clone() for k, v in net.state_dict().items()}
+        train(net, *rest)
+        moved = {k for k, v in net.state_dict().items() if not torch.equal(v, before[k])}
+        seen.append((rest[2].epochs, rest[2].lr, before, moved))
+
+    monkeypatch.setattr(loop, "train", watch)
+    words = {"trunk": "headed", "right": 0.2, "head_epochs": 2, "head_lr": 0.3, "weigh": "alike"}
     settings = (*FEW, *words.items(), *((("experts", "expert"),) if method == "routing" else ()))
     start = "" if method == "routing" else "base"
-    spec = replace(SPEC, method=method, start=start, settings=settings)
-    made = make(dual, "both", spec)
+    made = make(dual, "both", replace(SPEC, method=method, start=start, settings=settings))
     assert made.card.parts["estimator"] == {"network": "compact", "hidden": 64, "classes": 3}
-    nets = weights.load_nets(made, ready=False)
     own = weights.load(catalog.find(start or "expert-1.0"), ready=False).state_dict()
-    found = nets["estimator"].state_dict()
-    assert {k for k in own if k not in found} == {"1.fc.weight", "1.fc.bias"}
-    assert all(torch.equal(v, own[k]) for k, v in found.items() if k in own)  # norms too
-    again = make(dual, "other", replace(spec, seed=1))
-    other = weights.load_nets(again, ready=False)["estimator"].state_dict()
-    assert not torch.equal(other["1.fc.0.weight"], found["1.fc.0.weight"])
-    assert inspection.class_count(nets["estimator"]) == 3
+    (epochs, lr, before, moved), (_, _, _, after) = seen[:2]
+    assert (epochs, lr) == (2, 0.3)
+    head = {f"net.1.fc.{i}.{kind}" for i in (0, 2, 4) for kind in ("weight", "bias")}
+    assert {k for k in own if f"net.{k}" not in before} == {"1.fc.weight", "1.fc.bias"}
+    assert all(torch.equal(v, before[f"net.{k}"]) for k, v in own.items() if f"net.{k}" in before)
+    assert moved == head
+    learnt = {k for k in before if k.endswith(("weight", "bias"))}
+    assert after == learnt and len(learnt) > len(head)  # all weights, no statistics of norms
+    assert inspection.class_count(weights.load_nets(made)["estimator"]) == 3
 
 
-def test_a_frozen_trunk_needs_a_network_whose_last_layers_can_be_more():
-    settings = (*FEW, ("trunk", "frozen"))
+def test_a_head_needs_a_network_whose_last_layers_can_be_more():
+    settings = (*FEW, ("trunk", "headed"))
     with pytest.raises(UserError, match="needs --network compact"):
         make(dual, "both", replace(SPEC, network="resnet20", settings=settings))
 
@@ -129,7 +139,13 @@ def test_the_classifier_is_tuned_at_levels_drawn_as_copies_vote():
 
 
 @pytest.mark.parametrize(
-    ("setting", "told"), [(("right", -0.1), "right"), (("fine_levels", "all"), "fine_levels")]
+    ("setting", "told"),
+    [
+        (("right", -0.1), "right"),
+        (("fine_levels", "all"), "fine_levels"),
+        (("weigh", "all"), "weigh"),
+        (("head_epochs", 0), "head_epochs"),
+    ],
 )
 def test_what_the_new_settings_cannot_be(setting, told):
     with pytest.raises(UserError, match=told):
