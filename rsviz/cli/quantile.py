@@ -1,6 +1,7 @@
 """``quantile``: choose the sweep's quantile, and sigma_e, of Dual RS on training images."""
 
 import argparse
+from math import inf
 from pathlib import Path
 
 from rsviz.checkpoints import catalog
@@ -21,6 +22,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     about = "levels of the estimator's own noise to choose from, with commas between (default: the "
     about += "card's alone)"
     command.add_argument("--sigmas-e", default="", metavar="LEVELS", help=about)
+    about = "points of certified accuracy that it may stay behind the best single level at radius "
+    about += "0, .25, .5 and 1 (default: any)"
+    command.add_argument("--within", type=float, default=inf, metavar="POINTS", help=about)
     add_device(command)
 
 
@@ -29,7 +33,12 @@ def run(args: argparse.Namespace) -> None:
     checkpoint = catalog.usable(args.name)
     levels = noise_levels.parse(args.sigmas_e, 1, "--sigmas-e") if args.sigmas_e else ()
     device = device_of(args.device)
-    found = fit(checkpoint, args.votes, device, command_line(), say, args.images, levels)
+    found = fit(
+        *(checkpoint, args.votes, device, command_line(), say),
+        images=args.images,
+        sigmas_e=levels,
+        within=args.within,
+    )
     for sigma_e, acr_by in found.items():
         for name, acr in acr_by.items():
             print(f"  sigma_e {sigma_e:g}  quantile {name}  ACR {acr:.4f}")

@@ -6,6 +6,7 @@ are seen. Where a cascade of the same classifiers was fitted, its log holds thei
 images, and only the estimator's are counted here; else all are.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +15,10 @@ import msgspec
 import numpy as np
 
 from rsviz.certification import certify
+from rsviz.certification.every_level import Floats
 from rsviz.checkpoints import catalog, weights
 from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.core import reading
 from rsviz.core.errors import UserError
 from rsviz.core.files import sole_writer, write_whole
 from rsviz.core.progress import ProgressLine, Report
@@ -23,6 +26,7 @@ from rsviz.core.settings import options_of
 from rsviz.core.spec import Certificate, RunSpec, Votes
 from rsviz.data import datasets
 from rsviz.evaluation import evaluate, level_votes, row_checks, stored_votes
+from rsviz.evaluation.chosen_levels import RADII
 from rsviz.evaluation.level_votes import LevelVotes
 from rsviz.evaluation.logs import own_rows
 from rsviz.methods import dual
@@ -45,6 +49,7 @@ def fit(
     report: Report = print,
     images: int = IMAGES,
     sigmas_e: Sequence[float] = (),
+    within: float = math.inf,
 ) -> dict[float, dict[str, float]]:
     """Choose the quantile by ACR, and sigma_e of several; return the ACR of each, by sigma_e.
 
@@ -56,16 +61,21 @@ def fit(
         checkpoint itself; None counts all votes, on about so many ``images``. Killed, the same
         call goes on.
     sigmas_e : levels of the estimator's own noise to choose from; none keeps the card's.
+    within : how many points of certified accuracy the choice may stay behind the best single level
+        of its own classifiers at radius 0, .25, .5 and 1; where all stay farther, the nearest is
+        taken.
 
     Raises
     ------
     UserError
         The log is of other networks, levels or images, or the checkpoint is not Dual RS.
     """
+    if not within >= 0:
+        raise UserError(f"--within must be at least 0 points, but is {within:g}.")
     if METHODS[checkpoint.card.method].options is not dual.Options:
         raise UserError(f"{checkpoint.name} is not Dual RS, so there is no quantile to choose.")
     with sole_writer(checkpoint.folder / LOG):
-        return _chosen(checkpoint, file, device, command, report, images, sigmas_e)
+        return _chosen(checkpoint, file, device, command, report, images, sigmas_e, within)
 
 
 def _chosen(
@@ -76,6 +86,7 @@ def _chosen(
     report: Report,
     images: int,
     sigmas_e: Sequence[float],
+    within: float,
 ) -> dict[float, dict[str, float]]:
     if file is None:
         file = _counted(checkpoint, images, device, command, report)
@@ -94,15 +105,24 @@ def _chosen(
         else _with_estimator(checkpoint, of_classes, how, device, report)
         for s, how in runs.items()
     }
-    acr = {
-        s: {f"{p:g}": _acr(read_at(votes[s].votes_N, how, p), of_classes) for p in GRID}
+    won = {
+        s: {f"{p:g}": _won(read_at(votes[s].votes_N, how, p), of_classes) for p in GRID}
         for s, how in runs.items()
     }
-    best = {s: max(of, key=lambda p: (of[p], -abs(float(p) - 0.5))) for s, of in acr.items()}
-    sigma_e = max(acr, key=lambda s: (acr[s][best[s]], s == noise))
+    acr = {s: {p: float(won_N.mean()) for p, won_N in of.items()} for s, of in won.items()}
+    single = _single(of_classes, run)
+    behind = {s: {p: _behind(won_N, single) for p, won_N in of.items()} for s, of in won.items()}
+
+    def worth(s: float, p: str) -> tuple[float, float, float, bool]:
+        """By what is missing of ``within``, then by ACR, the middle, and what the card has."""
+        return min(within - behind[s][p], 0.0), acr[s][p], -abs(float(p) - 0.5), s == noise
+
+    best = {s: max(of, key=lambda p, s=s: worth(s, p)) for s, of in acr.items()}  # type: ignore[misc]
+    sigma_e = max(acr, key=lambda s: worth(s, best[s]))
     chosen, how = best[sigma_e], runs[sigma_e]
     found = f"quantile {chosen}: ACR {acr[sigma_e][chosen]:.4f} on {len(of_classes.votes_N)} "
-    report(f"sigma_e {sigma_e:g}, {found}training images")
+    far = f", at most {behind[sigma_e][chosen]:.1f} points behind the best single level"
+    report(f"sigma_e {sigma_e:g}, {found}training images{far}")
     with sole_writer(checkpoint.folder / catalog.CARD):
         card = dict(catalog.find_unchanged(checkpoint).stored)
         read = read_at(votes[sigma_e].votes_N, how, float(chosen))
@@ -114,6 +134,9 @@ def _chosen(
             "n": run.n,
             "acr": {name: round(value, 4) for name, value in acr[sigma_e].items()},
         }
+        if within < math.inf:
+            card["fit"]["within"] = within
+            card["fit"]["behind"] = {p: round(v, 1) for p, v in behind[sigma_e].items()}
         if sigmas_e:
             card["run"]["sigma_e"] = sigma_e
             card["fit"]["sigma_e"] = {f"{s:g}": round(acr[s][best[s]], 4) for s in acr}
@@ -207,9 +230,34 @@ def _changed(run: RunSpec, **settings: float) -> RunSpec:
     return replace(run, settings=tuple(sorted((dict(run.settings) | settings).items())))
 
 
-def _acr(read: Sequence[Certificate], votes: LevelVotes) -> float:
+def _won(read: Sequence[Certificate], votes: LevelVotes) -> Floats:
     pairs = zip(read, votes.label_N, strict=True)
-    return float(np.mean([c.radius * (c.predicted == y) for c, y in pairs]))
+    return np.array([c.radius * (c.predicted == y) for c, y in pairs])
+
+
+def _single(votes: LevelVotes, run: RunSpec) -> Floats:
+    """Return won_LN of plain smoothing at each level alone, on the same votes."""
+    return np.array(
+        [
+            _won(
+                [
+                    reading.read(v[f"select-{s:g}"], v[f"bound-{s:g}"], replace(run, sigma=s), "")
+                    for v in votes.votes_N
+                ],
+                votes,
+            )
+            for s in votes.level_L
+        ]
+    )
+
+
+def _behind(won_N: Floats, won_LN: Floats) -> float:
+    """Return by how many points it is behind the best level, where it is farthest behind."""
+
+    def accuracy(won: Floats, r: float) -> Floats:
+        return np.asarray((won >= r if r else won > 0).mean(-1))
+
+    return 100 * max(float(accuracy(won_LN, r).max() - accuracy(won_N, r)) for r in RADII)
 
 
 def _write(

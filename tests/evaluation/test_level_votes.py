@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 import msgspec
+import numpy as np
 import pytest
 import torch
 
@@ -313,6 +314,29 @@ def test_the_quantile_is_chosen_on_training_images_and_recorded(made, routed, ca
     assert head.split == "train" and dict(head.settings)["quantile"] == best
     run("quantile", "cascade", "--votes", made / "cascade" / "thresholds.csv", code=2)
     assert "not Dual RS" in capsys.readouterr().err
+
+
+def test_the_quantile_can_be_kept_near_the_best_single_level(made, routed, capsys):
+    votes = made / "cascade" / "thresholds.csv"
+    run("quantile", "routed", "--votes", votes, "--within", "100")
+    card = catalog.find("routed").card
+    acr, behind = card.fit["acr"], card.fit["behind"]
+    assert acr[f"{card.run['quantile']:g}"] == max(acr.values()) and card.fit["within"] == 100
+    run("quantile", "routed", "--votes", votes, "--within", "0")  # none is so near: the nearest
+    nearest = catalog.find("routed").card.run["quantile"]
+    assert behind[f"{nearest:g}"] == min(behind.values())
+    capsys.readouterr()
+    run("quantile", "routed", "--votes", votes, "--within", "-1", code=2)
+    assert "at least 0" in capsys.readouterr().err
+
+
+def test_what_is_behind_the_best_single_level_by_hand():
+    won_LN = np.array([[0.1, 0.1, 0.1, 0.0], [1.2, 0.6, 0.0, 0.0]])  # 3 right near, 1 far
+    assert quantile._behind(np.array([1.2, 0.6, 0.0, 0.0]), won_LN) == pytest.approx(25)
+    assert quantile._behind(np.array([0.1, 0.6, 0.1, 0.0]), won_LN) == pytest.approx(25)
+    assert quantile._behind(np.array([1.2, 0.1, 0.1, 0.0]), won_LN) == pytest.approx(25)
+    assert quantile._behind(np.array([0.1, 0.1, 0.1, 0.0]), won_LN) == pytest.approx(50)
+    assert quantile._behind(np.array([1.2, 0.6, 0.1, 0.0]), won_LN) == pytest.approx(0)
 
 
 def test_without_a_cascade_all_votes_are_counted_for_the_quantile(
