@@ -28,7 +28,7 @@ Shape suffixes: N images, M noise draws, C channels, H height, W width, K classe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -574,9 +574,6 @@ class Targets:
     risk_NL: Tensor
 
 
-LevelOf = Callable[["Tensor", "torch.Generator"], "Tensor"]  # rows of images -> level_N
-
-
 def loss(
     net: nn.Module,
     x_NCHW: Tensor,
@@ -623,17 +620,17 @@ def classifier_loss(
     generator: torch.Generator,
     step: int,
     label_N: Tensor,
-    level_of: LevelOf,
+    level_N: Tensor,
 ) -> Tensor:
     """Return CE(f(x + sigma(x) e), y) on one noisy copy of each image, for fine-tuning.
 
     Parameters
     ----------
-    row_N : row of each image in ``label_N``, which ``level_of`` gives its level.
+    row_N : row of each image in ``label_N`` and ``level_N`` (its label, the level chosen for it).
     sigma_N111 : not used: every image has its own level.
     """
     noise_NCHW = draw_noise(x_NCHW, 1, generator)
-    level_N111 = level_of(row_N, generator).to(x_NCHW).view(-1, 1, 1, 1)
+    level_N111 = level_N.to(x_NCHW)[row_N].view(-1, 1, 1, 1)
     return torch.nn.functional.cross_entropy(
         net(x_NCHW + level_N111 * noise_NCHW), label_N.to(row_N)[row_N]
     )

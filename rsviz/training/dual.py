@@ -31,7 +31,7 @@ from rsviz.core.radius import radius_l2
 from rsviz.data import datasets
 from rsviz.data.datasets import Dataset
 from rsviz.methods import dual, gaussian, noise_levels
-from rsviz.methods.dual import LevelOf, Targets
+from rsviz.methods.dual import Targets
 from rsviz.networks.classifiers import HEADED, Compact
 from rsviz.networks.from_card import build_part
 from rsviz.smoothing import estimates
@@ -42,7 +42,6 @@ from rsviz.training.loop import DTYPES, TrainSpec
 
 BLOCK = 500  # images between two reports
 HIDDEN = 64  # units of each layer of a head
-LOOKS = 10  # noisy copies of an image on which a level is chosen for fine-tuning
 
 Risk = Literal["strong", "weak", "follow", "none"]
 
@@ -60,13 +59,11 @@ class Settings:
     one's weights, all but the last layer, instead of its own; ``headed``, a head of two hidden
     layers first learns alone on that one as it is, for ``head_epochs`` at ``head_lr``, then all
     weights do, the statistics of norms as they were. ``targets`` are radii of the ``label``, or
-    those ``claimed`` for the class with most votes, right or wrong; ``right`` is what a radius
-    above 0 is worth beside itself, so that near accuracy counts too. The classifier is fine-tuned
-    for ``fine_epochs`` at ``fine_lr``, in each of ``rounds``, at the level ``chosen`` for each
-    image, or at one ``drawn`` as noisy copies of it vote (``fine_levels``), so that it also knows
-    those that a level may move to. ``weigh``: images by the ``share`` of their best level, as the
-    paper does, or all ``alike``. ``experts``: of routing, the stem of their names, or the name of
-    each, a comma between, by rising level.
+    those ``claimed`` for the class with most votes, right or wrong. ``weigh``: images by the
+    ``share`` of their best level, as the paper does, or all ``alike``. The classifier is fine-tuned
+    for ``fine_epochs`` at ``fine_lr``, in each of ``rounds``; for none it is the checkpoint it is.
+    ``experts``: of routing, the stem of their names, or the name of each, a comma between, by
+    rising level.
     """
 
     levels: str = "0.25,0.5,1"
@@ -80,14 +77,12 @@ class Settings:
     temperature: float = 1.0
     trunk: str = "own"
     targets: str = "label"
-    right: float = 0.0
     weigh: str = "share"
     head_epochs: int = 10
     head_lr: float = 0.3
     class_epochs: int = 0
     fine_epochs: int = 3
     fine_lr: float = 0.02
-    fine_levels: str = "chosen"
     rounds: int = 1
     experts: str = ""
 
@@ -95,16 +90,13 @@ class Settings:
         noise_levels.parse(self.levels)
         settings.check_counts(votes=(self.votes, 1), images=(self.images, 0))
         settings.check_counts(width=(self.width, 1), rounds=(self.rounds, 1))
-        settings.check_counts(fine_epochs=(self.fine_epochs, 1))
+        settings.check_counts(fine_epochs=(self.fine_epochs, 0))
         settings.check_counts(class_epochs=(self.class_epochs, 0))
         settings.check_word("risk", self.risk, get_args(Risk))
         settings.check_word("trunk", self.trunk, ("own", "classifier", "headed"))
         settings.check_word("targets", self.targets, ("label", "claimed"))
         settings.check_word("weigh", self.weigh, ("share", "alike"))
         settings.check_counts(head_epochs=(self.head_epochs, 1))
-        settings.check_word("fine_levels", self.fine_levels, ("chosen", "drawn"))
-        if self.right < 0:
-            raise UserError(f"right must be at least 0, but is {self.right!r}.")
         if self.temperature <= 0:
             raise UserError(f"temperature must be above 0, but is {self.temperature!r}.")
 
@@ -143,7 +135,7 @@ def make(
         nets["estimator"] = _estimator(
             trunk, radius_NL, data, how, spec, stem, device, compiled, report
         )
-        if spec.method == "dual":
+        if spec.method == "dual" and how.fine_epochs:
             nets["classifier"] = _classifier(nets, data, how, spec, stem, device, compiled, report)
     seconds = clock.since(begun)
     card = card_of(spec, out, device, command, seconds) | {
@@ -164,18 +156,23 @@ def _start(
     if spec.method == "dual":
         if not spec.start:
             raise UserError("Dual RS starts from a trained classifier; name one with --start.")
-        net = load(catalog.find(spec.start), device, ready=False)
-        return {"estimator": estimator, "classifier": {"network": spec.network}}, {
-            "classifier": net.eval()
-        }
+        start = catalog.find(spec.start)
+        classifier = {"network": spec.network} if how.fine_epochs else _other(start)
+        net = load(start, device, ready=False).eval()
+        return {"estimator": estimator, "classifier": classifier}, {"classifier": net}
     if not how.experts:
         raise UserError("Routing needs experts; name them with --set experts=cifar10-gaussian.")
     parts, nets = {"estimator": estimator}, dict[str, nn.Module]()
     for level, expert in zip(how.level_L, _experts(how, spec.dataset), strict=True):
         name = f"classifier-{level:g}"
-        parts[name] = {"checkpoint": expert.name, "sha256": expert.sha256}
+        parts[name] = _other(expert)
         nets[name] = load(expert, device)
     return parts, nets
+
+
+def _other(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return the part of a card that is another checkpoint's network."""
+    return {"checkpoint": checkpoint.name, "sha256": checkpoint.sha256}
 
 
 def _part(spec: TrainSpec, how: Settings) -> dict[str, Any]:
@@ -341,7 +338,7 @@ def _estimator(
     report: Report,
 ) -> nn.Module:
     """Train the estimator on the labels, at its own noise, from a trunk if it has one."""
-    found = make_targets(radius_NL, cast("Risk", how.risk), how.temperature, how.right)
+    found = make_targets(radius_NL, cast("Risk", how.risk), how.temperature)
     if how.weigh == "alike":
         found = replace(found, weight_N=torch.ones_like(found.weight_N))
     targets = Targets(*(t.to(device) for t in (found.soft_NL, found.weight_N, found.risk_NL)))
@@ -408,18 +405,23 @@ def _classifier(
     compiled: bool,
     report: Report,
 ) -> nn.Module:
-    """Fine-tune the classifier on the levels that the estimator chooses for each image."""
+    """Fine-tune the classifier on the level that the estimator chooses for each image."""
     generator = torch.Generator(device).manual_seed(spec.seed + 1)
     assert isinstance(spec.sigma, int | float)
-    counts_NL = torch.cat(
+    level_N = torch.cat(
         [
-            count_votes(nets["estimator"], x.to(device).float() / 255, spec.sigma, LOOKS, generator)
+            choose_levels(
+                nets["estimator"],
+                x.to(device).float() / 255,
+                spec.sigma,
+                how.level_L,
+                10,
+                generator,
+            )
             for x in data.x_NCHW.split(BLOCK)
         ]
     )
-    level_L, drawn = torch.tensor(how.level_L), how.fine_levels == "drawn"
-    level_of = drawn_levels(counts_NL, level_L) if drawn else chosen_levels(counts_NL, level_L)
-    loss = partial(dual.classifier_loss, label_N=data.y_N.to(device), level_of=level_of)
+    loss = partial(dual.classifier_loss, label_N=data.y_N.to(device), level_N=level_N.to(device))
     fine = replace(spec, epochs=how.fine_epochs, lr=how.fine_lr)
     state = state_folder() / f"{stem}-classifier.pt"
     net = nets["classifier"].requires_grad_(True)
@@ -443,24 +445,17 @@ def label_radii(votes_N: Tensor, votes: int, level: float, alpha: float = 0.05) 
     return torch.tensor(table)[votes_N]
 
 
-def chosen_levels(counts_NL: Tensor, level_L: Tensor) -> LevelOf:
-    """Return the function that gives rows of images the level with most votes."""
-    level_N = level_L[counts_NL.argmax(1)]
-    return lambda row_N, _generator: level_N.to(row_N.device)[row_N]
-
-
-def drawn_levels(counts_NL: Tensor, level_L: Tensor) -> LevelOf:
-    """Return the function that draws rows of images a level, P(l) = (votes_l + 1) / (votes + L).
-
-    Laplace's rule: no level is left out for an image on the few votes that there are.
-    """
-    share_NL = (counts_NL + 1) / (counts_NL + 1).sum(1, keepdim=True)
-
-    def draw(row_N: Tensor, generator: torch.Generator) -> Tensor:
-        index_N = torch.multinomial(share_NL.to(row_N.device)[row_N], 1, generator=generator)
-        return level_L.to(row_N.device)[index_N[:, 0]]
-
-    return draw
+def choose_levels(
+    estimator: nn.Module,
+    x_NCHW: Tensor,
+    sigma_e: float,
+    level_L: tuple[float, ...],
+    votes: int,
+    generator: torch.Generator,
+) -> Tensor:
+    """Return level_N, the level that most noisy copies of each image vote for."""
+    counts_NL = count_votes(estimator, x_NCHW, sigma_e, votes, generator)
+    return torch.tensor(level_L)[counts_NL.argmax(1)]
 
 
 def soft_targets(radius_NL: Tensor, temperature: float = 1.0) -> Tensor:
@@ -498,13 +493,7 @@ def risk_weights(radius_NL: Tensor, risk: Risk) -> Tensor:
     return weight_NL / mean if mean > 0 else torch.zeros_like(radius_NL)
 
 
-def make_targets(
-    radius_NL: Tensor, risk: Risk = "strong", temperature: float = 1.0, right: float = 0.0
-) -> Targets:
-    """Return the targets that the radii of training images make, each of which is worth ``right``.
-
-    A level is worth R + right where R > 0, else nothing: what certifies a little is then not given
-    up for a chance of much.
-    """
-    soft_NL = soft_targets(radius_NL + right * (radius_NL > 0), temperature)
+def make_targets(radius_NL: Tensor, risk: Risk = "strong", temperature: float = 1.0) -> Targets:
+    """Return the targets that the radii of training images make."""
+    soft_NL = soft_targets(radius_NL, temperature)
     return Targets(soft_NL, share_weights(radius_NL), risk_weights(radius_NL, risk))

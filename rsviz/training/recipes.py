@@ -494,7 +494,7 @@ RECIPES += tuple(
     if r.name == of
 )
 
-# A head of more layers, which learns alone before its trunk does; every image counts alike.
+# A head of more layers, which learns alone before its trunk does; the classifier stays.
 _HEAD: dict[str, float | str] = {
     "levels": "0.25,0.5,1",
     "trunk": "headed",
@@ -503,7 +503,7 @@ _HEAD: dict[str, float | str] = {
     "eta": 0,
     "lam": 3,
     "temperature": 0.1,
-    "fine_levels": "drawn",
+    "fine_epochs": 0,
 }
 RECIPES += tuple(
     replace(

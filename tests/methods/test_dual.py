@@ -22,13 +22,7 @@ from rsviz.networks import classifiers
 from rsviz.networks.classifiers import Compact
 from rsviz.smoothing import driver, estimates, voters
 from rsviz.training import loop
-from rsviz.training.dual import (
-    chosen_levels,
-    drawn_levels,
-    label_radii,
-    make_targets,
-    risk_weights,
-)
+from rsviz.training.dual import choose_levels, label_radii, make_targets, risk_weights
 
 LEVELS = (0.25, 0.5, 1.0)
 
@@ -350,7 +344,7 @@ def test_gradients_of_the_losses(tiny, slope):
     tune = partial(
         dual.classifier_loss,
         label_N=torch.tensor([0, 1, 2, 3, 0]),
-        level_of=lambda row_N, _: torch.tensor([0.25, 0.5, 1.0, 0.25, 0.5])[row_N],
+        level_N=torch.tensor([0.25, 0.5, 1.0, 0.25, 0.5]),
     )
     exact, finite = slope(tune, net, x, rows, sigma)
     assert exact == pytest.approx(finite, rel=1e-5)
@@ -385,34 +379,10 @@ def test_rows_carry_targets_labels_and_levels(tiny):
     assert value(rows, table) != value(torch.arange(5), table)
 
 
-COUNTS = torch.tensor([[7, 1, 2], [0, 10, 0], [0, 4, 6]])
-
-
 def test_the_level_of_most_copies_is_chosen():
-    level_of = chosen_levels(COUNTS, torch.tensor(LEVELS))
-    assert level_of(torch.tensor([2, 0, 0, 1]), torch.Generator()).tolist() == [1, 0.25, 0.25, 0.5]
-
-
-def test_levels_are_drawn_as_copies_vote_and_none_is_left_out():
-    level_of = drawn_levels(COUNTS, torch.tensor(LEVELS))
-    rows = torch.arange(3).repeat(20_000)
-    drawn = level_of(rows, torch.Generator().manual_seed(1)).view(-1, 3)
-    for row, counts in enumerate(COUNTS.tolist()):
-        for level, count in zip(LEVELS, counts, strict=True):
-            share = (drawn[:, row] == level).double().mean().item()
-            assert share == pytest.approx((count + 1) / 13, abs=0.012)  # 5 deviations at the most
-
-
-def test_what_certifies_at_all_is_worth_more_than_its_radius():
-    radius_NL = torch.tensor([[0.3, 0.4, 0.0], [0.0, 0.0, 0.0]])
-    plain, near = (make_targets(radius_NL, "none", 0.1, right) for right in (0.0, 0.5))
-    assert near.soft_NL[0, 2] < plain.soft_NL[0, 2]
-    kept = near.soft_NL[0, 0] / near.soft_NL[0, 1]
-    assert kept == pytest.approx((plain.soft_NL[0, 0] / plain.soft_NL[0, 1]).item(), rel=1e-5)
-    by_hand = torch.tensor([8.0, 9.0, 0.0]).softmax(0)
-    assert torch.allclose(near.soft_NL[0], by_hand)
-    assert torch.equal(near.soft_NL[1], plain.soft_NL[1])
-    assert torch.equal(near.weight_N, plain.weight_N)
+    x, generator = torch.zeros(3, 3, 4, 4), torch.Generator()
+    chosen = choose_levels(always(1, 3), x, 1.0, LEVELS, 20, generator)
+    assert chosen.tolist() == [0.5] * 3
 
 
 def test_the_estimator_learns_in_the_shared_loop(tmp_path):

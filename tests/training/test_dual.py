@@ -103,7 +103,7 @@ def test_a_head_learns_alone_first_and_then_all_but_the_norms_statistics(monkeyp
         seen.append((rest[2].epochs, rest[2].lr, before, moved))
 
     monkeypatch.setattr(loop, "train", watch)
-    words = {"trunk": "headed", "right": 0.2, "head_epochs": 2, "head_lr": 0.3, "weigh": "alike"}
+    words = {"trunk": "headed", "head_epochs": 2, "head_lr": 0.3, "weigh": "alike"}
     settings = (*FEW, *words.items(), *((("experts", "expert"),) if method == "routing" else ()))
     start = "" if method == "routing" else "base"
     made = make(dual, "both", replace(SPEC, method=method, start=start, settings=settings))
@@ -126,23 +126,20 @@ def test_a_head_needs_a_network_whose_last_layers_can_be_more():
         make(dual, "both", replace(SPEC, network="resnet20", settings=settings))
 
 
-def test_the_classifier_is_tuned_at_levels_drawn_as_copies_vote():
-    each = {}
-    for word in ("chosen", "drawn"):
-        made = make(dual, word, replace(SPEC, settings=(*FEW, ("fine_levels", word))))
-        each[word] = weights.load_nets(made, ready=False)
-    same = each["chosen"]["estimator"].state_dict()
-    assert all(torch.equal(v, same[k]) for k, v in each["drawn"]["estimator"].state_dict().items())
-    same = each["chosen"]["classifier"].state_dict()
-    drawn = each["drawn"]["classifier"].state_dict()
-    assert not all(torch.equal(v, same[k]) for k, v in drawn.items())
+def test_a_classifier_that_is_not_tuned_is_the_checkpoint_it_is():
+    settings = (*FEW[1:], ("fine_epochs", 0))
+    made = make(dual, "both", replace(SPEC, settings=settings))
+    base = catalog.find("base")
+    assert made.verified
+    assert made.card.parts["classifier"] == {"checkpoint": "base", "sha256": base.sha256}
+    own, found = weights.load(base), weights.load_nets(made)["classifier"]
+    x = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(own(x), found(x))
 
 
 @pytest.mark.parametrize(
     ("setting", "told"),
     [
-        (("right", -0.1), "right"),
-        (("fine_levels", "all"), "fine_levels"),
         (("weigh", "all"), "weigh"),
         (("head_epochs", 0), "head_epochs"),
     ],
