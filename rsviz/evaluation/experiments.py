@@ -241,7 +241,8 @@ def _radius() -> Experiment:
             *("--budgets", budgets, "--precision", "int8"),
         )
         log = _file(name, "attacks")
-        return tuple(Point(b, series, log, arguments) for b in BUDGETS)
+        made = _MADE.get(name, ())
+        return tuple(Point(b, series, log, arguments, made) for b in BUDGETS)
 
     gaussian, varied = "Gaussian σ 0.5, CIFAR-10", "Variational RS, CIFAR-10"
     return Experiment(
@@ -331,11 +332,23 @@ def _lambda() -> Experiment:
 
 # Networks that are kept as logs alone, and how each is made.
 _MADE = {
+    "cifar10-dual": (
+        "python -m rsviz train dual --dataset cifar10 --network compact --sigma 1.0 --epochs 10 "
+        "--lr 0.1 --seed 0 --start cifar10-gaussian-universal --set class_epochs=12 "
+        "--set images=20000 --set lam=8 --set temperature=0.05 --dtype bfloat16 "
+        "--out checkpoints/cifar10-dual",
+    ),
     "cifar10-routing": (
         "python -m rsviz train routing --dataset cifar10 --network compact --sigma 1.0 "
         "--epochs 10 --lr 0.1 --seed 0 --set class_epochs=12 --set experts=cifar10-gaussian "
         "--set images=20000 --set lam=8 --set temperature=0.05 --dtype bfloat16 "
         "--out checkpoints/cifar10-routing",
+    ),
+    "shapes-dual-head": (
+        "python -m rsviz train dual --dataset shapes --network compact --sigma 1.0 --epochs 12 "
+        "--lr 0.015 --seed 0 --start shapes-gaussian-universal --set eta=0 --set fine_epochs=0 "
+        "--set lam=3 --set levels=0.25,0.5,1 --set risk=none --set temperature=0.1 "
+        "--set trunk=headed --set weigh=alike --dtype bfloat16 --out checkpoints/shapes-dual-head",
     ),
     "shapes-dual-rounds2": (
         "python -m rsviz train dual --dataset shapes --network compact --sigma 1.0 --epochs 10 "
@@ -359,7 +372,7 @@ def _seconds() -> Experiment:
     log, series = _file("cifar10-dual", "seconds"), f"beside {plain}"
 
     def point(x: str, name: str) -> Point:
-        made = _MADE["cifar10-routing"]  # all certify in one run
+        made = (*_MADE["cifar10-dual"], *_MADE["cifar10-routing"])  # all certify in one run
         return Point(x, series, log, arguments, made, (("name", name), ("beside", plain)))
 
     return Experiment(
@@ -698,7 +711,8 @@ def _trunks() -> Experiment:
         "hidden layers read the same trunk, since a sum of features cannot tell how sure they are; "
         "they learn alone first, on radii of the label, every image counting alike, and the "
         "classifier stays as it is. The quantile is chosen on training images; of a head it is "
-        "that of largest ACR within 8 points of the best single level at radius 0, .25, .5 and 1.",
+        "that of largest ACR within 8 points of the best single level at radius 0, .25, .5 and 1 "
+        "(`quantile NAME --within 8`).",
     )
 
 

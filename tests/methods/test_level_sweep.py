@@ -305,7 +305,7 @@ SHIPPED = ("shapes-dual", "shapes-routing", "shapes-variational", "cifar10-dual"
 @pytest.mark.parametrize("name", SHIPPED)
 def test_old_logs_still_read_to_the_radii_they_hold(name):
     """Settings that name no rule are read by the rule of their time."""
-    head, rows = logs.own_rows(catalog.find(name).folder / "certified.csv")
+    head, rows = logs.own_rows(catalog.root() / name / "certified.csv")
     method = {"variational": variational}.get(head.method, dual)
     settings = head.settings
     run = RunSpec(

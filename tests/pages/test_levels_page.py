@@ -305,6 +305,15 @@ def test_a_log_of_int8_stands_for_its_chooser_where_none_of_float32_does(dataset
     assert not any(n == 2_000 and name.endswith("int8") for n, name in named)
 
 
+@pytest.mark.parametrize("dataset", ["cifar10", "shapes"])
+def test_only_choosers_with_a_classifier_of_their_own_are_said_to_have_one(dataset):
+    for group in test_set.groups(dataset):
+        said = test_set._of_whom(group)
+        for name, c, _ in group.choosers:
+            own = "classifier" in c.card.parts and "checkpoint" not in c.card.parts["classifier"]
+            assert (name in said.split(" vote")[0].split("; ")) == own
+
+
 def test_draws_of_the_selector_can_be_left_out(open_levels, monkeypatch, tmp_path):
     root = make_selectors(tmp_path, ("variational",))
     checkpoint = find("shapes-variational", root)

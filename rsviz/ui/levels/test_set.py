@@ -303,14 +303,13 @@ def _told(found: tuple[float, float, float]) -> str:
 
 
 def _of_whom(group: Group) -> str:
-    tuned = dict.fromkeys(
-        METHODS[c.card.method].label for _, c, _ in group.choosers if _is_tuned(c)
-    )
+    tuned = [name for name, c, _ in group.choosers if _is_tuned(c)]
     if not tuned:
         return ""
+    votes = "votes by a classifier" if len(tuned) == 1 else "vote by classifiers"
     return (
-        f"{' and '.join(tuned)} votes by a classifier tuned from this network to the levels it "
-        "chooses; the fixed levels are of the network before."
+        f"{'; '.join(tuned)} {votes} tuned from this network to the levels chosen; the fixed "
+        "levels are of the network before."
     )
 
 
