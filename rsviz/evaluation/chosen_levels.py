@@ -119,6 +119,11 @@ class Gap:
         return self.at_chosen - self.acr
 
     @property
+    def farthest(self) -> float:
+        """What it stays behind the envelope by where that is most, of the radii of ``points``."""
+        return max(self.points.values())
+
+    @property
     def gap(self) -> float:
         """The area between the envelope and the chooser's own curve."""
         return self.envelope - self.acr

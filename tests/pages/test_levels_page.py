@@ -11,7 +11,14 @@ from rsviz.checkpoints.catalog import find
 from rsviz.core.radius import down
 from rsviz.core.spec import Bound
 from rsviz.data import catalog, datasets
-from rsviz.evaluation import attack_logs, evaluate, measure, row_checks, stored_votes
+from rsviz.evaluation import (
+    attack_logs,
+    chosen_levels,
+    evaluate,
+    measure,
+    row_checks,
+    stored_votes,
+)
 from rsviz.evaluation.attack_logs import AttackRow
 from rsviz.ui.common import run_controls
 from rsviz.ui.levels import controls, costs_and_attacks, readings, test_set
@@ -303,6 +310,16 @@ def test_a_log_of_int8_stands_for_its_chooser_where_none_of_float32_does(dataset
     named = {(g.n, name) for g in test_set.groups(dataset) for name, _, _ in g.choosers}
     assert {(10_000, "Dual RS, trunk, sweep, int8"), (2_000, "Dual RS, trunk")} <= named
     assert not any(n == 2_000 and name.endswith("int8") for n, name in named)
+
+
+@pytest.mark.parametrize("dataset", ["cifar10", "shapes"])
+def test_who_stays_nearest_at_every_radius_is_named(dataset):
+    group = test_set.groups(dataset)[0]
+    gaps = {n: chosen_levels.gap(c) for n, c in test_set.chosen_of(group).items()}
+    farthest = {n: max(g.points[r] for r in (0.0, 0.25, 0.5, 1.0)) for n, g in gaps.items()}
+    name = min(farthest, key=farthest.__getitem__)
+    said = test_set._in_words(gaps)
+    assert f"0, 0.25, 0.5 and 1 **{name}** stays within {100 * farthest[name]:.1f} points" in said
 
 
 @pytest.mark.parametrize("dataset", ["cifar10", "shapes"])

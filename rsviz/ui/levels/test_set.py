@@ -233,12 +233,16 @@ def _lost(g: Gap) -> Lost:
 def _in_words(gaps: Mapping[str, Gap]) -> str:
     """Say who comes nearest to the envelope, and how near the best fixed level does."""
     name, nearest = min(gaps.items(), key=lambda pair: pair[1].gap)
+    even, steady = min(gaps.items(), key=lambda pair: pair[1].farthest)
+    radii = [f"{r:g}" for r in steady.points]
     level = max(nearest.fixed, key=nearest.fixed.__getitem__)
     beside = nearest.envelope - nearest.fixed[level]
     return (
         f"**{name}** comes nearest: its ACR of {nearest.acr:.3f} is {_below(nearest.gap)} the "
         f"envelope, {nearest.envelope:.3f}. The best level for all, {level:g}, is "
-        f"{_below(beside)} it."
+        f"{_below(beside)} it. At radius {', '.join(radii[:-1])} and {radii[-1]} **{even}** stays "
+        f"within {100 * max(steady.farthest, 0.0):.1f} points of it"
+        f"{', nearer than all others' if len(gaps) > 1 else ''}."
     )
 
 
