@@ -77,9 +77,17 @@ def level_at_a_glance(
 
 
 def selectors(dataset: str, folder: Path | None = None) -> dict[str, Checkpoint]:
-    """Return the usable checkpoint of each of these methods for a data set, by method."""
+    """Return a usable checkpoint of each of these methods for a data set, by method.
+
+    It is the one that is named after its method, else that of largest ACR in its first log.
+    """
+
+    def rank(c: Checkpoint) -> tuple[bool, float]:
+        acr = max((m.acr for m in c.card.measured[:1]), default=0.0)
+        return c.name != f"{dataset}-{c.card.method}", -acr
+
     found = [c for c in list_checkpoints(folder) if c.verified and c.card.dataset == dataset]
-    by_method = {c.card.method: c for c in reversed(found)}
+    by_method = {c.card.method: c for c in sorted(found, key=rank, reverse=True)}
     return {m: by_method[m] for m in METHODS if m in by_method and METHODS[m].levels}
 
 

@@ -178,3 +178,13 @@ def test_levels_are_read_from_the_column_detail(tmp_path):
     file = written(tmp_path, "dual", *rows[1:])
     with pytest.raises(UserError, match="which level"):
         chosen_levels.levels_of(file)
+
+
+def test_one_named_after_its_method_stands_for_it_else_that_of_largest_acr():
+    duals = [c for c in catalog.list_checkpoints() if c.card.method == "dual" and c.verified]
+    of = {d: [c for c in duals if c.card.dataset == d] for d in ("cifar10", "shapes")}
+    assert len(of["cifar10"]) > 1 and "cifar10-dual" not in {c.name for c in of["cifar10"]}
+    best = max(of["cifar10"], key=lambda c: c.card.measured[0].acr)
+    assert every_level.selectors("cifar10")["dual"] == best
+    worst = min(of["shapes"], key=lambda c: c.card.measured[0].acr)
+    assert worst.name == "shapes-dual" == every_level.selectors("shapes")["dual"].name
