@@ -79,12 +79,13 @@ def level_at_a_glance(
 def selectors(dataset: str, folder: Path | None = None) -> dict[str, Checkpoint]:
     """Return a usable checkpoint of each of these methods for a data set, by method.
 
-    It is the one that is named after its method, else that of largest ACR in its first log.
+    It is the one that is named after its method, else that of largest ACR in its first log, else
+    the first by name.
     """
 
-    def rank(c: Checkpoint) -> tuple[bool, float]:
-        acr = max((m.acr for m in c.card.measured[:1]), default=0.0)
-        return c.name != f"{dataset}-{c.card.method}", -acr
+    def rank(c: Checkpoint) -> tuple[bool, float, str]:
+        acr = c.card.measured[0].acr if c.card.measured else 0.0
+        return c.name != f"{dataset}-{c.card.method}", -acr, c.name
 
     found = [c for c in list_checkpoints(folder) if c.verified and c.card.dataset == dataset]
     by_method = {c.card.method: c for c in sorted(found, key=rank, reverse=True)}

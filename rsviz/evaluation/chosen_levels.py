@@ -132,27 +132,29 @@ class Gap:
 RADII = (0.0, 0.25, 0.5, 1.0)
 
 
+def behind(gain_N: Floats, gain_NL: Floats) -> dict[float, float]:
+    """Return the best level's accuracy less one's own, by radius; ``gain`` as in `Chosen`."""
+    return {r: float(_accuracy(gain_NL, r).max() - _accuracy(gain_N, r)) for r in RADII}
+
+
+def _accuracy(gain: Floats, r: float) -> Floats:
+    """Return the share of images, the first axis; at radius 0 of those with any certificate."""
+    return np.asarray((gain >= r if r else gain > 0).mean(0))
+
+
 def gap(chosen: Chosen) -> Gap:
     """Return the gap of what was chosen.
 
-    The area is exact: accuracies change only at certified radii. An image counts at radius 0 where
-    anything is certified for its class.
+    The area is exact: accuracies change only at certified radii.
     """
-
-    def accuracy_L(gain_N: Floats, r: float) -> Floats:
-        return np.asarray((gain_N >= r if r else gain_N > 0).mean(0))
-
     edge_E = np.unique(np.concatenate([[0.0], chosen.gain_NL.ravel()]))
-    best_E = np.array([accuracy_L(chosen.gain_NL, r).max() for r in edge_E[1:]])
+    best_E = np.array([_accuracy(chosen.gain_NL, r).max() for r in edge_E[1:]])
     return Gap(
         float(chosen.gain_N.mean()),
         float(best_E @ np.diff(edge_E)),
         float(chosen.gain_NL.max(1).mean()),
         dict(zip(chosen.level_L, chosen.gain_NL.mean(0).tolist(), strict=True)),
-        {
-            r: float(accuracy_L(chosen.gain_NL, r).max() - accuracy_L(chosen.gain_N, r))
-            for r in RADII
-        },
+        behind(chosen.gain_N, chosen.gain_NL),
         float(at_levels(chosen, chosen.level_N).mean()),
     )
 

@@ -685,24 +685,12 @@ def _trunks() -> Experiment:
         (ACR, *_AT),
         tuple(point for called, name in of.items() for point in points(called, name)),
         tuple(
-            Expected(
-                f"Its ACR is above that of the estimator before: {called}.",
-                ACR,
-                (trunk, called),
-                (own, called),
-                seen=False,
+            Expected(f"{what}: {called}.", ACR, (a, called), (b, called), seen=False)
+            for what, a, b, among in (
+                ("Its ACR is above that of the estimator before", trunk, own, tuple(of)),
+                ("With a head of more layers it is above that with one layer", head, trunk, headed),
             )
-            for called in of
-        )
-        + tuple(
-            Expected(
-                f"With a head of more layers it is above that with one layer: {called}.",
-                ACR,
-                (head, called),
-                (trunk, called),
-                seen=False,
-            )
-            for called in headed
+            for called in among
         ),
         seen="logs at n 2,000 of the estimators before had been read; of those with a head none.",
         note="The estimator begins with the weights of the classifier of most noise and learns, on "

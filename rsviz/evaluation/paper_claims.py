@@ -342,15 +342,13 @@ _CHOOSERS_10K = (  # of the same images at n 10,000, that of the papers
         *("cifar10-variational-q1/certified-n10000.csv", _UNIVERSAL_10K),
     ),
 )
-_TRUNKS_10K = (  # written before these networks were trained
+_TRUNKS_10K = (  # written before these networks were measured
     ("Dual RS", "Dual RS on the trunk", _DUAL, f"cifar10-dual-trunk/{_SWEPT_10K}", _UNIVERSAL_10K),
     ("Dual RS", "Routing on the trunk", _DUAL, f"cifar10-routing-trunk/{_SWEPT_10K}", _EXPERTS_10K),
     (
         *("Variational RS", "Variational RS on the trunk (λ 1)", VRS),
         *("cifar10-variational-trunk/certified-lam1-n10000.csv", _UNIVERSAL_10K),
     ),
-)
-_HEAD_10K = (  # written before these networks were measured on test images
     (
         *("Dual RS", "Dual RS by a head on the trunk", _DUAL),
         *(f"cifar10-dual-head/{_SWEPT_10K}", _UNIVERSAL_10K),
@@ -374,8 +372,6 @@ _SHAPES_TRUNKS_10K = (
         *("Dual RS", "Routing on the trunk", _DUAL),
         *(f"shapes-routing-trunk/{_SWEPT_10K}", _SHAPES_EXPERTS_10K),
     ),
-)
-_SHAPES_HEAD_10K = (
     (
         *("Dual RS", "Dual RS by a head on the trunk", _DUAL),
         *(f"shapes-dual-head/{_SWEPT_10K}", _SHAPES_10K),
@@ -394,10 +390,8 @@ def _levels_10k() -> Iterable[Claim]:
     for of, where, seen in (
         (_CHOOSERS_10K, "", True),
         (_TRUNKS_10K, "", False),
-        (_HEAD_10K, "", False),
         (_ON_SHAPES_10K, "Shapes, ", True),
         (_SHAPES_TRUNKS_10K, "Shapes, ", False),
-        (_SHAPES_HEAD_10K, "Shapes, ", False),
     ):
         for system, who, source, name, fixed in of:
             among: tuple[float | None, ...] = (None,) if where else (None, *RADII)

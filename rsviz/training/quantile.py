@@ -9,6 +9,7 @@ images, and only the estimator's are counted here; else all are.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -25,8 +26,7 @@ from rsviz.core.progress import ProgressLine, Report
 from rsviz.core.settings import options_of
 from rsviz.core.spec import Certificate, RunSpec, Votes
 from rsviz.data import datasets
-from rsviz.evaluation import evaluate, level_votes, row_checks, stored_votes
-from rsviz.evaluation.chosen_levels import RADII
+from rsviz.evaluation import chosen_levels, evaluate, level_votes, row_checks, stored_votes
 from rsviz.evaluation.level_votes import LevelVotes
 from rsviz.evaluation.logs import own_rows
 from rsviz.methods import dual
@@ -111,13 +111,16 @@ def _chosen(
     }
     acr = {s: {p: float(won_N.mean()) for p, won_N in of.items()} for s, of in won.items()}
     single = _single(of_classes, run)
-    behind = {s: {p: _behind(won_N, single) for p, won_N in of.items()} for s, of in won.items()}
+    behind = {
+        s: {p: 100 * max(chosen_levels.behind(won_N, single).values()) for p, won_N in of.items()}
+        for s, of in won.items()
+    }
 
     def worth(s: float, p: str) -> tuple[float, float, float, bool]:
         """By what is missing of ``within``, then by ACR, the middle, and what the card has."""
         return min(within - behind[s][p], 0.0), acr[s][p], -abs(float(p) - 0.5), s == noise
 
-    best = {s: max(of, key=lambda p, s=s: worth(s, p)) for s, of in acr.items()}  # type: ignore[misc]
+    best = {s: max(of, key=partial(worth, s)) for s, of in acr.items()}
     sigma_e = max(acr, key=lambda s: worth(s, best[s]))
     chosen, how = best[sigma_e], runs[sigma_e]
     found = f"quantile {chosen}: ACR {acr[sigma_e][chosen]:.4f} on {len(of_classes.votes_N)} "
@@ -236,28 +239,14 @@ def _won(read: Sequence[Certificate], votes: LevelVotes) -> Floats:
 
 
 def _single(votes: LevelVotes, run: RunSpec) -> Floats:
-    """Return won_LN of plain smoothing at each level alone, on the same votes."""
-    return np.array(
-        [
-            _won(
-                [
-                    reading.read(v[f"select-{s:g}"], v[f"bound-{s:g}"], replace(run, sigma=s), "")
-                    for v in votes.votes_N
-                ],
-                votes,
-            )
-            for s in votes.level_L
-        ]
-    )
+    """Return won_NL of plain smoothing at each level alone, on the same votes."""
 
+    def plain(found: Mapping[str, Votes], s: float) -> Certificate:
+        how = replace(run, sigma=s)
+        return reading.read(found[f"select-{s:g}"], found[f"bound-{s:g}"], how, "")
 
-def _behind(won_N: Floats, won_LN: Floats) -> float:
-    """Return by how many points it is behind the best level, where it is farthest behind."""
-
-    def accuracy(won: Floats, r: float) -> Floats:
-        return np.asarray((won >= r if r else won > 0).mean(-1))
-
-    return 100 * max(float(accuracy(won_LN, r).max() - accuracy(won_N, r)) for r in RADII)
+    by_level = [_won([plain(v, s) for v in votes.votes_N], votes) for s in votes.level_L]
+    return np.stack(by_level, 1)
 
 
 def _write(

@@ -113,3 +113,16 @@ def test_gains_beyond_others_are_paired_by_image():
 def test_the_shipped_estimator_costs_what_its_width_says():
     share = chosen_levels.share(weights.load_nets(catalog.find("shapes-dual")), 32)
     assert 0.5 < share < 0.65  # 24 of 32 channels: about (24 / 32)^2
+
+
+def test_what_is_behind_the_best_single_level_by_hand():
+    gain_LN = np.array([[0.1, 0.1, 0.1, 0.0], [1.2, 0.6, 0.0, 0.0]])  # 3 right near, 1 far
+
+    def farthest(gain_N):
+        return 100 * max(chosen_levels.behind(gain_N, gain_LN.T).values())
+
+    assert farthest(np.array([1.2, 0.6, 0.0, 0.0])) == pytest.approx(25)
+    assert farthest(np.array([0.1, 0.6, 0.1, 0.0])) == pytest.approx(25)
+    assert farthest(np.array([1.2, 0.1, 0.1, 0.0])) == pytest.approx(25)
+    assert farthest(np.array([0.1, 0.1, 0.1, 0.0])) == pytest.approx(50)
+    assert farthest(np.array([1.2, 0.6, 0.1, 0.0])) == pytest.approx(0)

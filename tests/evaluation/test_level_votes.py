@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import partial
 
 import msgspec
-import numpy as np
 import pytest
 import torch
 
@@ -328,15 +327,6 @@ def test_the_quantile_can_be_kept_near_the_best_single_level(made, routed, capsy
     capsys.readouterr()
     run("quantile", "routed", "--votes", votes, "--within", "-1", code=2)
     assert "at least 0" in capsys.readouterr().err
-
-
-def test_what_is_behind_the_best_single_level_by_hand():
-    won_LN = np.array([[0.1, 0.1, 0.1, 0.0], [1.2, 0.6, 0.0, 0.0]])  # 3 right near, 1 far
-    assert quantile._behind(np.array([1.2, 0.6, 0.0, 0.0]), won_LN) == pytest.approx(25)
-    assert quantile._behind(np.array([0.1, 0.6, 0.1, 0.0]), won_LN) == pytest.approx(25)
-    assert quantile._behind(np.array([1.2, 0.1, 0.1, 0.0]), won_LN) == pytest.approx(25)
-    assert quantile._behind(np.array([0.1, 0.1, 0.1, 0.0]), won_LN) == pytest.approx(50)
-    assert quantile._behind(np.array([1.2, 0.6, 0.1, 0.0]), won_LN) == pytest.approx(0)
 
 
 def test_without_a_cascade_all_votes_are_counted_for_the_quantile(
