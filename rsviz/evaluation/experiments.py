@@ -654,6 +654,7 @@ def _looser() -> Experiment:
 def _trunks() -> Experiment:
     own, trunk = "own trunk, fewer images", "the classifier's trunk, all images"
     head = "a head on the classifier's trunk"
+    proof = "a head that learns the proof"
     headed = ("Dual RS, CIFAR-10", "Dual RS, Shapes")
 
     def points(called: str, name: str) -> tuple[Point, ...]:
@@ -666,8 +667,13 @@ def _trunks() -> Experiment:
                 _evaluate(n, every, 10_000, *swept, precision="float32"),
                 _MADE.get(n, ()),
             )
-            for series, n in ((own, name), (trunk, f"{name}-trunk"), (head, f"{name}-head"))
-            if series != head or called in headed
+            for series, n in (
+                (own, name),
+                (trunk, f"{name}-trunk"),
+                (head, f"{name}-head"),
+                (proof, f"{name}-proof"),
+            )
+            if series not in (head, proof) or called in headed
         )
 
     of = {
@@ -689,10 +695,13 @@ def _trunks() -> Experiment:
             for what, a, b, among in (
                 ("Its ACR is above that of the estimator before", trunk, own, tuple(of)),
                 ("With a head of more layers it is above that with one layer", head, trunk, headed),
+                ("A head that learns the proof is above one that does not", proof, head, headed),
+                ("A head that learns the proof is above one layer", proof, trunk, headed),
             )
             for called in among
         ),
-        seen="logs at n 2,000 of the estimators before had been read; of those with a head none.",
+        seen="logs at n 2,000 of the estimators before had been read; of those with a head none; "
+        "of those that learn the proof none, but all before them.",
         note="The estimator begins with the weights of the classifier of most noise and learns, on "
         "all training images, the radii claimed for the class with most votes; its consistency is "
         "weighed by the radius at the largest level its noisy copies predict. With a head two "
@@ -700,7 +709,8 @@ def _trunks() -> Experiment:
         "they learn alone first, on radii of the label, every image counting alike, and the "
         "classifier stays as it is. The quantile is chosen on training images; of a head it is "
         "that of largest ACR within 8 points of the best single level at radius 0, .25, .5 and 1 "
-        "(`quantile NAME --within 8`).",
+        "(`quantile NAME --within 8`). One that learns the proof is such a head that then goes on "
+        "alone towards the radius that the sweep would prove, and accuracy at radius 0 and .25.",
     )
 
 

@@ -353,6 +353,10 @@ _TRUNKS_10K = (  # written before these networks were measured
         *("Dual RS", "Dual RS by a head on the trunk", _DUAL),
         *(f"cifar10-dual-head/{_SWEPT_10K}", _UNIVERSAL_10K),
     ),
+    (
+        *("Dual RS", "Dual RS by a head that learns the proof", _DUAL),
+        *(f"cifar10-dual-proof/{_SWEPT_10K}", _UNIVERSAL_10K),
+    ),
 )
 _ON_SHAPES_10K = (
     ("Dual RS", "Dual RS by the sweep", _DUAL, f"shapes-dual/{_SWEPT_10K}", _SHAPES_10K),
@@ -375,6 +379,10 @@ _SHAPES_TRUNKS_10K = (
     (
         *("Dual RS", "Dual RS by a head on the trunk", _DUAL),
         *(f"shapes-dual-head/{_SWEPT_10K}", _SHAPES_10K),
+    ),
+    (
+        *("Dual RS", "Dual RS by a head that learns the proof", _DUAL),
+        *(f"shapes-dual-proof/{_SWEPT_10K}", _SHAPES_10K),
     ),
 )
 _PAPER = {  # Dual RS and Multiscale, CIFAR-10, by radius: arXiv 2512.01782, Dual RS fine-tuned
@@ -423,6 +431,7 @@ def _levels_10k() -> Iterable[Claim]:
         ("Dual RS on the trunk", "cifar10-dual-trunk", "cifar10-multiscale"),
         ("Routing on the trunk", "cifar10-routing-trunk", _CASCADE),
         ("Dual RS by a head on the trunk", "cifar10-dual-head", "cifar10-multiscale"),
+        ("Dual RS by a head that learns the proof", "cifar10-dual-proof", "cifar10-multiscale"),
     ):
         for r, (dual, multiscale) in _PAPER.items():
             yield Claim(
@@ -435,7 +444,7 @@ def _levels_10k() -> Iterable[Claim]:
                 radius=r,
                 paper_a=dual,
                 paper_b=multiscale,
-                seen=not name.endswith(("-trunk", "-head")),
+                seen=not name.endswith(("-trunk", "-head", "-proof")),
             )
 
 

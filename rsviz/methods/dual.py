@@ -612,6 +612,93 @@ def loss(
     return (weight_N * (classed_N + risk_N * consistency_N)).mean()
 
 
+@dataclass(frozen=True)
+class Proof:
+    """Of the loss of what is proved: ``draws`` of noise, the ``quantile`` that chooses the level.
+
+    ``worth`` is that of certified accuracy at the radii `NEAR`, beside a mean radius of 1;
+    ``sharpness`` multiplies the logits, that their softmax comes near to a vote.
+    """
+
+    draws: int = 8
+    quantile: float = 0.5
+    worth: float = 0.3
+    sharpness: float = 2.0
+
+    def __post_init__(self) -> None:
+        check_counts(draws=(self.draws, 1))
+        check_numbers(worth=self.worth, sharpness=self.sharpness)
+        if not 0 < self.quantile < 1:
+            raise UserError(f"quantile must lie between 0 and 1, but is {self.quantile!r}.")
+
+
+NEAR, STEP = (0.0, 0.25), 0.1  # radii whose accuracy counts, and how soft a step at each is
+NONE = -1.0  # the radius of a level with none: at 0 the interval of all levels would prove 0, and
+# an image at a wrong level would have no slope towards a right one
+
+
+def swept_radius(above_NL: Tensor, radius_NL: Tensor, q_N1: Tensor, quantile: float) -> Tensor:
+    """Return radius_N that the sweep proves by such shares of votes, differentiable; see the head.
+
+    R = max over intervals of levels of min(rho below, -rho above, min of radius within), where
+    rho = q (PhiInv(P(level above s)) - PhiInv(1 - P)) at the last level s left out below, and at
+    the last one within; at most 0 of an interval without the level chosen.
+
+    Parameters
+    ----------
+    above_NL : P(level above s) of every level s but the largest, (N, L - 1).
+    radius_NL : R_s of one class at every level, 0 where it has none.
+    """
+    inner_NL = above_NL.clamp(1e-3, 1 - 1e-3)  # PhiInv has no slope to follow at 0 and 1
+    at_edge = torch.special.ndtri(torch.full_like(inner_NL[:1, :1], 1 - quantile))
+    rho_NL = q_N1 * (torch.special.ndtri(inner_NL) - at_edge)
+    L = radius_NL.shape[1]
+    found = []
+    for i in range(L):
+        for j in range(i, L):
+            below_NL, beyond_NL = (
+                rho_NL[:, i - 1 : i] if i else rho_NL[:, :0],
+                -rho_NL[:, j : j + 1],
+            )
+            found.append(torch.cat((below_NL, beyond_NL, radius_NL[:, i : j + 1]), 1).amin(1))
+    return torch.stack(found).amax(0)
+
+
+def proof_loss(
+    net: nn.Module,
+    x_NCHW: Tensor,
+    row_N: Tensor,
+    sigma_N111: Tensor,
+    generator: torch.Generator,
+    step: int,
+    radius_NL: Tensor,
+    settings: Proof = Proof(),
+) -> Tensor:
+    """Return -mean_N(R+ + worth mean_r sigmoid((R - r)/STEP)), R what the sweep proves, r of NEAR.
+
+    As MACER (arXiv 2001.02378) learns a classifier through its radius, the estimator learns through
+    that of the whole: where its votes are split, what is lost is not a label but a radius. Votes
+    are the softmax of ``sharpness`` times the logits; an image with no radius at any level counts
+    for nothing. A choice of rsviz's own.
+
+    Parameters
+    ----------
+    row_N : row of each image in ``radius_NL``, the R_s of its label at every level.
+    sigma_N111 : sigma_e for each image.
+    generator : of the noise. step is not used by this loss.
+    """
+    noise_RCHW = draw_noise(x_NCHW, settings.draws, generator)
+    logits_MNL = noisy_logits(net, x_NCHW, sigma_N111, noise_RCHW)
+    votes_NL = (settings.sharpness * logits_MNL).softmax(2).mean(0)
+    above_NL = votes_NL.flip(1).cumsum(1).flip(1)[:, 1:]
+    of_rows_NL, q_N1 = radius_NL.to(x_NCHW)[row_N], sigma_N111.to(x_NCHW)[:, :, 0, 0]
+    known_N = of_rows_NL.amax(1) > 0
+    of_rows_NL = torch.where(of_rows_NL > 0, of_rows_NL, NONE)
+    R_N = swept_radius(above_NL, of_rows_NL, q_N1, settings.quantile)
+    near_N = torch.stack([torch.sigmoid((R_N - r) / STEP) for r in NEAR]).mean(0)
+    return -(known_N * (R_N.clamp(min=0) + settings.worth * near_N)).mean()
+
+
 def classifier_loss(
     net: nn.Module,
     x_NCHW: Tensor,

@@ -505,20 +505,23 @@ _HEAD: dict[str, float | str] = {
     "temperature": 0.1,
     "fine_epochs": 0,
 }
+# One that learns the proof, too, goes on towards the radius that the sweep would prove.
+_PROOF = _HEAD | {"proof_epochs": 8}
 RECIPES += tuple(
     replace(
         r,
-        name=f"{of}-head",
+        name=f"{of}{kind}",
         sigma=sigma,
         epochs=12,
         lr=0.015,
-        settings=tuple(sorted((_HEAD | changed).items())),
+        settings=tuple(sorted((settings | changed).items())),
         minutes=20,
     )
     for of, sigma, changed in (
         ("cifar10-dual", 0.85, {"images": 25_000}),
         ("shapes-dual", 1.0, {}),
     )
+    for kind, settings in (("-head", _HEAD), ("-proof", _PROOF))
     for r in RECIPES
     if r.name == of
 )

@@ -14,6 +14,7 @@ from rsviz.core.bounds import clopper_pearson_lower
 from rsviz.core.errors import UserError
 from rsviz.core.flags import PARTIAL
 from rsviz.core.reading import reread
+from rsviz.core.smoothed_median import best_interval, quantile_index
 from rsviz.core.spec import Bound, Certificate, RunSpec, Votes
 from rsviz.data import catalog, datasets
 from rsviz.data.images import image_id
@@ -341,6 +342,11 @@ def test_gradients_of_the_losses(tiny, slope):
     exact, finite = slope(estimate, net, x, rows, sigma)
     assert exact == pytest.approx(finite, rel=1e-5)
     net.zero_grad()
+    radius_NL = torch.rand(5, 4, generator=torch.Generator().manual_seed(2)).double()
+    prove = partial(dual.proof_loss, radius_NL=radius_NL)
+    exact, finite = slope(prove, net, x, rows, sigma)
+    assert exact == pytest.approx(finite, rel=1e-5)
+    net.zero_grad()
     tune = partial(
         dual.classifier_loss,
         label_N=torch.tensor([0, 1, 2, 3, 0]),
@@ -364,6 +370,73 @@ def test_the_estimators_loss_by_hand(given):
     apart = 0.5 * np.log(0.5 / p) + 0.5 * np.log(0.5 / (1 - p))  # fhat = (1/2, 1/2)
     by_hand = 2 * (classed + 3 * (5 * apart + 0.5 * np.log(2))) / 2  # the second has no weight
     assert value == pytest.approx(by_hand, rel=1e-5)
+
+
+@pytest.mark.parametrize("quantile", [0.2, 0.5, 0.8])
+def test_the_radius_it_learns_is_that_of_the_sweep(quantile):
+    generator, q = np.random.default_rng(3), 0.85
+    counts_NL = np.maximum(1, generator.dirichlet([0.5] * 4, 400) * 1e5).astype(int)
+    radius_NL = generator.choice([0.0, 1.0], (400, 4), p=[0.2, 0.8]) * generator.uniform(0, 2, 4)
+    above_NL = 1 - counts_NL.cumsum(1)[:, :-1] / counts_NL.sum(1, keepdims=True)
+    found_N = dual.swept_radius(
+        torch.tensor(above_NL),
+        torch.tensor(radius_NL),
+        torch.full((400, 1), q, dtype=torch.float64),
+        quantile,
+    )
+    kept = 0
+    for counts_L, above_L, radius_L, found in zip(
+        counts_NL, above_NL, radius_NL, found_N, strict=True
+    ):
+        chosen = quantile_index(counts_L, quantile)
+        clipped_L = above_L.clip(1e-3, 1 - 1e-3)
+        up_L = q * np.maximum(0, ndtri(1 - clipped_L) - ndtri(quantile))
+        down_L = q * np.maximum(0, ndtri(clipped_L) - ndtri(1 - quantile))
+        edges = ([np.inf, *down_L], [*up_L, np.inf])
+        wanted, *_ = best_interval(*edges, list(radius_L), chosen)
+        assert max(0.0, found.item()) == pytest.approx(wanted, abs=1e-9)
+        kept += wanted > 0
+    assert 100 < kept < 400
+
+
+def test_the_loss_of_what_is_proved_by_hand(given):
+    how = dual.Proof(draws=2, worth=0.4, sharpness=2.0)
+    logits = [[[0.0, 1.0, 0.0]], [[0.0, 1.0, 1.0]]]
+    radius_NL = torch.tensor([[9.0, 9.0, 9.0], [0.2, 0.5, 0.9], [0.0, 0.0, 0.0], [0.0, 0.0, 2.0]])
+
+    def value_of(row):
+        return given(partial(dual.proof_loss, radius_NL=radius_NL, settings=how), logits, [row])
+
+    e = np.exp([[0, 2, 0], [0, 2, 2]])
+    _, middle, high = (e / e.sum(1, keepdims=True)).mean(0)
+    down, up = ndtri(middle + high), -ndtri(high)  # the middle level is left at these distances
+    R = max(min(down, up, 0.5), min(down, 0.5, 0.9), min(up, 0.2, 0.5), 0.2)
+    for row, radius in ((1, R), (3, -up)):  # the other is certified at a level not chosen
+        near = np.mean([1 / (1 + np.exp(-(radius - r) / 0.1)) for r in (0, 0.25)])
+        assert value_of(row) == pytest.approx(-(max(0, radius) + 0.4 * near), rel=1e-4)
+    assert -up < 0 == value_of(2)
+
+
+def test_what_is_proved_pays_a_level_that_holds_farther(tiny):
+    """Towards the only level with a radius the loss falls, whichever level that is."""
+    net, x, _, sigma = tiny
+    for level in range(4):
+        radius_NL = torch.zeros(5, 4)
+        radius_NL[:, level] = 2.0
+        last = [m for m in net.modules() if isinstance(m, nn.Linear)][-1]
+        bias = last.bias.detach().clone()
+        values = []
+        for lift in (0.0, 0.5, 1.0, 1.5):
+            with torch.no_grad():
+                last.bias.copy_(bias)
+                last.bias[level] += lift
+            loss = dual.proof_loss(
+                net, x, torch.arange(5), sigma, torch.Generator().manual_seed(1), 0, radius_NL
+            )
+            values.append(loss.item())
+        with torch.no_grad():
+            last.bias.copy_(bias)
+        assert values == sorted(values, reverse=True) and values[-1] < values[0]
 
 
 def test_rows_carry_targets_labels_and_levels(tiny):

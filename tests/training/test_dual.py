@@ -9,6 +9,7 @@ from rsviz.checkpoints import catalog, weights
 from rsviz.core.errors import UserError
 from rsviz.core.settings import fill
 from rsviz.data import datasets
+from rsviz.methods import dual as dual_rs
 from rsviz.networks import classifiers, inspection
 from rsviz.smoothing import estimates
 from rsviz.training import dual, loop, variational
@@ -120,6 +121,35 @@ def test_a_head_learns_alone_first_and_then_all_but_the_norms_statistics(monkeyp
     assert inspection.class_count(weights.load_nets(made)["estimator"]) == 3
 
 
+def test_the_head_can_learn_what_is_proved_once_it_has_learned_levels(monkeypatch):
+    seen = []
+    train = loop.train
+
+    def watch(net, data, loss, spec, *rest):
+        before = {k: v.clone() for k, v in net.state_dict().items()}
+        train(net, data, loss, spec, *rest)
+        moved = {k for k, v in net.state_dict().items() if not torch.equal(v, before[k])}
+        seen.append((loss, spec.epochs, spec.lr, moved))
+
+    monkeypatch.setattr(loop, "train", watch)
+    words = {"trunk": "headed", "head_epochs": 1, "proof_epochs": 2, "proof_draws": 3}
+    settings = (*FEW, *words.items(), ("worth", 0.7), ("fine_epochs", 0))
+    made = make(dual, "both", replace(SPEC, settings=settings))
+    assert made.verified and made.card.settings["proof_epochs"] == 2
+    assert [loss.func for loss, *_ in seen] == [dual_rs.loss, dual_rs.loss, dual_rs.proof_loss]
+    loss, *told, moved = seen[-1]
+    assert told == [2, 0.3] and moved == seen[0][-1]  # the head alone
+    assert loss.keywords["settings"] == dual_rs.Proof(3, worth=0.7)
+    assert loss.keywords["radius_NL"].shape == (80, 3)
+
+
+@pytest.mark.parametrize("words", [{"trunk": "classifier"}, {"targets": "claimed"}])
+def test_what_is_proved_is_learned_by_a_head_from_the_labels_radii(words):
+    settings = {"trunk": "headed", "proof_epochs": 1} | words
+    with pytest.raises(UserError, match="proof_epochs need trunk=headed"):
+        make(dual, "both", replace(SPEC, settings=(*FEW, *settings.items())))
+
+
 def test_a_head_needs_a_network_whose_last_layers_can_be_more():
     settings = (*FEW, ("trunk", "headed"))
     with pytest.raises(UserError, match="needs --network compact"):
@@ -142,6 +172,9 @@ def test_a_classifier_that_is_not_tuned_is_the_checkpoint_it_is():
     [
         (("weigh", "all"), "weigh"),
         (("head_epochs", 0), "head_epochs"),
+        (("proof_epochs", -1), "proof_epochs"),
+        (("proof_draws", 0), "proof_draws"),
+        (("worth", -1), "worth"),
     ],
 )
 def test_what_the_new_settings_cannot_be(setting, told):
