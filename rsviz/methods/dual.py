@@ -617,13 +617,13 @@ class Proof:
     """Of the loss of what is proved: ``draws`` of noise, the ``quantile`` that chooses the level.
 
     ``worth`` is that of certified accuracy at the radii `NEAR`, beside a mean radius of 1;
-    ``sharpness`` multiplies the logits, that their softmax comes near to a vote.
+    ``sharpness`` multiplies the logits before they become soft votes.
     """
 
     draws: int = 8
     quantile: float = 0.5
-    worth: float = 0.3
-    sharpness: float = 2.0
+    worth: float = 0.25
+    sharpness: float = 3.0
 
     def __post_init__(self) -> None:
         check_counts(draws=(self.draws, 1))
@@ -677,9 +677,10 @@ def proof_loss(
     """Return -mean_N(R+ + worth mean_r sigmoid((R - r)/STEP)), R what the sweep proves, r of NEAR.
 
     As MACER (arXiv 2001.02378) learns a classifier through its radius, the estimator learns through
-    that of the whole: where its votes are split, what is lost is not a label but a radius. Votes
-    are the softmax of ``sharpness`` times the logits; an image with no radius at any level counts
-    for nothing. A choice of rsviz's own.
+    that of the whole: where its votes are split, what is lost is not a label but a radius. The
+    share of votes above a level is the mean over draws of the sigmoid of ``sharpness`` times the
+    largest logit above it less the largest not above, 1/2 where a vote turns, as a sum of softmax
+    is not. An image with no radius at any level counts for nothing. A choice of rsviz's own.
 
     Parameters
     ----------
@@ -689,8 +690,15 @@ def proof_loss(
     """
     noise_RCHW = draw_noise(x_NCHW, settings.draws, generator)
     logits_MNL = noisy_logits(net, x_NCHW, sigma_N111, noise_RCHW)
-    votes_NL = (settings.sharpness * logits_MNL).softmax(2).mean(0)
-    above_NL = votes_NL.flip(1).cumsum(1).flip(1)[:, 1:]
+    above_NL = torch.stack(
+        [
+            torch.sigmoid(settings.sharpness * (up_MNL.amax(2) - down_MNL.amax(2))).mean(0)
+            for down_MNL, up_MNL in (
+                (logits_MNL[..., :k], logits_MNL[..., k:]) for k in range(1, logits_MNL.shape[2])
+            )
+        ],
+        1,
+    )
     of_rows_NL, q_N1 = radius_NL.to(x_NCHW)[row_N], sigma_N111.to(x_NCHW)[:, :, 0, 0]
     known_N = of_rows_NL.amax(1) > 0
     of_rows_NL = torch.where(of_rows_NL > 0, of_rows_NL, NONE)

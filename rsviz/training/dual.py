@@ -31,6 +31,7 @@ from rsviz.core.radius import radius_l2
 from rsviz.data import datasets
 from rsviz.data.datasets import Dataset
 from rsviz.methods import dual, gaussian, noise_levels
+from rsviz.methods.base import Loss
 from rsviz.methods.dual import Targets
 from rsviz.networks.classifiers import HEADED, Compact
 from rsviz.networks.from_card import build_part
@@ -61,7 +62,7 @@ class Settings:
     weights do, the statistics of norms as they were. ``targets`` are radii of the ``label``, or
     those ``claimed`` for the class with most votes, right or wrong. ``weigh``: images by the
     ``share`` of their best level, as the paper does, or all ``alike``. Of a head, its last layers
-    may then learn alone again, for ``proof_epochs`` at ``head_lr``: not levels but what the sweep
+    may then learn alone again, for ``proof_epochs`` at ``proof_lr``: not levels but what the sweep
     would prove, by ``proof_draws`` of noise, certified accuracy near radius 0 ``worth`` so much
     beside a mean radius of 1 (`dual.proof_loss`). The classifier is fine-tuned
     for ``fine_epochs`` at ``fine_lr``, in each of ``rounds``; for none it is the checkpoint it is.
@@ -84,8 +85,9 @@ class Settings:
     head_epochs: int = 10
     head_lr: float = 0.3
     proof_epochs: int = 0
+    proof_lr: float = 0.05
     proof_draws: int = 8
-    worth: float = 0.3
+    worth: float = 0.25
     class_epochs: int = 0
     fine_epochs: int = 3
     fine_lr: float = 0.02
@@ -138,22 +140,25 @@ def make(
         raise UserError("--sigma is the estimator's own noise; give a number, the largest level.")
     parts, nets = _start(spec, how, device)
     data = _first(datasets.load(spec.dataset, "train"), how.images)
-    begun = clock.now()
+    seconds = 0.0  # of all calls of this command, had it been killed between
     for number in range(how.rounds if spec.method == "dual" else 1):
         stem = f"{out.name}-round{number}" if number else out.name
-        radius_NL = label(nets, data, how, spec, stem, device, report)
+        radius_NL, spent = label(nets, data, how, spec, stem, device, report)
+        seconds += spent
         report(f"best level of {best_shares(radius_NL, how.level_L)}")
         trunk = _trunk(parts, nets, how, spec.network)
-        nets["estimator"] = _estimator(
+        nets["estimator"], spent = _estimator(
             trunk, radius_NL, data, how, spec, stem, device, compiled, report
         )
+        seconds += spent
         if spec.method == "dual" and how.fine_epochs:
-            nets["classifier"] = _classifier(nets, data, how, spec, stem, device, compiled, report)
-    seconds = clock.since(begun)
+            net, spent = _classifier(nets, data, how, spec, stem, device, compiled, report)
+            nets["classifier"], seconds = net, seconds + spent
     card = card_of(spec, out, device, command, seconds) | {
         "sigma": None,
         "settings": asdict(how),
-        "run": {"levels": how.levels, "sigma_e": float(spec.sigma)},
+        "run": {"levels": how.levels, "sigma_e": float(spec.sigma)}
+        | ({"rule": "sweep"} if how.proof_epochs else {}),  # what it learned to pass
         "train_images": len(data),
         "parts": parts,
     }
@@ -265,22 +270,28 @@ def label(
     stem: str,
     device: str,
     report: Report,
-) -> Tensor:
-    """Return radius_NL of the training images, kept on disk level by level as they are found."""
-    radii_L = []
+) -> tuple[Tensor, float]:
+    """Return radius_NL of the training images and the seconds it took to count their votes.
+
+    They are kept on disk level by level as they are found.
+    """
+    radii_L, seconds = [], 0.0
     for level in how.level_L:
         net = noise_levels.classifier_at(nets, level).eval()
         file = state_folder() / f"{stem}-labels-{level:g}.pt"
         asked = _asked(net, data, level, how, spec)
         kept = _kept(file)
         if kept.get("asked") != asked:
-            kept = {"asked": asked, "radius_N": _radii(net, data, level, how, spec, device, report)}
+            begun = clock.now()
+            radius_N = _radii(net, data, level, how, spec, device, report)
+            kept = {"asked": asked, "radius_N": radius_N, "seconds": clock.since(begun)}
             file.parent.mkdir(parents=True, exist_ok=True)
             packed = io.BytesIO()
             torch.save(kept, packed)
             write_whole(file, packed.getvalue())
         radii_L.append(kept["radius_N"])
-    return torch.stack(radii_L, 1)
+        seconds += kept.get("seconds", 0.0)
+    return torch.stack(radii_L, 1), seconds
 
 
 def _kept(file: Path) -> dict[str, Any]:
@@ -348,8 +359,18 @@ def _estimator(
     device: str,
     compiled: bool,
     report: Report,
-) -> nn.Module:
-    """Train the estimator on the labels, at its own noise, from a trunk if it has one."""
+) -> tuple[nn.Module, float]:
+    """Train the estimator on the labels, at its own noise, from a trunk if it has one.
+
+    Return it and the seconds it took.
+    """
+
+    def learn(
+        net: nn.Module, data: Dataset, loss: Loss, spec: TrainSpec, ending: str = ""
+    ) -> float:
+        state = state_folder() / f"{stem}-estimator{ending}.pt"
+        return loop.train(net, data, loss, spec, state, device, compiled, report)
+
     found = make_targets(radius_NL, cast("Risk", how.risk), how.temperature)
     if how.weigh == "alike":
         found = replace(found, weight_N=torch.ones_like(found.weight_N))
@@ -362,32 +383,30 @@ def _estimator(
         classes = build_part(part, spec.dataset)
     if trunk is not None:
         copy_all_but_the_end(trunk, classes)
+    seconds = 0.0
     if how.class_epochs:
         every, first = datasets.load(spec.dataset, "train"), replace(spec, epochs=how.class_epochs)
-        state = state_folder() / f"{stem}-estimator-classes.pt"
-        loop.train(classes, every, gaussian.loss, first, state, device, compiled, report)
+        seconds += learn(classes, every, gaussian.loss, first, "-classes")
     if how.class_epochs or trunk is not None:
         copy_all_but_the_end(classes, net)
-    loss = partial(dual.loss, targets=targets, settings=of_loss)
-    state = state_folder() / f"{stem}-estimator.pt"
-    if how.trunk == "headed":
-        headed = _AsItVotes(net)
-        alone = replace(spec, epochs=how.head_epochs, lr=how.head_lr)
-        before = state_folder() / f"{stem}-estimator-head.pt"
+    rows, loss = _rows(data), partial(dual.loss, targets=targets, settings=of_loss)
+    if how.trunk != "headed":
+        return net.eval(), seconds + learn(net, rows, loss, spec)
+    headed = _AsItVotes(net)
+    headed.learn_head()
+    seconds += learn(
+        headed, rows, loss, replace(spec, epochs=how.head_epochs, lr=how.head_lr), "-head"
+    )
+    headed.requires_grad_(True)
+    seconds += learn(headed, rows, loss, spec)
+    if how.proof_epochs:
+        proof = dual.Proof(how.proof_draws, worth=how.worth)
+        proved = partial(dual.proof_loss, radius_NL=radius_NL.to(device), settings=proof)
         headed.learn_head()
-        loop.train(headed, _rows(data), loss, alone, before, device, compiled, report)
-        headed.requires_grad_(True)
-        loop.train(headed, _rows(data), loss, spec, state, device, compiled, report)
-        if how.proof_epochs:
-            proof = dual.Proof(how.proof_draws, worth=how.worth)
-            loss = partial(dual.proof_loss, radius_NL=radius_NL.to(device), settings=proof)
-            last = replace(spec, epochs=how.proof_epochs, lr=how.head_lr)
-            after = state_folder() / f"{stem}-estimator-proof.pt"
-            headed.learn_head()
-            loop.train(headed, _rows(data), loss, last, after, device, compiled, report)
-    else:
-        loop.train(net, _rows(data), loss, spec, state, device, compiled, report)
-    return net.eval()
+        seconds += learn(
+            headed, rows, proved, replace(spec, epochs=how.proof_epochs, lr=how.proof_lr), "-proof"
+        )
+    return net.eval(), seconds
 
 
 class _AsItVotes(nn.Module):
@@ -423,8 +442,11 @@ def _classifier(
     device: str,
     compiled: bool,
     report: Report,
-) -> nn.Module:
-    """Fine-tune the classifier on the level that the estimator chooses for each image."""
+) -> tuple[nn.Module, float]:
+    """Fine-tune the classifier on the level that the estimator chooses for each image.
+
+    Return it and the seconds it took.
+    """
     generator = torch.Generator(device).manual_seed(spec.seed + 1)
     assert isinstance(spec.sigma, int | float)
     level_N = torch.cat(
@@ -444,8 +466,8 @@ def _classifier(
     fine = replace(spec, epochs=how.fine_epochs, lr=how.fine_lr)
     state = state_folder() / f"{stem}-classifier.pt"
     net = nets["classifier"].requires_grad_(True)
-    loop.train(net, _rows(data), loss, fine, state, device, compiled, report)
-    return net.eval()
+    seconds = loop.train(net, _rows(data), loss, fine, state, device, compiled, report)
+    return net.eval(), seconds
 
 
 def _rows(data: Dataset) -> Dataset:

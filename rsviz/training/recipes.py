@@ -506,7 +506,7 @@ _HEAD: dict[str, float | str] = {
     "fine_epochs": 0,
 }
 # One that learns the proof, too, goes on towards the radius that the sweep would prove.
-_PROOF = _HEAD | {"proof_epochs": 8}
+_PROOF = _HEAD | {"proof_epochs": 16}
 RECIPES += tuple(
     replace(
         r,

@@ -407,9 +407,10 @@ def test_the_loss_of_what_is_proved_by_hand(given):
     def value_of(row):
         return given(partial(dual.proof_loss, radius_NL=radius_NL, settings=how), logits, [row])
 
-    e = np.exp([[0, 2, 0], [0, 2, 2]])
-    _, middle, high = (e / e.sum(1, keepdims=True)).mean(0)
-    down, up = ndtri(middle + high), -ndtri(high)  # the middle level is left at these distances
+    # The largest logit above a level less the largest not above, in the two draws.
+    lowest, middle = np.array([1.0, 1.0]), np.array([-1.0, 0.0])
+    above_lowest, above_middle = ((1 / (1 + np.exp(-2 * gap))).mean() for gap in (lowest, middle))
+    down, up = ndtri(above_lowest), -ndtri(above_middle)  # how far the middle level holds
     R = max(min(down, up, 0.5), min(down, 0.5, 0.9), min(up, 0.2, 0.5), 0.2)
     for row, radius in ((1, R), (3, -up)):  # the other is certified at a level not chosen
         near = np.mean([1 / (1 + np.exp(-(radius - r) / 0.1)) for r in (0, 0.25)])

@@ -58,8 +58,9 @@ def test_an_estimator_can_begin_with_what_classes_look_like(monkeypatch):
         begun.setdefault(inspection.class_count(net), []).append(
             (len(data), {k: v.clone() for k, v in net.state_dict().items()})
         )
-        train(net, data, *rest)
+        seconds = train(net, data, *rest)
         begun[inspection.class_count(net)].append(net.state_dict())
+        return seconds
 
     monkeypatch.setattr(loop, "train", watch)
     settings = (("class_epochs", 1), ("experts", "expert"), *FEW)
@@ -79,7 +80,7 @@ def test_an_estimator_can_begin_as_the_classifier(monkeypatch, method):
 
     def watch(net, *rest):
         begun.append({k: v.clone() for k, v in net.state_dict().items()})
-        train(net, *rest)
+        return train(net, *rest)
 
     monkeypatch.setattr(loop, "train", watch)
     words = {"trunk": "classifier", "targets": "claimed", "risk": "follow"}
@@ -99,9 +100,10 @@ def test_a_head_learns_alone_first_and_then_all_but_the_norms_statistics(monkeyp
 
     def watch(net, *rest):
         before = {k: v.clone() for k, v in net.state_dict().items()}
-        train(net, *rest)
+        seconds = train(net, *rest)
         moved = {k for k, v in net.state_dict().items() if not torch.equal(v, before[k])}
         seen.append((rest[2].epochs, rest[2].lr, before, moved))
+        return seconds
 
     monkeypatch.setattr(loop, "train", watch)
     words = {"trunk": "headed", "head_epochs": 2, "head_lr": 0.3, "weigh": "alike"}
@@ -127,18 +129,26 @@ def test_the_head_can_learn_what_is_proved_once_it_has_learned_levels(monkeypatc
 
     def watch(net, data, loss, spec, *rest):
         before = {k: v.clone() for k, v in net.state_dict().items()}
-        train(net, data, loss, spec, *rest)
+        seconds = train(net, data, loss, spec, *rest)
         moved = {k for k, v in net.state_dict().items() if not torch.equal(v, before[k])}
         seen.append((loss, spec.epochs, spec.lr, moved))
+        return seconds
 
     monkeypatch.setattr(loop, "train", watch)
-    words = {"trunk": "headed", "head_epochs": 1, "proof_epochs": 2, "proof_draws": 3}
+    words = {
+        "trunk": "headed",
+        "head_epochs": 1,
+        "proof_epochs": 2,
+        "proof_draws": 3,
+        "proof_lr": 0.2,
+    }
     settings = (*FEW, *words.items(), ("worth", 0.7), ("fine_epochs", 0))
     made = make(dual, "both", replace(SPEC, settings=settings))
     assert made.verified and made.card.settings["proof_epochs"] == 2
+    assert made.card.run == {"levels": "0.25,0.5,1", "sigma_e": 1.0, "rule": "sweep"}
     assert [loss.func for loss, *_ in seen] == [dual_rs.loss, dual_rs.loss, dual_rs.proof_loss]
     loss, *told, moved = seen[-1]
-    assert told == [2, 0.3] and moved == seen[0][-1]  # the head alone
+    assert told == [2, 0.2] and moved == seen[0][-1]  # the head alone
     assert loss.keywords["settings"] == dual_rs.Proof(3, worth=0.7)
     assert loss.keywords["radius_NL"].shape == (80, 3)
 
@@ -192,7 +202,7 @@ def test_claimed_targets_are_of_the_class_with_most_votes(monkeypatch):
     found = {}
     for targets in ("label", "claimed"):  # kept apart though all else is the same
         how = dual.Settings(targets=targets)
-        found[targets] = dual.label(base, data, how, SPEC, "both", "cpu", lambda _: None)
+        found[targets], _ = dual.label(base, data, how, SPEC, "both", "cpu", lambda _: None)
     assert torch.all(found["label"] == 0) and torch.all(found["claimed"] > 0)
 
 
@@ -215,9 +225,16 @@ def test_labels_are_kept_on_disk_and_found_again(monkeypatch):
     base = weights.load(catalog.find("base"), ready=False)
     data = dual._first(datasets.load("shapes", "train"), 80)
     args = {"classifier": base}, data, how, SPEC, "both", "cpu", said.append
-    assert dual.label(*args).shape == (80, 3)
+    assert dual.label(*args)[0].shape == (80, 3)
     with pytest.raises(AssertionError, match="drawn again"):  # of other votes they say nothing
         dual.label(*args[:2], replace(how, votes=5), *args[3:])
+
+
+def test_a_card_tells_the_seconds_of_every_call_that_it_took():
+    words = {"trunk": "headed", "head_epochs": 1, "proof_epochs": 1, "fine_epochs": 0}
+    spec = replace(SPEC, settings=(*FEW[1:], *words.items()))
+    first, again = (make(dual, "both", spec) for _ in range(2))  # the second finds all states
+    assert again.card.seconds == first.card.seconds > 0
 
 
 def test_routing_names_its_experts_by_hash():
