@@ -338,18 +338,18 @@ _MADE = {
         "--set images=20000 --set lam=8 --set temperature=0.05 --dtype bfloat16 "
         "--out checkpoints/cifar10-dual",
     ),
-    "cifar10-routing": (
-        "python -m rsviz train routing --dataset cifar10 --network compact --sigma 1.0 "
-        "--epochs 10 --lr 0.1 --seed 0 --set class_epochs=12 --set experts=cifar10-gaussian "
-        "--set images=20000 --set lam=8 --set temperature=0.05 --dtype bfloat16 "
-        "--out checkpoints/cifar10-routing",
-    ),
     "cifar10-dual-proof": (
         "python -m rsviz train dual --dataset cifar10 --network compact --sigma 0.85 --epochs 12 "
         "--lr 0.015 --seed 0 --start cifar10-gaussian-universal --set eta=0 --set fine_epochs=0 "
         "--set images=25000 --set lam=3 --set levels=0.25,0.5,1 --set proof_epochs=16 "
         "--set risk=none --set temperature=0.1 --set trunk=headed --set weigh=alike "
         "--dtype bfloat16 --out checkpoints/cifar10-dual-proof",
+    ),
+    "cifar10-routing": (
+        "python -m rsviz train routing --dataset cifar10 --network compact --sigma 1.0 "
+        "--epochs 10 --lr 0.1 --seed 0 --set class_epochs=12 --set experts=cifar10-gaussian "
+        "--set images=20000 --set lam=8 --set temperature=0.05 --dtype bfloat16 "
+        "--out checkpoints/cifar10-routing",
     ),
     "shapes-dual-head": (
         "python -m rsviz train dual --dataset shapes --network compact --sigma 1.0 --epochs 12 "

@@ -1,6 +1,5 @@
 import io
 import json
-from dataclasses import replace
 from types import SimpleNamespace as Ended
 
 import pytest
@@ -330,15 +329,6 @@ def test_only_choosers_with_a_classifier_of_their_own_are_said_to_have_one(datas
         for name, c, _ in group.choosers:
             own = "classifier" in c.card.parts and "checkpoint" not in c.card.parts["classifier"]
             assert (name in said.split(" vote")[0].split("; ")) == own
-
-
-def test_choosers_that_learned_what_is_proved_are_named():
-    group = test_set.groups("cifar10")[0]
-    (proof,) = [name for name, *_ in group.choosers if name.startswith("Dual RS, proof")]
-    said = test_set._of_whom(group)
-    assert f". {proof} learned what its votes would prove" in said
-    others = [of for of in group.choosers if of[0] != proof]
-    assert "learned" not in test_set._of_whom(replace(group, choosers=tuple(others)))
 
 
 def test_draws_of_the_selector_can_be_left_out(open_levels, monkeypatch, tmp_path):

@@ -307,21 +307,14 @@ def _told(found: tuple[float, float, float]) -> str:
 
 
 def _of_whom(group: Group) -> str:
-    """Say which choosers vote by tuned classifiers, and which learned what is proved."""
     tuned = [name for name, c, _ in group.choosers if _is_tuned(c)]
-    through = [name for name, c, _ in group.choosers if c.card.settings.get("proof_epochs")]
-    told = []
-    if tuned:
-        votes = "votes by a classifier" if len(tuned) == 1 else "vote by classifiers"
-        told.append(
-            f"{'; '.join(tuned)} {votes} tuned from this network to the levels chosen; the fixed "
-            "levels are of the network before."
-        )
-    if through:
-        told.append(
-            f"{'; '.join(through)} learned what its votes would prove, not which level is best."
-        )
-    return " ".join(told)
+    if not tuned:
+        return ""
+    votes = "votes by a classifier" if len(tuned) == 1 else "vote by classifiers"
+    return (
+        f"{'; '.join(tuned)} {votes} tuned from this network to the levels chosen; the fixed "
+        "levels are of the network before."
+    )
 
 
 def show_scatter(checkpoint: Checkpoint, found: Chosen) -> None:
