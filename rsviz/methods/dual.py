@@ -21,7 +21,8 @@ fails with probability at most alpha, while 'level and both radii' together woul
 Routing: nets ``classifier-0.25``, ``classifier-0.5``, ... instead of one ``classifier``.
 
 The paper was read in others' accounts only. Choices made here: the risk weights and the normalised
-share weights (`rsviz.training.dual`), the alpha of label radii, no diffusion denoiser in front.
+share weights (`rsviz.training.dual`), the alpha of label radii, what a head may learn of its proof
+(`proof_loss`), no diffusion denoiser in front.
 
 Shape suffixes: N images, M noise draws, C channels, H height, W width, K classes, L noise levels.
 """
