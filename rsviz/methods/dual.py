@@ -615,22 +615,19 @@ def loss(
 
 @dataclass(frozen=True)
 class Proof:
-    """Of the loss of what is proved: ``draws`` of noise, the ``quantile`` that chooses the level.
+    """Of the loss of what is proved: ``draws`` of noise, what accuracy is ``worth``.
 
     ``worth`` is that of certified accuracy at the radii `NEAR`, beside a mean radius of 1;
     ``sharpness`` multiplies the logits before they become soft votes.
     """
 
     draws: int = 8
-    quantile: float = 0.5
     worth: float = 0.25
     sharpness: float = 3.0
 
     def __post_init__(self) -> None:
         check_counts(draws=(self.draws, 1))
         check_numbers(worth=self.worth, sharpness=self.sharpness)
-        if not 0 < self.quantile < 1:
-            raise UserError(f"quantile must lie between 0 and 1, but is {self.quantile!r}.")
 
 
 NEAR, STEP = (0.0, 0.25), 0.1  # radii whose accuracy counts, and how soft a step at each is
@@ -641,27 +638,25 @@ NONE = -1.0  # the radius of a level with none: at 0 the interval of all levels 
 def swept_radius(above_NL: Tensor, radius_NL: Tensor, q_N1: Tensor, quantile: float) -> Tensor:
     """Return radius_N that the sweep proves by such shares of votes, differentiable; see the head.
 
-    R = max over intervals of levels of min(rho below, -rho above, min of radius within), where
-    rho = q (PhiInv(P(level above s)) - PhiInv(1 - P)) at the last level s left out below, and at
-    the last one within; at most 0 of an interval without the level chosen.
+    `rsviz.core.smoothed_median.best_interval` over all intervals of levels, with reaches that are
+    not cut at 0, q (PhiInv(P(level above s)) - PhiInv(1 - P)) down and the same less up: an
+    interval without the level chosen then has at most 0, and a slope.
 
     Parameters
     ----------
     above_NL : P(level above s) of every level s but the largest, (N, L - 1).
-    radius_NL : R_s of one class at every level, 0 where it has none.
+    radius_NL : R_s of one class at every level.
     """
     inner_NL = above_NL.clamp(1e-3, 1 - 1e-3)  # PhiInv has no slope to follow at 0 and 1
     at_edge = torch.special.ndtri(torch.full_like(inner_NL[:1, :1], 1 - quantile))
     rho_NL = q_N1 * (torch.special.ndtri(inner_NL) - at_edge)
-    L = radius_NL.shape[1]
+    ends_N1 = torch.full_like(radius_NL[:, :1], torch.inf)  # of the grid
+    down_NL, up_NL = torch.cat((ends_N1, rho_NL), 1), torch.cat((-rho_NL, ends_N1), 1)
     found = []
-    for i in range(L):
-        for j in range(i, L):
-            below_NL, beyond_NL = (
-                rho_NL[:, i - 1 : i] if i else rho_NL[:, :0],
-                -rho_NL[:, j : j + 1],
-            )
-            found.append(torch.cat((below_NL, beyond_NL, radius_NL[:, i : j + 1]), 1).amin(1))
+    for i in range(radius_NL.shape[1]):
+        for j in range(i, radius_NL.shape[1]):
+            edges_N2 = torch.stack((down_NL[:, i], up_NL[:, j]), 1)
+            found.append(torch.cat((edges_N2, radius_NL[:, i : j + 1]), 1).amin(1))
     return torch.stack(found).amax(0)
 
 
@@ -691,19 +686,13 @@ def proof_loss(
     """
     noise_RCHW = draw_noise(x_NCHW, settings.draws, generator)
     logits_MNL = noisy_logits(net, x_NCHW, sigma_N111, noise_RCHW)
-    above_NL = torch.stack(
-        [
-            torch.sigmoid(settings.sharpness * (up_MNL.amax(2) - down_MNL.amax(2))).mean(0)
-            for down_MNL, up_MNL in (
-                (logits_MNL[..., :k], logits_MNL[..., k:]) for k in range(1, logits_MNL.shape[2])
-            )
-        ],
-        1,
-    )
+    above_MNL = logits_MNL.flip(2).cummax(2).values.flip(2)[..., 1:]
+    upto_MNL = logits_MNL.cummax(2).values[..., :-1]
+    above_NL = torch.sigmoid(settings.sharpness * (above_MNL - upto_MNL)).mean(0)
     of_rows_NL, q_N1 = radius_NL.to(x_NCHW)[row_N], sigma_N111.to(x_NCHW)[:, :, 0, 0]
     known_N = of_rows_NL.amax(1) > 0
     of_rows_NL = torch.where(of_rows_NL > 0, of_rows_NL, NONE)
-    R_N = swept_radius(above_NL, of_rows_NL, q_N1, settings.quantile)
+    R_N = swept_radius(above_NL, of_rows_NL, q_N1, 0.5)  # which quantile is chosen afterwards
     near_N = torch.stack([torch.sigmoid((R_N - r) / STEP) for r in NEAR]).mean(0)
     return -(known_N * (R_N.clamp(min=0) + settings.worth * near_N)).mean()
 
