@@ -715,7 +715,8 @@ def _trunks() -> Experiment:
             for called in among
         ),
         seen="logs at n 2,000 of the estimators before had been read; of those with a head none; "
-        "of those that learn the proof none, but all before them.",
+        "of those that learn the proof none, but all before them. On Shapes a first one of these, "
+        "trained with other constants, had been measured when this one was trained.",
         note="The estimator begins with the weights of the classifier of most noise and learns, on "
         "all training images, the radii claimed for the class with most votes; its consistency is "
         "weighed by the radius at the largest level its noisy copies predict. With a head two "
