@@ -278,8 +278,8 @@ def _judge(
     gap = None if b is None else difference(a, b)
     if gap is None:
         return unknown
-    outcome: Outcome = "as expected" if gap[1] > 0 else "undecided"
-    return Judged(expected, "contradicted" if gap[2] < 0 else outcome, seen, *gap)
+    outcome: Outcome = "as expected" if gap[1] > expected.by else "undecided"
+    return Judged(expected, "contradicted" if gap[2] < expected.by else outcome, seen, *gap)
 
 
 def _read(experiment: Experiment, point: Point, file: Path, lacks: str) -> Found:

@@ -99,6 +99,26 @@ def test_a_limit_that_only_the_interval_keeps_is_undecided(made, limit, outcome)
     assert found.judged[0].outcome == outcome and found.judged[0].low < 0.44 < 0.46
 
 
+@pytest.mark.parametrize(
+    ("a", "by", "outcome"),
+    [
+        ("high", 0.08, "as expected"),
+        ("high", 0.1, "undecided"),
+        ("high", 0.12, "contradicted"),
+        ("low", -0.08, "contradicted"),
+        ("low", -0.1, "undecided"),
+        ("low", -0.12, "as expected"),
+    ],
+)
+def test_so_far_above_or_behind_is_judged_at_that_margin(made, a, by, outcome):
+    """One is .1 above the other on every image, but for what rounding to .001 leaves."""
+    b = {"low": "high", "high": "low"}[a]
+    margin = (Expected("By so much.", ACR, (a, 1.0), (b, 1.0), by=by),)
+    assert (
+        experiment_rows.result(replace(MADE_UP, expected=margin), made).judged[0].outcome == outcome
+    )
+
+
 def test_what_is_missing_unfinished_or_broken_says_so_and_how_it_is_measured(made):
     found = experiment_rows.result(MADE_UP, made)
     assert {row.x for row in found.missing} == {2.0}
