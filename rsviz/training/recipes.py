@@ -338,6 +338,8 @@ RECIPES: tuple[Recipe, ...] = (
         for method in _SMALL
     ),
     _tuned("cifar10", "advmacer", 0.5, minutes=6, every=20, seed=1),
+    _tuned("cifar10", "advmacer", 0.5, minutes=6, every=20, seed=2),
+    *(_tuned("cifar10", "smoothadv", 0.5, minutes=6, every=20, seed=s) for s in (1, 2)),
     _ensemble("advmacer-2", 0.5, "advmacer-0.5", "advmacer-0.5-seed1"),
     _ensemble("mixed-2", 0.5, "advmacer-0.5", "smoothadv-0.5"),
     _ensemble("mixed-3", 0.5, "advmacer-0.5", "advmacer-0.5-seed1", "smoothadv-0.5"),
@@ -567,11 +569,11 @@ RECIPES += tuple(
 )
 
 
-def _pairs(seed: int) -> dict[str, tuple[str, ...]]:
-    """Return the members of the ensembles of networks trained at equal cost, by name."""
+def _pairs(seed: int, kind: str = EQUAL) -> dict[str, tuple[str, ...]]:
+    """Return the members of the ensembles of networks trained alike, by name: at equal cost."""
 
     def of(method: str, s: int = seed) -> str:
-        return f"{method}-0.5{EQUAL}" + (f"-seed{s}" if s else "")
+        return f"{method}-0.5{kind}" + (f"-seed{s}" if s else "")
 
     return {
         "advmacer-2": (of("advmacer"), of("advmacer", (seed + 1) % SEEDS)),
@@ -589,6 +591,16 @@ RECIPES += tuple(
     )
     for seed in range(SEEDS)
     for name, members in _pairs(seed).items()
+)
+# Of the first settings, for what is claimed of pairs.
+RECIPES += tuple(
+    replace(
+        _ensemble(name, 0.5, *_pairs(seed, "")[name]),
+        name=f"cifar10-ensemble-{name}-0.5-seed{seed}",
+        settings=(("validate", 400),),
+    )
+    for seed in range(1, SEEDS)
+    for name in ("advmacer-2", "mixed-2")
 )
 
 

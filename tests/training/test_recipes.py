@@ -51,7 +51,21 @@ def test_a_further_seed_of_any_network_is_made_as_the_first():
     )
     assert find_recipe("cifar10-advmacer-0.5-seed1").seed == 1  # one of the recipes
     assert find_recipe("nothing-seed1") is None
-    assert find_recipe("cifar10-ensemble-mixed-2-0.5-seed1") is None  # its seed trains nothing
+    assert find_recipe("cifar10-ensemble-mixed-3-0.5-seed1") is None  # its seed trains nothing
+
+
+def test_a_further_seed_of_an_ensemble_is_of_further_seeds_of_its_networks():
+    for kind in ("", "-equal"):
+        for seed in (1, 2):
+            of = {m: f"cifar10-{m}-0.5{kind}-seed{seed}" for m in ("advmacer", "smoothadv")}
+            another = f"cifar10-advmacer-0.5{kind}{'-seed2' if seed == 1 else ''}"
+            alike, mixed = (
+                find_recipe(f"cifar10-ensemble-{n}-0.5{kind}-seed{seed}")
+                for n in ("advmacer-2", "mixed-2")
+            )
+            assert alike.members == (of["advmacer"], another)
+            assert mixed.members == tuple(of.values())
+            assert {find_recipe(name).seed for name in mixed.members} == {seed}
 
 
 def test_every_shipped_checkpoint_is_verified_and_made_by_its_recipe():
