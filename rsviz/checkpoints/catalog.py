@@ -78,6 +78,11 @@ class Measured(msgspec.Struct, frozen=True):
     engine: str = ""
     difference: Difference | None = None
 
+    @property
+    def precision(self) -> str:
+        """What the votes were counted in where that is not float32, else empty."""
+        return self.engine.partition(" ")[2]
+
 
 class NetworkFile(msgspec.Struct, frozen=True):
     """A file of one network beside the weights, and its hash."""
@@ -129,6 +134,12 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     fit: dict[str, Any] = {}
     precisions: dict[str, Precision] = {}
     normalisation: dict[str, Any] | None = None
+
+    @property
+    def each_once(self) -> tuple[Measured, ...]:
+        """The logs of float32, and of other precisions those that no log of float32 is beside."""
+        others = [m for p in self.precisions.values() for m in p.measured if m.difference is None]
+        return (*self.measured, *others)
 
 
 @dataclass(frozen=True, eq=False)

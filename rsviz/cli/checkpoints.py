@@ -8,6 +8,8 @@ from typing import Any
 from rsviz.checkpoints.catalog import Checkpoint, Measured, first_seed, list_checkpoints, root
 from rsviz.core.errors import UserError
 
+MOST = 10_000  # the votes that most methods were counted at: beside an ACR at more there is none
+
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of ``checkpoints``."""
@@ -58,8 +60,9 @@ def _row(c: Checkpoint) -> dict[str, Any]:
 def markdown_table(found: Sequence[Checkpoint], best: bool = False) -> str:
     """Return a table of what was measured in L2, one line a measurement, in percent.
 
-    ``best`` leaves of each data set, method and noise level the line of the highest ACR, of the
-    measurements with the most votes.
+    Of other precisions than float32 those that no measurement in float32 is beside. ``best`` leaves
+    of each data set, method and noise level the line of the highest ACR, of the measurements with
+    the most votes, up to `MOST`.
     """
     radii = ("0", "0.25", "0.5", "0.75", "1", "1.5")
     head = ["checkpoint", "sigma", "images", "n", "ACR", *(f"r = {r}" for r in radii)]
@@ -67,13 +70,14 @@ def markdown_table(found: Sequence[Checkpoint], best: bool = False) -> str:
     rows = [
         (c, m)
         for c in found
-        for m in sorted(c.card.measured, key=lambda m: (m.n, m.sigma or 0))
+        for m in sorted(c.card.each_once, key=lambda m: (m.n, m.sigma or 0))
         if m.norm == "L2"
     ]
     for c, m in _best(rows) if best else rows:
         rule = m.log.removeprefix("certified").removesuffix(".csv").removesuffix(f"-n{m.n}")
         rule = rule.replace("-", ", ")
         sigma = f"chosen{rule}" if m.sigma is None else f"{m.sigma:g}"
+        sigma += f", {m.precision}" if m.precision else ""
         cells = [f"`{c.name}`", sigma, f"{m.images:,}", f"{m.n:,}"]
         cells += [f"{m.acr:.3f}", *(f"{100 * m.accuracy[r]:.1f}" for r in radii)]
         lines.append(" | ".join(cells))
@@ -81,13 +85,15 @@ def markdown_table(found: Sequence[Checkpoint], best: bool = False) -> str:
 
 
 def _best(rows: Sequence[tuple[Checkpoint, Measured]]) -> list[tuple[Checkpoint, Measured]]:
-    """Return the row of the most votes, and among those of the highest ACR, of each kind.
+    """Return the row of the most votes up to `MOST`, and of those of the highest ACR, of each kind.
 
     Of trainings that differ in their seed alone the first stands for all.
     """
     names = {c.name for c, _ in rows}
     rows = [
-        (c, m) for c, m in rows if (first := first_seed(c.name)) == c.name or first not in names
+        (c, m)
+        for c, m in rows
+        if m.n <= MOST and ((first := first_seed(c.name)) == c.name or first not in names)
     ]
     best: dict[tuple[str, str, float | None], Measured] = {}
     for c, m in rows:

@@ -61,6 +61,7 @@ def _row(c: Checkpoint, m: Measured) -> dict[str, object]:
         "σ": CHOSEN if m.sigma is None else f"{m.sigma:g}",
         "n": m.n,
         "images": m.images,
+        "counted in": m.precision or "float32",
         "ACR": m.acr if m.norm == Norm.L2 else None,
         "right and certified at all": 100 * m.accuracy.get("0", 0.0),
     }
@@ -68,7 +69,7 @@ def _row(c: Checkpoint, m: Measured) -> dict[str, object]:
 
 def _table(found: Sequence[Checkpoint]) -> None:
     """List every measurement; a ticked row opens its network below."""
-    rows = [_row(c, m) for c in found for m in c.card.measured]
+    rows = [_row(c, m) for c in found for m in c.card.each_once]
 
     def opened() -> None:
         chosen = st.session_state["networks"]["selection"]["rows"]
@@ -166,9 +167,7 @@ def show() -> None:
     logs = [entry for entry in measured()[0].values() if entry.checkpoint == c.name]
     if logs:
         _curves(c, logs)
-    # What was counted in another precision alone; beside float32 it is told in a sentence.
-    others = [m for p in c.card.precisions.values() for m in p.measured if not m.difference]
-    for m in [*c.card.measured, *others]:
+    for m in c.card.each_once:  # what is beside float32 is told in a sentence
         said = f"ACR {down(m.acr, 3)}" if m.norm == Norm.L2 else "certified in Linf"
         level = "noise it chooses" if m.sigma is None else f"σ {m.sigma:g}"
         by = f", {m.engine}" if m.engine else ""

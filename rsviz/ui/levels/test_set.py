@@ -12,7 +12,7 @@ import streamlit as st
 import torch
 
 from rsviz.checkpoints import catalog
-from rsviz.checkpoints.catalog import Card, Checkpoint, Measured
+from rsviz.checkpoints.catalog import Checkpoint, Measured
 from rsviz.core.errors import UserError
 from rsviz.core.radius import down
 from rsviz.data import datasets, images
@@ -79,7 +79,7 @@ def groups(dataset: str) -> list[Group]:
         known = c.verified and card.dataset == dataset and card.method in METHODS
         if not known or METHODS[card.method].levels is None:
             continue
-        for m in _each_once(card):
+        for m in card.each_once:
             fixed = _fixed_logs(c, m.n)
             if len(fixed) < 2:
                 continue
@@ -88,12 +88,6 @@ def groups(dataset: str) -> list[Group]:
             held = found.get(key, Group(_title(fixed), m.n, fixed, files, ()))
             found[key] = replace(held, choosers=(*held.choosers, (_named(c, m), c, m)))
     return sorted(found.values(), key=lambda g: (-g.n, _is_of_experts(g.fixed), g.title))
-
-
-def _each_once(card: Card) -> list[Measured]:
-    """Return the logs of float32, and of other precisions those that have none of it."""
-    others = [m for p in card.precisions.values() for m in p.measured if m.difference is None]
-    return [*card.measured, *others]
 
 
 def _is_of_experts(fixed: Mapping[float, Log]) -> bool:
@@ -117,8 +111,7 @@ def _named(c: Checkpoint, m: Measured) -> str:
     ending = (
         m.log.removeprefix("certified").removesuffix(".csv").removesuffix(f"-n{m.n}").strip("-")
     )
-    precision = m.engine.partition(" ")[2]  # float32 where it does not say
-    return ", ".join(filter(None, (named, ending, precision)))
+    return ", ".join(filter(None, (named, ending, m.precision)))
 
 
 def _is_tuned(checkpoint: Checkpoint) -> bool:
