@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from rsviz.core.spec import Certificate
+from rsviz.core.spec import Bound, Certificate
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,27 @@ FLAGS: dict[str, Flag] = {
         ),
     )
 }
+
+
+def of(name: str, c: Certificate) -> Flag:
+    """Return a flag of a certificate; of votes that ended early it says what its bound makes of it.
+
+    Raises
+    ------
+    KeyError
+        There is no such flag.
+    """
+    flag = FLAGS[name]
+    if name != PARTIAL:
+        return flag
+    if c.bound is Bound.CLOPPER_PEARSON:
+        meaning = "Clopper-Pearson holds at the planned n alone, so nothing is certified."
+        return replace(flag, meaning=meaning)
+    if c.abstained:
+        meaning = "So far nothing is proved, which more votes may change."
+        return replace(flag, meaning=meaning, what_to_do="Let the run finish.")
+    meaning = "This bound holds whenever one stops: the certificate stands as it is, and may grow."
+    return replace(flag, meaning=meaning, what_to_do="Let the run finish for the largest radius.")
 
 
 def flagged(certificate: Certificate, *names: str) -> Certificate:

@@ -19,7 +19,8 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 from torch import Tensor
 
-from rsviz.core.flags import FLAGS, HEURISTIC
+from rsviz.core import flags
+from rsviz.core.flags import HEURISTIC
 from rsviz.core.radius import down
 from rsviz.core.spec import Certificate
 from rsviz.data import images
@@ -62,8 +63,8 @@ pre{overflow:auto;background:#f4f4f4;padding:1rem;font-size:13px}
 {% set c = part.certificate %}
 {% if c %}
 <p><b>The guarantee.</b> {{ c.guarantee }} Here alpha = {{ "%g" | format(c.alpha) }}.</p>
-{% for flag in c.flags if flag in flags %}
-<p><b>{{ flag | capitalize }}.</b> {{ flags[flag].meaning }}</p>
+{% for flag in c.flags if flag in flags.FLAGS %}
+<p><b>{{ flag | capitalize }}.</b> {{ flags.of(flag, c).meaning }}</p>
 {% endfor %}
 <table>
 {% for name, text in rows(c) %}
@@ -163,7 +164,7 @@ def _document(title: str, parts: Sequence[Part], many: bool) -> str:
         policy=POLICY.format(" ".join(map(_hash, [*plotly, *scripts])) or "'none'"),
         plotly="".join(plotly),
         scripts=scripts,
-        flags=FLAGS,
+        flags=flags,
         rows=_rows,
         png=_png,
     )

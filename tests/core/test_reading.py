@@ -227,3 +227,16 @@ def test_every_flag_says_what_to_do():
     assert len(flags.FLAGS) == 10
     for name, flag in flags.FLAGS.items():
         assert flag.name == name and flag.raised_if and flag.meaning and flag.what_to_do
+
+
+@pytest.mark.parametrize("bound", Bound)
+@pytest.mark.parametrize("counts", [(30, 950, 20), (400, 300, 300)])
+def test_votes_that_ended_early_are_told_by_what_their_bound_makes_of_them(bound, counts):
+    """A certificate that stands is not said to be nothing by another bound, nor the reverse."""
+    spec = replace(SPEC, bound=bound, n=2_000)
+    c = read(bound=Votes("bound", counts, 2_000, "stopped"), spec=spec)
+    assert flags.PARTIAL in c.flags
+    said = flags.of(flags.PARTIAL, c).meaning
+    assert ("nothing is" in said) == c.abstained and ("stands as it is" in said) != c.abstained
+    assert ("Clopper-Pearson" in said) == (bound is Bound.CLOPPER_PEARSON)
+    assert flags.of(flags.TOO_FEW, c) == flags.FLAGS[flags.TOO_FEW]

@@ -61,9 +61,10 @@ def show_distance(x_CHW: Tensor, c: Certificate) -> None:
                 st.caption(name)
     worst = max(perturbations.clipped_share(y_CHW) for y_CHW in moved.values())
     if worst:
+        share = f"Up to {100 * worst:.0f} %" if worst >= 0.01 else "Fewer than 1 %"
         st.caption(
-            f"Up to {100 * worst:.0f} % of the values left the range from black to white; they are "
-            "clipped for this display only."
+            f"{share} of the values left the range from black to white; they are clipped for this "
+            "display only."
         )
 
 

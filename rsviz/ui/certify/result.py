@@ -10,9 +10,8 @@ import streamlit as st
 from torch import Tensor
 
 from rsviz.certification.engine_choice import engine_of
-from rsviz.core import live_bounds
+from rsviz.core import flags, live_bounds
 from rsviz.core.errors import UserError
-from rsviz.core.flags import FLAGS
 from rsviz.core.radius import down, in_grey_levels, rounded_up
 from rsviz.core.reading import formula, reread, two_sided
 from rsviz.core.spec import Bound, Certificate, RunSpec, Tries
@@ -267,7 +266,7 @@ def _explain(c: Certificate) -> None:
 def show_flags(c: Certificate) -> None:
     """Say of each flag of a run that ended what it means and what to do."""
     for name in c.flags if c.ended != "running" else ():
-        flag = FLAGS[name]
+        flag = flags.of(name, c)
         st.caption(f":material/flag: **{name.capitalize()}.** {flag.meaning} {flag.what_to_do}")
     if c.tries is not None and c.ended != "running":
         st.caption(_all_tries(c, c.tries))
