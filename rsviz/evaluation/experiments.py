@@ -372,6 +372,11 @@ _MADE = {
         "--set rounds=2 --set temperature=0.05 --dtype bfloat16 "
         "--out checkpoints/shapes-dual-rounds2",
     ),
+    "shapes-routing": (
+        "python -m rsviz train routing --dataset shapes --network compact --sigma 1.0 "
+        "--epochs 10 --lr 0.1 --seed 0 --set experts=shapes-gaussian --set images=4000 "
+        "--set lam=20 --set temperature=0.05 --dtype bfloat16 --out checkpoints/shapes-routing",
+    ),
 }
 
 
@@ -743,7 +748,12 @@ def _more_images() -> Experiment:
         return (
             Point(data, chooser, _file(name, f"certified-sweep-{end}"), swept),
             *(
-                Point(data, f"level {s} for all", log, _evaluate(universal, every, 10_000, *at))
+                Point(
+                    data,
+                    f"level {float(s):g} for all",
+                    log,
+                    _evaluate(universal, every, 10_000, *at),
+                )
                 for s, log in fixed.items()
                 for at in [("--sigma", s)]
             ),
@@ -751,7 +761,7 @@ def _more_images() -> Experiment:
         )
 
     shapes, cifar = "shapes", "cifar10"
-    of = {shapes: ("shapes-dual-trunk", "1.0"), cifar: ("cifar10-dual-head", "0.5")}
+    of = {shapes: ("shapes-dual-trunk", "1"), cifar: ("cifar10-dual-head", "0.5")}
     nearest = {0.0: "0.25", 0.25: "0.25", 0.5: "0.25", 1.0: "0.5"}
     return Experiment(
         "chooser-images",

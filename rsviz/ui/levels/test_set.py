@@ -26,6 +26,7 @@ from rsviz.ui import frame
 from rsviz.ui.common import charts, state
 from rsviz.ui.common.address import plain
 from rsviz.ui.levels.readings import CASCADE
+from rsviz.ui.page_list import page_path
 
 SHOWN, SEED = 9, 0  # the seed of every bootstrap, so that one interval reads the same everywhere
 
@@ -176,6 +177,14 @@ def show_curves(checkpoint: Checkpoint) -> Group | None:
     st.dataframe(rows, hide_index=True)
     if (said := _why(picked, cascade)) is not None:
         st.markdown(said)
+        if not _is_of_experts(group.fixed):
+            st.page_link(
+                page_path("compare"),
+                label="The same asked of more images, its margins set before they were measured",
+                icon=":material/science:",
+                query_params={"view": "Experiments", "experiment": "chooser-images"},
+                width="content",
+            )
     st.caption(
         "ACR: mean certified radius, the area under a curve. The envelope takes the best fixed "
         "level anew at every radius, known only afterwards: no classifier is behind it. The oracle "
