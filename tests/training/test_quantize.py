@@ -3,8 +3,10 @@
 import hashlib
 import os
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from rsviz.checkpoints import catalog, weights
@@ -18,7 +20,7 @@ from rsviz.smoothing import engines
 from rsviz.training import quantize
 from tests.helpers import TINY, constant_network
 
-ROUTING = catalog.inspect(Path(__file__).parents[2] / "checkpoints" / "shapes-routing")
+DUAL = catalog.inspect(Path(__file__).parents[2] / "checkpoints" / "shapes-dual")
 
 
 class Curve:
@@ -32,8 +34,15 @@ def test_each_float32_log_has_an_int8_log_at_its_own_settings(monkeypatch):
         asked[out.name] = dict(spec.settings), command
         return Curve
 
+    def inspect(folder):
+        even = catalog.Difference(0.0, 0.0, 0.0)
+        logs = tuple(catalog.Measured(log=name, difference=even) for name in asked)
+        held = {"int8": catalog.Precision(measured=logs)}
+        return replace(DUAL, card=msgspec.structs.replace(DUAL.card, precisions=held))
+
     monkeypatch.setattr(quantize, "measure", measured)
-    quantize.measure_beside(ROUTING, report=lambda _: None)
+    monkeypatch.setattr(catalog, "inspect", inspect)
+    quantize.measure_beside(DUAL, report=lambda _: None)
     assert len(asked) == 2  # of the same at n 10,000 none
     plain, sweep = asked["certified-int8.csv"], asked["certified-sweep-int8.csv"]
     assert "rule" not in plain[0]
@@ -44,19 +53,19 @@ def test_each_float32_log_has_an_int8_log_at_its_own_settings(monkeypatch):
 
 @pytest.mark.parametrize("log", ["certified.csv", "certified-sweep.csv"])
 def test_a_log_is_held_against_the_one_of_its_own_settings(log):
-    row = next(m for m in ROUTING.card.measured if m.log == log)
+    row = next(m for m in DUAL.card.measured if m.log == log)
     spec = spec_for(
-        ROUTING,
+        DUAL,
         None,
         every=10,
         n0=100,
         n=2000,
         alpha=0.001,
         seed=0,
-        settings=head_of(ROUTING.folder / log).settings,
+        settings=head_of(DUAL.folder / log).settings,
     )
     fields = {f: getattr(row, f) for f in row.__struct_fields__}
-    found = measure._difference(ROUTING, spec, fields)
+    found = measure._difference(DUAL, spec, fields)
     assert found == {"mean": 0.0, "low": 0.0, "high": 0.0, "beside": log}
 
 
