@@ -16,7 +16,7 @@ from rsviz.cli.printed import say
 from rsviz.core.errors import UserError
 from rsviz.data import datasets
 from rsviz.evaluation import attack_tables
-from rsviz.evaluation.under_attack import SELECTOR, AttackedSpec, measure_to
+from rsviz.evaluation.under_attack import PRODUCTS, SELECTOR, AttackedSpec, measure_to
 from rsviz.methods.registry import METHODS
 from rsviz.methods.variational import Options
 
@@ -33,6 +33,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--draws", type=int, default=16, help="noise per step (%(default)s)")
     command.add_argument("--n", type=int, default=200, help="votes to judge (%(default)s)")
     command.add_argument("--seed", type=int, default=0)
+    command.add_argument(
+        "--dtype", default="float32", choices=list(PRODUCTS), help="of the products (%(default)s)"
+    )
     command.add_argument("--out", type=Path, required=True, help="the table; resumed if there")
     add_device(command)
 
@@ -52,6 +55,7 @@ def run(args: argparse.Namespace) -> None:
         args.draws,
         args.n,
         args.seed,
+        args.dtype,
     )
     data = datasets.load(checkpoint.card.dataset, args.split)
     head = {"checkpoint_sha256": checkpoint.sha256, "split": args.split, "command": command_line()}

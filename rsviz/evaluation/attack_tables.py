@@ -32,6 +32,7 @@ class AttackSettings(msgspec.Struct, frozen=True):
     draws: int
     n: Count
     seed: int
+    dtype: str = "float32"
 
 
 class AttackHead(msgspec.Struct, frozen=True):

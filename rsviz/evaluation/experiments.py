@@ -593,7 +593,7 @@ def _many_attacked() -> Experiment:
     }
     arguments = (
         *("under-attack", "--checkpoint", name, "--every", "4", "--eps", "0.5"),
-        *("--sigmas", "0.25,0.5", "--lams", "0.2,0.5"),
+        *("--sigmas", "0.25,0.5", "--lams", "0.2,0.5", "--dtype", "bfloat16"),
     )
 
     def point(x: str, attack: str) -> Point:
@@ -633,7 +633,7 @@ def _many_attacked() -> Experiment:
         seen="tables of 100 and of 200 of these images at D 0.5 had been read; they left all three "
         "undecided, at +0.7 points of broken, +2 and +0 of right.",
         note="2,500 images, for what fewer left undecided. No certificate: 20 steps of 16 draws, "
-        "classes by the majority of 200 votes. A fixed level has no h to attack.",
+        "classes by the majority of 200 votes, all in bfloat16. A fixed level has no h to attack.",
     )
 
 

@@ -15,6 +15,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -40,13 +41,15 @@ from rsviz.smoothing.voters import check_votes
 Attack = Literal["none", "f", "f and h"]
 BATCH, GPU_BATCH = 10, 100  # images at a time; a GPU waits for its orders at fewer
 SELECTOR = Options(draws=100)  # the paper's Nh
+PRODUCTS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
 class AttackedSpec:
     """How images are attacked: L2 length, steps, draws a gradient, votes to judge, and the seed.
 
-    ``sigmas`` are the fixed levels, ``lams`` the selector's inputs lambda.
+    ``sigmas`` are the fixed levels, ``lams`` the selector's inputs lambda. ``dtype``, float32 or
+    bfloat16, is that of the products, of the attack and of the votes that judge it.
     """
 
     sigmas: tuple[float, ...] = (0.12, 0.25, 0.5, 1.0)
@@ -56,8 +59,11 @@ class AttackedSpec:
     draws: int = 16
     n: int = 200
     seed: int = 0
+    dtype: str = "float32"
 
     def __post_init__(self) -> None:
+        if self.dtype not in PRODUCTS:
+            raise UserError(f"dtype must be {' or '.join(PRODUCTS)}, but is {self.dtype!r}.")
         if not 0 <= self.eps < math.inf:
             raise UserError(f"eps must be a number of at least 0, but is {self.eps!r}.")
         if not all(0 < sigma <= SIGMA_MAX for sigma in self.sigmas):
@@ -213,8 +219,10 @@ def measure_to(
         ``out`` holds a run with other settings.
     """
     check_out_file(out)
-    told = json.loads(json.dumps({"spec": asdict(spec), "images": list(indices), **head}))
+    how = {k: v for k, v in asdict(spec).items() if (k, v) != ("dtype", "float32")}  # as of old
+    told = json.loads(json.dumps({"spec": how, "images": list(indices), **head}))
     device = next(network(nets, "classifier").parameters()).device
+    dtype, plain = PRODUCTS[spec.dtype], spec.dtype == "float32"
     size = BATCH if device.type == "cpu" else GPU_BATCH
     with sole_writer(out):
         done = _open(out, told)
@@ -225,7 +233,8 @@ def measure_to(
                 continue
             x_NCHW = torch.stack([data.image(i) for i in batch]).to(device)
             y_N = data.y_N[list(batch)].to(device)
-            rows = list(measure(nets, x_NCHW, y_N, batch, spec, settings))
+            with nullcontext() if plain else torch.autocast(device.type, dtype):
+                rows = list(measure(nets, x_NCHW, y_N, batch, spec, settings))
             with out.open("a", newline="") as file:
                 table = csv.writer(file, lineterminator="\n")
                 table.writerows([getattr(row, column) for column in COLUMNS] for row in rows)

@@ -92,6 +92,25 @@ def test_images_are_attacked_on_the_device_of_the_networks(nets, tmp_path, monke
     assert set(seen) == {"meta"}
 
 
+def test_products_may_be_in_bfloat16_and_the_table_says_so(nets, tmp_path, monkeypatch):
+    """One in float32 says what it said before there was a choice."""
+    in_bfloat16, real = [], under_attack.measure
+
+    def measure(*given):
+        in_bfloat16.append(torch.is_autocast_enabled("cpu"))
+        return real(*given)
+
+    monkeypatch.setattr(under_attack, "measure", measure)
+    plain, fast = write(nets, tmp_path / "a.csv"), write(nets, tmp_path / "b.csv", dtype="bfloat16")
+    assert in_bfloat16 == [False, False, True, True]  # of two batches each
+    assert "dtype" not in plain and attack_tables.read(tmp_path / "a.csv").head.spec.dtype == (
+        "float32"
+    )
+    assert attack_tables.read(tmp_path / "b.csv").head.spec.dtype == "bfloat16" and fast != plain
+    with pytest.raises(UserError, match="dtype must be float32 or bfloat16"):
+        AttackedSpec(dtype="float16")
+
+
 def test_a_table_cut_off_anywhere_is_continued_to_the_same_end(nets, tmp_path):
     out = tmp_path / "t.csv"
     whole = write(nets, out)
