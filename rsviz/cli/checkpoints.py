@@ -8,7 +8,7 @@ from typing import Any
 from rsviz.checkpoints.catalog import Checkpoint, Measured, first_seed, list_checkpoints, root
 from rsviz.core.errors import UserError
 
-MOST = 10_000  # the votes that most methods were counted at: beside an ACR at more there is none
+MOST = 10_000  # the most votes that nearly every method was counted at
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

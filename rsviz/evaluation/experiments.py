@@ -752,16 +752,14 @@ def _more_images() -> Experiment:
                     data,
                     f"level {float(s):g} for all",
                     log,
-                    _evaluate(universal, every, 10_000, *at),
+                    _evaluate(universal, every, 10_000, "--sigma", s),
                 )
                 for s, log in fixed.items()
-                for at in [("--sigma", s)]
             ),
             Point(data, cascade, _file(f"{data}-multiscale", f"certified-{end}"), read),
         )
 
-    shapes, cifar = "shapes", "cifar10"
-    of = {shapes: ("shapes-dual-trunk", "1"), cifar: ("cifar10-dual-head", "0.5")}
+    of = {"shapes": ("shapes-dual-trunk", "1"), "cifar10": ("cifar10-dual-head", "0.5")}
     nearest = {0.0: "0.25", 0.25: "0.25", 0.5: "0.25", 1.0: "0.5"}
     return Experiment(
         "chooser-images",
@@ -770,7 +768,7 @@ def _more_images() -> Experiment:
         "data set",
         "log",
         (ACR, *_AT),
-        (*points(shapes, of[shapes][0], 2), *points(cifar, of[cifar][0], 4)),
+        (*points("shapes", of["shapes"][0], 2), *points("cifar10", of["cifar10"][0], 4)),
         tuple(
             wanted
             for data, (name, best) in of.items()
