@@ -467,17 +467,19 @@ def judge_attacked(
     except UserError as error:
         missing = str(error)
     findings, of = [], lam.replace("lambda", "λ")
-    of += ", 2,500 images" if table == attack_tables.MANY else ""
+    if many := table == attack_tables.MANY:
+        of += ", 2,500 images, 100 of which had been read"
     for attack, (where, what) in _UNDER.items():
         text = f"A level for each image is right more often than any fixed one {where} ({of})."
         if found is None:
-            claim = Claim("Variational RS", text, VRS, name, ("the best fixed level",), what=what)
+            rivals = ("the best fixed level",)
+            claim = Claim("Variational RS", text, VRS, name, rivals, what=what, seen=not many)
             findings.append(Finding(claim, "not measured yet", note=missing))
             continue
         best = found.best_fixed(attack)
         a_N, b_N = found.of(lam, attack), found.of(best, attack)
         side, rival = f"{name}, {lam}", f"{best} for all"
-        claim = Claim("Variational RS", text, VRS, side, (rival,), what=what)
+        claim = Claim("Variational RS", text, VRS, side, (rival,), what=what, seen=not many)
         gaps_N = a_N.astype(float) - b_N
         gap, low, high = curves.bootstrap(gaps_N, np.random.default_rng(SEED), RESAMPLES)
         eps, n = found.head.spec.eps, found.head.spec.n
@@ -490,7 +492,7 @@ def judge_attacked(
                 gap,
                 low,
                 high,
-                f"{len(a_N)} test images",
+                f"{len(a_N):,} test images",
                 n,
                 note=f"Not certified: attacks of L2 length {eps:g}, {found.head.spec.steps} "
                 "steps, through noise.",

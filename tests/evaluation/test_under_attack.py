@@ -174,8 +174,10 @@ def test_a_table_of_more_images_is_judged_beside_the_first_and_not_in_its_stead(
     how = {"table": attack_tables.MANY, "lam": "lambda 0.5"}
     found = verdicts.judge_attacked(tmp_path, "net", **how)
     assert [f.verdict for f in found] == ["holds"] * 3
-    assert "(λ 0.5, 2,500 images)" in found[0].claim.text
-    assert verdicts.judge_attacked(tmp_path, "net")[0].verdict == "not measured yet"
+    assert "(λ 0.5, 2,500 images, 100 of which had been read)" in found[0].claim.text
+    assert {f.claim.seen for f in found} == {False}  # it was written before
+    (first, *_) = verdicts.judge_attacked(tmp_path, "net")
+    assert first.verdict == "not measured yet" and first.claim.seen
 
 
 def test_shipped_tables_are_whole_and_of_the_weights_shipped():

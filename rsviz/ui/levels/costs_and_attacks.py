@@ -111,7 +111,7 @@ def show_attacked(checkpoint: Checkpoint) -> None:
     )
     spec = found.head.spec
     st.caption(
-        f"{len(found.head.images)} test images moved by up to {spec.eps:g} in L2 "
+        f"{len(found.head.images):,} test images moved by up to {spec.eps:g} in L2 "
         f"({spec.steps} steps through {spec.draws} noisy copies). f is the classifier, h the "
         "selector. Up and to the right is better. **Not a certificate:** a stronger attack may "
         f"break more. Made by `{found.head.command}`."
