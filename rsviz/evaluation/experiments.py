@@ -802,6 +802,7 @@ def _more_images() -> Experiment:
         "above level 1, and 1.0, 1.5, 5.5 and 8.5 points behind; on 500 of CIFAR-10 .027 above "
         "level .5, and 5.0, 6.6, 3.6 and 2.2 behind. The levels named were the best on those.",
         note="1,000 images of Shapes, 2,500 of CIFAR-10, for what fewer left open.",
+        curves=True,
     )
 
 

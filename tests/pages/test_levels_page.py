@@ -5,7 +5,7 @@ from types import SimpleNamespace as Ended
 import pytest
 from PIL import Image
 
-from rsviz.certification import certify
+from rsviz.certification import certify, every_level
 from rsviz.checkpoints import weights
 from rsviz.checkpoints.catalog import find
 from rsviz.core.radius import down
@@ -310,6 +310,24 @@ def test_a_log_of_int8_stands_for_its_chooser_where_none_of_float32_does(dataset
     named = {(g.n, name) for g in test_set.groups(dataset) for name, _, _ in g.choosers}
     assert {(10_000, "Dual RS, trunk, sweep, int8"), (2_000, "Dual RS, trunk")} <= named
     assert not any(n == 2_000 and name.endswith("int8") for n, name in named)
+
+
+@pytest.mark.parametrize("rule", ["min", "sweep"])
+@pytest.mark.parametrize("image", ["cifar10/test/40", "shapes/test/60"])
+def test_shipped_votes_of_every_chooser_are_read_at_once_by_either_rule(image, rule):
+    found = every_level.selectors(image.partition("/")[0])
+    x_CHW, _ = datasets.find_image(image)
+    ruled = {"dual": {"rule": rule}, "routing": {"rule": rule}}
+    chosen = {m: dict(c.card.run) | ruled.get(m, {}) for m, c in found.items()}
+    specs = {
+        m: certify.make_spec(c, x_CHW, image=image, bound=Bound.SPLIT, settings=chosen[m])
+        for m, c in found.items()
+    }
+    read = readings.of_logs(found, specs, image)
+    assert list(read.by_method) == ["dual", "routing", "variational", "multiscale"]
+    assert not read.lacking and len({c.n for c in read.by_method.values()}) == 1
+    for method in ("dual", "routing"):
+        assert dict(read.by_method[method].settings)["rule"] == rule
 
 
 @pytest.mark.parametrize("dataset", ["cifar10", "shapes"])

@@ -53,12 +53,12 @@ def of_logs(found: Mapping[str, Checkpoint], specs: Mapping[str, RunSpec], image
         if not number.isdecimal() or checkpoint.card.dataset != dataset:
             continue
         wanted = stored_votes.votes_key(specs[method])
-        for m in checkpoint.card.measured:
+        for m in checkpoint.card.each_once:
             head, rows = _rows(checkpoint.name, checkpoint.sha256, m.log)
             if int(number) in rows and stored_votes.votes_key(stored_votes.run_of(head)) == wanted:
                 asked = stored_votes.run_of(head, dict(specs[method].settings))
                 own = stored_votes.of_row(head, rows[int(number)]), asked
-                by_n.setdefault(head.n, {})[method] = own
+                by_n.setdefault(head.n, {}).setdefault(method, own)  # float32 first
     if not by_n:
         return Readings(stored=True)
     wished = next(iter(specs.values())).n
