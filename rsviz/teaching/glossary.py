@@ -47,6 +47,9 @@ TERMS: Mapping[str, str] = {
     "this image alone is one.",
     "min rule": "If the noise level stays the same within R_s and the class at that level within "
     "R_c, the class stays the same within the smaller of the two.",
+    "sweep": "The noise level may move among neighbouring levels, as long as each of them "
+    "certifies the same class: the radius is the smallest of these certificates and of how far the "
+    "level stays among them, for the levels where that is largest.",
     "median smoothing": "Takes the median of what a selector names on noisy copies. It bounds how "
     "far the noise level can move nearby; it does not by itself keep it the same.",
     "flag": "A short warning beside a certificate: what to know before quoting it.",
@@ -89,7 +92,10 @@ PAGE_TERMS: Mapping[str, tuple[str, ...]] = {
     ),
     "compare": ("certified accuracy", "ACR", "L2", "Linf", "sigma", "n", "alpha", "ensemble"),
     "learn": ("base classifier", "smoothed classifier", "sigma", "p_A", "PhiInv", "radius"),
-    "levels": ("sigma", "min rule", "median smoothing", "heuristic", "radius", "certificate"),
+    "levels": (
+        *("sigma", "sweep", "min rule", "median smoothing"),
+        *("heuristic", "radius", "certificate"),
+    ),
     "masks": ("mask", "budget", "trade-off curve", "sigma", "Linf", "radius", "certificate"),
     "story": ("smoothed classifier", "radius", "p_A", "sigma", "alpha", "seed", "certificate"),
     "attack": ("smoothed classifier", "radius", "PREDICT", "L2", "Linf", "alpha", "certificate"),

@@ -29,7 +29,8 @@ from tests.pages.test_certify_page import Never
 
 NAME = catalog.CLASSES["shapes"][ANSWER]
 METHODS = ("dual", "variational", "multiscale")
-EVERY = {"multiscale": {"ask": "every"}}
+# What the page asks of a run: the sweep, and votes at every level, to be read again.
+EVERY = {"multiscale": {"ask": "every"}, "dual": {"rule": "sweep", "ask": "every"}}
 
 
 def is_ours(name, text):
@@ -139,14 +140,13 @@ def run_of(folder, method, **settings):
 @pytest.mark.parametrize("method", METHODS)
 def test_a_run_shows_what_the_library_computes(open_levels, folder, method):
     app = open_levels(selector=method)
-    own, told = run_of(folder, method, ask="every") if method == "multiscale" else None, words(app)
-    own = own or run_of(folder, method)
+    own, told = run_of(folder, method, **EVERY.get(method, {})), words(app)
     assert f"{NAME.capitalize()}, certified within {down(own.radius, 3)}" in told
     assert own.guarantee in told and "not** a certificate" in told
     assert ("Heuristic" in told) == (method == "variational")
     rows = race(app)
     for other in METHODS:
-        c = run_of(folder, other)
+        c = run_of(folder, other, **EVERY.get(other, {}))
         said = f"{down(c.radius, 3)} at level {c.sigma:g}"
         assert said in rows[f"{other.capitalize()}{' RS' * (other != 'multiscale')}"]
     cascade = run_of(folder, "multiscale", ask="every")
@@ -165,7 +165,7 @@ def test_knobs_that_read_votes_again_do_so_without_a_run(open_levels, folder, li
     app = open_levels(selector="multiscale")
     before = race(app)
     app.slider(key="tau_1").set_value(0.8).run()
-    app.segmented_control(key="split").set_value("none").run()
+    app.slider(key="quantile").set_value(0.1).run()
     after, alone = race(app), run_of(folder, "multiscale", thresholds="0.5,0.5,0.8")
     assert after["Multiscale"] == f"{down(alone.radius, 3)} at level {alone.sigma:g}" + (
         "" if ANSWER == label() else ", wrong class"
@@ -221,9 +221,9 @@ def measured(root):
         (find("shapes-dual", root), None, "certified.csv"),
         (find("shapes-multiscale", root), None, "certified.csv"),
     ):
-        every = {"ask": "every"} if "multiscale" in checkpoint.name else {}
+        how = EVERY.get(checkpoint.card.method, {})
         spec = evaluate.spec_for(
-            checkpoint, sigma, first=12, n0=10, n=20, alpha=0.1, seed=0, settings=every
+            checkpoint, sigma, first=12, n0=10, n=20, alpha=0.1, seed=0, settings=how
         )
         out = checkpoint.folder / name
         measure.measure(checkpoint, spec, out, "cpu", "none", lambda _: None)
@@ -249,15 +249,15 @@ def test_over_the_test_images_choices_stand_beside_fixed_levels(open_levels, mon
     assert list(costs["method"]) == ["Dual RS", "Multiscale", *fixed]
     # The level of most noise settles every image: what plain smoothing costs, and no more.
     assert list(costs["arithmetic"])[1:] == ["1.00 × plain"] * 4
-    assert list(costs["votes for the level"]) == [30, 0, 0, 0, 0]
+    assert list(costs["votes for the level"]) == [20, 0, 0, 0, 0]
     assert any("the arithmetic" in c.proto.spec for c in app.get("plotly_chart"))
     assert any("envelope of fixed levels" in c.proto.spec for c in app.get("plotly_chart"))
     # The picture is in the logs: its radii are read from their votes, at the knobs of now.
     first = race(app)
     assert "at level 0.5" in first["Dual RS"] and "level 1 for all" in first
     assert "certified within" in told and "shipped logs" in told
-    app.segmented_control(key="split").set_value("none").run()
-    assert race(app)["Dual RS"] > first["Dual RS"]
+    app.slider(key="quantile").set_value(0.1).run()
+    assert race(app)["Dual RS"] != first["Dual RS"]
     app.button(key="open-shapes/test/11").click().run()
     assert app.text_input(key="image").value == "shapes/test/11"
     assert not app.exception
