@@ -94,7 +94,8 @@ class Experiment:
     seen : which logs had been read when this was written; empty if none of them.
     note : what else to know when reading it.
     trend : whether it is told from its first to its last x, and not by where it is highest.
-    curves : whether the logs are drawn as certified accuracy against radius, too.
+    curves : whether the logs are drawn as certified accuracy against radius, too, a line for each
+        x, which is a number.
     grows : whether x counts networks, so that the first series has a limit;
         see `experiment_rows.limit_of`.
     """
@@ -802,7 +803,6 @@ def _more_images() -> Experiment:
         "above level 1, and 1.0, 1.5, 5.5 and 8.5 points behind; on 500 of CIFAR-10 .027 above "
         "level .5, and 5.0, 6.6, 3.6 and 2.2 behind. The levels named were the best on those.",
         note="1,000 images of Shapes, 2,500 of CIFAR-10, for what fewer left open.",
-        curves=True,
     )
 
 

@@ -1,7 +1,11 @@
 from dataclasses import replace
 
+import pytest
+
+from rsviz.checkpoints import catalog
+from rsviz.evaluation import experiment_rows
 from rsviz.evaluation.experiment_rows import Result, Row
-from rsviz.evaluation.experiments import ACR, PAPER_STYLE, find
+from rsviz.evaluation.experiments import ACR, EXPERIMENTS, PAPER_STYLE, find
 from rsviz.figures import experiments as figures
 from rsviz.figures.style import GREY
 
@@ -46,3 +50,12 @@ def test_certified_curves_have_a_line_for_each_x():
 def test_nothing_measured_is_an_empty_figure():
     found = Result(replace(SWEEP, points=()), (), ())
     assert not figures.measured(found, ACR).data and not figures.certified(found, "a").data
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda e: e.key)
+def test_every_experiment_can_be_drawn_from_its_shipped_logs(experiment):
+    found = experiment_rows.result(experiment, catalog.root())
+    for measure in experiment.measures:
+        assert figures.measured(found, measure).layout.height
+    for series in experiment.series if experiment.curves else ():
+        assert figures.certified(found, series).layout.height
