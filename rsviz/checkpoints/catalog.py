@@ -83,6 +83,12 @@ class Measured(msgspec.Struct, frozen=True):
         """What the votes were counted in where that is not float32, else empty."""
         return self.engine.partition(" ")[2]
 
+    @property
+    def ending(self) -> str:
+        """What the log's name adds to noise and n: ``sweep`` of ``certified-sweep-n10000.csv``."""
+        stem = self.log.removeprefix("certified").removesuffix(".csv")
+        return stem.removesuffix(f"-n{self.n}").strip("-")
+
 
 class NetworkFile(msgspec.Struct, frozen=True):
     """A file of one network beside the weights, and its hash."""

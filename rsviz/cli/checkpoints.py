@@ -74,10 +74,8 @@ def markdown_table(found: Sequence[Checkpoint], best: bool = False) -> str:
         if m.norm == "L2"
     ]
     for c, m in _best(rows) if best else rows:
-        rule = m.log.removeprefix("certified").removesuffix(".csv").removesuffix(f"-n{m.n}")
-        rule = rule.replace("-", ", ")
-        sigma = f"chosen{rule}" if m.sigma is None else f"{m.sigma:g}"
-        sigma += f", {m.precision}" if m.precision else ""
+        at = ["chosen", *m.ending.split("-")] if m.sigma is None else [f"{m.sigma:g}"]
+        sigma = ", ".join(filter(None, (*at, m.precision)))
         cells = [f"`{c.name}`", sigma, f"{m.images:,}", f"{m.n:,}"]
         cells += [f"{m.acr:.3f}", *(f"{100 * m.accuracy[r]:.1f}" for r in radii)]
         lines.append(" | ".join(cells))

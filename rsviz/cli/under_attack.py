@@ -16,9 +16,10 @@ from rsviz.cli.printed import say
 from rsviz.core.errors import UserError
 from rsviz.data import datasets
 from rsviz.evaluation import attack_tables
-from rsviz.evaluation.under_attack import PRODUCTS, SELECTOR, AttackedSpec, measure_to
+from rsviz.evaluation.under_attack import SELECTOR, AttackedSpec, measure_to
 from rsviz.methods.registry import METHODS
 from rsviz.methods.variational import Options
+from rsviz.smoothing.torch_engine import PRODUCTS
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

@@ -631,8 +631,8 @@ def _many_attacked() -> Experiment:
                 (both, "fixed σ 0.5"),
             ),
         ),
-        seen="tables of 100 and of 200 of these images at D 0.5 had been read; they left all three "
-        "undecided, at +0.7 points of broken, +2 and +0 of right.",
+        seen="tables of 100 and of 200 images at D 0.5 had been read, 100 of them among these; "
+        "they left all three undecided, at +0.7 points of broken, +2 and +0 of right.",
         note="2,500 images, for what fewer left undecided. No certificate: 20 steps of 16 draws, "
         "classes by the majority of 200 votes, all in bfloat16. A fixed level has no h to attack.",
     )
@@ -760,7 +760,7 @@ def _more_images() -> Experiment:
             Point(data, cascade, _file(f"{data}-multiscale", f"certified-{end}"), read),
         )
 
-    of = {"shapes": ("shapes-dual-trunk", "1"), "cifar10": ("cifar10-dual-head", "0.5")}
+    of = {"shapes": ("shapes-dual-trunk", "1", 2), "cifar10": ("cifar10-dual-head", "0.5", 4)}
     nearest = {0.0: "0.25", 0.25: "0.25", 0.5: "0.25", 1.0: "0.5"}
     return Experiment(
         "chooser-images",
@@ -769,10 +769,10 @@ def _more_images() -> Experiment:
         "data set",
         "log",
         (ACR, *_AT),
-        (*points("shapes", of["shapes"][0], 2), *points("cifar10", of["cifar10"][0], 4)),
+        tuple(p for data, (name, _, every) in of.items() for p in points(data, name, every)),
         tuple(
             wanted
-            for data, (name, best) in of.items()
+            for data, (name, best, _) in of.items()
             for wanted in (
                 Expected(
                     f"Its ACR is at least .03 above that of level {best}: {name}.",

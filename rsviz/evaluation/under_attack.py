@@ -36,12 +36,12 @@ from rsviz.methods.variational import Options, SelectorVoter
 from rsviz.smoothing.estimates import count_votes, draw_noise, noisy_logits
 from rsviz.smoothing.noise import chunk_seed
 from rsviz.smoothing.pgd import ascend, frozen
+from rsviz.smoothing.torch_engine import PRODUCTS
 from rsviz.smoothing.voters import check_votes
 
 Attack = Literal["none", "f", "f and h"]
 BATCH, GPU_BATCH = 10, 100  # images at a time; a GPU waits for its orders at fewer
 SELECTOR = Options(draws=100)  # the paper's Nh
-PRODUCTS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,8 @@ def measure_to(
     how = {k: v for k, v in asdict(spec).items() if (k, v) != ("dtype", "float32")}  # as of old
     told = json.loads(json.dumps({"spec": how, "images": list(indices), **head}))
     device = next(network(nets, "classifier").parameters()).device
-    dtype, plain = PRODUCTS[spec.dtype], spec.dtype == "float32"
+    dtype = PRODUCTS[spec.dtype]
+    in_dtype = nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)
     size = BATCH if device.type == "cpu" else GPU_BATCH
     with sole_writer(out):
         done = _open(out, told)
@@ -233,7 +234,7 @@ def measure_to(
                 continue
             x_NCHW = torch.stack([data.image(i) for i in batch]).to(device)
             y_N = data.y_N[list(batch)].to(device)
-            with nullcontext() if plain else torch.autocast(device.type, dtype):
+            with in_dtype:
                 rows = list(measure(nets, x_NCHW, y_N, batch, spec, settings))
             with out.open("a", newline="") as file:
                 table = csv.writer(file, lineterminator="\n")

@@ -20,7 +20,6 @@ from plotly.offline import get_plotlyjs
 from torch import Tensor
 
 from rsviz.core import flags
-from rsviz.core.flags import HEURISTIC
 from rsviz.core.radius import down
 from rsviz.core.spec import Certificate
 from rsviz.data import images
@@ -176,7 +175,7 @@ def verdict(c: Certificate, classes: Sequence[str]) -> str:
         return "Abstains: nothing is certified"
     unit = "L2" if c.norm == "L2" else "Linf"
     digits = 3 if unit == "L2" else 5
-    said = "heuristic radius" if HEURISTIC in c.flags else "certified within"
+    said = "heuristic radius" if flags.HEURISTIC in c.flags else "certified within"
     return f"{classes[c.predicted]}, {said} {down(c.radius, digits)} ({unit})"
 
 

@@ -17,7 +17,8 @@ from rsviz.smoothing.engine import Engine
 from rsviz.smoothing.fused import Stem, fused, of_patches
 from rsviz.smoothing.noise import newest
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+PRODUCTS = {"float32": torch.float32, "bfloat16": torch.bfloat16}  # wide enough for gradients
+DTYPES = PRODUCTS | {"float16": torch.float16}
 PATCHES = 2**29  # numbers of a batch's patches: beyond, memory is worth more than time
 
 

@@ -37,9 +37,10 @@ from rsviz.networks.classifiers import HEADED, Compact
 from rsviz.networks.from_card import build_part
 from rsviz.smoothing import estimates
 from rsviz.smoothing.estimates import count_votes
+from rsviz.smoothing.torch_engine import PRODUCTS
 from rsviz.training import loop
 from rsviz.training.card import card_of, copy_all_but_the_end, state_folder
-from rsviz.training.loop import DTYPES, TrainSpec
+from rsviz.training.loop import TrainSpec
 
 BLOCK = 500  # images between two reports
 HIDDEN = 64  # units of each layer of a head
@@ -324,7 +325,7 @@ def _radii(
 ) -> Tensor:
     """Vote on every image at one level, block by block, and return `label_radii`."""
     generator = torch.Generator(device).manual_seed(spec.seed)
-    kind, dtype = torch.device(device).type, DTYPES[spec.dtype]
+    kind, dtype = torch.device(device).type, PRODUCTS[spec.dtype]
     counted_N, said = [], clock.now()
     begun = said
     for i in range(0, len(data), BLOCK):

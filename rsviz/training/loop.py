@@ -23,9 +23,9 @@ from rsviz.data.catalog import DATASETS
 from rsviz.data.datasets import Dataset
 from rsviz.methods.base import Loss, Weigh
 from rsviz.smoothing.processes import Processes, here
+from rsviz.smoothing.torch_engine import PRODUCTS
 
 WATCH = 50  # steps from one look at the loss to the next on a GPU, which a look waits for
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class TrainSpec:
             raise UserError(f"weight_decay must be at least 0, but is {self.weight_decay!r}.")
         if not 0 <= self.warm_up <= 1:
             raise UserError(f"warm_up must lie from 0 to 1, but is {self.warm_up!r}.")
-        if self.dtype not in DTYPES:
-            raise UserError(f"dtype must be one of {', '.join(DTYPES)}, but is {self.dtype!r}.")
+        if self.dtype not in PRODUCTS:
+            raise UserError(f"dtype must be one of {', '.join(PRODUCTS)}, but is {self.dtype!r}.")
         if self.sigma != "uniform" and not (
             isinstance(self.sigma, int | float) and 0 <= self.sigma <= 10
         ):
@@ -214,7 +214,7 @@ def _ready(net: nn.Module, dtype: str, device: str, compiled: bool) -> nn.Module
         each._modules = {k: _ready(v, dtype, device, compiled) for k, v in net.items()}
         return each
     if dtype != "float32":
-        net = _InDtype(net, DTYPES[dtype], device)
+        net = _InDtype(net, PRODUCTS[dtype], device)
     return torch.compile(net) if compiled else net  # type: ignore[return-value]
 
 

@@ -337,9 +337,11 @@ RECIPES: tuple[Recipe, ...] = (
         for sigma in (0.5, 0.25, 1.0)
         for method in _SMALL
     ),
-    _tuned("cifar10", "advmacer", 0.5, minutes=6, every=20, seed=1),
-    _tuned("cifar10", "advmacer", 0.5, minutes=6, every=20, seed=2),
-    *(_tuned("cifar10", "smoothadv", 0.5, minutes=6, every=20, seed=s) for s in (1, 2)),
+    *(
+        _tuned("cifar10", method, 0.5, minutes=6, every=20, seed=seed)
+        for method in ("advmacer", "smoothadv")
+        for seed in (1, 2)
+    ),
     _ensemble("advmacer-2", 0.5, "advmacer-0.5", "advmacer-0.5-seed1"),
     _ensemble("mixed-2", 0.5, "advmacer-0.5", "smoothadv-0.5"),
     _ensemble("mixed-3", 0.5, "advmacer-0.5", "advmacer-0.5-seed1", "smoothadv-0.5"),
@@ -570,7 +572,7 @@ RECIPES += tuple(
 
 
 def _pairs(seed: int, kind: str = EQUAL) -> dict[str, tuple[str, ...]]:
-    """Return the members of the ensembles of networks trained alike, by name: at equal cost."""
+    """Return the members of ensembles by name; ``kind`` ends names of networks trained alike."""
 
     def of(method: str, s: int = seed) -> str:
         return f"{method}-0.5{kind}" + (f"-seed{s}" if s else "")

@@ -109,10 +109,7 @@ def _named(c: Checkpoint, m: Measured) -> str:
     if c.card.method == CASCADE:
         more = ""  # its group says which experts
     named = f"{METHODS[c.card.method].label}{f', {more}' if more else ''}"
-    ending = (
-        m.log.removeprefix("certified").removesuffix(".csv").removesuffix(f"-n{m.n}").strip("-")
-    )
-    return ", ".join(filter(None, (named, ending, m.precision)))
+    return ", ".join(filter(None, (named, m.ending, m.precision)))
 
 
 def _is_tuned(checkpoint: Checkpoint) -> bool:
