@@ -604,6 +604,23 @@ RECIPES += tuple(
     for seed in range(1, SEEDS)
     for name in ("advmacer-2", "mixed-2")
 )
+# Of one noise level all wide networks but Gaussian's, and all of equal cost: none is picked out.
+RECIPES += tuple(
+    replace(
+        _ensemble(
+            "best",
+            sigma,
+            *(f"{method}-w64-{sigma}" for method in wide),
+            *(f"{method}-{sigma}{EQUAL}" for method in ("smoothadv", "macer", "advmacer")),
+        ),
+        network=" + ".join(["compact-64"] * len(wide) + ["compact"] * 3),
+    )
+    for sigma, wide in (
+        (0.25, ("consistency", "advconsistency")),
+        (0.5, ("consistency",)),
+        (1.0, ("consistency", "sun")),
+    )
+)
 
 
 def find_recipe(name: str) -> Recipe | None:
