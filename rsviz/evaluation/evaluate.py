@@ -8,6 +8,8 @@ column ``detail``; where one radius is asked for, a column ``answer`` says what 
 Shape suffixes: C channels, H height, W width, K classes.
 """
 
+from __future__ import annotations
+
 import csv
 import hashlib
 import json
@@ -20,16 +22,14 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rsviz.certification.certify import sigma_of
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core import clock, decision
 from rsviz.core.errors import UserError
 from rsviz.core.files import begun, check_out_file, shown, sole_writer
+from rsviz.core.late import torch
 from rsviz.core.progress import ProgressLine
 from rsviz.core.radius import down
 from rsviz.core.spec import Bound, Certificate, Norm, RunSpec
@@ -43,6 +43,9 @@ from rsviz.smoothing import engines, turns
 from rsviz.smoothing.driver import default_chunks, drive, path
 from rsviz.smoothing.engine import REFERENCE
 from rsviz.smoothing.voters import MethodRun, Request
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 RULES = ("until_radius", "precision")  # by which an image's votes may end before n
 LOGS_BYTES = 10**9  # of all logs that evaluations in the browser begin
