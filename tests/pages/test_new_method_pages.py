@@ -63,3 +63,13 @@ def test_it_stands_among_the_networks_of_compare(folder, open_page, monkeypatch)
     app = press(app, "evaluate")
     (log,) = (folder / "logs").glob("shapes-mirror-0.5-*.csv")
     assert len(log.read_text().splitlines()) == 2 + 2 and not app.exception
+
+
+@pytest.mark.parametrize("page", ["attack", "levels"])
+def test_dual_rs_begins_with_the_sweep_on_both_its_pages(page, open_page, monkeypatch):
+    monkeypatch.delenv("RSVIZ_CHECKPOINTS")
+    found = catalog.find("shapes-dual-trunk")
+    assert "rule" not in found.card.run  # which is why pages could differ
+    app = open_page(page, checkpoint=found.name, image="shapes/test/3", n=100)
+    assert not app.exception
+    assert app.segmented_control(key="rule").value == "sweep"

@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from rsviz.checkpoints.catalog import Checkpoint
+from rsviz.methods import dual
 from rsviz.methods.base import Control, Method, Range
 from rsviz.methods.registry import METHODS
 from rsviz.ui.common.address import Between, Takes
@@ -27,9 +28,19 @@ def takes(methods: Iterable[Method]) -> dict[str, Takes]:
     }
 
 
+def at_first(*checkpoints: Checkpoint) -> dict[str, Any]:
+    """Return what pages begin with: the cards' settings, of Dual RS and routing also the sweep.
+
+    It proves more than the paper's min, and a quantile is chosen for it.
+    """
+    swept = any(METHODS[c.card.method].options is dual.Options for c in checkpoints)
+    cards = {k: v for c in checkpoints for k, v in c.card.run.items()}
+    return ({"rule": "sweep"} if swept else {}) | cards
+
+
 def pick(checkpoint: Checkpoint) -> tuple[tuple[str, Any], ...]:
     """Show the controls of a checkpoint's method; return its settings and those of the card."""
-    given = dict(checkpoint.card.run)
+    given = at_first(checkpoint)
     return tuple(sorted((given | pick_values(METHODS[checkpoint.card.method], given)).items()))
 
 

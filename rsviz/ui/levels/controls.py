@@ -20,7 +20,6 @@ from rsviz.data import datasets, shapes
 from rsviz.data.images import image_id
 from rsviz.evaluation import stored_votes
 from rsviz.figures import levels
-from rsviz.methods import dual
 from rsviz.methods.base import Range
 from rsviz.methods.multiscale import Options
 from rsviz.methods.noise_levels import classifier_at
@@ -169,8 +168,7 @@ def pick_run() -> tuple[dict[str, Any], str]:
 def pick_knobs(found: Mapping[str, Checkpoint]) -> dict[str, tuple[tuple[str, Any], ...]]:
     """Show every chooser's knobs, folded; return the settings of each, the card's included.
 
-    Choosers with the same options share their knobs, which begin as the last one's card says, and
-    those of Dual RS at the sweep where it names no rule.
+    Choosers with the same options share their knobs, which begin as the last one's card says.
     """
     by_options: dict[type, list[str]] = {}
     for method in found:
@@ -180,12 +178,10 @@ def pick_knobs(found: Mapping[str, Checkpoint]) -> dict[str, tuple[tuple[str, An
     settings = {}
     for methods in by_options.values():
         with st.expander(f"Knobs of {' and '.join(METHODS[m].label for m in methods)}"):
-            card = {k: v for m in methods for k, v in found[m].card.run.items()}
-            if METHODS[methods[0]].options is dual.Options:
-                card.setdefault("rule", "sweep")  # proves more; its quantile is chosen for it
-            values = method_controls.pick_values(METHODS[methods[0]], card)
+            first = method_controls.at_first(*(found[m] for m in methods))
+            values = method_controls.pick_values(METHODS[methods[0]], first)
             if METHODS[methods[0]].options is Options:
-                values["thresholds"] = _pick_thresholds(fill(Options, card.items()))
+                values["thresholds"] = _pick_thresholds(fill(Options, first.items()))
         for method in methods:
             given = dict(found[method].card.run) | values
             settings[method] = tuple(sorted(given.items()))
