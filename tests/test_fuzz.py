@@ -18,6 +18,7 @@ from safetensors.torch import save as to_safetensors
 
 from rsviz.checkpoints import catalog, foreign
 from rsviz.core.errors import UserError
+from rsviz.core.files import read_bytes
 from rsviz.core.spec import Certificate
 from rsviz.data import images
 from rsviz.evaluation import attack_logs
@@ -51,9 +52,7 @@ ATTACKS = catalog.SHIPPED / "shapes-gaussian-0.5" / "experiments" / "attacks.csv
 SEEDS = {
     "log": [text.encode() for text in LOGS.values()],
     "certificate": [CERTIFICATE.to_json().encode()],
-    "attacks": [
-        (catalog.SHIPPED / "shapes-gaussian-0.5/experiments/attacks.csv").read_bytes()[:3000]
-    ],
+    "attacks": [read_bytes(ATTACKS, 1 << 24)[:3000]],
     "card": [json.dumps({"name": "a", "method": "gaussian", "dataset": "shapes"}).encode()],
     "weights": [pickled(True), pickled(False), to_safetensors({"fc.bias": torch.zeros(10)})],
     "picture": [picture(kind) for kind in ("PNG", "JPEG", "GIF", "WEBP", "BMP")],

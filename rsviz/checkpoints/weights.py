@@ -3,6 +3,7 @@
 checkpoints/NAME/weights.safetensors    half precision, evaluated as shipped
 checkpoints/NAME/card.json              what, how trained, by which command, what was measured
 checkpoints/NAME/certified.csv          the measured log
+checkpoints/NAME/experiments/           logs of experiments, packed by ``gzip -9n``
 
 An ensemble has no weights of its own: its card names its members, folders beside it, with their
 hashes, and how they are weighed. The card of a method of several networks describes its ``parts``

@@ -11,7 +11,7 @@ import numpy as np
 
 from rsviz.cli.printed import add_two_sided, print_curve, say
 from rsviz.core.errors import UserError
-from rsviz.core.files import shown
+from rsviz.core.files import kept, shown
 from rsviz.core.settings import parse
 from rsviz.core.spec import Norm
 from rsviz.evaluation import curves, logs
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"--seed must be at least 0, but is {args.seed}.")
     stated, out, answered = _stated(args.state), [], []
     for file in args.files:
-        if file.is_file() and is_question(file):
+        if kept(file).is_file() and is_question(file):
             answered.append(read_answers(file))
             continue
         log = state(logs.read_log(file), **stated)

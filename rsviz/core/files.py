@@ -1,17 +1,24 @@
-"""Files: read within a limit, written whole or not at all, by one writer at a time (no torch)."""
+"""Files: read within a limit, written whole or not at all, by one writer at a time (no torch).
 
+A finished log may be kept packed: NAME.csv.gz in place of NAME.csv, by which it still goes.
+"""
+
+import gzip
 import os
 import socket
 import stat
 import sys
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from rsviz.core.errors import UserError
 
 SHOWN = 80  # characters of a file's name in a sentence
+PACKED = ".gz"  # ends the name of a file that gzip packed
 
 
 def shown(name: Path | str) -> str:
@@ -20,25 +27,46 @@ def shown(name: Path | str) -> str:
     return text if len(text) <= SHOWN else f"{text[: SHOWN // 2]}…{text[1 - SHOWN // 2 :]}"
 
 
+def kept(file: Path | str) -> Path:
+    """Return where a file lies: by its own name, or packed beside it."""
+    file = Path(file)
+    packed = file.with_name(f"{file.name}{PACKED}") if file.name else file
+    return packed if not file.exists() and packed.is_file() else file
+
+
+def kept_in(folder: Path, pattern: str) -> list[Path]:
+    """Return the files of a folder that match a pattern, packed ones by the name they go by."""
+    packed = (file.with_suffix("") for file in folder.glob(f"{pattern}{PACKED}"))
+    return sorted({*folder.glob(pattern), *packed})
+
+
+def opened(file: Path | str) -> BinaryIO:
+    """Open a file to be read, unpacked where it is packed."""
+    path = kept(file)
+    return cast(BinaryIO, gzip.open(path)) if path.suffix == PACKED else path.open("rb")
+
+
 def read_bytes(path: Path | str, limit: int) -> bytes:
-    """Return what a file holds, at most ``limit`` bytes.
+    """Return what a file holds, unpacked, at most ``limit`` bytes.
 
     Raises
     ------
     UserError
         It is not there, is a folder or a device, cannot be read, or is larger.
     """
-    path = Path(path)
     try:
+        path = kept(path)
         mode = path.stat().st_mode
         piped = stat.S_ISFIFO(mode) and path.is_relative_to("/dev")  # as of a shell's <(...)
         if not stat.S_ISREG(mode) and not piped:
             kind = "a folder" if stat.S_ISDIR(mode) else "not a file on a disk"
             raise UserError(f"{shown(path)} is {kind}; name a file.")
-        with path.open("rb") as file:
+        with opened(path) as file:
             data = file.read(limit + 1)
     except OSError as error:
         raise UserError(f"{shown(path)} cannot be read: {reason(error)}.") from None
+    except (EOFError, zlib.error):
+        raise UserError(f"{shown(path)} cannot be unpacked: it is cut off or damaged.") from None
     if len(data) > limit:
         size = f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit >> 10} KiB"
         raise UserError(f"{shown(path)} is larger than {size}; such a file is not read.")
@@ -84,14 +112,20 @@ def reason(error: OSError) -> str:
 def version(file: Path | str) -> tuple[int, ...] | None:
     """Return what changes whenever a file does, None where there is none: the key of a cache."""
     try:
-        s = os.stat(file)
+        s = os.stat(kept(file))
     except OSError:
         return None
     return s.st_mtime_ns, s.st_ctime_ns, s.st_size, s.st_ino, s.st_mode
 
 
 def begun(file: Path, head: str, most: int) -> bytes:
-    """Return what a file of at most so many bytes holds; one that holds nothing gets its head."""
+    """Return what a file of at most so many bytes holds; one that holds nothing gets its head.
+
+    One that is kept packed is unpacked, since it may grow.
+    """
+    if (packed := kept(file)) != file:
+        write_whole(file, read_bytes(packed, most))
+        packed.unlink()
     data = read_bytes(file, most) if file.exists() else b""
     if not data:
         file.parent.mkdir(parents=True, exist_ok=True)

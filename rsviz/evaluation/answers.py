@@ -14,7 +14,7 @@ import numpy as np
 
 from rsviz.core.bounds import binomial_interval
 from rsviz.core.errors import UserError
-from rsviz.core.files import read_bytes, shown
+from rsviz.core.files import opened, read_bytes, shown
 from rsviz.core.spec import Norm
 from rsviz.evaluation import row_checks
 from rsviz.evaluation.log_tables import decode, read_table, split_lines
@@ -72,7 +72,7 @@ class Answers:
 
 def is_question(path: Path) -> bool:
     """Whether a file is a log of one question an image."""
-    with path.open("rb") as file:
+    with opened(path) as file:
         return file.read(3) == b"# {" and b'"until_radius": ' in file.readline()
 
 

@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsviz.core.errors import UserError
+from rsviz.core.files import read_bytes
 from rsviz.core.records import Count, Distance, Noise, read_record
+from rsviz.evaluation.logs import LOG_BYTES
 
 FILE = "under-attack.csv"
 MANY = "experiments/under-attack-2500.csv"  # of fewer settings and more images
@@ -81,7 +83,7 @@ def read(file: Path) -> UnderAttack:
         It is not one, or is not finished.
     """
     try:
-        first, *lines = file.read_text().splitlines()
+        first, *lines = read_bytes(file, LOG_BYTES).decode().splitlines()
         stated, rows = json.loads(first.removeprefix("# ")), list(csv.DictReader(lines))
         found: dict[tuple[str, str], dict[int, bool]] = {}
         levels: dict[str, list[float]] = {}
@@ -92,6 +94,6 @@ def read(file: Path) -> UnderAttack:
                 levels.setdefault(row["setting"], []).append(float(row["sigma"]))
         head = read_record(stated, AttackHead, f"{file} is no table of attacked images")
         right = {key: np.array([of[i] for i in head.images]) for key, of in found.items()}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         raise UserError(f"{file} is not a finished table of attacked images.") from None
     return UnderAttack(head, right, {s: float(np.median(v)) for s, v in levels.items()})

@@ -22,7 +22,7 @@ from rsviz.checkpoints import catalog
 from rsviz.core import reading
 from rsviz.core.bounds import binomial_interval
 from rsviz.core.errors import UserError
-from rsviz.core.files import version
+from rsviz.core.files import kept, version
 from rsviz.core.flags import HEURISTIC
 from rsviz.core.spec import Certificate, RunSpec, Votes
 from rsviz.evaluation import attack_logs, attack_tables, curves, seconds, stored_votes
@@ -299,7 +299,7 @@ def _read(experiment: Experiment, point: Point, file: Path, lacks: str) -> Found
 def _lacks(experiment: Experiment, point: Point, root: Path, sha256: Mapping[str, str]) -> str:
     """Return why a point's log cannot be read yet, empty if it can."""
     file = root / point.log
-    if not file.is_file():
+    if not kept(file).is_file():
         return "not measured"
     try:
         held, of = HELD[experiment.kind](file)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rsviz.certification.engine_choice import engine_of
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.errors import UserError
-from rsviz.core.files import check_out_file, shown, sole_writer, write_whole
+from rsviz.core.files import check_out_file, kept, shown, sole_writer, write_whole
 from rsviz.core.settings import options_of
 from rsviz.core.spec import Certificate, RunSpec, Votes
 from rsviz.evaluation import row_checks, stored_votes
@@ -220,7 +220,7 @@ def assemble(
     if unlike := [key for key, value in asked.items() if getattr(votes.head, key) != value]:
         raise UserError(f"The logs are of another {', '.join(unlike)} than asked for.")
     check_out_file(out)
-    if out.exists():
+    if kept(out).exists():
         raise UserError(f"{shown(out)} is there already; choose another --out.")
     chosen_N = _votes_for_level(checkpoint, run, mine, votes)
     place = {key: getattr(votes.head, key) for key in ("device", "dtype", "path", "torch")}
@@ -235,7 +235,7 @@ def assemble(
         )
         lines.append(row(index, label, c, seconds, method.logged))
     with sole_writer(out):
-        if out.exists():
+        if kept(out).exists():
             raise UserError(f"{shown(out)} is there already; choose another --out.")
         write_whole(out, row_checks.with_checks(head_of(spec, place, command), lines))
     return spec

@@ -21,7 +21,7 @@ import numpy as np
 
 from rsviz.core.bounds import lower, upper
 from rsviz.core.errors import UserError
-from rsviz.core.files import read_bytes, shown
+from rsviz.core.files import opened, read_bytes, shown
 from rsviz.core.radius import radius_l2, radius_two_sided
 from rsviz.core.records import Count, Distance, Noise, Share, read_record
 from rsviz.core.spec import SIGMA_MAX, Bound, Norm, RunSpec, Votes
@@ -384,8 +384,8 @@ PASSED = (  # from the head of a log to what is read from it
 
 def head_of(path: Path) -> "LogHead":
     """Return the settings that a log of rsviz states in its first line; see `read_head`."""
-    with path.open() as lines:
-        return read_head(lines.readline(), path.name)
+    with opened(path) as lines:
+        return read_head(lines.readline().decode(), path.name)
 
 
 def read_head(line: str, name: str) -> LogHead:

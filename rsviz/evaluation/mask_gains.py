@@ -12,6 +12,7 @@ from rsviz.certification import mask_rivals
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.checkpoints.weights import load_nets
 from rsviz.core.errors import UserError
+from rsviz.core.files import kept
 from rsviz.data.catalog import INPUT_SIZE
 from rsviz.evaluation import curves
 from rsviz.evaluation.logs import Log, images_of, read_log
@@ -63,7 +64,7 @@ def gains(found: Iterable[Checkpoint], radius: float) -> list[Gain]:
 def _log(c: Checkpoint) -> Log | None:
     file = log_file(c.folder.parent, c.name)
     try:
-        return read_log(file) if file.is_file() else None
+        return read_log(file) if kept(file).is_file() else None
     except UserError:
         return None
 

@@ -20,6 +20,7 @@ from scipy.special import ndtr
 
 from rsviz.checkpoints.catalog import first_seed
 from rsviz.core.errors import UserError
+from rsviz.core.files import kept, kept_in
 from rsviz.evaluation import answers, attack_tables, curves
 from rsviz.evaluation.experiments import EXPERIMENTS_FOLDER
 from rsviz.evaluation.logs import Log, head_of, images_of, read_log
@@ -154,7 +155,7 @@ def _files(claim: Claim, root: Path, sides: Sequence[str]) -> dict[str, Path]:
     will do: their votes ended as soon as it was settled.
     """
     full = {side: log_file(root, side) for side in sides}
-    if claim.radius is None or all(file.is_file() for file in full.values()):
+    if claim.radius is None or all(kept(file).is_file() for file in full.values()):
         return full
     asked = {side: _asked(file.parent, claim.radius) for side, file in full.items()}
     found = {side: file for side, file in asked.items() if file is not None}
@@ -163,7 +164,7 @@ def _files(claim: Claim, root: Path, sides: Sequence[str]) -> dict[str, Path]:
 
 def _asked(folder: Path, radius: float) -> Path | None:
     """Return the log in a folder that asks of each image whether this radius is certified."""
-    found = (file for file in sorted(folder.glob("*.csv")) if answers.asks(file, radius))
+    found = (file for file in kept_in(folder, "*.csv") if answers.asks(file, radius))
     return next(found, None)
 
 
@@ -183,7 +184,7 @@ def judge(
     sides = (claim.a, *claim.b)
     how = _how(root, sides, commands, claim.about)
     files = _files(claim, root, sides)
-    if missing := [str(f.relative_to(root)) for f in files.values() if not f.is_file()]:
+    if missing := [str(f.relative_to(root)) for f in files.values() if not kept(f).is_file()]:
         note = f"There is no log {' and no log '.join(missing)}."
         return Finding(claim, "not measured yet", note=note, commands=how)
     try:
@@ -248,7 +249,7 @@ def _over_seeds(
         path = _log_of_seed(root, side, other)
         if a.until_radius is not None:
             path = _asked(root / other, a.until_radius) or path
-        if path.is_file() and not _unlike(a, log := _read(path, read)):
+        if kept(path).is_file() and not _unlike(a, log := _read(path, read)):
             logs.append(log)
     return np.array([curves.won(log, claim.radius) for log in logs])
 
@@ -258,7 +259,7 @@ def _log_of_seed(root: Path, side: str, training: str) -> Path:
     own = log_file(root, side)
     file = root / training / own.relative_to(root / side.partition("/")[0])
     apart = file.parent / EXPERIMENTS_FOLDER / file.name
-    return apart if apart.is_file() and not file.is_file() else file
+    return apart if kept(apart).is_file() and not kept(file).is_file() else file
 
 
 def _how(root: Path, sides: Sequence[str], commands: Commands, about: About) -> tuple[str, ...]:
@@ -462,7 +463,7 @@ def judge_attacked(
     """
     found, missing = None, f"There is no table {name}/{table}."
     try:
-        if (file := root / name / table).is_file():
+        if kept(file := root / name / table).is_file():
             found = attack_tables.read(file)
     except UserError as error:
         missing = str(error)

@@ -1,3 +1,4 @@
+import gzip
 import os
 import re
 import subprocess
@@ -37,6 +38,37 @@ def test_what_is_no_file_is_refused_at_once(tmp_path):
             files.read_bytes(path, 1 << 20)
         assert len(str(caught.value)) < 200
     assert time.perf_counter() - before < 1
+
+
+def test_a_packed_file_is_read_by_the_name_it_goes_by(tmp_path):
+    file, packed = tmp_path / "log.csv", tmp_path / "log.csv.gz"
+    packed.write_bytes(gzip.compress(b"1,2\n3,4\n"))
+    (tmp_path / "other.csv").write_bytes(b"5,6\n")
+    assert files.read_bytes(file, 8) == files.read_bytes(packed, 8) == b"1,2\n3,4\n"
+    with files.opened(file) as lines:
+        assert lines.readline() == b"1,2\n"
+    assert files.kept_in(tmp_path, "*.csv") == [file, tmp_path / "other.csv"]
+    assert files.version(file) == files.version(packed) is not None
+    with pytest.raises(UserError, match="larger than 0 KiB"):
+        files.read_bytes(file, 7)  # of what it holds, not of how small it was packed
+    file.write_bytes(b"7,8\n")
+    assert files.read_bytes(file, 8) == b"7,8\n"  # what lies there unpacked comes first
+    assert files.version(file) != files.version(packed)
+
+
+def test_what_goes_on_in_a_packed_file_unpacks_it(tmp_path):
+    file, packed = tmp_path / "log.csv", tmp_path / "log.csv.gz"
+    packed.write_bytes(gzip.compress(b"1,2\n"))
+    assert files.begun(file, "head\n", 1 << 10) == b"1,2\n"
+    assert file.read_bytes() == b"1,2\n" and not packed.exists()
+
+
+@pytest.mark.parametrize("damage", [lambda d: d[:-9], lambda d: b"plain", lambda d: d[:12] + d[:9]])
+def test_a_damaged_packed_file_is_refused_in_words(tmp_path, damage):
+    packed = tmp_path / "log.csv.gz"
+    packed.write_bytes(damage(gzip.compress(b"1,2\n" * 400)))
+    with pytest.raises(UserError, match=r"log\.csv\.gz cannot be (un|re)"):
+        files.read_bytes(tmp_path / "log.csv", 1 << 20)
 
 
 def test_a_pipe_of_the_shell_is_read():

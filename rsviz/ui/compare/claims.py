@@ -3,7 +3,7 @@
 import streamlit as st
 
 from rsviz.checkpoints import catalog
-from rsviz.core.files import version
+from rsviz.core.files import kept_in, version
 from rsviz.evaluation import training_cost, verdicts
 from rsviz.evaluation.training_cost import Point
 from rsviz.evaluation.verdicts import Finding
@@ -46,7 +46,9 @@ def _points(state: State) -> dict[str, list[Point]]:
 def logs_state() -> State:
     """Return a value that changes when a log or a card does."""
     root = catalog.root()
-    files = sorted([*root.glob("*/*.csv"), *root.glob("*/*/*.csv"), *root.glob("*/card.json")])
+    files = sorted(
+        [*kept_in(root, "*/*.csv"), *kept_in(root, "*/*/*.csv"), *root.glob("*/card.json")]
+    )
     return tuple((str(f), version(f)) for f in files)
 
 

@@ -10,6 +10,7 @@ from rsviz.checkpoints import catalog, weights
 from rsviz.checkpoints.catalog import Checkpoint
 from rsviz.core.bounds import binomial_interval
 from rsviz.core.errors import UserError
+from rsviz.core.files import kept
 from rsviz.core.radius import down, rounded_up
 from rsviz.data.catalog import CLASSES, INPUT_SIZE
 from rsviz.evaluation import attack_logs, attack_tables, chosen_levels
@@ -90,7 +91,7 @@ def show_attacked(checkpoint: Checkpoint) -> None:
     tables = {}
     for name in (attack_tables.MANY, attack_tables.FILE):
         try:
-            if (file := checkpoint.folder / name).is_file():
+            if kept(file := checkpoint.folder / name).is_file():
                 table = attack_tables.read(file)
                 tables[f"{len(table.head.images):,}"] = table
         except UserError as error:
@@ -124,7 +125,7 @@ PAPER_STYLE = "experiments/paper-style.csv"  # attacks on radii that are no cert
 def show_broken(checkpoint: Checkpoint) -> None:
     """Show radii in the paper's style that an attack inside them broke, where one was found."""
     file = checkpoint.folder / PAPER_STYLE
-    if not file.is_file():
+    if not kept(file).is_file():
         return
     try:
         head, rows = attack_logs.read(file)
