@@ -105,15 +105,21 @@ def test_claims_are_filtered_by_system_and_verdict_also_from_the_address(opened)
     assert "verdict=surely" in told(opened("Claims", verdict="surely"))[0]
 
 
-def test_the_networks_of_a_shipped_ensemble_of_unlike_methods_come_first(monkeypatch):
-    def found(name, method, members=()):
+def test_the_networks_of_the_smallest_ensemble_of_unlike_methods_at_the_noise_come_first(
+    monkeypatch,
+):
+    def found(name, method, members=(), sigma=0.5):
         named = tuple(SimpleNamespace(name=m) for m in members)
-        return SimpleNamespace(name=name, card=SimpleNamespace(method=method, members=named))
+        return SimpleNamespace(
+            name=name, card=SimpleNamespace(method=method, members=named, sigma=sigma)
+        )
 
     nets = [found("a", "macer"), found("b", "macer"), found("c", "smoothadv"), found("d", "macer")]
-    shipped = [found("of", "ensemble", m) for m in ("ab", "abc", "bc", "xc")]
+    nets.append(found("e", "gaussian"))
+    shipped = [found("of", "ensemble", m) for m in ("ab", "bce", "bc", "xc")]
+    shipped += [found("of", "ensemble", m, 0.25) for m in ("ce", "bce")]
     monkeypatch.setattr(ensembles.catalog, "list_checkpoints", lambda: nets + shipped)
-    assert ensembles._shipped(nets) == ["b", "c"]
+    assert ensembles._shipped(nets) == ["b", "c"]  # not the more methods of another noise or size
     assert ensembles._shipped(nets[:2]) == ["a", "b"] and ensembles._shipped(nets[3:]) == []
 
 

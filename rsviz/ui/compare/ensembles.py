@@ -28,6 +28,7 @@ from rsviz.ui.common.run_controls import OFFERED, default_image, pick_rest, pick
 
 POLL_SECONDS = 0.7
 MOST = 8
+NOISE = 0.5  # at first
 
 
 def show() -> None:
@@ -120,16 +121,17 @@ def _default(dataset: str) -> str:
 
 
 def _shipped(fitting: Sequence[Checkpoint]) -> list[str]:
-    """Return the networks of the smallest ensemble that is here of the most methods, if any is."""
+    """Return the networks of the smallest ensemble of several methods at `NOISE`, if any."""
     method = {c.name: c.card.method for c in fitting}
-    ensembles = ([m.name for m in c.card.members] for c in catalog.list_checkpoints())
-    known = [names for names in ensembles if names and set(names) <= set(method)]
-    return min(known, key=lambda names: (-len({method[m] for m in names}), len(names)), default=[])
+    here = (c for c in catalog.list_checkpoints() if c.card.sigma == NOISE)
+    known = [names for c in here if (names := [m.name for m in c.card.members])]
+    known = [names for names in known if set(names) <= set(method)]
+    return min(known, key=lambda of: (len({method[m] for m in of}) < 2, len(of)), default=[])
 
 
 def _pick(fitting: Sequence[Checkpoint]) -> tuple[list[Checkpoint], dict[str, Any], str]:
     names = [c.name for c in fitting]
-    trained = [c.name for c in fitting if c.card.sigma in (0.5, None)]
+    trained = [c.name for c in fitting if c.card.sigma in (NOISE, None)]
     first = _shipped(fitting) or (trained if len(trained) > 1 else names)[:2]
     key = f"members-{fitting[0].card.dataset}"
     address.check(**{key: names}, **{name: OFFERED[name] for name in ("sigma", "n0", "n")})
@@ -145,7 +147,7 @@ def _pick(fitting: Sequence[Checkpoint]) -> tuple[list[Checkpoint], dict[str, An
             args=(key,),
             width=640,
         )
-        sigma, n = pick_sigma(0.5, width=150), pick_votes(1000, width=180)
+        sigma, n = pick_sigma(NOISE, width=150), pick_votes(1000, width=180)
     with st.expander("Votes that choose, seed, device", icon=":material/tune:"):
         rest, device = pick_rest()
     return [c for c in fitting if c.name in chosen], {"sigma": sigma, "n": n, **rest}, device
