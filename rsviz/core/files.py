@@ -75,6 +75,11 @@ def read_bytes(path: Path | str, limit: int) -> bytes:
 
 def check_out_file(path: Path) -> None:
     """Refuse, in words, a place where no file can be written: a folder, a device, a bad name."""
+    if path.suffix == PACKED:
+        raise UserError(
+            f"{shown(path)} cannot grow: name {shown(path.stem)} with --out; gzip may pack it once "
+            "it is finished."
+        )
     try:
         if path.is_dir() or not (path.is_file() or not path.exists()):
             kind = "a folder" if path.is_dir() else "not a file on a disk"

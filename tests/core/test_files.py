@@ -61,6 +61,8 @@ def test_what_goes_on_in_a_packed_file_unpacks_it(tmp_path):
     packed.write_bytes(gzip.compress(b"1,2\n"))
     assert files.begun(file, "head\n", 1 << 10) == b"1,2\n"
     assert file.read_bytes() == b"1,2\n" and not packed.exists()
+    with pytest.raises(UserError, match=r"name log\.csv with --out"):
+        files.check_out_file(packed)
 
 
 @pytest.mark.parametrize("damage", [lambda d: d[:-9], lambda d: b"plain", lambda d: d[:12] + d[:9]])
