@@ -37,8 +37,10 @@ ENDED = "An image's votes ended as soon as this radius was settled for it; n is 
 EQUAL = 1.1  # training that differs by at most a tenth counts as equal
 
 
-def verdict(low: float, high: float) -> Verdict:
-    """Return the verdict of a 95 % interval of a - b: it must exclude zero to decide."""
+def verdict(low: float, high: float, p: float) -> Verdict:
+    """Return the verdict of a - b: its 95 % interval must exclude zero, and the test say so."""
+    if p > LEVEL:  # the bootstrap's interval and the exact test may differ by a hair
+        return "undecided"
     return "holds" if low > 0 else "contradicted" if high < 0 else "undecided"
 
 
@@ -59,9 +61,9 @@ class Size:
     @property
     def verdict(self) -> SizeVerdict:
         """Less or more than claimed, or neither is shown: it fits."""
-        if self.high < self.claimed:
-            return "less"
-        return "more" if self.low > self.claimed else "fits"
+        beside = verdict(self.low - self.claimed, self.high - self.claimed, self.p)
+        shown: dict[Verdict, SizeVerdict] = {"holds": "more", "contradicted": "less"}
+        return shown.get(beside, "fits")
 
     @property
     def survives(self) -> bool:
@@ -214,7 +216,7 @@ def judge(
     size = _size_over_seeds(claim, a_SN, b_SN) if seeded else _size(claim, a_N, b_N)
     return Finding(
         claim,
-        verdict(low, high),
+        verdict(low, high, p),
         float((a_SN if seeded else a_N).mean()),
         float((b_SN if seeded else b_N).mean()),
         gap,
@@ -424,7 +426,7 @@ def judge_growth(
     first, second = (float(a.mean() - b.mean()) for a, b in (won[:2], won[2:]))
     return Finding(
         claim,
-        verdict(low, high),
+        verdict(low, high, p),
         first,
         second,
         gap,
@@ -483,11 +485,12 @@ def judge_attacked(
         claim = Claim("Variational RS", text, VRS, side, (rival,), what=what, seen=not many)
         gaps_N = a_N.astype(float) - b_N
         gap, low, high = curves.bootstrap(gaps_N, np.random.default_rng(SEED), RESAMPLES)
+        p = _p(gaps_N)
         eps, n = found.head.spec.eps, found.head.spec.n
         findings.append(
             Finding(
                 claim,
-                verdict(low, high),
+                verdict(low, high, p),
                 float(a_N.mean()),
                 float(b_N.mean()),
                 gap,
@@ -498,7 +501,7 @@ def judge_attacked(
                 note=f"Not certified: attacks of L2 length {eps:g}, {found.head.spec.steps} "
                 "steps, through noise.",
                 commands=(found.head.command,),
-                p=_p(gaps_N),
+                p=p,
                 rival=rival,
             )
         )

@@ -379,3 +379,18 @@ def test_a_comparison_at_one_radius_takes_logs_that_asked_for_it_alone(tmp_path)
     assert training.gap == found.gap
     asked(tmp_path, "b", [True] * 60 + [False] * 40, n=500)
     assert verdicts.judge(at, tmp_path).verdict == "not comparable"
+
+
+def test_a_verdict_takes_both_the_interval_and_the_test():
+    assert verdicts.verdict(0.001, 0.04, 0.04) == "holds"
+    assert verdicts.verdict(-0.04, -0.001, 0.04) == "contradicted"
+    assert verdicts.verdict(-0.01, 0.04, 0.04) == "undecided"
+    assert verdicts.verdict(0.001, 0.04, 0.053) == "undecided"  # as the resampled interval may fall
+    for p, told in ((0.04, "less"), (0.06, "fits")):
+        assert verdicts.Size(0.08, 0.04, 0.01, 0.07, p).verdict == told
+
+
+def test_no_shipped_verdict_stands_beside_a_p_value_that_says_otherwise():
+    for f in verdicts.judge_all(catalog.root(), lambda name: ()):
+        if f.p is not None and f.verdict != "undecided":
+            assert f.p <= verdicts.LEVEL, f.claim.text
