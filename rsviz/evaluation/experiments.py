@@ -1055,7 +1055,8 @@ def _mask_images() -> Experiment:
         "shapes-attribute-k64": ("1.0", 2, "4/255"),
         "cifar10-k48": ("0.5", 10, "2/255"),
     }
-    adaptive, rivals = "a mask for each image", {"static": "one mask for all", "plain": "no mask"}
+    adaptive, rivals = "a mask for each image", ("one mask for all", "no mask")
+    called = (("adaptive", adaptive), *zip(("static", "plain"), rivals, strict=True))
 
     def point(task: str, method: str, series: str) -> Point:
         sigma, every, _ = tasks[task]
@@ -1070,11 +1071,7 @@ def _mask_images() -> Experiment:
         "task",
         "log",
         (f"{AT}2/255", f"{AT}4/255", ACR),
-        tuple(
-            point(task, method, series)
-            for task in tasks
-            for method, series in {"adaptive": adaptive, **rivals}.items()
-        ),
+        tuple(point(task, method, series) for task in tasks for method, series in called),
         tuple(
             Expected(
                 f"A mask for each image is above {series} at {radius}: {task}.",
@@ -1083,7 +1080,7 @@ def _mask_images() -> Experiment:
                 (series, task),
             )
             for task, (_, _, radius) in tasks.items()
-            for series in rivals.values()
+            for series in rivals
         ),
         seen="one in ten of these images of Shapes and one in five of CIFAR-10's had been read, "
         "in float32 and int8.",
