@@ -23,6 +23,7 @@ from rsviz.data.catalog import DATASETS
 
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
 CARD = "card.json"
+LOG_FOLDERS = ("experiments", "weightings")  # beside a network's own logs
 OWN = "yours: "  # in front of the name of a visitor's network, which no folder holds
 REQUIRED = ("name", "method", "dataset", "network", "sigma", "sha256")
 
@@ -252,7 +253,7 @@ def _holds_logs_alone(folder: Path, _version: tuple[int, ...] | None) -> bool:
         names = os.listdir(folder)
     except OSError:  # its problem is told where it is read
         return False
-    return bool(names) and all(n.endswith(".csv") or n == "experiments" for n in names)
+    return bool(names) and all(n.endswith(".csv") or n in LOG_FOLDERS for n in names)
 
 
 @lru_cache(maxsize=8)

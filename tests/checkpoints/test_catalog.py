@@ -47,11 +47,14 @@ def test_a_folder_of_logs_alone_is_no_checkpoint_until_a_file_of_one_is_there(tm
     (logs / "experiments").mkdir(parents=True)
     (logs / "certified.csv").write_text("")
     assert problems(tmp_path) == {"a": None}
-    (found,) = catalog.of_logs_alone(tmp_path)
+    (tmp_path / "weighed" / "weightings").mkdir(parents=True)  # of an ensemble
+    assert problems(tmp_path) == {"a": None}
+    found, weighed = catalog.of_logs_alone(tmp_path)
+    assert weighed.name == "weighed" and not weighed.verified
     assert found.name == "measured" and not found.verified and "not kept" in found.problem
     shutil.copy(tmp_path / "a" / catalog.WEIGHTS, logs)
     assert problems(tmp_path) == {"a": None, "measured": "it has no card.json"}
-    assert catalog.of_logs_alone(tmp_path) == []
+    assert [c.name for c in catalog.of_logs_alone(tmp_path)] == ["weighed"]
 
 
 def test_a_page_looks_at_a_folder_once_and_the_next_page_again(tmp_path, monkeypatch):
