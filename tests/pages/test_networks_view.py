@@ -64,3 +64,12 @@ def test_every_network_has_a_card_without_an_error(opened):
     for c in catalog.list_checkpoints()[::6]:
         opened.selectbox(key="about").set_value(c.name).run()
         assert not opened.exception and not opened.error, c.name
+
+
+def test_a_network_measured_in_int8_alone_has_a_card_too(opened):
+    name = "cifar10-ensemble-best-1.0"
+    assert not catalog.find(name).card.measured
+    opened.selectbox(key="about").set_value(name).run()
+    assert not opened.exception and not opened.error
+    assert any("It is made of `cifar10-consistency-w64-1.0`" in m.value for m in opened.markdown)
+    assert opened.get("plotly_chart") and any("int8" in e.label for e in opened.expander)

@@ -69,7 +69,7 @@ def usable(dataset: str, pages: Sequence[str] = ("certify",)) -> list[Checkpoint
 
 def _right(c: Checkpoint) -> float:
     """Return the share of test images that a network gets right at its own noise, if measured."""
-    own = (m for m in c.card.measured if c.card.sigma in (None, m.sigma))
+    own = (m for m in c.card.each_once if c.card.sigma in (None, m.sigma))
     return max((m.accuracy.get("0", 0.0) for m in own), default=0.0)
 
 
@@ -177,7 +177,7 @@ def pick_network(
 
 def link_to_card(chosen: Checkpoint) -> None:
     """Link to what Compare says of a network, if it was measured."""
-    if chosen.card.measured and page_path("compare").exists():
+    if chosen.card.each_once and page_path("compare").exists():
         st.page_link(
             page_path("compare"),
             label="About this network",

@@ -24,7 +24,7 @@ CHOSEN = "chosen"  # by the method, for each image
 
 def _levels(c: Checkpoint) -> list[str]:
     """Return the noise a network was measured at, as the table and its filter name it."""
-    sigmas = dict.fromkeys(m.sigma for m in c.card.measured)
+    sigmas = dict.fromkeys(m.sigma for m in c.card.each_once)
     return [CHOSEN if s is None else f"{s:g}" for s in sigmas]
 
 
@@ -132,8 +132,8 @@ def _curves(c: Checkpoint, logs: Sequence[Entry]) -> None:
     papers = [comparison.from_published(p) for p in published.load()]
     # An int8 file votes much as float32 does, which is what papers measure: it comes last.
     own = sorted(logs, key=lambda entry: INT8.precision in entry.name)
-    float32 = [entry for entry in own if INT8.precision not in entry.name]
-    beside = [p for log in float32 for p in comparison.namesakes(log, papers)]
+    alike = [entry for entry in own if INT8.precision not in entry.name] or own
+    beside = [p for log in alike for p in comparison.namesakes(log, papers)]
     entries = [*own, *{p.name: p for p in beside}.values()]
     figure = figures.accuracy_curves(entries, comparison.marks(entries), False, None)
     charts.show_figure(figure, "network", figures.in_words(entries), camera="svg")
@@ -148,7 +148,7 @@ def _curves(c: Checkpoint, logs: Sequence[Entry]) -> None:
 
 def show() -> None:
     """Show the view of networks: find one, then its card."""
-    found = [c for c in catalog.list_checkpoints() if c.verified and c.card.measured]
+    found = [c for c in catalog.list_checkpoints() if c.verified and c.card.each_once]
     if not found:
         st.info("No network here has been measured yet.", icon=":material/info:")
         return
