@@ -340,9 +340,20 @@ def test_growth_is_judged_over_the_seeds_there_are(tmp_path):
     assert "over images and 3 trainings of each side" in " ".join(found.caveats)
 
 
-def test_a_log_tells_the_command_that_made_it_and_other_seeds_theirs():
+@pytest.fixture(scope="module")
+def shipped():
+    return verdicts.judge_all(catalog.root(), commands_of)
+
+
+def test_no_shipped_verdict_stands_beside_a_p_value_that_says_otherwise(shipped):
+    for f in shipped:
+        if f.p is not None and f.verdict != "undecided":
+            assert f.p <= verdicts.LEVEL, f.claim.text
+
+
+def test_a_log_tells_the_command_that_made_it_and_other_seeds_theirs(shipped):
     name = "cifar10-advmacer-0.5-equal"
-    found = {f.claim.a: f for f in verdicts.judge_all(catalog.root(), commands_of)}
+    found = {f.claim.a: f for f in shipped}
     commands = found[name].commands
     assert sum("train advmacer" in c for c in commands) == 3
     assert sum(f"evaluate --checkpoint {name}" in c for c in commands) == 3
@@ -388,9 +399,3 @@ def test_a_verdict_takes_both_the_interval_and_the_test():
     assert verdicts.verdict(0.001, 0.04, 0.053) == "undecided"  # as the resampled interval may fall
     for p, told in ((0.04, "less"), (0.06, "fits")):
         assert verdicts.Size(0.08, 0.04, 0.01, 0.07, p).verdict == told
-
-
-def test_no_shipped_verdict_stands_beside_a_p_value_that_says_otherwise():
-    for f in verdicts.judge_all(catalog.root(), lambda name: ()):
-        if f.p is not None and f.verdict != "undecided":
-            assert f.p <= verdicts.LEVEL, f.claim.text
