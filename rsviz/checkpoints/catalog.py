@@ -16,14 +16,15 @@ from typing import Any
 import msgspec
 
 from rsviz.core.errors import UserError
-from rsviz.core.files import part_of, read_bytes, shown, version, write_whole
+from rsviz.core.files import PACKED, part_of, read_bytes, shown, version, write_whole
 from rsviz.core.records import Count, Noise, Share, read_record, with_check, without_check
 from rsviz.core.spec import Norm
 from rsviz.data.catalog import DATASETS
 
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
 CARD = "card.json"
-LOG_FOLDERS = ("experiments", "weightings")  # beside a network's own logs
+EXPERIMENTS_FOLDER = "experiments"  # of logs beside a network's own
+WEIGHTINGS_FOLDER = "weightings"  # of an ensemble's logs, one for each way to weigh it
 OWN = "yours: "  # in front of the name of a visitor's network, which no folder holds
 REQUIRED = ("name", "method", "dataset", "network", "sigma", "sha256")
 
@@ -253,7 +254,10 @@ def _holds_logs_alone(folder: Path, _version: tuple[int, ...] | None) -> bool:
         names = os.listdir(folder)
     except OSError:  # its problem is told where it is read
         return False
-    return bool(names) and all(n.endswith(".csv") or n in LOG_FOLDERS for n in names)
+    return bool(names) and all(
+        n.endswith((".csv", f".csv{PACKED}")) or n in (EXPERIMENTS_FOLDER, WEIGHTINGS_FOLDER)
+        for n in names
+    )
 
 
 @lru_cache(maxsize=8)

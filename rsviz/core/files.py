@@ -116,11 +116,11 @@ def reason(error: OSError) -> str:
 
 def version(file: Path | str) -> tuple[int, ...] | None:
     """Return what changes whenever a file does, None where there is none: the key of a cache."""
-    try:
-        s = os.stat(kept(file))
-    except OSError:
-        return None
-    return s.st_mtime_ns, s.st_ctime_ns, s.st_size, s.st_ino, s.st_mode
+    for name in (file, f"{file}{PACKED}"):
+        with suppress(OSError):
+            s = os.stat(name)
+            return s.st_mtime_ns, s.st_ctime_ns, s.st_size, s.st_ino, s.st_mode
+    return None
 
 
 def begun(file: Path, head: str, most: int) -> bytes:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsviz.checkpoints import catalog
+from rsviz.checkpoints.catalog import EXPERIMENTS_FOLDER
 from rsviz.core import reading
 from rsviz.core.bounds import binomial_interval
 from rsviz.core.errors import UserError
@@ -31,7 +32,6 @@ from rsviz.evaluation.experiments import (
     ACR,
     AT,
     BROKEN,
-    EXPERIMENTS_FOLDER,
     PAPER_STYLE,
     RIGHT,
     TIMES,

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from rsviz.checkpoints.catalog import EXPERIMENTS_FOLDER
 from rsviz.core.errors import UserError
 from rsviz.core.files import shown
 
@@ -130,7 +131,6 @@ VRS, DUAL = "Variational RS, arXiv 2407.11844", "Dual RS, arXiv 2512.01782"
 ARS, ADVMACER = "Adaptive RS, arXiv 2406.10427", "AdvMacer, arXiv 2310.07780"
 ESBRS = "EsbRS, arXiv 2310.07780"
 COHEN = "Cohen et al., arXiv 1902.02918"
-EXPERIMENTS_FOLDER = "experiments"
 _AT = tuple(f"{AT}{r:g}" for r in (0, 0.25, 0.5, 0.75, 1))
 
 

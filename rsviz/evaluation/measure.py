@@ -18,7 +18,7 @@ from rsviz.checkpoints.catalog import Checkpoint, ensemble_sha256
 from rsviz.checkpoints.weights import load
 from rsviz.core import clock
 from rsviz.core.errors import UserError
-from rsviz.core.files import check_out_file, sole_writer, write_whole
+from rsviz.core.files import check_out_file, kept, sole_writer, write_whole
 from rsviz.core.progress import ProgressLine, Report
 from rsviz.core.radius import down
 from rsviz.core.spec import Bound, Certificate, Norm
@@ -326,7 +326,7 @@ def _difference(
     """
     same = ("sigma", "subset", "n0", "alpha", "norm")
     run = checkpoint.card.run
-    held = [m for m in checkpoint.card.measured if (checkpoint.folder / m.log).is_file()]
+    held = [m for m in checkpoint.card.measured if kept(checkpoint.folder / m.log).is_file()]
     for other in sorted(held, key=lambda m: m.n):
         head = logs.head_of(checkpoint.folder / other.log)
         alike = run | dict(head.settings) == run | dict(spec.settings) and other.n >= row["n"]

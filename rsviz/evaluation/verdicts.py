@@ -18,11 +18,10 @@ from typing import Any, Literal
 import numpy as np
 from scipy.special import ndtr
 
-from rsviz.checkpoints.catalog import first_seed
+from rsviz.checkpoints.catalog import EXPERIMENTS_FOLDER, first_seed
 from rsviz.core.errors import UserError
 from rsviz.core.files import kept, kept_in
 from rsviz.evaluation import answers, attack_tables, curves
-from rsviz.evaluation.experiments import EXPERIMENTS_FOLDER
 from rsviz.evaluation.logs import Log, head_of, images_of, read_log
 from rsviz.evaluation.paper_claims import ARS, CLAIMS, LYU, RADIUS_LINF, SEEDS, VRS, About, Claim
 from rsviz.evaluation.seeds import over_seeds, ratio_over_seeds, summed_over_seeds

@@ -3,13 +3,11 @@
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from rsviz.checkpoints.catalog import first_seed
+from rsviz.checkpoints.catalog import WEIGHTINGS_FOLDER, first_seed
 from rsviz.core.settings import as_words
 from rsviz.evaluation.paper_claims import EQUAL, SEEDS
 from rsviz.methods.registry import METHODS
 from rsviz.training.loop import TrainSpec
-
-WEIGHTINGS = "weightings"  # the folder of an ensemble's logs, one for each way to weigh it
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ class Recipe:
     def log(self, sigma: float | None, weighting: str = "average") -> str:
         """Return the file name of the log at one noise level; of an ensemble, by its weighting."""
         if self.method == "ensemble":
-            return f"{WEIGHTINGS}/{weighting}.csv"
+            return f"{WEIGHTINGS_FOLDER}/{weighting}.csv"
         return "certified.csv" if sigma == self.sigmas[0] else f"certified-{sigma}.csv"
 
     def evaluate_command(self, sigma: float | None, n: int, device: str = "cpu") -> str:
@@ -97,7 +95,7 @@ class Recipe:
         how = f"{level} --split test --every {self.every} --n0 100 --n {n} --alpha 0.001"
         how += f" {as_words(self.run)}" if self.run else ""
         if self.method == "ensemble":
-            out = f"checkpoints/{self.name}/{WEIGHTINGS}"
+            out = f"checkpoints/{self.name}/{WEIGHTINGS_FOLDER}"
             return f"python -m rsviz ensemble score {self.name}{how} --out {out}{on}"
         out = f"checkpoints/{self.name}/{self.log(sigma)}"
         command = f"python -m rsviz evaluate --checkpoint {self.name}{how}"

@@ -49,6 +49,7 @@ def test_a_folder_of_logs_alone_is_no_checkpoint_until_a_file_of_one_is_there(tm
     assert problems(tmp_path) == {"a": None}
     (tmp_path / "weighed" / "weightings").mkdir(parents=True)  # of an ensemble
     assert problems(tmp_path) == {"a": None}
+    (logs / "certified-n10000.csv.gz").write_bytes(b"")  # packed
     found, weighed = catalog.of_logs_alone(tmp_path)
     assert weighed.name == "weighed" and not weighed.verified
     assert found.name == "measured" and not found.verified and "not kept" in found.problem

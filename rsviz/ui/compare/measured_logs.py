@@ -7,16 +7,15 @@ from pathlib import Path
 import streamlit as st
 
 from rsviz.checkpoints import catalog
+from rsviz.checkpoints.catalog import WEIGHTINGS_FOLDER
 from rsviz.core.errors import UserError
-from rsviz.core.files import version
+from rsviz.core.files import kept_in, version
 from rsviz.evaluation import comparison
 from rsviz.evaluation.comparison import Entry
 from rsviz.evaluation.contradictions import contradictions
 from rsviz.evaluation.evaluate import log_folder
 from rsviz.evaluation.logs import ordinal, read_log
 from rsviz.methods.registry import is_plain
-
-WEIGHTINGS = "weightings/*.csv"  # of an ensemble, a log each, from the same votes
 
 
 @st.cache_resource(max_entries=256, show_spinner="Reading the logs")
@@ -28,8 +27,8 @@ def _read(
         raise UserError(" ".join(wrong))
     sigma = "" if log.sigma is None else f", σ {log.sigma:g}"
     name, file = f"{checkpoint}{sigma}", Path(path).name
-    if Path(path).parent.name == Path(WEIGHTINGS).parent.name:
-        name, file = f"{name}, {Path(path).stem}", f"{Path(WEIGHTINGS).parent}/{file}"
+    if Path(path).parent.name == WEIGHTINGS_FOLDER:
+        name, file = f"{name}, {Path(path).stem}", f"{WEIGHTINGS_FOLDER}/{file}"
     elif how := _how(Path(path).stem):
         name = f"{name}, {how}"
     log = replace(log, name=name, source=f"checkpoints/{checkpoint}/{file}")
@@ -60,7 +59,10 @@ def measured() -> tuple[dict[str, Entry], list[str]]:
     found: dict[str, Entry] = {}
     refused = []
     for c in [*catalog.list_checkpoints(), *catalog.of_logs_alone()]:
-        for path in [*sorted(c.folder.glob("certified*.csv")), *sorted(c.folder.glob(WEIGHTINGS))]:
+        for path in [
+            *kept_in(c.folder, "certified*.csv"),
+            *kept_in(c.folder / WEIGHTINGS_FOLDER, "*.csv"),
+        ]:
             try:
                 entry = _read(str(path), c.name, version(path), c.card.sigma)
                 if path.parent == c.folder and c.verified:

@@ -167,7 +167,7 @@ def show_broken(checkpoint: Checkpoint) -> None:
 def _sound_radii(checkpoint: Checkpoint) -> dict[int, float]:
     """Return the radius of each image of a checkpoint's own log, none without one."""
     file = checkpoint.folder / "certified.csv"
-    if not file.is_file():
+    if not kept(file).is_file():
         return {}
     log = read_log(file)
     return dict(zip(log.index_N.tolist(), log.radius_N.tolist(), strict=True))
